@@ -1,0 +1,3 @@
+//! The `nndescent` command.
+
+fn main() {}

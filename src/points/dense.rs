@@ -1,0 +1,106 @@
+//! Row-major matrices.
+
+use half::f16;
+use rayon::prelude::*;
+
+use super::{Element, MAX_POINTS, PointsError};
+
+/// The values of a dense matrix, as their type came.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Rows<'a> {
+    /// 32-bit floats.
+    F32(&'a [f32]),
+    /// 16-bit floats.
+    F16(&'a [f16]),
+    /// Unsigned bytes.
+    U8(&'a [u8]),
+    /// Signed bytes.
+    I8(&'a [i8]),
+}
+
+/// Runs `$body` with `$x` bound to the typed slice of a [`Rows`].
+macro_rules! with_rows {
+    ($rows:expr, $x:ident => $body:expr) => {
+        match $rows {
+            $crate::points::Rows::F32($x) => $body,
+            $crate::points::Rows::F16($x) => $body,
+            $crate::points::Rows::U8($x) => $body,
+            $crate::points::Rows::I8($x) => $body,
+        }
+    };
+}
+pub(crate) use with_rows;
+
+/// A checked row-major matrix: `n` rows of `dim` finite values.
+#[derive(Debug, Clone, Copy)]
+pub struct Dense<'a> {
+    rows: Rows<'a>,
+    n: usize,
+    dim: usize,
+}
+
+impl<'a> Dense<'a> {
+    pub(crate) fn new<E: Element>(data: &'a [E], n: usize, dim: usize) -> Result<Self, PointsError> {
+        if n == 0 {
+            return Err(PointsError::NoRows);
+        }
+        if dim == 0 {
+            return Err(PointsError::NoColumns { n });
+        }
+        if n.checked_mul(dim) != Some(data.len()) {
+            return Err(PointsError::Ragged { len: data.len(), n, dim });
+        }
+        if n > MAX_POINTS {
+            return Err(PointsError::TooMany { n });
+        }
+        check_finite(data, dim)?;
+        Ok(Self { rows: E::rows(data), n, dim })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// All values, row after row.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'a> {
+        self.rows
+    }
+
+    /// Bytes of one value.
+    pub(crate) fn value_size(&self) -> usize {
+        with_rows!(self.rows, x => size_of_val(&x[0]))
+    }
+
+    /// Row `i` widened into `out`, which must hold `dim` values.
+    pub fn widen_row(&self, i: usize, out: &mut [f32]) {
+        let range = i * self.dim..(i + 1) * self.dim;
+        with_rows!(self.rows, x => for (o, v) in out.iter_mut().zip(&x[range]) { *o = v.widen(); });
+    }
+}
+
+/// The first value that is not finite, if any, as an error. Blocks are scanned in parallel.
+fn check_finite<E: Element>(data: &[E], dim: usize) -> Result<(), PointsError> {
+    const BLOCK: usize = 1 << 16;
+    if !E::FLOATING {
+        return Ok(());
+    }
+    let bad = data.par_chunks(BLOCK).enumerate().find_map_first(|(block, values)| {
+        // No early exit, so that the scan vectorises.
+        let all = values.iter().fold(true, |ok, v| ok & v.is_finite());
+        if all { None } else { values.iter().position(|v| !v.is_finite()).map(|at| block * BLOCK + at) }
+    });
+    match bad {
+        None => Ok(()),
+        Some(at) => Err(PointsError::NotFinite { row: at / dim, column: at % dim, value: data[at].to_f32() }),
+    }
+}

@@ -1,0 +1,118 @@
+//! Checked, borrowed views of the rows a graph is built on.
+//!
+//! Values stay as they come (f32, f16, u8, i8); kernels widen them in registers.
+
+mod dense;
+mod element;
+
+pub use dense::{Dense, Rows};
+pub use element::Element;
+
+use thiserror::Error;
+
+/// The largest number of rows: ids carry one flag bit beside them while a graph is built.
+pub const MAX_POINTS: usize = (1 << 31) - 1;
+
+/// Why a matrix cannot be used as points.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum PointsError {
+    /// No rows.
+    #[error("no points: the matrix has 0 rows")]
+    NoRows,
+    /// No columns.
+    #[error("no dimensions: the matrix has {n} rows of 0 columns")]
+    NoColumns {
+        /// Rows given.
+        n: usize,
+    },
+    /// The slice is not n x dim long.
+    #[error("{len} values do not make {n} rows of {dim} columns ({})", expected(*n, *dim))]
+    Ragged {
+        /// Values given.
+        len: usize,
+        /// Rows given.
+        n: usize,
+        /// Columns given.
+        dim: usize,
+    },
+    /// More rows than ids.
+    #[error("{n} rows: at most {MAX_POINTS} are supported")]
+    TooMany {
+        /// Rows given.
+        n: usize,
+    },
+    /// NaN or an infinity.
+    #[error("row {row}, column {column} is {value}: every value must be finite")]
+    NotFinite {
+        /// Row of the first such value.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// NaN, inf or -inf.
+        value: f32,
+    },
+    /// An `ndarray` view whose rows are not contiguous.
+    #[error("the array of shape {n} x {dim} is not contiguous in row-major order: call `.as_standard_layout()` first")]
+    NotRowMajor {
+        /// Rows given.
+        n: usize,
+        /// Columns given.
+        dim: usize,
+    },
+}
+
+fn expected(n: usize, dim: usize) -> String {
+    n.checked_mul(dim).map_or_else(|| "overflow".into(), |v| format!("{v} needed"))
+}
+
+/// The rows that a graph is built on, or queries are made with: a borrowed view, checked once.
+///
+/// Made by [`Points::dense`]; other layouts (sparse rows, packed bits) will join as further constructors.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    dense: Dense<'a>,
+}
+
+impl<'a> Points<'a> {
+    /// A dense row-major matrix: `data[i * dim + j]` is column `j` of row `i`.
+    ///
+    /// # Errors
+    /// `n` or `dim` zero, `data.len() != n * dim`, more than [`MAX_POINTS`] rows, or a value that is not finite (named
+    /// by row and column).
+    ///
+    /// # Complexity
+    /// One parallel pass over floating-point data; none over integers.
+    pub fn dense<E: Element>(data: &'a [E], n: usize, dim: usize) -> Result<Self, PointsError> {
+        Ok(Self { dense: Dense::new(data, n, dim)? })
+    }
+
+    /// A two-dimensional `ndarray` view in standard (row-major, contiguous) layout.
+    ///
+    /// # Errors
+    /// Those of [`Points::dense`], and [`PointsError::NotRowMajor`].
+    #[cfg(feature = "ndarray")]
+    pub fn from_ndarray<E: Element>(view: ndarray::ArrayView2<'a, E>) -> Result<Self, PointsError> {
+        let (n, dim) = view.dim();
+        let data = view.to_slice().ok_or(PointsError::NotRowMajor { n, dim })?;
+        Self::dense(data, n, dim)
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn n(&self) -> usize {
+        self.dense.n()
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dense.dim()
+    }
+
+    /// The dense view.
+    #[must_use]
+    pub fn as_dense(&self) -> &Dense<'a> {
+        &self.dense
+    }
+}
