@@ -1,0 +1,432 @@
+//! Sixteen f32 lanes and 64-byte integer dot products, at the instruction level of the machine.
+//!
+//! [`Level::detect`] looks once; [`dispatch`] runs an [`Op`] compiled for that level. The portable level is plain loops over
+//! arrays, which compilers turn into NEON on aarch64 and SSE2 on x86-64.
+
+use std::sync::OnceLock;
+
+use half::f16;
+
+use crate::points::Element;
+
+/// Lanes of [`Simd::F`].
+pub(crate) const LANES: usize = 16;
+/// Bytes of one step of [`Simd::dot_bytes`].
+pub(crate) const BYTES: usize = 64;
+
+/// Instruction sets that kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Portable,
+}
+
+impl Level {
+    /// The best level of this machine.
+    pub(crate) fn detect() -> Self {
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(|| Self::available()[0])
+    }
+
+    /// All levels of this machine, best first.
+    pub(crate) fn available() -> Vec<Self> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let mut levels = vec![Self::Portable];
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
+                levels.insert(0, Self::Avx2);
+                if is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512vnni")
+                {
+                    levels.insert(0, Self::Avx512);
+                }
+            }
+            levels
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        vec![Self::Portable]
+    }
+
+    /// [`Simd::BIAS`] of the level.
+    pub(crate) fn byte_bias(self) -> i64 {
+        struct Bias;
+        impl Op for Bias {
+            type Output = i32;
+            #[inline(always)]
+            fn run<S: Simd>(self) -> i32 {
+                S::BIAS
+            }
+        }
+        i64::from(dispatch(self, Bias))
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "AVX2",
+            Self::Portable if cfg!(target_arch = "aarch64") => "NEON",
+            Self::Portable => "portable",
+        }
+    }
+}
+
+/// Work that is to be compiled for every level. `run` must be `#[inline(always)]`.
+pub(crate) trait Op {
+    type Output;
+    fn run<S: Simd>(self) -> Self::Output;
+}
+
+/// Runs `op` at `level`, which must come from [`Level::detect`] or [`Level::available`].
+#[inline]
+pub(crate) fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: levels are only made where the machine has their features.
+        Level::Avx512 => unsafe { x86::run_avx512(op) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Level::Avx2 => unsafe { x86::run_avx2(op) },
+        Level::Portable => op.run::<Portable>(),
+    }
+}
+
+/// Sixteen f32 lanes, and sums of products of bytes.
+///
+/// Implementations for instruction sets are sound only where [`dispatch`] calls them.
+pub(crate) trait Simd {
+    /// [`LANES`] f32 values.
+    type F: Copy;
+    /// Partial sums of [`Simd::dot_bytes`].
+    type I: Copy;
+
+    fn splat(x: f32) -> Self::F;
+    /// [`LANES`] values, widened.
+    fn load<E: Element>(x: &[E; LANES]) -> Self::F;
+    fn add(a: Self::F, b: Self::F) -> Self::F;
+    fn sub(a: Self::F, b: Self::F) -> Self::F;
+    fn div(a: Self::F, b: Self::F) -> Self::F;
+    fn max(a: Self::F, b: Self::F) -> Self::F;
+    fn abs(a: Self::F) -> Self::F;
+    /// a * b + c.
+    fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// 1 where a and b differ, else 0.
+    fn differ(a: Self::F, b: Self::F) -> Self::F;
+    fn to_array(a: Self::F) -> [f32; LANES];
+
+    fn zero() -> Self::I;
+    /// Adds the products of [`BYTES`] pairs of unsigned bytes. Exact for up to 32,768 columns.
+    ///
+    /// What is summed is (x - [`Simd::BIAS`])·y: `VNNI` multiplies signed by unsigned bytes.
+    fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I;
+    fn total(sum: Self::I) -> i32;
+    /// What [`Simd::dot_bytes`] subtracts from every value of its first argument.
+    const BIAS: i32;
+    /// Whether there are registers for 4 x 4 sums; else tiles are 1 x 4.
+    const MANY_REGISTERS: bool;
+    /// Asks for a cache line.
+    fn prefetch(line: &u8);
+}
+
+/// Sums the lanes pairwise, the same at every level.
+#[inline(always)]
+pub(crate) fn sum_lanes<S: Simd>(a: S::F) -> f32 {
+    let mut lanes = S::to_array(a);
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// The largest lane.
+#[inline(always)]
+pub(crate) fn max_lane<S: Simd>(a: S::F) -> f32 {
+    S::to_array(a).into_iter().fold(f32::NEG_INFINITY, f32::max)
+}
+
+pub(crate) struct Portable;
+
+impl Simd for Portable {
+    type F = [f32; LANES];
+    type I = [i32; LANES];
+    const BIAS: i32 = 0;
+    const MANY_REGISTERS: bool = false;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self::F {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn load<E: Element>(x: &[E; LANES]) -> Self::F {
+        x.map(E::widen)
+    }
+    #[inline(always)]
+    fn add(a: Self::F, b: Self::F) -> Self::F {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub(a: Self::F, b: Self::F) -> Self::F {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    fn div(a: Self::F, b: Self::F) -> Self::F {
+        std::array::from_fn(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    fn max(a: Self::F, b: Self::F) -> Self::F {
+        std::array::from_fn(|i| a[i].max(b[i]))
+    }
+    #[inline(always)]
+    fn abs(a: Self::F) -> Self::F {
+        a.map(f32::abs)
+    }
+    #[inline(always)]
+    fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        // Not `f32::mul_add`, which calls a library where there is no instruction.
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    fn differ(a: Self::F, b: Self::F) -> Self::F {
+        std::array::from_fn(|i| f32::from(u8::from(a[i] != b[i])))
+    }
+    #[inline(always)]
+    fn to_array(a: Self::F) -> [f32; LANES] {
+        a
+    }
+    #[inline(always)]
+    fn zero() -> Self::I {
+        [0; LANES]
+    }
+    #[inline(always)]
+    fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], mut sum: Self::I) -> Self::I {
+        for i in 0..BYTES {
+            sum[i % LANES] += i32::from(x[i]) * i32::from(y[i]);
+        }
+        sum
+    }
+    #[inline(always)]
+    fn total(sum: Self::I) -> i32 {
+        sum.into_iter().sum()
+    }
+    #[inline(always)]
+    fn prefetch(_: &u8) {}
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    //! The x86-64 levels. Every intrinsic here is reached through [`dispatch`](super::dispatch) alone.
+    use std::arch::x86_64::*;
+
+    use super::*;
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c,bmi1,bmi2,popcnt,lzcnt")]
+    pub(super) unsafe fn run_avx512<O: Op>(op: O) -> O::Output {
+        op.run::<Avx512>()
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,lzcnt")]
+    pub(super) unsafe fn run_avx2<O: Op>(op: O) -> O::Output {
+        op.run::<Avx2>()
+    }
+
+    pub(crate) struct Avx512;
+    pub(crate) struct Avx2;
+
+    /// An intrinsic call that is sound because `dispatch` checked the features.
+    macro_rules! at_level {
+        ($e:expr) => {
+            // SAFETY: `dispatch` runs this level only where its features are present; pointers come from references to
+            // arrays of the size that is read.
+            unsafe { $e }
+        };
+    }
+
+    /// The elements of an array, as another type of the same size, for `load`'s choice by element type.
+    #[inline(always)]
+    fn same<A: 'static, B: 'static>() -> bool {
+        std::any::TypeId::of::<A>() == std::any::TypeId::of::<B>()
+    }
+
+    impl Simd for Avx512 {
+        type F = __m512;
+        type I = __m512i;
+        const BIAS: i32 = 128;
+        const MANY_REGISTERS: bool = true;
+
+        #[inline(always)]
+        fn splat(x: f32) -> Self::F {
+            at_level!(_mm512_set1_ps(x))
+        }
+        #[inline(always)]
+        fn load<E: Element>(x: &[E; LANES]) -> Self::F {
+            let p = x.as_ptr();
+            at_level!(if same::<E, f32>() {
+                _mm512_loadu_ps(p.cast())
+            } else if same::<E, f16>() {
+                _mm512_cvtph_ps(_mm256_loadu_si256(p.cast()))
+            } else if same::<E, u8>() {
+                _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast())))
+            } else {
+                _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p.cast())))
+            })
+        }
+        #[inline(always)]
+        fn add(a: Self::F, b: Self::F) -> Self::F {
+            at_level!(_mm512_add_ps(a, b))
+        }
+        #[inline(always)]
+        fn sub(a: Self::F, b: Self::F) -> Self::F {
+            at_level!(_mm512_sub_ps(a, b))
+        }
+        #[inline(always)]
+        fn div(a: Self::F, b: Self::F) -> Self::F {
+            at_level!(_mm512_div_ps(a, b))
+        }
+        #[inline(always)]
+        fn max(a: Self::F, b: Self::F) -> Self::F {
+            at_level!(_mm512_max_ps(a, b))
+        }
+        #[inline(always)]
+        fn abs(a: Self::F) -> Self::F {
+            at_level!(_mm512_abs_ps(a))
+        }
+        #[inline(always)]
+        fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+            at_level!(_mm512_fmadd_ps(a, b, c))
+        }
+        #[inline(always)]
+        fn differ(a: Self::F, b: Self::F) -> Self::F {
+            at_level!(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NEQ_OQ>(a, b), _mm512_set1_ps(1.0)))
+        }
+        #[inline(always)]
+        fn to_array(a: Self::F) -> [f32; LANES] {
+            let mut out = [0.0; LANES];
+            at_level!(_mm512_storeu_ps(out.as_mut_ptr(), a));
+            out
+        }
+        #[inline(always)]
+        fn zero() -> Self::I {
+            at_level!(_mm512_setzero_si512())
+        }
+        #[inline(always)]
+        fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {
+            at_level!({
+                let signed = _mm512_xor_si512(_mm512_loadu_si512(x.as_ptr().cast()), _mm512_set1_epi8(-128));
+                _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(y.as_ptr().cast()), signed)
+            })
+        }
+        #[inline(always)]
+        fn total(sum: Self::I) -> i32 {
+            at_level!(_mm512_reduce_add_epi32(sum))
+        }
+        #[inline(always)]
+        fn prefetch(line: &u8) {
+            at_level!(_mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()));
+        }
+    }
+
+    impl Simd for Avx2 {
+        type F = [__m256; 2];
+        type I = __m256i;
+        const BIAS: i32 = 0;
+    const MANY_REGISTERS: bool = false;
+
+        #[inline(always)]
+        fn splat(x: f32) -> Self::F {
+            at_level!([_mm256_set1_ps(x); 2])
+        }
+        #[inline(always)]
+        fn load<E: Element>(x: &[E; LANES]) -> Self::F {
+            let p = x.as_ptr();
+            std::array::from_fn(|half| {
+                at_level!({
+                    let p = p.add(8 * half);
+                    if same::<E, f32>() {
+                        _mm256_loadu_ps(p.cast())
+                    } else if same::<E, f16>() {
+                        _mm256_cvtph_ps(_mm_loadu_si128(p.cast()))
+                    } else if same::<E, u8>() {
+                        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p.cast())))
+                    } else {
+                        _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p.cast())))
+                    }
+                })
+            })
+        }
+        #[inline(always)]
+        fn add(a: Self::F, b: Self::F) -> Self::F {
+            std::array::from_fn(|i| at_level!(_mm256_add_ps(a[i], b[i])))
+        }
+        #[inline(always)]
+        fn sub(a: Self::F, b: Self::F) -> Self::F {
+            std::array::from_fn(|i| at_level!(_mm256_sub_ps(a[i], b[i])))
+        }
+        #[inline(always)]
+        fn div(a: Self::F, b: Self::F) -> Self::F {
+            std::array::from_fn(|i| at_level!(_mm256_div_ps(a[i], b[i])))
+        }
+        #[inline(always)]
+        fn max(a: Self::F, b: Self::F) -> Self::F {
+            std::array::from_fn(|i| at_level!(_mm256_max_ps(a[i], b[i])))
+        }
+        #[inline(always)]
+        fn abs(a: Self::F) -> Self::F {
+            a.map(|a| at_level!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a)))
+        }
+        #[inline(always)]
+        fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+            std::array::from_fn(|i| at_level!(_mm256_fmadd_ps(a[i], b[i], c[i])))
+        }
+        #[inline(always)]
+        fn differ(a: Self::F, b: Self::F) -> Self::F {
+            std::array::from_fn(|i| {
+                at_level!(_mm256_and_ps(_mm256_cmp_ps::<_CMP_NEQ_OQ>(a[i], b[i]), _mm256_set1_ps(1.0)))
+            })
+        }
+        #[inline(always)]
+        fn to_array(a: Self::F) -> [f32; LANES] {
+            let mut out = [0.0; LANES];
+            at_level!({
+                _mm256_storeu_ps(out.as_mut_ptr(), a[0]);
+                _mm256_storeu_ps(out.as_mut_ptr().add(8), a[1]);
+            });
+            out
+        }
+        #[inline(always)]
+        fn zero() -> Self::I {
+            at_level!(_mm256_setzero_si256())
+        }
+        #[inline(always)]
+        fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], mut sum: Self::I) -> Self::I {
+            for at in (0..BYTES).step_by(16) {
+                sum = at_level!({
+                    let x = _mm256_cvtepu8_epi16(_mm_loadu_si128(x.as_ptr().add(at).cast()));
+                    let y = _mm256_cvtepu8_epi16(_mm_loadu_si128(y.as_ptr().add(at).cast()));
+                    _mm256_add_epi32(sum, _mm256_madd_epi16(x, y))
+                });
+            }
+            sum
+        }
+        #[inline(always)]
+        fn total(sum: Self::I) -> i32 {
+            let mut lanes = [0i32; 8];
+            at_level!(_mm256_storeu_si256(lanes.as_mut_ptr().cast(), sum));
+            lanes.into_iter().sum()
+        }
+        #[inline(always)]
+        fn prefetch(line: &u8) {
+            at_level!(_mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()));
+        }
+    }
+}
