@@ -3,7 +3,11 @@
 /// 64 well-mixed bits of four numbers (splitmix64's finaliser, Steele, Lea and Flood 2014, over a running sum).
 #[inline]
 pub(crate) fn hash(seed: u64, stream: u64, row: u64, slot: u64) -> u64 {
-    mix(mix(mix(seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_add(stream)).wrapping_add(row)).wrapping_add(slot.wrapping_mul(0xd1b5_4a32_d192_ed03)).rotate_left(17).wrapping_mul(0x2545_f491_4f6c_dd1d) ^ mix(slot ^ row.rotate_left(32))
+    mix(mix(mix(seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_add(stream)).wrapping_add(row))
+        .wrapping_add(slot.wrapping_mul(0xd1b5_4a32_d192_ed03))
+        .rotate_left(17)
+        .wrapping_mul(0x2545_f491_4f6c_dd1d)
+        ^ mix(slot ^ row.rotate_left(32))
 }
 
 #[inline]

@@ -1,8 +1,14 @@
 //! Who does the work: an executor opens a session on the points, the session owns the rows of the graph being built.
+//!
+//! State stays with the session between rounds; only counters come back. Merging is a set function (a row keeps the best
+//! distinct ids by distance, then id), so neither threads nor order of arrival can show in the result.
 
 pub(crate) mod cpu;
 
+use crate::error::BuildError;
 use crate::graph::KnnGraph;
+use crate::params::Plan;
+use crate::points::Points;
 
 /// What one round of descent did.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,4 +20,35 @@ pub struct RoundStats {
     pub distances: u64,
     /// Wall time.
     pub seconds: f64,
+}
+
+/// Called with the share done of a phase (0 to 1); an error ends the build.
+pub(crate) type Tick<'a> = &'a (dyn Fn(f32) -> Result<(), BuildError> + Sync);
+
+/// Makes sessions.
+pub(crate) trait Executor {
+    /// Brings the points to where the work is done and fills every row: trees, `init_graph`, random neighbours.
+    fn open<'p>(
+        &self,
+        points: &Points<'p>,
+        plan: &Plan,
+        init_graph: Option<&KnnGraph>,
+        tick: Tick,
+    ) -> Result<Box<dyn Session + 'p>, BuildError>;
+}
+
+/// A graph being built.
+pub(crate) trait Session {
+    /// Distances evaluated before the first round.
+    fn init_distances(&self) -> u64;
+    /// What runs, on what: for the report.
+    fn describe(&self) -> String;
+    /// One round of NN-Descent over all rows.
+    fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError>;
+    /// Starts over from the present rows with a larger plan: longer rows, more candidates, more trees.
+    fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError>;
+    /// The graph so far, for an estimate of its recall: rows of these points only.
+    fn peek(&self, points: &[u32]) -> KnnGraph;
+    /// The finished graph.
+    fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError>;
 }

@@ -1,7 +1,6 @@
 //! What each metric does with sixteen coordinates of two rows, and how the lanes become a reduced distance.
 
 use super::simd::{LANES, Simd, max_lane, sum_lanes};
-use super::{Coordinates, Form};
 use crate::points::Element;
 
 /// A metric's inner loop. Zero columns on both sides must change nothing, so that rows can be padded with zeros.
@@ -141,15 +140,42 @@ macro_rules! with_body {
     ($form:expr, $body:ident => $run:expr) => {{
         use $crate::metric::{Coordinates, Form, body};
         match $form {
-            Form::L2 => { let $body = body::SquaredDifferences; $run }
-            Form::Angular { .. } => { let $body = body::OneMinusDot; $run }
-            Form::Inner => { let $body = body::NegativeDot; $run }
-            Form::Coordinates(Coordinates::Manhattan) => { let $body = body::AbsoluteDifferences; $run }
-            Form::Coordinates(Coordinates::Chebyshev) => { let $body = body::LargestDifference; $run }
-            Form::Coordinates(Coordinates::Minkowski(p)) => { let $body = body::PowerDifferences(p); $run }
-            Form::Coordinates(Coordinates::Hamming) => { let $body = body::Differing; $run }
-            Form::Coordinates(Coordinates::Canberra) => { let $body = body::Canberra; $run }
-            Form::Coordinates(Coordinates::BrayCurtis) => { let $body = body::BrayCurtis; $run }
+            Form::L2 => {
+                let $body = body::SquaredDifferences;
+                $run
+            }
+            Form::Angular { .. } => {
+                let $body = body::OneMinusDot;
+                $run
+            }
+            Form::Inner => {
+                let $body = body::NegativeDot;
+                $run
+            }
+            Form::Coordinates(Coordinates::Manhattan) => {
+                let $body = body::AbsoluteDifferences;
+                $run
+            }
+            Form::Coordinates(Coordinates::Chebyshev) => {
+                let $body = body::LargestDifference;
+                $run
+            }
+            Form::Coordinates(Coordinates::Minkowski(p)) => {
+                let $body = body::PowerDifferences(p);
+                $run
+            }
+            Form::Coordinates(Coordinates::Hamming) => {
+                let $body = body::Differing;
+                $run
+            }
+            Form::Coordinates(Coordinates::Canberra) => {
+                let $body = body::Canberra;
+                $run
+            }
+            Form::Coordinates(Coordinates::BrayCurtis) => {
+                let $body = body::BrayCurtis;
+                $run
+            }
         }
     }};
 }
@@ -180,7 +206,11 @@ fn padded<E: Element>(tail: &[E]) -> [E; LANES] {
 
 /// Reduced distances of `R` rows to four others, each load serving several pairs. All rows are equally long.
 #[inline(always)]
-pub(crate) fn tile<S: Simd, E: Element, B: Body, const R: usize>(body: B, xs: [&[E]; R], ys: [&[E]; 4]) -> [[f32; 4]; R] {
+pub(crate) fn tile<S: Simd, E: Element, B: Body, const R: usize>(
+    body: B,
+    xs: [&[E]; R],
+    ys: [&[E]; 4],
+) -> [[f32; 4]; R] {
     let chunks = xs.first().map_or(0, |x| x.len() / LANES);
     let xc = xs.map(|x| &x.as_chunks::<LANES>().0[..chunks]);
     let yc = ys.map(|y| &y.as_chunks::<LANES>().0[..chunks]);

@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let message = |name: &str, arguments: &[(&str, f32)]| Metric::parse_with(name, arguments).unwrap_err().to_string();
+        let message =
+            |name: &str, arguments: &[(&str, f32)]| Metric::parse_with(name, arguments).unwrap_err().to_string();
         assert_eq!(message("euclidian", &[]), "unknown metric `euclidian`: did you mean `euclidean`?");
         assert_eq!(message("minkowski", &[]), "metric `minkowski` needs the argument `p`");
         assert_eq!(message("cosine", &[("p", 2.0)]), "metric `cosine` has no argument `p`");

@@ -340,7 +340,7 @@ mod x86 {
         type F = [__m256; 2];
         type I = __m256i;
         const BIAS: i32 = 0;
-    const MANY_REGISTERS: bool = false;
+        const MANY_REGISTERS: bool = false;
 
         #[inline(always)]
         fn splat(x: f32) -> Self::F {

@@ -81,6 +81,14 @@ impl<'a> Dense<'a> {
         with_rows!(self.rows, x => size_of_val(&x[0]))
     }
 
+    /// The type of the values, as numpy names it.
+    pub(crate) fn type_name(&self) -> &'static str {
+        fn name<E: Element>(_: &[E]) -> &'static str {
+            E::NAME
+        }
+        with_rows!(self.rows, x => name(x))
+    }
+
     /// Row `i` widened into `out`, which must hold `dim` values.
     pub fn widen_row(&self, i: usize, out: &mut [f32]) {
         let range = i * self.dim..(i + 1) * self.dim;

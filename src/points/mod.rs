@@ -5,6 +5,7 @@
 mod dense;
 mod element;
 
+pub(crate) use dense::with_rows;
 pub use dense::{Dense, Rows};
 pub use element::Element;
 

@@ -6,7 +6,9 @@
 use rayon::prelude::*;
 
 use super::float_rows::direction_scale;
+use super::recompute::Recompute;
 use super::space::{self, Space, Tiles};
+use crate::forest::Leaves;
 use crate::metric::Form;
 use crate::metric::simd::{BYTES, Level, Simd};
 use crate::points::{Dense, Rows};
@@ -218,7 +220,11 @@ impl<F: Finish> ByteRows<F> {
         } else {
             (squares, squares - 2 * bias * sum)
         };
-        Term { first: first as i32, second: second as i32, inverse: if squares > 0 { 1.0 / (squares as f32).sqrt() } else { 0.0 } }
+        Term {
+            first: first as i32,
+            second: second as i32,
+            inverse: if squares > 0 { 1.0 / (squares as f32).sqrt() } else { 0.0 },
+        }
     }
 
     #[inline(always)]
@@ -272,13 +278,47 @@ impl<F: Finish> Space for ByteRows<F> {
         space::permute_rows(&mut self.codes, self.stride, order);
         space::permute_rows(&mut self.terms, 1, order);
     }
-    fn bytes(&self) -> usize {
-        self.codes.len() + size_of_val(&self.terms[..])
-    }
     fn describe(&self) -> String {
         format!("byte codes, {}", self.level.name())
     }
     fn splits_by_direction(&self) -> bool {
         F::BY_DIRECTION
     }
+}
+
+/// Rows whose neighbours [`serves`] looks at.
+const SAMPLE: usize = 200;
+/// Neighbours of each.
+const NEAREST: usize = 8;
+/// Largest mean relative error of a neighbour's reduced distance that longer working rows make up for:
+/// docs/PERFORMANCE.md, "Byte codes".
+const TOLERANCE: f64 = 0.01;
+
+/// Whether codes tell near neighbours apart: compares coded with true reduced distances between sampled points and the
+/// nearest of the others in their leaf.
+pub(crate) fn serves(exact: &Recompute, codes: &dyn Space, leaves: &Leaves) -> bool {
+    let step = leaves.bounds.len().div_ceil(SAMPLE);
+    let pairs: Vec<(f64, f64)> =
+        leaves.iter().step_by(step).flat_map(|leaf| nearest_pairs(exact, codes, leaf)).collect();
+    // Codes have a scale of their own; the ratio of sums finds it.
+    let (coded, truth) = pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+    let scale = truth / coded;
+    let error =
+        |&(coded, truth): &(f64, f64)| if truth == 0.0 { coded * scale } else { (coded * scale / truth - 1.0).abs() };
+    let mean = pairs.iter().map(error).sum::<f64>() / pairs.len() as f64;
+    tracing::debug!(mean_relative_error = mean, "byte codes");
+    mean <= TOLERANCE
+}
+
+/// (coded, true) reduced distances from the first of a leaf to the nearest of the rest.
+fn nearest_pairs(exact: &Recompute, codes: &dyn Space, leaf: &[u32]) -> Vec<(f64, f64)> {
+    let (first, rest) = (leaf[0], &leaf[1..]);
+    let mut coded = vec![0.0; rest.len()];
+    codes.one_to_many(first, rest, &mut coded);
+    let mut truth = Vec::new();
+    exact.reduced(first as usize, rest, &mut truth);
+    let mut pairs: Vec<(f64, f64)> = coded.iter().zip(&truth).map(|(&c, &t)| (f64::from(c), f64::from(t))).collect();
+    pairs.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
+    pairs.truncate(NEAREST);
+    pairs
 }

@@ -124,9 +124,6 @@ impl<E: Element, B: Body + Send> Space for FloatRows<E, B> {
     fn renumber(&mut self, order: &[u32]) {
         space::permute_rows(&mut self.values, self.stride, order);
     }
-    fn bytes(&self) -> usize {
-        size_of_val(&self.values[..])
-    }
     fn describe(&self) -> String {
         format!("{} rows, {}", E::NAME, self.level.name())
     }

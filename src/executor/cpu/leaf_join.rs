@@ -9,7 +9,13 @@ use crate::graph::order::{EMPTY, distance, fresh};
 use crate::graph::rows::{RowTable, insert};
 
 /// Joins every leaf; leaf `l` is `ids[bounds[l]..bounds[l + 1]]`. Returns the number of distances evaluated.
-pub(crate) fn leaf_join(space: &dyn Space, ids: &[u32], bounds: &[u32], rows: &mut RowTable, pool: &ScratchPool) -> u64 {
+pub(crate) fn leaf_join(
+    space: &dyn Space,
+    ids: &[u32],
+    bounds: &[u32],
+    rows: &mut RowTable,
+    pool: &ScratchPool,
+) -> u64 {
     let width = rows.width;
     let owned = OwnedRows { slots: rows.slots.as_mut_ptr(), width };
     bounds.par_windows(2).with_min_len(4).for_each(|leaf| {

@@ -14,7 +14,12 @@ use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
 
 /// Joins every row. Returns (updates, distances).
-pub(crate) fn local_join(space: &dyn Space, near: &Neighborhoods, rows: &mut RowTable, pool: &ScratchPool) -> (u64, u64) {
+pub(crate) fn local_join(
+    space: &dyn Space,
+    near: &Neighborhoods,
+    rows: &mut RowTable,
+    pool: &ScratchPool,
+) -> (u64, u64) {
     let width = rows.width;
     let join_row = |(i, row): (usize, &mut [u64])| {
         pool.with(|scratch| {

@@ -1,9 +1,24 @@
 //! The CPU executor: pure per-row functions, mapped over rows with rayon.
 
 pub(crate) mod byte_rows;
+mod cost;
+mod fill;
 pub(crate) mod float_rows;
-pub(crate) mod leaf_join;
-pub(crate) mod local_join;
-pub(crate) mod neighborhoods;
-pub(crate) mod scratch;
+mod leaf_join;
+mod local_join;
+mod neighborhoods;
+pub(crate) mod recompute;
+pub(crate) mod scan;
+mod scratch;
+mod session;
 pub(crate) mod space;
+
+pub(crate) use cost::cheapest;
+pub(crate) use session::{CpuExecutor, estimate_memory};
+
+use crate::metric::simd::Level;
+
+/// What the CPU executor runs on, for reports.
+pub(crate) fn describe() -> String {
+    format!("cpu: {} threads, {}", rayon::current_num_threads(), Level::detect().name())
+}

@@ -11,8 +11,6 @@ pub(crate) trait Space: Send + Sync {
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]);
     /// Puts row `order[i]` in place `i`.
     fn renumber(&mut self, order: &[u32]);
-    /// Bytes held.
-    fn bytes(&self) -> usize;
     /// What is held, for the report: `u8 x 784`.
     fn describe(&self) -> String;
     /// Whether distances are -x·y, so that a tree's pivots have to be brought to one length before they are compared.

@@ -1,0 +1,430 @@
+//! The builder users write, and the order of a build: init, descent, estimate, finish.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use crate::descent::{StopReason, descend};
+use crate::error::BuildError;
+use crate::eval::{self, RecallEstimate};
+use crate::exact;
+use crate::executor::cpu::{self, CpuExecutor};
+use crate::executor::{Executor, RoundStats, Session};
+use crate::graph::{KnnGraph, UNKNOWN};
+use crate::metric::Metric;
+use crate::params::{Algorithm, Device, Params, Plan};
+use crate::points::Points;
+use crate::rng::{below, hash};
+
+/// Part of a build, for progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Trees and random neighbours.
+    Init,
+    /// Rounds of NN-Descent.
+    Descent,
+    /// Exact search over all pairs, in place of init and descent.
+    Exact,
+    /// Exact search for the sample of the recall estimate.
+    Recall,
+    /// Final distances and order.
+    Finish,
+}
+
+impl Phase {
+    /// A word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Descent => "descent",
+            Self::Exact => "exact",
+            Self::Recall => "recall",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+/// How far a build is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// Round of descent, from 1; 0 before.
+    pub round: usize,
+    /// Rounds that will be run at most.
+    pub rounds_at_most: usize,
+    /// Neighbours that changed in the last round that ended.
+    pub updates: u64,
+    /// Share of the phase (in descent, of the round) that is done, 0 to 1.
+    pub fraction: f32,
+}
+
+/// Seconds of a build's phases.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Seconds {
+    /// Points into working order, trees, random neighbours.
+    pub init: f64,
+    /// Rounds, or exact search.
+    pub descent: f64,
+    /// Final distances and order.
+    pub finish: f64,
+    /// The recall estimate; not part of the build.
+    pub recall: f64,
+}
+
+/// Whether `target_recall` was reached.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct TargetOutcome {
+    /// The target.
+    pub target: f32,
+    /// Whether the lower end of the estimate's interval reached it.
+    pub reached: bool,
+    /// How often the build was widened on the way.
+    pub widened: usize,
+}
+
+/// What happened in a build.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct BuildReport {
+    /// What ran: NN-Descent or exact search.
+    pub algorithm: Algorithm,
+    /// On what.
+    pub executor: String,
+    /// Why that ran, where it was not asked for by name.
+    pub reason: Option<String>,
+    /// Wall time by phase.
+    pub seconds: Seconds,
+    /// Every round of descent.
+    pub rounds: Vec<RoundStats>,
+    /// Distances evaluated in init and descent (or exact search).
+    pub distances_evaluated: u64,
+    /// Why the rounds ended.
+    pub stop: StopReason,
+    /// Estimated recall, unless switched off. Exact search has 1.
+    pub recall: Option<RecallEstimate>,
+    /// What came of `target_recall`.
+    pub target: Option<TargetOutcome>,
+    /// Every parameter as used.
+    pub parameters: Vec<(&'static str, String)>,
+}
+
+/// A graph and the report of its build.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Built {
+    /// The graph.
+    pub graph: KnnGraph,
+    /// How it came about.
+    pub report: BuildReport,
+}
+
+type ProgressFn<'a> = &'a (dyn Fn(&Progress) -> ControlFlow<()> + Sync);
+
+/// Builds k-nearest-neighbour graphs. Every setting has a default; see each method.
+///
+/// Work runs in the rayon pool that [`NnDescent::graph`] is called from. The same points, settings and seed give the same
+/// graph to the bit, whatever the number of threads.
+#[derive(Clone)]
+pub struct NnDescent<'a> {
+    metric: Metric,
+    params: Params,
+    init_graph: Option<&'a KnnGraph>,
+    progress: Option<ProgressFn<'a>>,
+}
+
+impl<'a> NnDescent<'a> {
+    /// All defaults.
+    #[must_use]
+    pub fn new(metric: Metric) -> Self {
+        Self { metric, params: Params::default(), init_graph: None, progress: None }
+    }
+
+    /// Neighbours in a row of the graph, the point itself not counted. Default 15.
+    #[must_use]
+    pub fn n_neighbors(mut self, k: usize) -> Self {
+        self.params.n_neighbors = Some(k);
+        self
+    }
+
+    /// Random-projection trees. Default 6. 0: start from random neighbours (or `init_graph`).
+    #[must_use]
+    pub fn n_trees(mut self, trees: usize) -> Self {
+        self.params.n_trees = Some(trees);
+        self
+    }
+
+    /// Most points in a leaf of a tree, 2 to 16,384. Default 128, or twice `n_neighbors` if that is more.
+    #[must_use]
+    pub fn leaf_size(mut self, points: usize) -> Self {
+        self.params.leaf_size = Some(points);
+        self
+    }
+
+    /// Neighbours that a row brings to a join; it brings up to half as many reverse neighbours besides. Default `n_neighbors`,
+    /// but 20 to 60. The first thing to raise for more recall.
+    #[must_use]
+    pub fn max_candidates(mut self, candidates: usize) -> Self {
+        self.params.max_candidates = Some(candidates);
+        self
+    }
+
+    /// Most rounds of NN-Descent. Default 12. 0: trees only.
+    #[must_use]
+    pub fn n_iters(mut self, rounds: usize) -> Self {
+        self.params.n_iters = Some(rounds);
+        self
+    }
+
+    /// A round that changes at most this share of all neighbours is the last, 0 to 1. Default 0.001.
+    #[must_use]
+    pub fn delta(mut self, share: f32) -> Self {
+        self.params.delta = Some(share);
+        self
+    }
+
+    /// Seed of all randomness. Default 0.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.params.seed = seed;
+        self
+    }
+
+    /// How the graph is found. Default [`Algorithm::Auto`].
+    #[must_use]
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.params.algorithm = algorithm;
+        self
+    }
+
+    /// Where the graph is found. Default [`Device::Auto`].
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.params.device = device;
+        self
+    }
+
+    /// Rows begin with their own point, which counts as one of `n_neighbors`: PyNNDescent's and scikit-learn's layout. Default no.
+    #[must_use]
+    pub fn include_self(mut self, include: bool) -> Self {
+        self.params.include_self = include;
+        self
+    }
+
+    /// Rows to start from, beside the trees: ids of any number of neighbours each, [`UNKNOWN`] where there is none. Distances are
+    /// computed anew.
+    #[must_use]
+    pub fn init_graph(mut self, graph: &'a KnnGraph) -> Self {
+        self.init_graph = Some(graph);
+        self
+    }
+
+    /// Keep refining until the lower end of the estimated recall's interval reaches this, above 0 and below 1; the
+    /// report says whether it did. Default none.
+    #[must_use]
+    pub fn target_recall(mut self, recall: f32) -> Self {
+        self.params.target_recall = Some(recall);
+        self
+    }
+
+    /// Rows whose exact neighbours are found to estimate recall. Default 256; 0: no estimate.
+    #[must_use]
+    pub fn recall_sample(mut self, rows: usize) -> Self {
+        self.params.recall_sample = Some(rows);
+        self
+    }
+
+    /// Called as the build goes on, from any thread; [`ControlFlow::Break`] ends the build with [`BuildError::Cancelled`].
+    #[must_use]
+    pub fn progress(mut self, progress: ProgressFn<'a>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// Peak bytes of a build beyond the points themselves, the finished graph included.
+    ///
+    /// # Errors
+    /// Those of [`NnDescent::graph`].
+    pub fn estimate_memory(&self, points: &Points) -> Result<u64, BuildError> {
+        let plan = self.plan(points)?;
+        Ok(cpu::estimate_memory(points.as_dense(), &plan))
+    }
+
+    /// Builds the graph.
+    ///
+    /// # Errors
+    /// A parameter out of range, an `init_graph` that does not fit, cancellation.
+    ///
+    /// # Complexity
+    /// About n^1.1 distances on most data; exact search n².
+    pub fn graph(&self, points: &Points) -> Result<Built, BuildError> {
+        let plan = self.plan(points)?;
+        let (algorithm, reason) = self.choose(points, &plan);
+        let span = tracing::debug_span!("graph", n = points.n(), dim = points.dim(), %algorithm);
+        let _entered = span.enter();
+        let built = match algorithm {
+            Algorithm::Exact => self.build_exact(points, &plan, reason)?,
+            _ => self.build_by_descent(points, plan, reason)?,
+        };
+        tracing::info!(seconds = ?built.report.seconds, distances = built.report.distances_evaluated, "built");
+        Ok(built)
+    }
+
+    fn plan(&self, points: &Points) -> Result<Plan, BuildError> {
+        let plan = Plan::new(self.metric, &self.params, points.n())?;
+        self.init_graph.map_or(Ok(()), |graph| check_init_graph(graph, points.n()))?;
+        Ok(plan)
+    }
+
+    fn choose(&self, points: &Points, plan: &Plan) -> (Algorithm, Option<String>) {
+        match self.params.algorithm {
+            Algorithm::Auto => cpu::cheapest(points.as_dense(), plan),
+            asked => (asked, None),
+        }
+    }
+
+    fn tick(&self, phase: Phase, round: usize, plan: &Plan, updates: u64, fraction: f32) -> Result<(), BuildError> {
+        let Some(progress) = self.progress else { return Ok(()) };
+        match progress(&Progress { phase, round, rounds_at_most: plan.n_iters, updates, fraction }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(BuildError::Cancelled { phase: phase.name(), round }),
+        }
+    }
+
+    fn build_exact(&self, points: &Points, plan: &Plan, reason: Option<String>) -> Result<Built, BuildError> {
+        let start = Instant::now();
+        let graph = exact::graph_of(points, plan, &|f| self.tick(Phase::Exact, 0, plan, 0, f))?;
+        let n = points.n();
+        let whole = RecallEstimate { estimate: 1.0, low: 1.0, high: 1.0, sample: n };
+        let report = BuildReport {
+            algorithm: Algorithm::Exact,
+            executor: cpu::describe(),
+            reason,
+            seconds: Seconds { descent: start.elapsed().as_secs_f64(), ..Seconds::default() },
+            rounds: Vec::new(),
+            distances_evaluated: n as u64 * (n as u64 - 1),
+            stop: StopReason::Exact,
+            recall: Some(whole),
+            target: plan.target_recall.map(|target| TargetOutcome { target, reached: true, widened: 0 }),
+            parameters: plan.describe(),
+        };
+        Ok(Built { graph, report })
+    }
+
+    fn build_by_descent(&self, points: &Points, plan: Plan, reason: Option<String>) -> Result<Built, BuildError> {
+        let mut seconds = Seconds::default();
+        let start = Instant::now();
+        let init = |fraction| self.tick(Phase::Init, 0, &plan, 0, fraction);
+        let mut session = CpuExecutor.open(points, &plan, self.init_graph, &init)?;
+        seconds.init = start.elapsed().as_secs_f64();
+
+        let mut rounds = Vec::new();
+        let start = Instant::now();
+        let mut stop = self.descend(&mut *session, &plan, points.n(), &mut rounds)?;
+        seconds.descent = start.elapsed().as_secs_f64();
+
+        let start = Instant::now();
+        let sample = Sample::draw(points, &plan)?;
+        let mut recall = sample.as_ref().map(|s| s.estimate(&*session, points.n()));
+        seconds.recall = start.elapsed().as_secs_f64();
+
+        let (mut plan, mut target) = (plan, None);
+        if let (Some(goal), Some(sample)) = (plan.target_recall, &sample) {
+            let start = Instant::now();
+            let mut widened = 0;
+            while recall.is_some_and(|r| r.low < f64::from(goal)) && widened < MOST_WIDENINGS {
+                plan = widen(&plan, points.n());
+                session.widen(&plan, &|f| self.tick(Phase::Init, rounds.len(), &plan, 0, f))?;
+                stop = self.descend(&mut *session, &plan, points.n(), &mut rounds)?;
+                recall = Some(sample.estimate(&*session, points.n()));
+                widened += 1;
+            }
+            seconds.descent += start.elapsed().as_secs_f64();
+            let reached = recall.is_some_and(|r| r.low >= f64::from(goal));
+            target = Some(TargetOutcome { target: goal, reached, widened });
+        }
+
+        let executor = session.describe();
+        let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
+        let start = Instant::now();
+        let graph = session.finish(&|f| self.tick(Phase::Finish, rounds.len(), &plan, 0, f))?;
+        seconds.finish = start.elapsed().as_secs_f64();
+        let report = BuildReport {
+            algorithm: Algorithm::NnDescent,
+            executor,
+            reason,
+            seconds,
+            rounds,
+            distances_evaluated: distances,
+            stop,
+            recall,
+            target,
+            parameters: plan.describe(),
+        };
+        Ok(Built { graph, report })
+    }
+
+    fn descend(
+        &self,
+        session: &mut dyn Session,
+        plan: &Plan,
+        n: usize,
+        rounds: &mut Vec<RoundStats>,
+    ) -> Result<StopReason, BuildError> {
+        let tick = |round, updates, f| self.tick(Phase::Descent, round, plan, updates, f);
+        descend(session, plan, n, &tick, rounds)
+    }
+}
+
+/// Times that `target_recall` may widen a build.
+const MOST_WIDENINGS: usize = 5;
+
+/// The next larger plan: rows half as long again, twice the candidates, two more trees.
+fn widen(plan: &Plan, n: usize) -> Plan {
+    Plan {
+        width: (plan.width + plan.width / 2).min(n - 1),
+        max_candidates: (plan.max_candidates * 2).min(1000),
+        n_trees: if plan.n_trees > 0 { plan.n_trees + 2 } else { 0 },
+        ..plan.clone()
+    }
+}
+
+/// Rows whose true neighbours are known.
+struct Sample {
+    rows: Vec<u32>,
+    truth: KnnGraph,
+}
+
+impl Sample {
+    fn draw(points: &Points, plan: &Plan) -> Result<Option<Self>, BuildError> {
+        let (n, count) = (points.n(), plan.recall_sample);
+        if count == 0 || plan.others() == 0 {
+            return Ok(None);
+        }
+        // One row from each of `count` equal ranges: distinct, spread, and a function of the seed.
+        let row = |s: usize| {
+            let (from, to) = (s * n / count, (s + 1) * n / count);
+            from + below(hash(plan.seed, 0x5a3b, s as u64, 0), to - from)
+        };
+        let rows: Vec<usize> = (0..count).map(row).collect();
+        let truth = exact::rows_of(points, &rows, plan.metric, plan.others())?;
+        Ok(Some(Self { rows: rows.into_iter().map(|r| r as u32).collect(), truth }))
+    }
+
+    fn estimate(&self, session: &dyn Session, n: usize) -> RecallEstimate {
+        let found = session.peek(&self.rows);
+        eval::estimate(&found, &self.truth, n).expect("both graphs have a row for every sampled point")
+    }
+}
+
+fn check_init_graph(graph: &KnnGraph, n: usize) -> Result<(), BuildError> {
+    if graph.n() != n {
+        return Err(BuildError::InitGraphRows { rows: graph.n(), n });
+    }
+    let wrong = graph.indices().iter().position(|&id| id != UNKNOWN && id as usize >= n);
+    wrong.map_or(Ok(()), |at| Err(BuildError::InitGraphId { row: at / graph.k(), id: graph.indices()[at], n }))
+}

@@ -1,0 +1,70 @@
+//! What can go wrong in a build, with the numbers.
+
+use thiserror::Error;
+
+use crate::metric::ParseMetricError;
+
+/// Why there is no graph.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A parameter is out of its range.
+    #[error("{name} = {value}, but it must be {range}")]
+    Parameter {
+        /// Name of the parameter.
+        name: &'static str,
+        /// The value given.
+        value: String,
+        /// What it may be.
+        range: String,
+    },
+    /// More neighbours than there are other points.
+    #[error("n_neighbors = {k}, but {n} points have only {} {}", .most, if *.include_self { "neighbours each, themselves included" } else { "other points to be near to" })]
+    TooManyNeighbors {
+        /// Neighbours asked for.
+        k: usize,
+        /// Number of points.
+        n: usize,
+        /// The largest number possible.
+        most: usize,
+        /// Whether rows hold their own point.
+        include_self: bool,
+    },
+    /// A parameter of the metric is out of its range.
+    #[error(transparent)]
+    Metric(#[from] ParseMetricError),
+    /// The graph to start from does not belong to the points.
+    #[error("init_graph has {rows} rows, but there are {n} points")]
+    InitGraphRows {
+        /// Rows of the graph.
+        rows: usize,
+        /// Number of points.
+        n: usize,
+    },
+    /// The graph to start from names a point that does not exist.
+    #[error("init_graph: row {row} holds id {id}, but there are {n} points (unknown entries are {})", u32::MAX)]
+    InitGraphId {
+        /// The row.
+        row: usize,
+        /// The id.
+        id: u32,
+        /// Number of points.
+        n: usize,
+    },
+    /// Queries with another number of columns, or of another type, than the base.
+    #[error("queries of {queries} cannot be compared with a base of {base}")]
+    Mismatch {
+        /// Columns and type of the queries.
+        queries: String,
+        /// Columns and type of the base.
+        base: String,
+    },
+    /// The progress callback asked to stop.
+    #[error("cancelled in phase {phase}, round {round}")]
+    Cancelled {
+        /// Phase of the build.
+        phase: &'static str,
+        /// Round of descent, from 1; 0 before the first.
+        round: usize,
+    },
+}

@@ -1,0 +1,174 @@
+//! Final distances: kept pairs computed anew in f32 from the points as they were given.
+
+use rayon::prelude::*;
+
+use super::float_rows::direction_scale;
+use crate::metric::body::{Body, pair, with_body};
+use crate::metric::simd::{LANES, Level, Op, Simd, dispatch, sum_lanes};
+use crate::metric::{Form, Metric};
+use crate::points::{Dense, Element, with_rows};
+
+/// Computes true distances between the points of a set and those of another (or the same).
+pub(crate) struct Recompute<'a> {
+    metric: Metric,
+    base: Dense<'a>,
+    queries: Dense<'a>,
+    level: Level,
+    /// Length and mean of every row of the base, and of the queries; empty unless the metric is angular.
+    directions: Vec<Direction>,
+    query_directions: Vec<Direction>,
+}
+
+/// What brings a row to length 1: (v - mean) · scale.
+#[derive(Debug, Clone, Copy)]
+struct Direction {
+    mean: f32,
+    scale: f32,
+}
+
+impl<'a> Recompute<'a> {
+    /// `base` and `queries` have the same type and number of columns.
+    pub(crate) fn new(metric: Metric, base: &Dense<'a>, queries: &Dense<'a>) -> Self {
+        let (base, queries) = (*base, *queries);
+        let of = |points| match metric.form() {
+            Form::Angular { centered } => directions(points, centered),
+            _ => Vec::new(),
+        };
+        Self { metric, base, queries, level: Level::detect(), directions: of(&base), query_directions: of(&queries) }
+    }
+
+    /// True distances of query `i` to `others`, in place of what `out` held.
+    pub(crate) fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        self.reduced(i, others, out);
+        out.iter_mut().for_each(|d| *d = self.metric.from_reduced(*d, self.base.dim()));
+    }
+
+    /// Reduced distances of query `i` to `others`, in place of what `out` held.
+    pub(crate) fn reduced(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        out.clear();
+        let (level, directions, dim) = (self.level, &self.directions[..], self.base.dim());
+        if let Form::Angular { centered } = self.metric.form() {
+            let mut x = vec![0.0; dim];
+            self.queries.widen_row(i, &mut x);
+            let scale = direction_scale(&mut x, centered);
+            x.iter_mut().for_each(|v| *v = (f64::from(*v) * scale) as f32);
+            let (x, x_empty) = (&x[..], scale == 0.0);
+            with_rows!(self.base.rows(), base => dispatch(level, Angles { x, x_empty, base, others, directions, out }));
+        } else {
+            with_rows!(self.base.rows(), base => {
+                let x = &typed_as(base, &self.queries)[i * dim..][..dim];
+                with_body!(self.metric.form(), body => dispatch(level, Pairs { x, base, others, body, out }));
+            });
+        }
+    }
+
+    /// True distance of a point to itself, base and queries being the same: zero, but for dot products.
+    pub(crate) fn to_self(&self, i: usize) -> f32 {
+        if self.metric.form() != Form::Inner {
+            return 0.0;
+        }
+        let mut out = Vec::with_capacity(1);
+        self.distances(i, &[i as u32], &mut out);
+        out[0]
+    }
+
+    /// For angular metrics: from -x·y of query `i` to rows of the base from `first` on, their 1 - cos, up to rounding.
+    pub(crate) fn angles_from_dots(&self, i: usize, first: usize, negative_dots: &mut [f32]) {
+        if self.directions.is_empty() {
+            return;
+        }
+        let x = self.query_directions[i];
+        let dim = self.base.dim() as f32;
+        for (d, y) in negative_dots.iter_mut().zip(&self.directions[first..]) {
+            *d = match (x.scale == 0.0, y.scale == 0.0) {
+                (false, false) => 1.0 + (*d + dim * x.mean * y.mean) * x.scale * y.scale,
+                (true, true) => 0.0,
+                _ => 1.0,
+            };
+        }
+    }
+}
+
+/// The queries, as the type of the base: callers have checked that they are the same.
+pub(crate) fn typed_as<'a, E: Element>(_: &[E], queries: &Dense<'a>) -> &'a [E] {
+    with_rows!(queries.rows(), q => bytemuck::cast_slice(q))
+}
+
+fn directions(points: &Dense, centered: bool) -> Vec<Direction> {
+    (0..points.n())
+        .into_par_iter()
+        .with_min_len(64)
+        .map_init(
+            || vec![0.0; points.dim()],
+            |row, i| {
+                points.widen_row(i, row);
+                let constant = row.iter().all(|v| *v == row[0]);
+                let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / row.len() as f64;
+                let mean = if constant { row[0] } else { mean as f32 };
+                let scale = direction_scale(row, centered) as f32;
+                Direction { mean: if centered { mean } else { 0.0 }, scale }
+            },
+        )
+        .collect()
+}
+
+struct Pairs<'a, E, B> {
+    x: &'a [E],
+    base: &'a [E],
+    others: &'a [u32],
+    body: B,
+    out: &'a mut Vec<f32>,
+}
+
+impl<E: Element, B: Body> Op for Pairs<'_, E, B> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let dim = self.x.len();
+        let row = |y: u32| &self.base[y as usize * dim..][..dim];
+        self.out.extend(self.others.iter().map(|&y| pair::<S, E, B>(self.body, self.x, row(y))));
+    }
+}
+
+/// 1 - cos as half the squared distance of the directions, which stays exact near zero where 1 - x·y cancels.
+struct Angles<'a, E> {
+    x: &'a [f32],
+    x_empty: bool,
+    base: &'a [E],
+    others: &'a [u32],
+    directions: &'a [Direction],
+    out: &'a mut Vec<f32>,
+}
+
+impl<E: Element> Op for Angles<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let dim = self.x.len();
+        for &y in self.others {
+            let direction = self.directions[y as usize];
+            let row = &self.base[y as usize * dim..][..dim];
+            self.out.push(match (self.x_empty, direction.scale == 0.0) {
+                (false, false) => half_squared::<S, E>(self.x, row, direction),
+                (true, true) => 0.0,
+                _ => 1.0,
+            });
+        }
+    }
+}
+
+#[inline(always)]
+fn half_squared<S: Simd, E: Element>(x: &[f32], y: &[E], direction: Direction) -> f32 {
+    let (xs, x_tail) = x.as_chunks::<LANES>();
+    let (ys, y_tail) = y.as_chunks::<LANES>();
+    let (mean, scale) = (S::splat(direction.mean), S::splat(-direction.scale));
+    let mut acc = S::splat(0.0);
+    for (x, y) in xs.iter().zip(ys) {
+        let d = S::mul_add(S::sub(S::load(y), mean), scale, S::load(x));
+        acc = S::mul_add(d, d, acc);
+    }
+    let tail = |(x, y): (&f32, &E)| (x - (y.widen() - direction.mean) * direction.scale).powi(2);
+    0.5 * (sum_lanes::<S>(acc) + x_tail.iter().zip(y_tail).map(tail).sum::<f32>())
+}

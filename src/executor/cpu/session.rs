@@ -1,0 +1,247 @@
+//! The session on the CPU: points in working order, rows, and what happens to them.
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::fill::{fill_known, fill_random};
+use super::leaf_join::leaf_join;
+use super::local_join::local_join;
+use super::neighborhoods::{Caps, Neighborhoods};
+use super::recompute::Recompute;
+use super::scratch::ScratchPool;
+use super::space::Space;
+use super::{byte_rows, float_rows};
+use crate::error::BuildError;
+use crate::executor::{Executor, RoundStats, Session, Tick};
+use crate::forest;
+use crate::graph::order::{EMPTY, id, joined};
+use crate::graph::rows::RowTable;
+use crate::graph::{KnnGraph, UNKNOWN};
+use crate::metric::simd::Level;
+use crate::params::Plan;
+use crate::points::{Dense, Points};
+
+/// Runs everything on the CPU, in the rayon pool it is called from.
+pub(crate) struct CpuExecutor;
+
+/// Beyond the input: the points in working order, rows, neighbourhoods with their reverse edges, the finished graph.
+pub(crate) fn estimate_memory(points: &Dense, plan: &Plan) -> u64 {
+    let (n, form) = (points.n() as u64, plan.metric.form());
+    let float = float_rows::bytes(points, form) as u64;
+    let space = match (byte_rows::suits(points, form), byte_rows::is_exact(points, form)) {
+        (true, true) => byte_rows::bytes(points) as u64,
+        (true, false) => float.max(byte_rows::bytes(points) as u64),
+        (false, _) => float,
+    };
+    let width = plan.width as u64;
+    let caps = caps(plan);
+    let rows = n * width * 8;
+    let round = n * (4 * (caps.forward + caps.reverse) as u64 + 8) + n * (8 * width.min(caps.forward as u64) + 8);
+    let output = n * plan.n_neighbors as u64 * 8;
+    let order = n * 24;
+    space + rows + round.max(output) + order
+}
+
+fn caps(plan: &Plan) -> Caps {
+    Caps { forward: plan.max_candidates, reverse: plan.max_candidates.div_ceil(2) }
+}
+
+struct CpuSession<'p> {
+    points: Points<'p>,
+    plan: Plan,
+    space: Box<dyn Space>,
+    /// The point that stands at each place of the working order.
+    order: Vec<u32>,
+    /// The place of each point.
+    place: Vec<u32>,
+    rows: RowTable,
+    pool: ScratchPool,
+    init_distances: u64,
+    trees_grown: u64,
+}
+
+impl Executor for CpuExecutor {
+    fn open<'p>(
+        &self,
+        points: &Points<'p>,
+        plan: &Plan,
+        init_graph: Option<&KnnGraph>,
+        tick: Tick,
+    ) -> Result<Box<dyn Session + 'p>, BuildError> {
+        let Settled { space, rounded, order, bounds } = settle(points.as_dense(), plan);
+        let mut place = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(at, &point)| place[point as usize] = at as u32);
+        let mut plan = plan.clone();
+        if rounded {
+            plan.width = plan.width.max(plan.others() + plan.others() / 4).min(points.n() - 1);
+        }
+        let mut session = CpuSession {
+            points: *points,
+            space,
+            order,
+            place,
+            rows: RowTable::new(points.n(), plan.width),
+            pool: ScratchPool::new(),
+            init_distances: 0,
+            trees_grown: 0,
+            plan,
+        };
+        if let Some(bounds) = bounds {
+            let ids: Vec<u32> = (0..points.n() as u32).collect();
+            session.init_distances += leaf_join(&*session.space, &ids, &bounds, &mut session.rows, &session.pool);
+            session.trees_grown = 1;
+        }
+        session.init_distances += session.take_over(init_graph);
+        session.grow_trees(tick)?;
+        session.init_distances += fill_random(&*session.space, &mut session.rows, session.plan.seed);
+        Ok(Box::new(session))
+    }
+}
+
+/// Points in working order.
+struct Settled {
+    space: Box<dyn Space>,
+    /// Whether the space holds rounded codes, so that rows have to be longer while they are built.
+    rounded: bool,
+    /// The point that stands at each place.
+    order: Vec<u32>,
+    /// The bounds of the first tree's leaves in that order; none without trees.
+    bounds: Option<Vec<u32>>,
+}
+
+/// Puts the points in the order of the first tree's leaves, so that near points are near in memory, as byte codes where
+/// these serve.
+fn settle(points: &Dense, plan: &Plan) -> Settled {
+    let (form, level) = (plan.metric.form(), Level::detect());
+    let exact_codes = byte_rows::is_exact(points, form);
+    let mut coded = byte_rows::suits(points, form) && (exact_codes || plan.n_trees > 0);
+    let mut space = if coded { byte_rows::space(points, form, level) } else { float_rows::space(points, form, level) };
+    if plan.n_trees == 0 {
+        return Settled { space, rounded: false, order: (0..points.n() as u32).collect(), bounds: None };
+    }
+    let leaves = forest::tree(&*space, plan.leaf_size, plan.seed, 0);
+    if coded && !exact_codes && !byte_rows::serves(&Recompute::new(plan.metric, points, points), &*space, &leaves) {
+        coded = false;
+        drop(space);
+        space = float_rows::space(points, form, level);
+    }
+    space.renumber(&leaves.ids);
+    Settled { space, rounded: coded && !exact_codes, order: leaves.ids, bounds: Some(leaves.bounds) }
+}
+
+impl CpuSession<'_> {
+    /// Puts the known entries of a graph into the rows.
+    fn take_over(&mut self, graph: Option<&KnnGraph>) -> u64 {
+        let Some(graph) = graph else { return 0 };
+        let (order, place) = (&self.order, &self.place);
+        fill_known(&*self.space, &mut self.rows, |i, ids| {
+            let known = graph.neighbors(order[i] as usize).iter().filter(|p| **p != UNKNOWN);
+            ids.extend(known.map(|&p| place[p as usize]));
+        })
+    }
+
+    /// Grows and joins trees until there are as many as planned.
+    fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
+        while self.trees_grown < self.plan.n_trees as u64 {
+            tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
+            let leaves = forest::tree(&*self.space, self.plan.leaf_size, self.plan.seed, self.trees_grown);
+            self.init_distances += leaf_join(&*self.space, &leaves.ids, &leaves.bounds, &mut self.rows, &self.pool);
+            self.trees_grown += 1;
+        }
+        tick(1.0)
+    }
+
+    /// The `k` nearest of a row, with true distances, ascending by (distance, id), as the points were given.
+    fn finished_row(&self, exact: &Recompute, i: usize, scratch: &mut RowScratch) {
+        let RowScratch { ids, distances, found } = scratch;
+        ids.clear();
+        ids.extend(self.rows.row(i).iter().filter(|s| **s != EMPTY).map(|&s| self.order[id(s) as usize]));
+        exact.distances(self.order[i] as usize, ids, distances);
+        found.clear();
+        found.extend(distances.iter().copied().zip(ids.iter().copied()));
+        found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        found.truncate(self.plan.others());
+    }
+
+    fn exact(&self) -> Recompute<'_> {
+        Recompute::new(self.plan.metric, self.points.as_dense(), self.points.as_dense())
+    }
+}
+
+/// A row on its way to the finished graph.
+#[derive(Default)]
+struct RowScratch {
+    ids: Vec<u32>,
+    distances: Vec<f32>,
+    found: Vec<(f32, u32)>,
+}
+
+impl Session for CpuSession<'_> {
+    fn init_distances(&self) -> u64 {
+        self.init_distances
+    }
+
+    fn describe(&self) -> String {
+        format!("cpu: {} threads, {}", rayon::current_num_threads(), self.space.describe())
+    }
+
+    fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError> {
+        tick(0.0)?;
+        let start = Instant::now();
+        let near = Neighborhoods::take(&mut self.rows, caps(&self.plan));
+        let (updates, distances) = local_join(&*self.space, &near, &mut self.rows, &self.pool);
+        tick(1.0)?;
+        Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
+        let old = std::mem::replace(&mut self.rows, RowTable::new(self.points.n(), plan.width));
+        self.plan = plan.clone();
+        for (to, from) in self.rows.slots.chunks_exact_mut(plan.width).zip(old.slots.chunks_exact(old.width)) {
+            for (to, &from) in to.iter_mut().zip(from) {
+                *to = if from == EMPTY { EMPTY } else { joined(from) | 1 };
+            }
+        }
+        drop(old);
+        self.grow_trees(tick)?;
+        self.init_distances += fill_random(&*self.space, &mut self.rows, plan.seed);
+        Ok(())
+    }
+
+    fn peek(&self, points: &[u32]) -> KnnGraph {
+        let exact = self.exact();
+        let k = self.plan.others();
+        let rows: Vec<Vec<(f32, u32)>> = points
+            .par_iter()
+            .map(|&p| {
+                let mut scratch = RowScratch::default();
+                self.finished_row(&exact, self.place[p as usize] as usize, &mut scratch);
+                scratch.found
+            })
+            .collect();
+        let flat = || rows.iter().flatten();
+        KnnGraph::from_parts(points.len(), k, flat().map(|f| f.1).collect(), flat().map(|f| f.0).collect())
+    }
+
+    fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
+        tick(0.0)?;
+        let (n, k) = (self.points.n(), self.plan.n_neighbors);
+        let own = usize::from(self.plan.include_self);
+        let exact = self.exact();
+        let mut indices = vec![0u32; n * k];
+        let mut distances = vec![0f32; n * k];
+        let rows = indices.par_chunks_mut(k).zip(distances.par_chunks_mut(k)).enumerate().with_min_len(64);
+        rows.for_each_init(RowScratch::default, |scratch, (point, (ids, ds))| {
+            self.finished_row(&exact, self.place[point] as usize, scratch);
+            if own == 1 {
+                (ids[0], ds[0]) = (point as u32, exact.to_self(point));
+            }
+            for ((id, d), found) in ids[own..].iter_mut().zip(&mut ds[own..]).zip(&scratch.found) {
+                (*d, *id) = *found;
+            }
+        });
+        tick(1.0)?;
+        Ok(KnnGraph::from_parts(n, k, indices, distances))
+    }
+}

@@ -1,0 +1,224 @@
+//! What the user asks for, and the checked plan that comes of it: every default with its reason.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::error::BuildError;
+use crate::metric::Metric;
+
+/// How the graph is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// Exact search where an estimate of cost says that it is no slower, else NN-Descent.
+    #[default]
+    Auto,
+    /// Random-projection trees and NN-Descent.
+    NnDescent,
+    /// Every pair of points.
+    Exact,
+}
+
+/// Where the graph is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Device {
+    /// The fastest there is: the CPU in this build.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+}
+
+/// Why a word is neither an [`Algorithm`] nor a [`Device`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ParseChoiceError {
+    /// No algorithm of that name.
+    #[error("unknown algorithm `{0}`: auto, nndescent or exact")]
+    Algorithm(String),
+    /// No device of that name in this build.
+    #[error("device `{0}` is not available: this build has no GPU executor, only `cpu` (or `auto`)")]
+    Device(String),
+}
+
+impl FromStr for Algorithm {
+    type Err = ParseChoiceError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name.to_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "nndescent" => Ok(Self::NnDescent),
+            "exact" => Ok(Self::Exact),
+            _ => Err(ParseChoiceError::Algorithm(name.into())),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::NnDescent => "nndescent",
+            Self::Exact => "exact",
+        })
+    }
+}
+
+impl FromStr for Device {
+    type Err = ParseChoiceError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name.to_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            _ => Err(ParseChoiceError::Device(name.into())),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+        })
+    }
+}
+
+/// What the user set; `None` is the default, which [`Plan`] resolves once the points are known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Params {
+    pub n_neighbors: Option<usize>,
+    pub n_trees: Option<usize>,
+    pub leaf_size: Option<usize>,
+    pub max_candidates: Option<usize>,
+    pub n_iters: Option<usize>,
+    pub delta: Option<f32>,
+    pub seed: u64,
+    pub include_self: bool,
+    pub algorithm: Algorithm,
+    pub device: Device,
+    pub target_recall: Option<f32>,
+    pub recall_sample: Option<usize>,
+}
+
+/// Every parameter of a build, checked against the points.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Plan {
+    pub metric: Metric,
+    /// Neighbours in a finished row, the point itself included if asked.
+    pub n_neighbors: usize,
+    /// Neighbours in a row while it is built, the point itself never among them.
+    pub width: usize,
+    pub n_trees: usize,
+    pub leaf_size: usize,
+    /// Neighbours that a row brings to a join, and half as many reverse neighbours.
+    pub max_candidates: usize,
+    pub n_iters: usize,
+    pub delta: f32,
+    pub seed: u64,
+    pub include_self: bool,
+    pub target_recall: Option<f32>,
+    pub recall_sample: usize,
+}
+
+/// PyNNDescent's; UMAP's and scanpy's, too.
+const N_NEIGHBORS: usize = 15;
+/// The gain per distance falls after this many: docs/PERFORMANCE.md, "Trees".
+const N_TREES: usize = 6;
+/// docs/PERFORMANCE.md, "Trees".
+const LEAF_SIZE: usize = 128;
+/// Rounds end by `delta` long before, unless the data has no structure.
+const N_ITERS: usize = 12;
+/// PyNNDescent's: a round that changes fewer than one neighbour in a thousand is the last.
+const DELTA: f32 = 0.001;
+/// Rows of the recall estimate: an interval of about ±0.005 at recall 0.98 and k = 15.
+const RECALL_SAMPLE: usize = 256;
+/// Rows hold at least this many neighbours while they are built: short rows join too few.
+const MIN_WIDTH: usize = 20;
+/// Counts of a neighbourhood are 16 bits wide.
+const MAX_CANDIDATES: usize = 10_000;
+
+impl Plan {
+    pub(crate) fn new(metric: Metric, params: &Params, n: usize) -> Result<Self, BuildError> {
+        let metric = metric.checked()?;
+        let n_neighbors = params.n_neighbors.unwrap_or(N_NEIGHBORS);
+        let own = usize::from(params.include_self);
+        let most = n - 1 + own;
+        if n_neighbors == 0 {
+            return Err(out_of_range("n_neighbors", 0, "at least 1"));
+        }
+        if n_neighbors > most {
+            return Err(BuildError::TooManyNeighbors { k: n_neighbors, n, most, include_self: params.include_self });
+        }
+        let others = n_neighbors - own;
+        let plan = Self {
+            metric,
+            n_neighbors,
+            width: others.max(MIN_WIDTH).min(n - 1),
+            n_trees: params.n_trees.unwrap_or(N_TREES),
+            leaf_size: params.leaf_size.unwrap_or(LEAF_SIZE.max(2 * others)),
+            max_candidates: params.max_candidates.unwrap_or(others.clamp(MIN_WIDTH, 60)),
+            n_iters: params.n_iters.unwrap_or(N_ITERS),
+            delta: params.delta.unwrap_or(DELTA),
+            seed: params.seed,
+            include_self: params.include_self,
+            target_recall: params.target_recall,
+            recall_sample: params.recall_sample.unwrap_or(RECALL_SAMPLE).min(n),
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), BuildError> {
+        if self.leaf_size < 2 || self.leaf_size > 1 << 14 {
+            return Err(out_of_range("leaf_size", self.leaf_size, "2 to 16384"));
+        }
+        if self.max_candidates == 0 || self.max_candidates > MAX_CANDIDATES {
+            return Err(out_of_range("max_candidates", self.max_candidates, "1 to 10000"));
+        }
+        if self.n_trees > 1000 {
+            return Err(out_of_range("n_trees", self.n_trees, "at most 1000"));
+        }
+        if !(0.0..=1.0).contains(&self.delta) {
+            return Err(out_of_range("delta", self.delta, "0 to 1"));
+        }
+        match self.target_recall {
+            Some(t) if !(t > 0.0 && t < 1.0) => Err(out_of_range("target_recall", t, "above 0 and below 1")),
+            Some(_) if self.recall_sample == 0 => {
+                Err(out_of_range("recall_sample", 0, "above 0 where target_recall is set"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Neighbours in a finished row that are other points.
+    pub(crate) fn others(&self) -> usize {
+        self.n_neighbors - usize::from(self.include_self)
+    }
+
+    /// Every parameter by name, for the report.
+    pub(crate) fn describe(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("metric", self.metric.to_string()),
+            ("n_neighbors", self.n_neighbors.to_string()),
+            ("n_trees", self.n_trees.to_string()),
+            ("leaf_size", self.leaf_size.to_string()),
+            ("max_candidates", self.max_candidates.to_string()),
+            ("working_neighbors", self.width.to_string()),
+            ("n_iters", self.n_iters.to_string()),
+            ("delta", self.delta.to_string()),
+            ("seed", self.seed.to_string()),
+            ("include_self", self.include_self.to_string()),
+            ("target_recall", self.target_recall.map_or("none".into(), |t| t.to_string())),
+            ("recall_sample", self.recall_sample.to_string()),
+        ]
+    }
+}
+
+fn out_of_range(name: &'static str, value: impl fmt::Display, range: &str) -> BuildError {
+    BuildError::Parameter { name, value: value.to_string(), range: range.into() }
+}
