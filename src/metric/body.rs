@@ -181,21 +181,6 @@ macro_rules! with_body {
 }
 pub(crate) use with_body;
 
-/// The reduced distance of two rows of any equal length.
-#[inline(always)]
-pub(crate) fn pair<S: Simd, E: Element, B: Body>(body: B, x: &[E], y: &[E]) -> f32 {
-    let (xs, x_tail) = x.as_chunks::<LANES>();
-    let (ys, y_tail) = y.as_chunks::<LANES>();
-    let mut acc = body.start::<S>();
-    for (x, y) in xs.iter().zip(ys) {
-        acc = body.step::<S>(acc, S::load(x), S::load(y));
-    }
-    if !x_tail.is_empty() {
-        acc = body.step::<S>(acc, S::load(&padded(x_tail)), S::load(&padded(y_tail)));
-    }
-    body.finish::<S>(acc)
-}
-
 /// A tail of a row, filled up with zeros.
 #[inline(always)]
 fn padded<E: Element>(tail: &[E]) -> [E; LANES] {

@@ -214,6 +214,8 @@ impl<F: Finish> ByteRows<F> {
     /// The kernel sums (x - bias)·y. Wrapping 32-bit arithmetic is exact, because every final sum fits.
     fn term(codes: &[u8], zero: i64, bias: i64) -> Term {
         let sum: i64 = codes.iter().map(|&c| i64::from(c)).sum();
+        // Differences do not see the zero; dot products do.
+        let zero = if F::DOT == 1 { zero } else { 0 };
         let squares: i64 = codes.iter().map(|&c| (i64::from(c) - zero).pow(2)).sum();
         let (first, second) = if F::DOT == 1 {
             (zero * zero * codes.len() as i64 - zero * sum, (bias - zero) * sum)

@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::owned_rows::OwnedRows;
 use super::scratch::ScratchPool;
 use super::space::Space;
 use crate::graph::order::{EMPTY, distance, fresh};
@@ -16,8 +17,7 @@ pub(crate) fn leaf_join(
     rows: &mut RowTable,
     pool: &ScratchPool,
 ) -> u64 {
-    let width = rows.width;
-    let owned = OwnedRows { slots: rows.slots.as_mut_ptr(), width };
+    let owned = OwnedRows::new(&mut rows.slots, rows.width);
     bounds.par_windows(2).with_min_len(4).for_each(|leaf| {
         let leaf = &ids[leaf[0] as usize..leaf[1] as usize];
         let m = leaf.len();
@@ -47,24 +47,4 @@ pub(crate) fn offer(row: &mut [u64], others: &[u32], distances: &[f32], own: usi
         }
     }
     inserted
-}
-
-/// Rows that tasks own by the structure of their work rather than by a range.
-#[derive(Clone, Copy)]
-struct OwnedRows {
-    slots: *mut u64,
-    width: usize,
-}
-
-// SAFETY: `row` may only be called for rows that the calling task alone owns.
-unsafe impl Sync for OwnedRows {}
-
-impl OwnedRows {
-    /// # Safety
-    /// `i` is a row of the table, and no other reference to it lives.
-    #[expect(clippy::mut_from_ref, reason = "the caller owns the row")]
-    unsafe fn row(&self, i: u32) -> &mut [u64] {
-        // SAFETY: as promised by the caller.
-        unsafe { std::slice::from_raw_parts_mut(self.slots.add(i as usize * self.width), self.width) }
-    }
 }

@@ -7,6 +7,7 @@ pub(crate) mod float_rows;
 mod leaf_join;
 mod local_join;
 mod neighborhoods;
+mod owned_rows;
 pub(crate) mod recompute;
 pub(crate) mod scan;
 mod scratch;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::float_rows::direction_scale;
-use crate::metric::body::{Body, pair, with_body};
+use crate::metric::body::{Body, tile, with_body};
 use crate::metric::simd::{LANES, Level, Op, Simd, dispatch, sum_lanes};
 use crate::metric::{Form, Metric};
 use crate::points::{Dense, Element, with_rows};
@@ -47,11 +47,11 @@ impl<'a> Recompute<'a> {
     pub(crate) fn reduced(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
         out.clear();
         let (level, directions, dim) = (self.level, &self.directions[..], self.base.dim());
-        if let Form::Angular { centered } = self.metric.form() {
+        if let Form::Angular { .. } = self.metric.form() {
             let mut x = vec![0.0; dim];
             self.queries.widen_row(i, &mut x);
-            let scale = direction_scale(&mut x, centered);
-            x.iter_mut().for_each(|v| *v = (f64::from(*v) * scale) as f32);
+            let Direction { mean, scale } = self.query_directions[i];
+            x.iter_mut().for_each(|v| *v = (*v - mean) * scale);
             let (x, x_empty) = (&x[..], scale == 0.0);
             with_rows!(self.base.rows(), base => dispatch(level, Angles { x, x_empty, base, others, directions, out }));
         } else {
@@ -127,8 +127,21 @@ impl<E: Element, B: Body> Op for Pairs<'_, E, B> {
     fn run<S: Simd>(self) {
         let dim = self.x.len();
         let row = |y: u32| &self.base[y as usize * dim..][..dim];
-        self.out.extend(self.others.iter().map(|&y| pair::<S, E, B>(self.body, self.x, row(y))));
+        let (fours, rest) = self.others.as_chunks::<4>();
+        for (i, &four) in fours.iter().enumerate() {
+            self.others[4 * i + 4..].iter().take(4).for_each(|&ahead| prefetch_row::<S, E>(row(ahead)));
+            self.out.extend(tile::<S, E, B, 1>(self.body, [self.x], four.map(row))[0]);
+        }
+        if let Some(&last) = rest.last() {
+            let four = std::array::from_fn(|i| row(*rest.get(i).unwrap_or(&last)));
+            self.out.extend(&tile::<S, E, B, 1>(self.body, [self.x], four)[0][..rest.len()]);
+        }
     }
+}
+
+#[inline(always)]
+fn prefetch_row<S: Simd, E: Element>(row: &[E]) {
+    bytemuck::cast_slice(row).iter().step_by(64).for_each(S::prefetch);
 }
 
 /// 1 - cos as half the squared distance of the directions, which stays exact near zero where 1 - x·y cancels.
@@ -147,7 +160,8 @@ impl<E: Element> Op for Angles<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let dim = self.x.len();
-        for &y in self.others {
+        for (i, &y) in self.others.iter().enumerate() {
+            self.others.get(i + 3).iter().for_each(|&&y| prefetch_row::<S, E>(&self.base[y as usize * dim..][..dim]));
             let direction = self.directions[y as usize];
             let row = &self.base[y as usize * dim..][..dim];
             self.out.push(match (self.x_empty, direction.scale == 0.0) {
@@ -163,12 +177,15 @@ impl<E: Element> Op for Angles<'_, E> {
 fn half_squared<S: Simd, E: Element>(x: &[f32], y: &[E], direction: Direction) -> f32 {
     let (xs, x_tail) = x.as_chunks::<LANES>();
     let (ys, y_tail) = y.as_chunks::<LANES>();
-    let (mean, scale) = (S::splat(direction.mean), S::splat(-direction.scale));
-    let mut acc = S::splat(0.0);
-    for (x, y) in xs.iter().zip(ys) {
-        let d = S::mul_add(S::sub(S::load(y), mean), scale, S::load(x));
-        acc = S::mul_add(d, d, acc);
+    let (mean, scale) = (S::splat(direction.mean), S::splat(direction.scale));
+    // Four sums, so that their latencies overlap.
+    let mut sums = [S::splat(0.0); 4];
+    for (i, (x, y)) in xs.iter().zip(ys).enumerate() {
+        // Rounded as `x` was, so that copies are at distance 0.
+        let d = S::sub(S::load(x), S::mul_add(S::sub(S::load(y), mean), scale, S::splat(0.0)));
+        sums[i % 4] = S::mul_add(d, d, sums[i % 4]);
     }
+    let acc = S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3]));
     let tail = |(x, y): (&f32, &E)| (x - (y.widen() - direction.mean) * direction.scale).powi(2);
     0.5 * (sum_lanes::<S>(acc) + x_tail.iter().zip(y_tail).map(tail).sum::<f32>())
 }

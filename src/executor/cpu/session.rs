@@ -8,6 +8,7 @@ use super::fill::{fill_known, fill_random};
 use super::leaf_join::leaf_join;
 use super::local_join::local_join;
 use super::neighborhoods::{Caps, Neighborhoods};
+use super::owned_rows::OwnedRows;
 use super::recompute::Recompute;
 use super::scratch::ScratchPool;
 use super::space::Space;
@@ -231,11 +232,15 @@ impl Session for CpuSession<'_> {
         let exact = self.exact();
         let mut indices = vec![0u32; n * k];
         let mut distances = vec![0f32; n * k];
-        let rows = indices.par_chunks_mut(k).zip(distances.par_chunks_mut(k)).enumerate().with_min_len(64);
-        rows.for_each_init(RowScratch::default, |scratch, (point, (ids, ds))| {
-            self.finished_row(&exact, self.place[point] as usize, scratch);
+        let (ids, ds) = (OwnedRows::new(&mut indices, k), OwnedRows::new(&mut distances, k));
+        // In working order, so that the rows that neighbours share are still in cache.
+        (0..n).into_par_iter().with_min_len(64).for_each_init(RowScratch::default, |scratch, i| {
+            self.finished_row(&exact, i, scratch);
+            let point = self.order[i];
+            // SAFETY: `order` is a permutation, so every point's row is taken once.
+            let (ids, ds) = unsafe { (ids.row(point), ds.row(point)) };
             if own == 1 {
-                (ids[0], ds[0]) = (point as u32, exact.to_self(point));
+                (ids[0], ds[0]) = (point, exact.to_self(point as usize));
             }
             for ((id, d), found) in ids[own..].iter_mut().zip(&mut ds[own..]).zip(&scratch.found) {
                 (*d, *id) = *found;
