@@ -8,6 +8,8 @@ pub mod exact;
 mod executor;
 mod forest;
 mod graph;
+#[cfg(feature = "io")]
+pub mod io;
 mod metric;
 mod params;
 mod points;

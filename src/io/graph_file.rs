@@ -1,0 +1,149 @@
+//! Graphs as .npz files of `indices` and `distances`.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::npy::{Npz, read_header};
+use super::values::{Kind, read_vec};
+use super::{IoError, vecs};
+use crate::graph::{KnnGraph, UNKNOWN};
+
+/// Reads a graph: an .npz with `indices` (n x k, any integer type; -1 or 4294967295 where unknown) and, if known, `distances`
+/// (n x k, float32 or float64; zeros without), or the ids of an .ivecs file.
+///
+/// # Errors
+/// [`IoError`].
+pub fn read_graph(path: &Path) -> Result<KnnGraph, IoError> {
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ivecs")) {
+        let (n, k, ids) = vecs::read_ivecs(path)?;
+        let ids = to_ids(path, k, ids.into_iter())?;
+        let distances = vec![0.0; ids.len()];
+        return Ok(KnnGraph::from_parts(n, k, ids, distances));
+    }
+    let mut npz = Npz::open(path)?;
+    let names = npz.names();
+    if !names.iter().any(|n| n == "indices") {
+        return Err(IoError::WhichArray { path: path.into(), wanted: Some("indices".into()), arrays: names });
+    }
+    let (n, k, ids) = read_ids(path, &mut npz)?;
+    let distances = if names.iter().any(|n| n == "distances") {
+        read_distances(path, &mut npz, n, k)?
+    } else {
+        vec![0.0; ids.len()]
+    };
+    Ok(KnnGraph::from_parts(n, k, ids, distances))
+}
+
+fn read_ids(path: &Path, npz: &mut Npz) -> Result<(usize, usize, Vec<u32>), IoError> {
+    let mut source = npz.array("indices")?;
+    let header = read_header(&mut source)?;
+    let shape = |what: String| IoError::Shape { path: path.into(), what };
+    let [n, k] = header.shape[..] else {
+        return Err(shape(format!("`indices` of shape {:?}; n x k is needed", header.shape)));
+    };
+    if header.fortran {
+        return Err(shape("`indices` is in Fortran order; save it with numpy.ascontiguousarray".into()));
+    }
+    let kind = header.kind(path)?;
+    let what = || format!("`indices`, {n} x {k} of {}", kind.name());
+    source.expect(n as u128 * k as u128 * kind.size() as u128, what)?;
+    let count = n * k;
+    let ids = match kind {
+        Kind::U32 => read_vec::<u32>(&mut source, count, header.endian, what)?,
+        Kind::I32 => to_ids(path, k, read_vec::<i32>(&mut source, count, header.endian, what)?.into_iter().map(i64::from))?,
+        Kind::I64 => to_ids(path, k, read_vec::<i64>(&mut source, count, header.endian, what)?.into_iter())?,
+        _ => return Err(shape(format!("`indices` of {}; uint32, int32 or int64 is needed", kind.name()))),
+    };
+    Ok((n, k, ids))
+}
+
+fn to_ids(path: &Path, k: usize, ids: impl Iterator<Item = i64>) -> Result<Vec<u32>, IoError> {
+    let id = |(at, id): (usize, i64)| match u32::try_from(id) {
+        Ok(id) => Ok(id),
+        Err(_) if id == -1 => Ok(UNKNOWN),
+        Err(_) => Err(IoError::Shape { path: path.into(), what: format!("row {} holds the id {id}", at / k) }),
+    };
+    ids.enumerate().map(id).collect()
+}
+
+fn read_distances(path: &Path, npz: &mut Npz, n: usize, k: usize) -> Result<Vec<f32>, IoError> {
+    let mut source = npz.array("distances")?;
+    let header = read_header(&mut source)?;
+    let kind = header.kind(path)?;
+    if header.shape != [n, k] || header.fortran || !matches!(kind, Kind::F32 | Kind::F64) {
+        let what = format!("`distances` of shape {:?} and type {}; {n} x {k} of float32 is needed", header.shape, kind.name());
+        return Err(IoError::Shape { path: path.into(), what });
+    }
+    let what = || format!("`distances`, {n} x {k} of {}", kind.name());
+    source.expect(n as u128 * k as u128 * kind.size() as u128, what)?;
+    Ok(match kind {
+        Kind::F32 => read_vec(&mut source, n * k, header.endian, what)?,
+        _ => read_vec::<f64>(&mut source, n * k, header.endian, what)?.into_iter().map(|d| d as f32).collect(),
+    })
+}
+
+/// Writes `indices` (uint32) and `distances` (float32), both n x k, as an uncompressed .npz: to a temporary file beside it, then
+/// renamed, so that `path` holds a whole graph or what it held before.
+///
+/// # Errors
+/// [`IoError::Os`].
+pub fn write_graph(path: &Path, graph: &KnnGraph) -> Result<(), IoError> {
+    let os = |source| IoError::Os { path: path.into(), source };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() {
+        return Err(os(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let file = NamedTempFile::new_in(folder).map_err(os)?;
+    write_npz(BufWriter::with_capacity(1 << 20, file.as_file()), graph).map_err(os)?;
+    file.as_file().sync_all().map_err(os)?;
+    set_usual_permissions(&file).map_err(os)?;
+    file.persist(path).map_err(|e| os(e.error))?;
+    Ok(())
+}
+
+/// Temporary files are for their owner alone; finished ones are as `File::create` would make them (less the umask's default).
+fn set_usual_permissions(file: &NamedTempFile) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    let _ = file;
+    Ok(())
+}
+
+fn write_npz(writer: impl Write + std::io::Seek, graph: &KnnGraph) -> std::io::Result<()> {
+    let mut zip = ZipWriter::new(writer);
+    let large = graph.indices().len() > 1 << 28;
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
+    zip.start_file("indices.npy", options)?;
+    write_array(&mut zip, "<u4", graph, graph.indices())?;
+    zip.start_file("distances.npy", options)?;
+    write_array(&mut zip, "<f4", graph, graph.distances())?;
+    zip.finish()?.flush()
+}
+
+/// A .npy of version 1, its header padded to 64 bytes as numpy does.
+fn write_array<T: bytemuck::Pod>(out: &mut impl Write, descr: &str, graph: &KnnGraph, values: &[T]) -> std::io::Result<()> {
+    let shape = format!("({}, {})", graph.n(), graph.k());
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    out.write_all(b"\x93NUMPY\x01\x00")?;
+    out.write_all(&(header.len() as u16).to_le_bytes())?;
+    out.write_all(header.as_bytes())?;
+    if cfg!(target_endian = "big") {
+        return values.iter().try_for_each(|v| {
+            let mut bytes = bytemuck::bytes_of(v).to_vec();
+            bytes.reverse();
+            out.write_all(&bytes)
+        });
+    }
+    out.write_all(bytemuck::cast_slice(values))
+}

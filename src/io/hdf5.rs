@@ -1,0 +1,68 @@
+//! HDF5 files laid out as ann-benchmarks' are: two-dimensional datasets at the root, `train` being the base.
+//!
+//! Read by `hdf5-reader`, which is pure Rust, bounds its allocations by the file's size and is fuzzed by its authors.
+
+use std::path::Path;
+
+use hdf5_reader::{Dataset, Datatype, Hdf5File};
+
+use super::source::{Source, open_file};
+use super::values::{Endian, Kind, read_rows};
+use super::{ArrayInfo, IoError, Matrix};
+
+fn wrong<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> IoError + '_ {
+    move |e| IoError::Mislabelled { path: path.into(), expected: "a readable HDF5 file", found: e.to_string() }
+}
+
+fn datasets(path: &Path) -> Result<Vec<Dataset>, IoError> {
+    open_file(path)?;
+    let file = Hdf5File::open(path).map_err(wrong(path))?;
+    let (_, datasets) = file.root_group().and_then(|g| g.members()).map_err(wrong(path))?;
+    Ok(datasets)
+}
+
+fn kind_of(dataset: &Dataset) -> Result<Kind, String> {
+    let dtype = dataset.dtype();
+    Ok(match dtype {
+        Datatype::FloatingPoint { size: 2, .. } => Kind::F16,
+        Datatype::FloatingPoint { size: 4, .. } => Kind::F32,
+        Datatype::FloatingPoint { size: 8, .. } => Kind::F64,
+        Datatype::FixedPoint { size: 1, signed: false, .. } => Kind::U8,
+        Datatype::FixedPoint { size: 1, signed: true, .. } => Kind::I8,
+        Datatype::FixedPoint { size: 2, signed: false, .. } => Kind::U16,
+        Datatype::FixedPoint { size: 2, signed: true, .. } => Kind::I16,
+        Datatype::FixedPoint { size: 4, signed: false, .. } => Kind::U32,
+        Datatype::FixedPoint { size: 4, signed: true, .. } => Kind::I32,
+        Datatype::FixedPoint { size: 8, signed: false, .. } => Kind::U64,
+        Datatype::FixedPoint { size: 8, signed: true, .. } => Kind::I64,
+        other => return Err(format!("{other:?}")),
+    })
+}
+
+pub(crate) fn describe_hdf5(path: &Path) -> Result<Vec<ArrayInfo>, IoError> {
+    let info = |d: &Dataset| ArrayInfo {
+        name: d.name().trim_start_matches('/').into(),
+        shape: d.shape().iter().map(|&s| s as usize).collect(),
+        dtype: kind_of(d).map_or_else(|other| other, |k| k.name().into()),
+    };
+    Ok(datasets(path)?.iter().map(info).collect())
+}
+
+pub(crate) fn read_hdf5(path: &Path, array: Option<&str>) -> Result<Matrix, IoError> {
+    let datasets = datasets(path)?;
+    let wanted = array.unwrap_or("train");
+    let name = |d: &Dataset| d.name().trim_start_matches('/').to_string();
+    let Some(dataset) = datasets.iter().find(|d| name(d) == wanted) else {
+        let arrays = datasets.iter().map(|d| format!("{} {:?}", name(d), d.shape())).collect();
+        return Err(IoError::WhichArray { path: path.into(), wanted: Some(wanted.into()), arrays });
+    };
+    let [n, dim] = dataset.shape()[..] else {
+        let what = format!("dataset `{wanted}` of shape {:?}; a matrix of n x d is needed", dataset.shape());
+        return Err(IoError::Shape { path: path.into(), what });
+    };
+    let kind = kind_of(dataset).map_err(|dtype| IoError::Dtype { path: path.into(), dtype })?;
+    let bytes = dataset.read_native_bytes().map_err(wrong(path))?;
+    let length = bytes.len() as u64;
+    let endian = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
+    read_rows(&mut Source::stored(path, std::io::Cursor::new(bytes), length), kind, endian, n as usize, dim as usize)
+}

@@ -1,0 +1,81 @@
+//! An open file that knows its length, so that nothing is allocated that it cannot fill.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::IoError;
+
+/// Deflate cannot pack more than this many bytes into one (1032, and a little for the last block).
+const DEFLATE_RATIO: u128 = 1040;
+
+/// A stream of bytes with an upper bound on what it can still give.
+pub(crate) struct Source<'a> {
+    pub path: PathBuf,
+    reader: Box<dyn Read + 'a>,
+    /// Bytes that can still come.
+    at_most: u128,
+    /// The file's own length, for messages.
+    length: u64,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn open(path: &Path) -> Result<Source<'static>, IoError> {
+        let (file, length) = open_file(path)?;
+        let reader = Box::new(BufReader::with_capacity(1 << 16, file));
+        Ok(Source { path: path.into(), reader, at_most: length.into(), length })
+    }
+
+    /// A deflated part of `length` packed bytes.
+    pub(crate) fn inflated(path: &Path, reader: impl Read + 'a, length: u64) -> Self {
+        let at_most = u128::from(length) * DEFLATE_RATIO;
+        Self { path: path.into(), reader: Box::new(reader), at_most, length }
+    }
+
+    /// A stored part of `length` bytes.
+    pub(crate) fn stored(path: &Path, reader: impl Read + 'a, length: u64) -> Self {
+        Self { path: path.into(), reader: Box::new(reader), at_most: length.into(), length }
+    }
+
+    /// Checks that `needed` more bytes can come.
+    pub(crate) fn expect(&self, needed: u128, what: impl Fn() -> String) -> Result<(), IoError> {
+        if needed <= self.at_most {
+            return Ok(());
+        }
+        Err(self.truncated(needed, what()))
+    }
+
+    /// Fills `out`.
+    pub(crate) fn fill(&mut self, out: &mut [u8], what: impl Fn() -> String) -> Result<(), IoError> {
+        self.expect(out.len() as u128, &what)?;
+        self.reader.read_exact(out).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => self.truncated(out.len() as u128, what()),
+            _ => IoError::Os { path: self.path.clone(), source: e },
+        })?;
+        self.at_most -= out.len() as u128;
+        Ok(())
+    }
+
+    /// `N` bytes.
+    pub(crate) fn take<const N: usize>(&mut self, what: &str) -> Result<[u8; N], IoError> {
+        let mut out = [0; N];
+        self.fill(&mut out, || what.into())?;
+        Ok(out)
+    }
+
+    fn truncated(&self, needed: u128, what: String) -> IoError {
+        let available = u64::try_from(self.at_most).unwrap_or(u64::MAX).min(self.length);
+        IoError::Truncated { path: self.path.clone(), what, needed, available }
+    }
+}
+
+/// The file and its length; folders are refused.
+pub(crate) fn open_file(path: &Path) -> Result<(File, u64), IoError> {
+    let os = |source| IoError::Os { path: path.into(), source };
+    let file = File::open(path).map_err(os)?;
+    let meta = file.metadata().map_err(os)?;
+    if meta.is_dir() {
+        return Err(os(std::io::ErrorKind::IsADirectory.into()));
+    }
+    Ok((file, meta.len()))
+}
