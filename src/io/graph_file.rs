@@ -54,7 +54,9 @@ fn read_ids(path: &Path, npz: &mut Npz) -> Result<(usize, usize, Vec<u32>), IoEr
     let count = n * k;
     let ids = match kind {
         Kind::U32 => read_vec::<u32>(&mut source, count, header.endian, what)?,
-        Kind::I32 => to_ids(path, k, read_vec::<i32>(&mut source, count, header.endian, what)?.into_iter().map(i64::from))?,
+        Kind::I32 => {
+            to_ids(path, k, read_vec::<i32>(&mut source, count, header.endian, what)?.into_iter().map(i64::from))?
+        }
         Kind::I64 => to_ids(path, k, read_vec::<i64>(&mut source, count, header.endian, what)?.into_iter())?,
         _ => return Err(shape(format!("`indices` of {}; uint32, int32 or int64 is needed", kind.name()))),
     };
@@ -75,7 +77,8 @@ fn read_distances(path: &Path, npz: &mut Npz, n: usize, k: usize) -> Result<Vec<
     let header = read_header(&mut source)?;
     let kind = header.kind(path)?;
     if header.shape != [n, k] || header.fortran || !matches!(kind, Kind::F32 | Kind::F64) {
-        let what = format!("`distances` of shape {:?} and type {}; {n} x {k} of float32 is needed", header.shape, kind.name());
+        let what =
+            format!("`distances` of shape {:?} and type {}; {n} x {k} of float32 is needed", header.shape, kind.name());
         return Err(IoError::Shape { path: path.into(), what });
     }
     let what = || format!("`distances`, {n} x {k} of {}", kind.name());
@@ -128,7 +131,12 @@ fn write_npz(writer: impl Write + std::io::Seek, graph: &KnnGraph) -> std::io::R
 }
 
 /// A .npy of version 1, its header padded to 64 bytes as numpy does.
-fn write_array<T: bytemuck::Pod>(out: &mut impl Write, descr: &str, graph: &KnnGraph, values: &[T]) -> std::io::Result<()> {
+fn write_array<T: bytemuck::Pod>(
+    out: &mut impl Write,
+    descr: &str,
+    graph: &KnnGraph,
+    values: &[T],
+) -> std::io::Result<()> {
     let shape = format!("({}, {})", graph.n(), graph.k());
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     while (10 + header.len() + 1) % 64 != 0 {

@@ -36,10 +36,14 @@ impl Header {
 
 /// Reads the header; the values follow in `source`.
 pub(crate) fn read_header(source: &mut Source) -> Result<Header, IoError> {
-    let wrong = |path: &Path, found: String| IoError::Mislabelled { path: path.into(), expected: "a .npy array", found };
+    let wrong =
+        |path: &Path, found: String| IoError::Mislabelled { path: path.into(), expected: "a .npy array", found };
     let magic = source.take::<8>("the .npy magic and version")?;
     if magic[..6] != *b"\x93NUMPY" {
-        return Err(wrong(&source.path, format!("it begins with {:?}, not \"\\x93NUMPY\"", String::from_utf8_lossy(&magic[..6]))));
+        return Err(wrong(
+            &source.path,
+            format!("it begins with {:?}, not \"\\x93NUMPY\"", String::from_utf8_lossy(&magic[..6])),
+        ));
     }
     let (mut bytes, length) = match magic[6] {
         1 => {

@@ -72,7 +72,13 @@ pub(crate) enum Endian {
 }
 
 /// Reads `n x dim` numbers in row-major order.
-pub(crate) fn read_rows(source: &mut Source, kind: Kind, endian: Endian, n: usize, dim: usize) -> Result<Matrix, IoError> {
+pub(crate) fn read_rows(
+    source: &mut Source,
+    kind: Kind,
+    endian: Endian,
+    n: usize,
+    dim: usize,
+) -> Result<Matrix, IoError> {
     let what = || format!("{n} x {dim} of {}", kind.name());
     let count = (n as u128) * (dim as u128);
     source.expect(count * kind.size() as u128, what)?;

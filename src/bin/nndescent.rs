@@ -1,3 +1,0 @@
-//! The `nndescent` command.
-
-fn main() {}

@@ -1,0 +1,73 @@
+//! Messages and exit codes.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use nndescent::io::IoError;
+use nndescent::{BuildError, PointsError};
+
+pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that cannot be \
+read or used; 4 an output that cannot be written; 5 cancelled.";
+
+/// What ends the command early.
+#[derive(Debug)]
+pub enum Failure {
+    /// An argument, or a parameter of the build.
+    Argument(String),
+    /// A file to read, or what is in it.
+    Input(String),
+    /// The file to write.
+    Output(String),
+    /// The build was cancelled.
+    Cancelled(String),
+    /// The machine.
+    Other(String),
+}
+
+impl Failure {
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Other(_) => 1,
+            Self::Argument(_) => 2,
+            Self::Input(_) => 3,
+            Self::Output(_) => 4,
+            Self::Cancelled(_) => 5,
+        })
+    }
+
+    /// A file that cannot be written.
+    pub fn output(error: IoError) -> Self {
+        Self::Output(error.to_string())
+    }
+
+    /// Points that the file holds but that cannot be used.
+    pub fn points(path: &std::path::Path, error: &PointsError) -> Self {
+        Self::Input(format!("{}: {error}", path.display()))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Argument(m) | Self::Input(m) | Self::Output(m) | Self::Cancelled(m) | Self::Other(m)) = self;
+        f.write_str(m)
+    }
+}
+
+impl From<IoError> for Failure {
+    fn from(error: IoError) -> Self {
+        Self::Input(error.to_string())
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        let message = error.to_string();
+        match error {
+            BuildError::Cancelled { .. } => Self::Cancelled(message),
+            BuildError::InitGraphRows { .. } | BuildError::InitGraphId { .. } | BuildError::Mismatch { .. } => {
+                Self::Input(message)
+            }
+            _ => Self::Argument(message),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `nndescent graph`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use nndescent::io::{Matrix, read_graph, write_graph};
+use nndescent::{Algorithm, Built, Device, KnnGraph, NnDescent, Progress};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::input::{MetricArguments, check_writable, pool, read_matrix};
+use crate::memory::peak_bytes;
+use crate::progress::Bar;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Matrix of n x d: .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin, IDX (.gz), .hdf5.
+    input: PathBuf,
+    /// Array to take from an .npz or HDF5 file.
+    #[arg(long)]
+    array: Option<String>,
+    /// Neighbours of every row, itself not counted.
+    #[arg(short, long = "n-neighbors", default_value_t = 15)]
+    k: usize,
+    #[command(flatten)]
+    metric: MetricArguments,
+    /// auto, nndescent or exact.
+    #[arg(long, default_value = "auto", value_parser = parse::<Algorithm>)]
+    algorithm: Algorithm,
+    /// auto or cpu.
+    #[arg(long, default_value = "auto", value_parser = parse::<Device>)]
+    device: Device,
+    /// Seed of all randomness.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Threads; all cores unless given. The graph does not depend on it.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Refine until the estimated recall's lower bound reaches this.
+    #[arg(long)]
+    target_recall: Option<f32>,
+    /// Rows whose exact neighbours are found to estimate recall; 0 for no estimate [default: 256].
+    #[arg(long)]
+    recall_sample: Option<usize>,
+    /// Rows begin with their own point, one of the k.
+    #[arg(long)]
+    include_self: bool,
+    /// Graph to start from: .npz with `indices`, -1 or 4294967295 where unknown.
+    #[arg(long)]
+    init_graph: Option<PathBuf>,
+    /// Random-projection trees.
+    #[arg(long)]
+    n_trees: Option<usize>,
+    /// Most points in a leaf of a tree.
+    #[arg(long)]
+    leaf_size: Option<usize>,
+    /// Neighbours that a row brings to a join.
+    #[arg(long)]
+    max_candidates: Option<usize>,
+    /// Most rounds.
+    #[arg(long)]
+    n_iters: Option<usize>,
+    /// Share of neighbours that a round must change to be followed by another.
+    #[arg(long)]
+    delta: Option<f32>,
+    /// Print one JSON object on stdout and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Where the graph goes: .npz with `indices` (uint32, n x k) and `distances` (float32, n x k).
+    #[arg(short, long)]
+    output: PathBuf,
+}
+
+fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
+    word.parse()
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let metric = arguments.metric.metric()?;
+    check_writable(&arguments.output)?;
+    let pool = pool(arguments.threads)?;
+
+    let start = Instant::now();
+    let matrix = pool.install(|| read_matrix(&arguments.input, arguments.array.as_deref()))?;
+    let init_graph = arguments.init_graph.as_deref().map(read_graph).transpose()?;
+    let load = start.elapsed().as_secs_f64();
+
+    let bar = Bar::new(!arguments.json);
+    let show = |p: &Progress| bar.show(p);
+    let builder = configure(NnDescent::new(metric).progress(&show), arguments, init_graph.as_ref());
+    let built = pool.install(|| {
+        let points = matrix.points().map_err(|e| Failure::points(&arguments.input, &e))?;
+        builder.graph(&points).map_err(Failure::from)
+    });
+    bar.done();
+    let built = built?;
+
+    let start = Instant::now();
+    write_graph(&arguments.output, &built.graph).map_err(Failure::output)?;
+    let write = start.elapsed().as_secs_f64();
+
+    if arguments.json {
+        println!("{}", report(arguments, &matrix, &built, load, write));
+    } else {
+        summarize(arguments, &matrix, &built);
+    }
+    Ok(())
+}
+
+fn configure<'a>(builder: NnDescent<'a>, arguments: &Arguments, init_graph: Option<&'a KnnGraph>) -> NnDescent<'a> {
+    let builder = builder
+        .n_neighbors(arguments.k)
+        .algorithm(arguments.algorithm)
+        .device(arguments.device)
+        .seed(arguments.seed)
+        .include_self(arguments.include_self);
+    let set = |b: NnDescent<'a>, v: Option<usize>, f: fn(NnDescent<'a>, usize) -> NnDescent<'a>| match v {
+        Some(v) => f(b, v),
+        None => b,
+    };
+    let builder = set(builder, arguments.n_trees, NnDescent::n_trees);
+    let builder = set(builder, arguments.leaf_size, NnDescent::leaf_size);
+    let builder = set(builder, arguments.max_candidates, NnDescent::max_candidates);
+    let builder = set(builder, arguments.n_iters, NnDescent::n_iters);
+    let builder = set(builder, arguments.recall_sample, NnDescent::recall_sample);
+    let builder = arguments.delta.map_or(builder.clone(), |d| builder.delta(d));
+    let builder = arguments.target_recall.map_or(builder.clone(), |t| builder.target_recall(t));
+    init_graph.map_or(builder.clone(), |g| builder.init_graph(g))
+}
+
+fn report(arguments: &Arguments, matrix: &Matrix, built: &Built, load: f64, write: f64) -> Value {
+    let r = &built.report;
+    let s = &r.seconds;
+    let rounds: Vec<Value> = r
+        .rounds
+        .iter()
+        .map(|r| json!({"updates": r.updates, "distances": r.distances, "seconds": r.seconds}))
+        .collect();
+    let parameters: serde_json::Map<String, Value> =
+        r.parameters.iter().map(|(name, value)| ((*name).into(), Value::from(value.as_str()))).collect();
+    json!({
+        "n": matrix.n,
+        "dim": matrix.dim,
+        "k": built.graph.k(),
+        "narrowed_from": matrix.narrowed_from,
+        "algorithm": r.algorithm.to_string(),
+        "executor": {"ran": r.executor, "why": r.reason},
+        "seconds": {
+            "load": load, "build": s.init + s.descent + s.finish, "init": s.init, "descent": s.descent,
+            "finish": s.finish, "recall": s.recall, "write": write,
+        },
+        "rounds": rounds.len(),
+        "round_stats": rounds,
+        "stop": format!("{:?}", r.stop).to_lowercase(),
+        "distances_evaluated": r.distances_evaluated,
+        "recall": r.recall.map(|e| json!({"estimate": e.estimate, "low": e.low, "high": e.high, "sample": e.sample})),
+        "target_recall": r.target.map(|t| json!({"target": t.target, "reached": t.reached, "widened": t.widened})),
+        "peak_memory_bytes": peak_bytes(),
+        "parameters": parameters,
+        "input": arguments.input.display().to_string(),
+        "output": arguments.output.display().to_string(),
+    })
+}
+
+fn summarize(arguments: &Arguments, matrix: &Matrix, built: &Built) {
+    let r = &built.report;
+    let s = &r.seconds;
+    println!("{} x {} -> {} neighbours each, {}", matrix.n, matrix.dim, built.graph.k(), arguments.output.display());
+    println!("{} on {}", r.algorithm, r.executor);
+    if let Some(reason) = &r.reason {
+        println!("  {reason}");
+    }
+    println!(
+        "{:.3} s (init {:.3}, descent {:.3} in {} rounds, finish {:.3}), {:.1} million distances",
+        s.init + s.descent + s.finish,
+        s.init,
+        s.descent,
+        r.rounds.len(),
+        s.finish,
+        r.distances_evaluated as f64 / 1e6
+    );
+    if let Some(e) = r.recall {
+        println!("estimated recall {:.4} (95 % between {:.4} and {:.4}, {} rows)", e.estimate, e.low, e.high, e.sample);
+    }
+    if let Some(t) = r.target {
+        let outcome = if t.reached { "reached" } else { "not reached" };
+        println!("target recall {}: {outcome} after widening {} times", t.target, t.widened);
+    }
+}

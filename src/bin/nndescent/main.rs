@@ -1,0 +1,55 @@
+//! The `nndescent` command: k-nearest-neighbour graphs of matrices in files.
+
+mod compare;
+mod exact;
+mod failure;
+mod graph;
+mod input;
+mod memory;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(version, about, after_help = failure::EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Log to stderr; twice for every round.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the k-nearest-neighbour graph of a matrix.
+    Graph(graph::Arguments),
+    /// Exact neighbours: of every row of BASE, or of every row of QUERIES in BASE.
+    Exact(exact::Arguments),
+    /// Recall of a graph against the truth.
+    Recall(compare::RecallArguments),
+    /// What a file holds.
+    Info(compare::InfoArguments),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = ["warn", "nndescent=info", "nndescent=debug"][usize::from(cli.verbose.min(2))];
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match cli.command {
+        Command::Graph(arguments) => graph::run(&arguments),
+        Command::Exact(arguments) => exact::run(&arguments),
+        Command::Recall(arguments) => compare::recall(&arguments),
+        Command::Info(arguments) => compare::info(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("nndescent: {failure}");
+            failure.code()
+        }
+    }
+}
