@@ -102,7 +102,7 @@ impl Metric {
     }
 
     /// The true distance of a reduced one, for rows of `dim` columns.
-    pub(crate) fn from_reduced(self, reduced: f32, dim: usize) -> f32 {
+    pub(crate) fn to_true(self, reduced: f32, dim: usize) -> f32 {
         match self {
             Self::Euclidean => reduced.sqrt(),
             Self::Minkowski { p } => reduced.powf(1.0 / p),

@@ -1,6 +1,6 @@
 //! Arguments that several commands share: matrices, metrics, threads, outputs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nndescent::Metric;
 use nndescent::io::{self, Matrix};
@@ -49,7 +49,7 @@ pub fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Failure> {
 }
 
 /// Finds out before a long build whether the output can be made.
-pub fn check_writable(output: &PathBuf) -> Result<(), Failure> {
+pub fn check_writable(output: &Path) -> Result<(), Failure> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let wrong = |what: String| Err(Failure::Output(format!("{}: {what}", output.display())));
     if output.extension().is_none_or(|e| !e.eq_ignore_ascii_case("npz")) {

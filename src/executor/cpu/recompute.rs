@@ -40,7 +40,7 @@ impl<'a> Recompute<'a> {
     /// True distances of query `i` to `others`, in place of what `out` held.
     pub(crate) fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
         self.reduced(i, others, out);
-        out.iter_mut().for_each(|d| *d = self.metric.from_reduced(*d, self.base.dim()));
+        out.iter_mut().for_each(|d| *d = self.metric.to_true(*d, self.base.dim()));
     }
 
     /// Reduced distances of query `i` to `others`, in place of what `out` held.
