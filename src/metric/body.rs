@@ -1,6 +1,6 @@
 //! What each metric does with sixteen coordinates of two rows, and how the lanes become a reduced distance.
 
-use super::simd::{LANES, Simd, max_lane, sum_lanes};
+use super::simd::{LANES, Simd};
 use crate::points::Element;
 
 /// A metric's inner loop. Zero columns on both sides must change nothing, so that rows can be padded with zeros.
@@ -8,7 +8,8 @@ pub(crate) trait Body: Copy + Sync {
     type Acc<S: Simd>: Copy;
     fn start<S: Simd>(self) -> Self::Acc<S>;
     fn step<S: Simd>(self, acc: Self::Acc<S>, x: S::F, y: S::F) -> Self::Acc<S>;
-    fn finish<S: Simd>(self, acc: Self::Acc<S>) -> f32;
+    /// Four reduced distances from their sums.
+    fn finish<S: Simd>(self, acc: [Self::Acc<S>; 4]) -> [f32; 4];
 }
 
 macro_rules! sum_body {
@@ -27,8 +28,8 @@ macro_rules! sum_body {
                 $step
             }
             #[inline(always)]
-            fn finish<S: Simd>(self, acc: S::F) -> f32 {
-                sum_lanes::<S>(acc)
+            fn finish<S: Simd>(self, acc: [S::F; 4]) -> [f32; 4] {
+                S::sum4(acc)
             }
         }
     };
@@ -63,9 +64,13 @@ macro_rules! dot_body {
                 S::mul_add(x, y, acc)
             }
             #[inline(always)]
-            fn finish<S: Simd>(self, acc: S::F) -> f32 {
-                let $dot = sum_lanes::<S>(acc);
-                $finish
+            fn finish<S: Simd>(self, acc: [S::F; 4]) -> [f32; 4] {
+                let mut out = S::sum4(acc);
+                for d in &mut out {
+                    let $dot = *d;
+                    *d = $finish;
+                }
+                out
             }
         }
     };
@@ -88,8 +93,12 @@ impl Body for LargestDifference {
         S::max(acc, S::abs(S::sub(x, y)))
     }
     #[inline(always)]
-    fn finish<S: Simd>(self, acc: S::F) -> f32 {
-        max_lane::<S>(acc)
+    fn finish<S: Simd>(self, acc: [S::F; 4]) -> [f32; 4] {
+        let mut out = [0.0; 4];
+        for (out, acc) in out.iter_mut().zip(acc) {
+            *out = S::to_array(acc).into_iter().fold(0.0, f32::max);
+        }
+        out
     }
 }
 
@@ -109,8 +118,8 @@ impl Body for PowerDifferences {
         std::array::from_fn(|i| acc[i] + d[i].powf(self.0))
     }
     #[inline(always)]
-    fn finish<S: Simd>(self, acc: [f32; LANES]) -> f32 {
-        acc.into_iter().sum()
+    fn finish<S: Simd>(self, acc: [[f32; LANES]; 4]) -> [f32; 4] {
+        acc.map(|acc| acc.into_iter().sum())
     }
 }
 
@@ -129,9 +138,13 @@ impl Body for BrayCurtis {
         (S::add(apart, S::abs(S::sub(x, y))), S::add(size, S::abs(S::add(x, y))))
     }
     #[inline(always)]
-    fn finish<S: Simd>(self, (apart, size): Self::Acc<S>) -> f32 {
-        let apart = sum_lanes::<S>(apart);
-        if apart == 0.0 { 0.0 } else { apart / sum_lanes::<S>(size) }
+    fn finish<S: Simd>(self, [a, b, c, d]: [Self::Acc<S>; 4]) -> [f32; 4] {
+        let mut out = S::sum4([a.0, b.0, c.0, d.0]);
+        let sizes = S::sum4([a.1, b.1, c.1, d.1]);
+        for (apart, size) in out.iter_mut().zip(sizes) {
+            *apart = if *apart == 0.0 { 0.0 } else { *apart / size };
+        }
+        out
     }
 }
 
@@ -190,33 +203,53 @@ fn padded<E: Element>(tail: &[E]) -> [E; LANES] {
 }
 
 /// Reduced distances of `R` rows to four others, each load serving several pairs. All rows are equally long.
+///
+/// Loops rather than closures over arrays: those are not always inlined into code compiled for an instruction set.
 #[inline(always)]
 pub(crate) fn tile<S: Simd, E: Element, B: Body, const R: usize>(
     body: B,
     xs: [&[E]; R],
     ys: [&[E]; 4],
 ) -> [[f32; 4]; R] {
-    let chunks = xs.first().map_or(0, |x| x.len() / LANES);
-    let xc = xs.map(|x| &x.as_chunks::<LANES>().0[..chunks]);
-    let yc = ys.map(|y| &y.as_chunks::<LANES>().0[..chunks]);
+    let dim = ys[0].len();
+    let chunks = dim / LANES;
     let mut acc = [[body.start::<S>(); 4]; R];
+    let mut step = |x: [S::F; R], y: [S::F; 4]| {
+        for i in 0..R {
+            for j in 0..4 {
+                acc[i][j] = body.step::<S>(acc[i][j], x[i], y[j]);
+            }
+        }
+    };
     for c in 0..chunks {
-        let y: [S::F; 4] = std::array::from_fn(|j| S::load(&yc[j][c]));
-        for i in 0..R {
-            let x = S::load(&xc[i][c]);
-            for j in 0..4 {
-                acc[i][j] = body.step::<S>(acc[i][j], x, y[j]);
-            }
-        }
+        step(load_chunk::<S, E, R>(&xs, c), load_chunk::<S, E, 4>(&ys, c));
     }
-    if xs.iter().any(|x| x.len() > chunks * LANES) {
-        let y = ys.map(|y| S::load(&padded(&y[chunks * LANES..])));
-        for i in 0..R {
-            let x = S::load(&padded(&xs[i][chunks * LANES..]));
-            for j in 0..4 {
-                acc[i][j] = body.step::<S>(acc[i][j], x, y[j]);
-            }
-        }
+    if dim > chunks * LANES {
+        step(load_tail::<S, E, R>(&xs, chunks), load_tail::<S, E, 4>(&ys, chunks));
     }
-    acc.map(|row| row.map(|a| body.finish::<S>(a)))
+    let mut out = [[0.0; 4]; R];
+    for i in 0..R {
+        out[i] = body.finish::<S>(acc[i]);
+    }
+    out
+}
+
+/// Chunk `c` of every row.
+#[inline(always)]
+fn load_chunk<S: Simd, E: Element, const R: usize>(rows: &[&[E]; R], c: usize) -> [S::F; R] {
+    let mut out = [S::splat(0.0); R];
+    for i in 0..R {
+        out[i] = S::load(rows[i][c * LANES..].first_chunk().expect("rows are equally long"));
+    }
+    out
+}
+
+/// What follows the last whole chunk of every row.
+#[inline(always)]
+fn load_tail<S: Simd, E: Element, const R: usize>(rows: &[&[E]; R], chunks: usize) -> [S::F; R] {
+    let mut out = [S::splat(0.0); R];
+    for i in 0..R {
+        out[i] = S::load(&padded(&rows[i][chunks * LANES..]));
+    }
+    out
 }

@@ -120,39 +120,22 @@ pub(crate) trait Simd {
     /// 1 where a and b differ, else 0.
     fn differ(a: Self::F, b: Self::F) -> Self::F;
     fn to_array(a: Self::F) -> [f32; LANES];
+    /// The sums over the lanes of four vectors: together they cost little more than one.
+    fn sum4(a: [Self::F; 4]) -> [f32; 4];
 
     fn zero() -> Self::I;
     /// Adds the products of [`BYTES`] pairs of unsigned bytes. Exact for up to 32,768 columns.
     ///
     /// What is summed is (x - [`Simd::BIAS`])·y: `VNNI` multiplies signed by unsigned bytes.
     fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I;
-    fn total(sum: Self::I) -> i32;
+    /// The totals of four sums.
+    fn total4(sums: [Self::I; 4]) -> [i32; 4];
     /// What [`Simd::dot_bytes`] subtracts from every value of its first argument.
     const BIAS: i32;
     /// Whether there are registers for 4 x 4 sums; else tiles are 1 x 4.
     const MANY_REGISTERS: bool;
     /// Asks for a cache line.
     fn prefetch(line: &u8);
-}
-
-/// Sums the lanes pairwise, the same at every level.
-#[inline(always)]
-pub(crate) fn sum_lanes<S: Simd>(a: S::F) -> f32 {
-    let mut lanes = S::to_array(a);
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
-
-/// The largest lane.
-#[inline(always)]
-pub(crate) fn max_lane<S: Simd>(a: S::F) -> f32 {
-    S::to_array(a).into_iter().fold(f32::NEG_INFINITY, f32::max)
 }
 
 pub(crate) struct Portable;
@@ -216,8 +199,12 @@ impl Simd for Portable {
         sum
     }
     #[inline(always)]
-    fn total(sum: Self::I) -> i32 {
-        sum.into_iter().sum()
+    fn sum4(a: [Self::F; 4]) -> [f32; 4] {
+        a.map(|a| a.into_iter().sum())
+    }
+    #[inline(always)]
+    fn total4(sums: [Self::I; 4]) -> [i32; 4] {
+        sums.map(|sum| sum.into_iter().sum())
     }
     #[inline(always)]
     fn prefetch(_: &u8) {}
@@ -311,9 +298,21 @@ mod x86 {
         }
         #[inline(always)]
         fn to_array(a: Self::F) -> [f32; LANES] {
-            let mut out = [0.0; LANES];
-            at_level!(_mm512_storeu_ps(out.as_mut_ptr(), a));
-            out
+            // SAFETY: the same sixteen floats.
+            unsafe { std::mem::transmute(a) }
+        }
+        #[inline(always)]
+        fn sum4([a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+            at_level!({
+                let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+                let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+                let low = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+                let abcd = _mm512_add_ps(low, _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+                let half = _mm256_add_ps(_mm512_castps512_ps256(abcd), _mm512_extractf32x8_ps::<1>(abcd));
+                let sums = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
+                std::mem::transmute(sums)
+            })
         }
         #[inline(always)]
         fn zero() -> Self::I {
@@ -327,13 +326,37 @@ mod x86 {
             })
         }
         #[inline(always)]
-        fn total(sum: Self::I) -> i32 {
-            at_level!(_mm512_reduce_add_epi32(sum))
+        fn total4([a, b, c, d]: [Self::I; 4]) -> [i32; 4] {
+            at_level!({
+                let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+                let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+                let abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+                let half = _mm256_add_epi32(_mm512_castsi512_si256(abcd), _mm512_extracti32x8_epi32::<1>(abcd));
+                let sums = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
+                std::mem::transmute(sums)
+            })
         }
         #[inline(always)]
         fn prefetch(line: &u8) {
             at_level!(_mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()));
         }
+    }
+
+    /// Eight values, widened.
+    ///
+    /// # Safety
+    /// `p` points to eight values, and the machine has AVX2 and F16C.
+    #[inline(always)]
+    unsafe fn load_half<E: Element>(p: *const E) -> __m256 {
+        at_level!(if same::<E, f32>() {
+            _mm256_loadu_ps(p.cast())
+        } else if same::<E, f16>() {
+            _mm256_cvtph_ps(_mm_loadu_si128(p.cast()))
+        } else if same::<E, u8>() {
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p.cast())))
+        } else {
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p.cast())))
+        })
     }
 
     impl Simd for Avx2 {
@@ -349,59 +372,52 @@ mod x86 {
         #[inline(always)]
         fn load<E: Element>(x: &[E; LANES]) -> Self::F {
             let p = x.as_ptr();
-            std::array::from_fn(|half| {
-                at_level!({
-                    let p = p.add(8 * half);
-                    if same::<E, f32>() {
-                        _mm256_loadu_ps(p.cast())
-                    } else if same::<E, f16>() {
-                        _mm256_cvtph_ps(_mm_loadu_si128(p.cast()))
-                    } else if same::<E, u8>() {
-                        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p.cast())))
-                    } else {
-                        _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p.cast())))
-                    }
-                })
-            })
+            // SAFETY: both halves lie within the sixteen values.
+            unsafe { [load_half(p), load_half(p.add(8))] }
         }
         #[inline(always)]
         fn add(a: Self::F, b: Self::F) -> Self::F {
-            std::array::from_fn(|i| at_level!(_mm256_add_ps(a[i], b[i])))
+            at_level!([_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])])
         }
         #[inline(always)]
         fn sub(a: Self::F, b: Self::F) -> Self::F {
-            std::array::from_fn(|i| at_level!(_mm256_sub_ps(a[i], b[i])))
+            at_level!([_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])])
         }
         #[inline(always)]
         fn div(a: Self::F, b: Self::F) -> Self::F {
-            std::array::from_fn(|i| at_level!(_mm256_div_ps(a[i], b[i])))
+            at_level!([_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])])
         }
         #[inline(always)]
         fn max(a: Self::F, b: Self::F) -> Self::F {
-            std::array::from_fn(|i| at_level!(_mm256_max_ps(a[i], b[i])))
+            at_level!([_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])])
         }
         #[inline(always)]
         fn abs(a: Self::F) -> Self::F {
-            a.map(|a| at_level!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a)))
+            at_level!([_mm256_andnot_ps(_mm256_set1_ps(-0.0), a[0]), _mm256_andnot_ps(_mm256_set1_ps(-0.0), a[1]),])
         }
         #[inline(always)]
         fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F {
-            std::array::from_fn(|i| at_level!(_mm256_fmadd_ps(a[i], b[i], c[i])))
+            at_level!([_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])])
         }
         #[inline(always)]
         fn differ(a: Self::F, b: Self::F) -> Self::F {
-            std::array::from_fn(|i| {
-                at_level!(_mm256_and_ps(_mm256_cmp_ps::<_CMP_NEQ_OQ>(a[i], b[i]), _mm256_set1_ps(1.0)))
-            })
+            let one = |a, b| at_level!(_mm256_and_ps(_mm256_cmp_ps::<_CMP_NEQ_OQ>(a, b), _mm256_set1_ps(1.0)));
+            [one(a[0], b[0]), one(a[1], b[1])]
         }
         #[inline(always)]
         fn to_array(a: Self::F) -> [f32; LANES] {
-            let mut out = [0.0; LANES];
+            // SAFETY: the same sixteen floats.
+            unsafe { std::mem::transmute(a) }
+        }
+        #[inline(always)]
+        fn sum4([a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
             at_level!({
-                _mm256_storeu_ps(out.as_mut_ptr(), a[0]);
-                _mm256_storeu_ps(out.as_mut_ptr().add(8), a[1]);
-            });
-            out
+                let ab = _mm256_hadd_ps(_mm256_add_ps(a[0], a[1]), _mm256_add_ps(b[0], b[1]));
+                let cd = _mm256_hadd_ps(_mm256_add_ps(c[0], c[1]), _mm256_add_ps(d[0], d[1]));
+                let abcd = _mm256_hadd_ps(ab, cd);
+                let sums = _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps::<1>(abcd));
+                std::mem::transmute(sums)
+            })
         }
         #[inline(always)]
         fn zero() -> Self::I {
@@ -419,10 +435,12 @@ mod x86 {
             sum
         }
         #[inline(always)]
-        fn total(sum: Self::I) -> i32 {
-            let mut lanes = [0i32; 8];
-            at_level!(_mm256_storeu_si256(lanes.as_mut_ptr().cast(), sum));
-            lanes.into_iter().sum()
+        fn total4([a, b, c, d]: [Self::I; 4]) -> [i32; 4] {
+            at_level!({
+                let abcd = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+                let sums = _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256::<1>(abcd));
+                std::mem::transmute(sums)
+            })
         }
         #[inline(always)]
         fn prefetch(line: &u8) {

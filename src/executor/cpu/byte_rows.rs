@@ -230,39 +230,40 @@ impl<F: Finish> ByteRows<F> {
     }
 
     #[inline(always)]
-    fn chunks(&self, i: u32) -> &[[u8; BYTES]] {
-        self.codes[i as usize * self.stride..][..self.stride].as_chunks().0
+    fn chunk(&self, i: u32, c: usize) -> &[u8; BYTES] {
+        self.codes[i as usize * self.stride + c * BYTES..].first_chunk().expect("rows are whole chunks")
     }
 }
 
 impl<F: Finish> Tiles for ByteRows<F> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize>(&self, xs: [u32; R], ys: [u32; 4]) -> [[f32; 4]; R] {
-        let steps = self.stride / BYTES;
-        let xc = xs.map(|x| &self.chunks(x)[..steps]);
-        let yc = ys.map(|y| &self.chunks(y)[..steps]);
         let mut sums = [[S::zero(); 4]; R];
-        for c in 0..steps {
+        for c in 0..self.stride / BYTES {
             for i in 0..R {
                 for j in 0..4 {
-                    sums[i][j] = S::dot_bytes(&xc[i][c], &yc[j][c], sums[i][j]);
+                    sums[i][j] = S::dot_bytes(self.chunk(xs[i], c), self.chunk(ys[j], c), sums[i][j]);
                 }
             }
         }
-        let y_terms = ys.map(|y| self.terms[y as usize]);
-        std::array::from_fn(|i| {
+        let mut out = [[0.0; 4]; R];
+        for i in 0..R {
             let x = self.terms[xs[i] as usize];
-            std::array::from_fn(|j| {
-                let y = y_terms[j];
-                let dot = S::total(sums[i][j]).wrapping_mul(F::DOT);
-                self.finish.reduced(x.first.wrapping_add(y.second).wrapping_add(dot), x, y)
-            })
-        })
+            let totals = S::total4(sums[i]);
+            for j in 0..4 {
+                let y = self.terms[ys[j] as usize];
+                let dot = totals[j].wrapping_mul(F::DOT);
+                out[i][j] = self.finish.reduced(x.first.wrapping_add(y.second).wrapping_add(dot), x, y);
+            }
+        }
+        out
     }
 
     #[inline(always)]
     fn prefetch<S: Simd>(&self, row: u32) {
-        self.chunks(row).iter().for_each(|c| S::prefetch(&c[0]));
+        for c in 0..self.stride / BYTES {
+            S::prefetch(&self.chunk(row, c)[0]);
+        }
     }
 }
 

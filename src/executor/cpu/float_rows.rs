@@ -101,7 +101,15 @@ impl<E: Element, B> FloatRows<E, B> {
 impl<E: Element, B: Body + Send> Tiles for FloatRows<E, B> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize>(&self, xs: [u32; R], ys: [u32; 4]) -> [[f32; 4]; R] {
-        body::tile::<S, E, B, R>(self.body, xs.map(|x| self.row(x)), ys.map(|y| self.row(y)))
+        let mut x_rows = [self.row(xs[0]); R];
+        let mut y_rows = [self.row(ys[0]); 4];
+        for i in 0..R {
+            x_rows[i] = self.row(xs[i]);
+        }
+        for j in 0..4 {
+            y_rows[j] = self.row(ys[j]);
+        }
+        body::tile::<S, E, B, R>(self.body, x_rows, y_rows)
     }
 
     #[inline(always)]

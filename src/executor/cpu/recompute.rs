@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::float_rows::direction_scale;
 use crate::metric::body::{Body, tile, with_body};
-use crate::metric::simd::{LANES, Level, Op, Simd, dispatch, sum_lanes};
+use crate::metric::simd::{LANES, Level, Op, Simd, dispatch};
 use crate::metric::{Form, Metric};
 use crate::points::{Dense, Element, with_rows};
 
@@ -185,7 +185,7 @@ fn half_squared<S: Simd, E: Element>(x: &[f32], y: &[E], direction: Direction) -
         let d = S::sub(S::load(x), S::mul_add(S::sub(S::load(y), mean), scale, S::splat(0.0)));
         sums[i % 4] = S::mul_add(d, d, sums[i % 4]);
     }
-    let acc = S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3]));
+    let total: f32 = S::sum4(sums).into_iter().sum();
     let tail = |(x, y): (&f32, &E)| (x - (y.widen() - direction.mean) * direction.scale).powi(2);
-    0.5 * (sum_lanes::<S>(acc) + x_tail.iter().zip(y_tail).map(tail).sum::<f32>())
+    0.5 * (total + x_tail.iter().zip(y_tail).map(tail).sum::<f32>())
 }

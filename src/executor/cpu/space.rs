@@ -87,7 +87,11 @@ impl<T: Tiles> Op for AllPairs<'_, T> {
                 let tile = if S::MANY_REGISTERS {
                     tiles.tile::<S, 4>(xs, ys)
                 } else {
-                    xs.map(|x| tiles.tile::<S, 1>([x], ys)[0])
+                    let mut tile = [[0.0; 4]; 4];
+                    for (row, &x) in tile.iter_mut().zip(&xs) {
+                        *row = tiles.tile::<S, 1>([x], ys)[0];
+                    }
+                    tile
                 };
                 for (a, row) in tile.iter().enumerate().take(m - i) {
                     for (b, &d) in row.iter().enumerate().take(m - j) {
@@ -104,7 +108,9 @@ impl<T: Tiles> Op for AllPairs<'_, T> {
 #[inline(always)]
 fn four_of(ids: &[u32]) -> Option<[u32; 4]> {
     let last = ids.len().checked_sub(1)?;
-    Some(std::array::from_fn(|i| ids[i.min(last)]))
+    let mut four = [ids[last]; 4];
+    four[..last.min(3) + 1].copy_from_slice(&ids[..last.min(3) + 1]);
+    Some(four)
 }
 
 /// Moves rows of `stride` values so that row `order[i]` stands at `i`, in place, cycle by cycle.
