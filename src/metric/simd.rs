@@ -134,8 +134,19 @@ pub(crate) trait Simd {
     const BIAS: i32;
     /// Whether there are registers for 4 x 4 sums; else tiles are 1 x 4.
     const MANY_REGISTERS: bool;
-    /// Asks for a cache line.
-    fn prefetch(line: &u8);
+}
+
+/// Asks for the cache line that a value is in.
+#[inline(always)]
+pub(crate) fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and a prefetch reads nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
 }
 
 pub(crate) struct Portable;
@@ -206,8 +217,6 @@ impl Simd for Portable {
     fn total4(sums: [Self::I; 4]) -> [i32; 4] {
         sums.map(|sum| sum.into_iter().sum())
     }
-    #[inline(always)]
-    fn prefetch(_: &u8) {}
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -336,10 +345,6 @@ mod x86 {
                 std::mem::transmute(sums)
             })
         }
-        #[inline(always)]
-        fn prefetch(line: &u8) {
-            at_level!(_mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()));
-        }
     }
 
     /// Eight values, widened.
@@ -441,10 +446,6 @@ mod x86 {
                 let sums = _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256::<1>(abcd));
                 std::mem::transmute(sums)
             })
-        }
-        #[inline(always)]
-        fn prefetch(line: &u8) {
-            at_level!(_mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast()));
         }
     }
 }

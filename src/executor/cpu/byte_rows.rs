@@ -10,7 +10,7 @@ use super::recompute::Recompute;
 use super::space::{self, Space, Tiles};
 use crate::forest::Leaves;
 use crate::metric::Form;
-use crate::metric::simd::{BYTES, Level, Simd};
+use crate::metric::simd::{BYTES, Level, Simd, prefetch};
 use crate::points::{Dense, Rows};
 
 /// Above this, 32-bit sums of products of bytes could overflow.
@@ -260,9 +260,9 @@ impl<F: Finish> Tiles for ByteRows<F> {
     }
 
     #[inline(always)]
-    fn prefetch<S: Simd>(&self, row: u32) {
+    fn prefetch(&self, row: u32) {
         for c in 0..self.stride / BYTES {
-            S::prefetch(&self.chunk(row, c)[0]);
+            prefetch(self.chunk(row, c));
         }
     }
 }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::space::{self, Space, Tiles};
 use crate::metric::Form;
 use crate::metric::body::{self, Body, with_body};
-use crate::metric::simd::{LANES, Level, Simd};
+use crate::metric::simd::{LANES, Level, Simd, prefetch};
 use crate::points::{Dense, Element, Rows};
 
 /// Rows padded with zeros to whole vectors, and the body of a metric.
@@ -113,9 +113,8 @@ impl<E: Element, B: Body + Send> Tiles for FloatRows<E, B> {
     }
 
     #[inline(always)]
-    fn prefetch<S: Simd>(&self, row: u32) {
-        let bytes: &[u8] = bytemuck::cast_slice(self.row(row));
-        bytes.iter().step_by(64).for_each(S::prefetch);
+    fn prefetch(&self, row: u32) {
+        self.row(row).iter().step_by(64 / size_of::<E>()).for_each(prefetch);
     }
 }
 

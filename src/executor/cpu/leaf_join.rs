@@ -34,16 +34,25 @@ pub(crate) fn leaf_join(
     bounds.windows(2).map(|w| u64::from(w[1] - w[0])).map(|m| m * (m - 1) / 2).sum()
 }
 
+/// Distances looked at together.
+const BLOCK: usize = 16;
+
 /// Puts all better ones of `others` into `row`, leaving out the one at `own`.
 pub(crate) fn offer(row: &mut [u64], others: &[u32], distances: &[f32], own: usize) -> u64 {
     let last = row.len() - 1;
     let bound = |row: &[u64]| if row[last] == EMPTY { f32::INFINITY } else { distance(row[last]) };
     let mut worst = bound(row);
     let mut inserted = 0;
-    for (j, &d) in distances.iter().enumerate() {
-        if d <= worst && j != own && insert(row, fresh(d, others[j])) {
-            inserted += 1;
-            worst = bound(row);
+    for (block, few) in distances.chunks(BLOCK).enumerate() {
+        // Most blocks hold nothing near enough, and this test vectorises.
+        if !few.iter().fold(false, |any, &d| any | (d <= worst)) {
+            continue;
+        }
+        for (j, &d) in (block * BLOCK..).zip(few) {
+            if d <= worst && j != own && insert(row, fresh(d, others[j])) {
+                inserted += 1;
+                worst = bound(row);
+            }
         }
     }
     inserted

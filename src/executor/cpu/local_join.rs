@@ -40,6 +40,7 @@ fn collect(i: u32, row: &[u64], near: &Neighborhoods, n: usize, scratch: &mut Sc
     let Scratch { ids, seen, .. } = scratch;
     seen.resize(n.div_ceil(64), 0);
     ids.clear();
+    near.all(i).iter().for_each(|&middle| near.prefetch(middle));
     let mut visit = |p: u32, seen: &mut [u64]| {
         let (word, bit) = (&mut seen[p as usize / 64], 1u64 << (p % 64));
         if *word & bit == 0 {

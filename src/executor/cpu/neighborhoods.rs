@@ -4,13 +4,14 @@ use rayon::prelude::*;
 
 use crate::graph::order::{EMPTY, id, is_new, joined};
 use crate::graph::rows::RowTable;
+use crate::metric::simd::prefetch;
 
 /// Neighbourhoods of at most `forward + reverse` points each.
 pub(crate) struct Neighborhoods {
     stride: usize,
-    ids: Vec<u32>,
-    /// Points in a neighbourhood, and how many of them, from the front, are new.
-    counts: Vec<(u16, u16)>,
+    /// For every row the number of points, and how many of them, from the front, are new (16 bits each), then the points:
+    /// together, because who wants one wants the other.
+    table: Vec<u32>,
 }
 
 /// How many neighbours, and how many reverse neighbours, a neighbourhood takes.
@@ -27,12 +28,12 @@ impl Neighborhoods {
         let forward = caps.forward.min(rows.width);
         let n = rows.slots.len() / rows.width;
         let reverse = ReverseEdges::collect(rows, forward);
-        let stride = forward + caps.reverse;
-        let mut this = Self { stride, ids: vec![0; n * stride], counts: vec![(0, 0); n] };
-        let per_row = this.ids.par_chunks_mut(stride).zip(&mut this.counts).zip(rows.slots.par_chunks_mut(rows.width));
+        let stride = 1 + forward + caps.reverse;
+        let mut this = Self { stride, table: vec![0; n * stride] };
+        let per_row = this.table.par_chunks_mut(stride).zip(rows.slots.par_chunks_mut(rows.width));
         per_row.enumerate().with_min_len(64).for_each_init(
             || (Vec::new(), Vec::new()),
-            |(near, back), (i, ((ids, counts), row))| {
+            |(near, back), (i, (place, row))| {
                 near.clear();
                 near.extend(row[..forward].iter().filter(|s| **s != EMPTY));
                 row[..forward].iter_mut().filter(|s| **s != EMPTY).for_each(|s| *s = joined(*s));
@@ -44,8 +45,9 @@ impl Neighborhoods {
                 }
                 near.append(back);
                 near.sort_unstable_by_key(|s| (!is_new(*s), *s));
-                *counts = (near.len() as u16, near.iter().filter(|s| is_new(**s)).count() as u16);
-                ids.iter_mut().zip(near.iter()).for_each(|(to, s)| *to = id(*s));
+                let fresh = near.iter().filter(|s| is_new(**s)).count();
+                place[0] = near.len() as u32 | (fresh as u32) << 16;
+                place[1..].iter_mut().zip(near.iter()).for_each(|(to, s)| *to = id(*s));
             },
         );
         this
@@ -54,13 +56,26 @@ impl Neighborhoods {
     /// All points of the neighbourhood of `i`, new ones first.
     #[inline(always)]
     pub(crate) fn all(&self, i: u32) -> &[u32] {
-        &self.ids[i as usize * self.stride..][..self.counts[i as usize].0 as usize]
+        let row = self.row(i);
+        &row[1..1 + (row[0] & 0xffff) as usize]
     }
 
     /// The new points of the neighbourhood of `i`.
     #[inline(always)]
     pub(crate) fn fresh(&self, i: u32) -> &[u32] {
-        &self.ids[i as usize * self.stride..][..self.counts[i as usize].1 as usize]
+        let row = self.row(i);
+        &row[1..1 + (row[0] >> 16) as usize]
+    }
+
+    /// Asks for the cache lines of a neighbourhood.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, i: u32) {
+        self.row(i).iter().step_by(16).for_each(prefetch);
+    }
+
+    #[inline(always)]
+    fn row(&self, i: u32) -> &[u32] {
+        &self.table[i as usize * self.stride..][..self.stride]
     }
 }
 

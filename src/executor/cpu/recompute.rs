@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::float_rows::direction_scale;
 use crate::metric::body::{Body, tile, with_body};
-use crate::metric::simd::{LANES, Level, Op, Simd, dispatch};
+use crate::metric::simd::{LANES, Level, Op, Simd, dispatch, prefetch};
 use crate::metric::{Form, Metric};
 use crate::points::{Dense, Element, with_rows};
 
@@ -129,7 +129,7 @@ impl<E: Element, B: Body> Op for Pairs<'_, E, B> {
         let row = |y: u32| &self.base[y as usize * dim..][..dim];
         let (fours, rest) = self.others.as_chunks::<4>();
         for (i, &four) in fours.iter().enumerate() {
-            self.others[4 * i + 4..].iter().take(4).for_each(|&ahead| prefetch_row::<S, E>(row(ahead)));
+            self.others[4 * i + 4..].iter().take(4).for_each(|&ahead| prefetch_row(row(ahead)));
             self.out.extend(tile::<S, E, B, 1>(self.body, [self.x], four.map(row))[0]);
         }
         if let Some(&last) = rest.last() {
@@ -140,8 +140,8 @@ impl<E: Element, B: Body> Op for Pairs<'_, E, B> {
 }
 
 #[inline(always)]
-fn prefetch_row<S: Simd, E: Element>(row: &[E]) {
-    bytemuck::cast_slice(row).iter().step_by(64).for_each(S::prefetch);
+fn prefetch_row<E: Element>(row: &[E]) {
+    row.iter().step_by(64 / size_of::<E>()).for_each(prefetch);
 }
 
 /// 1 - cos as half the squared distance of the directions, which stays exact near zero where 1 - x·y cancels.
@@ -161,7 +161,7 @@ impl<E: Element> Op for Angles<'_, E> {
     fn run<S: Simd>(self) {
         let dim = self.x.len();
         for (i, &y) in self.others.iter().enumerate() {
-            self.others.get(i + 3).iter().for_each(|&&y| prefetch_row::<S, E>(&self.base[y as usize * dim..][..dim]));
+            self.others.get(i + 3).iter().for_each(|&&y| prefetch_row(&self.base[y as usize * dim..][..dim]));
             let direction = self.directions[y as usize];
             let row = &self.base[y as usize * dim..][..dim];
             self.out.push(match (self.x_empty, direction.scale == 0.0) {

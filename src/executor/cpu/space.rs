@@ -21,11 +21,11 @@ pub(crate) trait Space: Send + Sync {
 pub(crate) trait Tiles: Send + Sync {
     fn tile<S: Simd, const R: usize>(&self, xs: [u32; R], ys: [u32; 4]) -> [[f32; 4]; R];
     /// Asks for the cache lines of a row.
-    fn prefetch<S: Simd>(&self, row: u32);
+    fn prefetch(&self, row: u32);
 }
 
 /// Rows ahead that are asked for while four are computed.
-const PREFETCH: usize = 4;
+const PREFETCH: usize = 8;
 
 pub(crate) fn one_to_many<T: Tiles>(level: Level, tiles: &T, row: u32, others: &[u32], out: &mut [f32]) {
     assert_eq!(others.len(), out.len());
@@ -51,12 +51,12 @@ impl<T: Tiles> Op for OneToMany<'_, T> {
     fn run<S: Simd>(self) {
         let Self { tiles, row, others, out } = self;
         for &ahead in others.iter().take(PREFETCH) {
-            tiles.prefetch::<S>(ahead);
+            tiles.prefetch(ahead);
         }
         let (groups, rest) = others.as_chunks::<4>();
         for (g, ys) in groups.iter().enumerate() {
-            for &ahead in others[4 * g + 4..].iter().take(PREFETCH) {
-                tiles.prefetch::<S>(ahead);
+            for &ahead in others[4 * g + 4..].iter().skip(PREFETCH - 4).take(4) {
+                tiles.prefetch(ahead);
             }
             out[4 * g..4 * g + 4].copy_from_slice(&tiles.tile::<S, 1>([row], *ys)[0]);
         }
