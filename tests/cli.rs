@@ -1,0 +1,214 @@
+//! The command as a user runs it: what it writes, what it prints, how it fails.
+#![cfg(feature = "cli")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::{npy, npy_f32, write};
+use nndescent::KnnGraph;
+use nndescent::io::{read_graph, write_graph};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+
+const N: usize = 600;
+const DIM: usize = 8;
+
+fn values(n: usize, dim: usize) -> Vec<f32> {
+    let mut rng = StdRng::seed_from_u64(1);
+    (0..n * dim).map(|i| rng.random::<f32>() + (i / dim % 7) as f32).collect()
+}
+
+fn run(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nndescent")).args(words).output().unwrap()
+}
+
+struct Files {
+    dir: tempfile::TempDir,
+    input: PathBuf,
+}
+
+impl Files {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let input = write(dir.path(), "x.npy", &npy_f32(&values(N, DIM), DIM));
+        Self { dir, input }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    /// `nndescent graph` on the input with more words; the graph and what was printed.
+    fn graph(&self, words: &[&str]) -> (KnnGraph, String) {
+        let (input, output) = (self.input.display().to_string(), self.path("g.npz"));
+        let ran = run(&[&["graph", &input, "-o", &output], words].concat());
+        assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        (read_graph(Path::new(&output)).unwrap(), String::from_utf8(ran.stdout).unwrap())
+    }
+}
+
+#[test]
+fn graph_writes_complete_rows() {
+    let files = Files::new();
+    for algorithm in ["auto", "nndescent", "exact"] {
+        let (graph, text) = files.graph(&["-k", "7", "--algorithm", algorithm]);
+        assert_eq!((graph.n(), graph.k()), (N, 7));
+        for i in 0..N {
+            assert!(graph.row_distances(i).is_sorted() && !graph.neighbors(i).contains(&(i as u32)));
+        }
+        assert!(text.contains("estimated recall") && text.contains("600 x 8 -> 7 neighbours each"), "{text}");
+    }
+    let (own, _) = files.graph(&["-k", "7", "--include-self"]);
+    assert!((0..N).all(|i| own.neighbors(i)[0] == i as u32));
+}
+
+#[test]
+fn json_is_one_object_with_everything() {
+    let files = Files::new();
+    let (_, text) = files.graph(&["-k", "5", "--algorithm", "nndescent", "--target-recall", "0.9", "--json"]);
+    let json: Value = serde_json::from_str(&text).expect("one JSON object and nothing else");
+    let second = |name: &str| json["seconds"][name].as_f64().unwrap_or_else(|| panic!("no seconds.{name}"));
+    assert!((second("build") - second("init") - second("descent") - second("finish")).abs() < 1e-9);
+    assert!(second("load") >= 0.0 && second("write") >= 0.0);
+    for field in ["estimate", "low", "high", "sample"] {
+        assert!(json["recall"][field].is_number(), "recall.{field}");
+    }
+    assert!(json["rounds"].as_u64() > Some(0) && json["distances_evaluated"].as_u64() > Some(0));
+    assert!(json["executor"]["ran"].as_str().unwrap().starts_with("cpu"));
+    assert_eq!(json["parameters"]["n_neighbors"], "5");
+    assert_eq!(json["target_recall"]["reached"], true);
+    assert!(!cfg!(target_os = "linux") || json["peak_memory_bytes"].as_u64() > Some(1 << 20));
+}
+
+#[test]
+fn exact_recall_and_info_agree() {
+    let files = Files::new();
+    let (input, found, truth) = (files.input.display().to_string(), files.path("g.npz"), files.path("t.npz"));
+    files.graph(&["-k", "10", "--algorithm", "nndescent"]);
+    assert!(run(&["exact", &input, "-k", "10", "-o", &truth]).status.success());
+    let recall = |a: &str, b: &str| {
+        let text = String::from_utf8(run(&["recall", a, b]).stdout).unwrap();
+        text.split(' ').nth(1).unwrap().parse::<f64>().unwrap()
+    };
+    assert_eq!(recall(&truth, &truth), 1.0);
+    assert!(recall(&found, &truth) > 0.95);
+    let queries = write(files.dir.path(), "q.npy", &npy_f32(&values(3, DIM), DIM)).display().to_string();
+    assert!(run(&["exact", &input, &queries, "-k", "4", "-o", &truth]).status.success());
+    let hits = read_graph(Path::new(&truth)).unwrap();
+    assert_eq!((hits.n(), hits.neighbors(2)[0], hits.row_distances(2)[0]), (3, 2, 0.0));
+    assert_eq!(String::from_utf8(run(&["info", &input]).stdout).unwrap(), "600 x 8 float32\n");
+}
+
+#[test]
+fn threads_and_warm_starts() {
+    let files = Files::new();
+    let args = |threads| ["-k", "10", "--algorithm", "nndescent", "--threads", threads];
+    let (one, _) = files.graph(&args("1"));
+    assert_eq!(one, files.graph(&args("2")).0);
+    std::fs::copy(files.path("g.npz"), files.path("start.npz")).unwrap();
+    let start = files.path("start.npz");
+    let words = ["-k", "10", "--algorithm", "nndescent", "--n-trees", "0", "--n-iters", "0", "--init-graph", &start];
+    assert_eq!(files.graph(&words).0, one);
+}
+
+#[test]
+fn fortran_order_changes_nothing() {
+    let files = Files::new();
+    let (straight, _) = files.graph(&["-k", "5"]);
+    let rows = values(N, DIM);
+    let columns: Vec<u8> = (0..N * DIM).flat_map(|at| rows[at % N * DIM + at / N].to_le_bytes()).collect();
+    write(files.dir.path(), "x.npy", &npy("'<f4'", true, "(600, 8)", &columns));
+    assert_eq!(files.graph(&["-k", "5"]).0, straight);
+}
+
+/// Runs words with the input and the output put in for `IN` and `OUT`; the exit code and the message.
+fn fails(files: &Files, words: &str, output: &str) -> (i32, String) {
+    let (input, output) = (files.input.display().to_string(), files.path(output));
+    let words: Vec<&str> = words
+        .split(' ')
+        .map(|w| {
+            if w == "IN" {
+                &input
+            } else if w == "OUT" {
+                &output
+            } else {
+                w
+            }
+        })
+        .collect();
+    let ran = run(&words);
+    assert!(ran.stdout.is_empty(), "{words:?} printed {}", String::from_utf8_lossy(&ran.stdout));
+    (ran.status.code().unwrap(), String::from_utf8(ran.stderr).unwrap())
+}
+
+#[test]
+fn wrong_arguments() {
+    let files = Files::new();
+    let cases = [
+        ("graph IN -k 600 -o OUT", "n_neighbors = 600, but 600 points have only 599 other points to be near to"),
+        ("graph IN -k 0 -o OUT", "n_neighbors = 0, but it must be at least 1"),
+        ("graph IN --metric euclidian -o OUT", "unknown metric `euclidian`: did you mean `euclidean`?"),
+        ("graph IN --metric minkowski -o OUT", "metric `minkowski` needs the argument `p`"),
+        ("graph IN --metric minkowski --metric-arg p -o OUT", "NAME=VALUE with a number is needed, as p=3"),
+        ("graph IN --device gpu -o OUT", "device `gpu` is not available: this build has no GPU executor"),
+        ("graph IN --algorithm best -o OUT", "unknown algorithm `best`: auto, nndescent or exact"),
+        ("graph IN --threads 0 -o OUT", "--threads 0: at least 1 is needed"),
+        ("graph IN --target-recall 2 -o OUT", "target_recall = 2, but it must be above 0 and below 1"),
+        ("exact IN -k 600 -o OUT", "n_neighbors = 600"),
+        ("exact IN IN -k 601 -o OUT", "k = 601, but it must be 1 to the 600 rows of the base"),
+    ];
+    for (words, expected) in cases {
+        let (code, message) = fails(&files, words, "out.npz");
+        assert!(code == 2 && message.contains(expected), "{words}: {code}, {message}");
+    }
+    assert_eq!(std::fs::read_dir(files.dir.path()).unwrap().count(), 1, "nothing but the input is there");
+}
+
+#[test]
+fn wrong_inputs() {
+    let whole = npy_f32(&values(N, DIM), DIM);
+    let mut nan = values(N, DIM);
+    nan[17 * DIM + 3] = f32::NAN;
+    let cases = [
+        (whole[..whole.len() - 7].to_vec(), "truncated: 600 x 8 of float32 takes 19200 bytes, 19193 are there"),
+        (b"1,2,3\n4,5,6\n".to_vec(), "not a .npy array: it begins with"),
+        (npy("'<c8'", false, "(2, 1)", &[0; 16]), "values of type <c8 are not supported"),
+        (npy_f32(&nan, DIM), "row 17, column 3 is NaN: every value must be finite"),
+        (npy("'<f4'", false, "(0, 3)", &[]), "no points: the matrix has 0 rows"),
+    ];
+    for (content, expected) in cases {
+        let files = Files::new();
+        std::fs::write(&files.input, content).unwrap();
+        let before = write(files.dir.path(), "out.npz", b"what was there before");
+        let (code, message) = fails(&files, "graph IN -o OUT", "out.npz");
+        assert!(code == 3 && message.contains(expected) && message.contains("x.npy"), "{code}, {message}");
+        assert_eq!(std::fs::read(before).unwrap(), b"what was there before");
+        assert_eq!(std::fs::read_dir(files.dir.path()).unwrap().count(), 2, "nothing new is there");
+    }
+    let files = Files::new();
+    let short = files.path("short.npz");
+    write_graph(Path::new(&short), &KnnGraph::from_parts(2, 1, vec![1, 0], vec![1.0; 2])).unwrap();
+    let (code, message) = fails(&files, &format!("graph IN --init-graph {short} -o OUT"), "out.npz");
+    assert!(code == 3 && message.contains("init_graph has 2 rows, but there are 600 points"), "{code}, {message}");
+    let (code, message) = fails(&files, "graph none.npy -o OUT", "out.npz");
+    assert!(code == 3 && message.contains("none.npy: No such file"), "{code}, {message}");
+}
+
+#[test]
+fn wrong_outputs() {
+    let files = Files::new();
+    std::fs::create_dir(files.path("folder.npz")).unwrap();
+    let cases = [
+        ("missing/out.npz", "nothing can be written there: No such file"),
+        ("folder.npz", "this is a folder"),
+        ("out.txt", "the output is an .npz file; give it that ending"),
+    ];
+    for (output, expected) in cases {
+        let (code, message) = fails(&files, "graph IN -o OUT", output);
+        assert!(code == 4 && message.contains(expected), "{output}: {code}, {message}");
+    }
+    assert_eq!(std::fs::read_dir(files.dir.path()).unwrap().count(), 2, "nothing new is there");
+}
