@@ -1,4 +1,26 @@
 //! k-nearest-neighbour graphs with NN-Descent.
+//!
+//! A matrix goes in, a graph comes out: for every row the `k` nearest others, with distances. Random-projection trees find
+//! most of them, NN-Descent (Dong, Charikar and Li, WWW 2011) the rest; the report says how well, by exact search of a
+//! sample of rows.
+//!
+//! ```
+//! use nndescent::{Metric, NnDescent, Points};
+//!
+//! let data: Vec<f32> = (0..500 * 8).map(|i| ((i * 37) % 101) as f32).collect();
+//! let points = Points::dense(&data, 500, 8)?;
+//! let built = NnDescent::new(Metric::Euclidean).n_neighbors(10).seed(42).graph(&points)?;
+//! let nearest = built.graph.neighbors(0);
+//! assert_eq!(nearest.len(), 10);
+//! assert!(built.report.recall.is_some_and(|r| r.estimate > 0.99));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Rows are complete (exactly `k` distinct neighbours, never the row itself unless asked), ascending by (distance, id), and the
+//! same to the bit for the same seed at any number of threads. Nothing is printed; events go to `tracing`.
+//!
+//! Features: `cli` (default), the command `nndescent`; `io`, readers and writers of files that vectors come in; `ndarray`, points
+//! from `ndarray` views.
 
 mod build;
 mod descent;

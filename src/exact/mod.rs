@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::error::BuildError;
 use crate::executor::Tick;
 use crate::executor::cpu::recompute::Recompute;
-use crate::executor::cpu::scan;
+use crate::executor::cpu::scan::Scan;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::params::{Params, Plan};
@@ -45,22 +45,24 @@ pub fn query(base: &Points, queries: &Points, metric: Metric, k: usize) -> Resul
         return Err(BuildError::Parameter { name: "k", value: k.to_string(), range });
     }
     let rows: Vec<usize> = (0..queries.n()).collect();
-    search(base, queries, &rows, metric, k, false, &|_| Ok(()))
+    let scan = Scan::new(base.as_dense(), queries.as_dense(), metric);
+    search(&scan, &rows, k, false, &|_| Ok(()))
 }
 
 /// The exact rows of some points, themselves left out.
 pub(crate) fn rows_of(points: &Points, rows: &[usize], metric: Metric, k: usize) -> Result<KnnGraph, BuildError> {
-    search(points, points, rows, metric, k, true, &|_| Ok(()))
+    search(&Scan::of_points(points.as_dense(), metric), rows, k, true, &|_| Ok(()))
 }
 
 /// The exact graph of a plan.
 pub(crate) fn graph_of(points: &Points, plan: &Plan, tick: Tick) -> Result<KnnGraph, BuildError> {
     let (n, k) = (points.n(), plan.n_neighbors);
     let rows: Vec<usize> = (0..n).collect();
+    let scan = Scan::of_points(points.as_dense(), plan.metric);
     if !plan.include_self {
-        return search(points, points, &rows, plan.metric, k, true, tick);
+        return search(&scan, &rows, k, true, tick);
     }
-    let others = if k == 1 { None } else { Some(search(points, points, &rows, plan.metric, k - 1, true, tick)?) };
+    let others = if k == 1 { None } else { Some(search(&scan, &rows, k - 1, true, tick)?) };
     let exact = Recompute::new(plan.metric, points.as_dense(), points.as_dense());
     let (mut indices, mut distances) = (Vec::with_capacity(n * k), Vec::with_capacity(n * k));
     for i in 0..n {
@@ -77,16 +79,7 @@ pub(crate) fn graph_of(points: &Points, plan: &Plan, tick: Tick) -> Result<KnnGr
 /// Queries per block: enough to use each row of the base often while it is in cache.
 const QUERIES: usize = 32;
 
-fn search(
-    base: &Points,
-    queries: &Points,
-    rows: &[usize],
-    metric: Metric,
-    k: usize,
-    skip_own: bool,
-    tick: Tick,
-) -> Result<KnnGraph, BuildError> {
-    let scan = scan::Scan::new(base.as_dense(), queries.as_dense(), metric);
+fn search(scan: &Scan, rows: &[usize], k: usize, skip_own: bool, tick: Tick) -> Result<KnnGraph, BuildError> {
     let mut indices = vec![0u32; rows.len() * k];
     let mut distances = vec![0f32; rows.len() * k];
     let (done, count) = (AtomicUsize::new(0), rows.len());

@@ -112,6 +112,14 @@ impl Metric {
         }
     }
 
+    /// The reduced distance of a true one, for metrics whose bound is known (see `executor::cpu::byte_rows::Bound`).
+    pub(crate) fn to_reduced(self, distance: f32) -> f32 {
+        match self {
+            Self::Euclidean => distance * distance,
+            _ => distance,
+        }
+    }
+
     /// The distance of two rows by its definition, in f64: slow, and what everything else is tested against.
     ///
     /// # Panics

@@ -128,6 +128,9 @@ impl<E: Element, B: Body + Send> Space for FloatRows<E, B> {
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
         space::all_pairs(self.level, self, ids, out);
     }
+    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
+        space::block(self.level, self, rows, first, out);
+    }
     fn renumber(&mut self, order: &[u32]) {
         space::permute_rows(&mut self.values, self.stride, order);
     }

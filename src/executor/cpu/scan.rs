@@ -1,8 +1,10 @@
 //! Exact k-nearest: a block of queries against the whole base, in tiles, with a running best k for each query.
 
+use super::byte_rows::{self, Bound};
 use super::leaf_join::offer;
 use super::recompute::Recompute;
-use crate::graph::order::{EMPTY, id};
+use super::space::Space;
+use crate::graph::order::{EMPTY, distance, id};
 use crate::metric::body::{Body, NegativeDot, tile, with_body};
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 use crate::metric::{Form, Metric};
@@ -12,6 +14,9 @@ use crate::points::{Dense, Element, with_rows};
 const BASE_BYTES: usize = 128 << 10;
 /// More neighbours are kept than asked for while distances are dot products, whose rounding can exchange near ties.
 const SLACK: usize = 8;
+/// Neighbours kept by codes, as `CODED_FACTOR * k + CODED_SLACK`: enough to make nearly all rows certain.
+const CODED_FACTOR: usize = 3;
+const CODED_SLACK: usize = 40;
 
 /// A base and queries, of the same type and number of columns, ready to be searched.
 pub(crate) struct Scan<'a> {
@@ -19,31 +24,86 @@ pub(crate) struct Scan<'a> {
     exact: Recompute<'a>,
     base: Dense<'a>,
     queries: Dense<'a>,
+    coded: Option<Coded>,
+}
+
+/// The points as byte codes, for a first look whose error is bounded.
+struct Coded {
+    space: Box<dyn Space>,
+    bound: Bound,
 }
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(base: &Dense<'a>, queries: &Dense<'a>, metric: Metric) -> Self {
-        Self { metric, exact: Recompute::new(metric, base, queries), base: *base, queries: *queries }
+        Self { metric, exact: Recompute::new(metric, base, queries), base: *base, queries: *queries, coded: None }
+    }
+
+    /// The points against themselves, looked at as byte codes first where that can be bounded.
+    pub(crate) fn of_points(points: &Dense<'a>, metric: Metric) -> Self {
+        let bound = Bound::new(points, metric.form());
+        let space = || byte_rows::space(points, metric.form(), Level::detect());
+        Self { coded: bound.map(|bound| Coded { space: space(), bound }), ..Self::new(points, points, metric) }
     }
 
     /// The `k` nearest of each of `rows` of the queries, ascending, with true distances; row `i` of the base is left out for
     /// query `i` if `skip_own`. `ids` and `distances` are `rows x k`.
     pub(crate) fn nearest(&self, rows: &[usize], k: usize, skip_own: bool, ids: &mut [u32], distances: &mut [f32]) {
+        let missing = match &self.coded {
+            Some(coded) if skip_own => self.nearest_by_codes(coded, rows, k, ids, distances),
+            _ => (0..rows.len()).collect(),
+        };
+        let rest: Vec<usize> = missing.iter().map(|&r| rows[r]).collect();
         let width = (k + SLACK).min(self.base.n());
+        let mut best = vec![EMPTY; rest.len() * width];
+        self.scan(&rest, skip_own, width, &mut best);
+        for (&r, best) in missing.iter().zip(best.chunks_exact(width)) {
+            let row = self.finished(rows[r], best);
+            put(&row[..k], &mut ids[r * k..], &mut distances[r * k..]);
+        }
+    }
+
+    /// Fills the rows whose nearest are certain from codes; returns the others, as positions in `rows`.
+    fn nearest_by_codes(
+        &self,
+        coded: &Coded,
+        rows: &[usize],
+        k: usize,
+        ids: &mut [u32],
+        distances: &mut [f32],
+    ) -> Vec<usize> {
+        let n = self.base.n();
+        let width = (CODED_FACTOR * k + CODED_SLACK).min(n - 1);
         let mut best = vec![EMPTY; rows.len() * width];
-        self.scan(rows, skip_own, width, &mut best);
-        let (mut found, mut true_distances) = (Vec::new(), Vec::new());
-        for (r, best) in best.chunks_exact(width).enumerate() {
-            found.clear();
-            found.extend(best.iter().filter(|s| **s != EMPTY).map(|&s| id(s)));
-            self.exact.distances(rows[r], &found, &mut true_distances);
-            let mut row: Vec<(f32, u32)> = true_distances.iter().copied().zip(found.iter().copied()).collect();
-            row.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            for (at, (d, id)) in row.into_iter().take(k).enumerate() {
-                ids[r * k + at] = id;
-                distances[r * k + at] = d;
+        let row_ids: Vec<u32> = rows.iter().map(|&r| r as u32).collect();
+        let per_block = (BASE_BYTES / self.base.dim()).clamp(16, 1024);
+        let mut to_base = vec![0.0; rows.len() * per_block];
+        for first in (0..n).step_by(per_block) {
+            let m = per_block.min(n - first);
+            let others: Vec<u32> = (first as u32..(first + m) as u32).collect();
+            coded.space.block(&row_ids, first as u32, &mut to_base[..rows.len() * m]);
+            for ((&row, best), to) in rows.iter().zip(best.chunks_exact_mut(width)).zip(to_base.chunks_exact(m)) {
+                offer(best, &others, to, row.wrapping_sub(first));
             }
         }
+        let is_certain = |(r, best): (usize, &[u64])| {
+            let row = self.finished(rows[r], best);
+            let kth = self.metric.to_reduced(row[k - 1].0);
+            let left_out = best[width - 1];
+            let certain = width == n - 1 || kth < coded.bound.true_at_least(row_ids[r], distance(left_out));
+            put(&row[..k], &mut ids[r * k..], &mut distances[r * k..]);
+            (!certain).then_some(r)
+        };
+        best.chunks_exact(width).enumerate().filter_map(is_certain).collect()
+    }
+
+    /// Kept points with true distances, ascending.
+    fn finished(&self, query: usize, best: &[u64]) -> Vec<(f32, u32)> {
+        let kept: Vec<u32> = best.iter().filter(|s| **s != EMPTY).map(|&s| id(s)).collect();
+        let mut distances = Vec::new();
+        self.exact.distances(query, &kept, &mut distances);
+        let mut row: Vec<(f32, u32)> = distances.into_iter().zip(kept).collect();
+        row.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        row
     }
 
     fn scan(&self, rows: &[usize], skip_own: bool, width: usize, best: &mut [u64]) {
@@ -60,6 +120,12 @@ impl<'a> Scan<'a> {
                 }),
             }
         });
+    }
+}
+
+fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
+    for ((id, distance), found) in ids.iter_mut().zip(distances).zip(row) {
+        (*distance, *id) = *found;
     }
 }
 

@@ -9,6 +9,9 @@ pub(crate) trait Space: Send + Sync {
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]);
     /// Reduced distances between all of `ids`: a symmetric `m x m` matrix. The diagonal is not meaningful.
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]);
+    /// Reduced distances of each of `rows` to the rows `first..first + m`, `m` being `out.len() / rows.len()`: one row of `out`
+    /// for each of `rows`.
+    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]);
     /// Puts row `order[i]` in place `i`.
     fn renumber(&mut self, order: &[u32]);
     /// What is held, for the report: `u8 x 784`.
@@ -35,6 +38,10 @@ pub(crate) fn one_to_many<T: Tiles>(level: Level, tiles: &T, row: u32, others: &
 pub(crate) fn all_pairs<T: Tiles>(level: Level, tiles: &T, ids: &[u32], out: &mut [f32]) {
     assert_eq!(ids.len() * ids.len(), out.len());
     dispatch(level, AllPairs { tiles, ids, out });
+}
+
+pub(crate) fn block<T: Tiles>(level: Level, tiles: &T, rows: &[u32], first: u32, out: &mut [f32]) {
+    dispatch(level, Block { tiles, rows, first, out });
 }
 
 struct OneToMany<'a, T> {
@@ -84,20 +91,57 @@ impl<T: Tiles> Op for AllPairs<'_, T> {
             let xs = four_of(&ids[i..m.min(i + 4)]).unwrap_or_default();
             for j in (i..m).step_by(4) {
                 let ys = four_of(&ids[j..m.min(j + 4)]).unwrap_or_default();
-                let tile = if S::MANY_REGISTERS {
-                    tiles.tile::<S, 4>(xs, ys)
-                } else {
-                    let mut tile = [[0.0; 4]; 4];
-                    for (row, &x) in tile.iter_mut().zip(&xs) {
-                        *row = tiles.tile::<S, 1>([x], ys)[0];
-                    }
-                    tile
-                };
+                let tile = square::<S, T>(tiles, xs, ys);
                 for (a, row) in tile.iter().enumerate().take(m - i) {
                     for (b, &d) in row.iter().enumerate().take(m - j) {
                         out[(i + a) * m + j + b] = d;
                         out[(j + b) * m + i + a] = d;
                     }
+                }
+            }
+        }
+    }
+}
+
+/// 4 x 4 distances, in one tile if the registers allow.
+#[inline(always)]
+fn square<S: Simd, T: Tiles>(tiles: &T, xs: [u32; 4], ys: [u32; 4]) -> [[f32; 4]; 4] {
+    if S::MANY_REGISTERS {
+        return tiles.tile::<S, 4>(xs, ys);
+    }
+    let mut tile = [[0.0; 4]; 4];
+    for (row, &x) in tile.iter_mut().zip(&xs) {
+        *row = tiles.tile::<S, 1>([x], ys)[0];
+    }
+    tile
+}
+
+struct Block<'a, T> {
+    tiles: &'a T,
+    rows: &'a [u32],
+    first: u32,
+    out: &'a mut [f32],
+}
+
+impl<T: Tiles> Op for Block<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { tiles, rows, first, out } = self;
+        let m = out.len() / rows.len();
+        for i in (0..rows.len()).step_by(4) {
+            let xs = four_of(&rows[i..]).unwrap_or_default();
+            for j in (0..m).step_by(4) {
+                let last = m as u32 - 1;
+                let mut ys = [first; 4];
+                for (l, y) in ys.iter_mut().enumerate() {
+                    *y += last.min((j + l) as u32);
+                }
+                let tile = square::<S, T>(tiles, xs, ys);
+                for (a, row) in tile.iter().enumerate().take(rows.len() - i) {
+                    let few = 4.min(m - j);
+                    out[(i + a) * m + j..][..few].copy_from_slice(&row[..few]);
                 }
             }
         }
@@ -169,6 +213,8 @@ mod tests {
         let mut all = vec![f32::NAN; n * n];
         space.all_pairs(&ids, &mut all);
         let row = |i: usize| &wide[i * dim..(i + 1) * dim];
+        let mut block = vec![f32::NAN; n * (n - 1)];
+        space.block(&ids, 1, &mut block);
         for i in 0..n {
             let mut to_all = vec![f32::NAN; n];
             space.one_to_many(i as u32, &ids, &mut to_all);
@@ -185,6 +231,7 @@ mod tests {
                     assert!((found - truth).abs() <= bound, "{metric} {i} {j}: {found} instead of {truth}");
                 }
                 assert_eq!(all[i * n + j].to_bits(), all[j * n + i].to_bits(), "{metric} is symmetric");
+                assert!(j == 0 || block[i * (n - 1) + j - 1].to_bits() == all[i * n + j].to_bits(), "{metric} {i} {j}");
             }
         }
     }

@@ -1,0 +1,23 @@
+//! Points from `ndarray` views.
+#![cfg(feature = "ndarray")]
+
+use ndarray::Array2;
+use nndescent::{Metric, NnDescent, Points};
+
+#[test]
+fn views_are_points() {
+    let array = Array2::from_shape_fn((50, 3), |(i, j)| (i * 7 % 13 * (j + 1)) as f32);
+    let points = Points::from_ndarray(array.view()).unwrap();
+    assert_eq!((points.n(), points.dim()), (50, 3));
+    let slice = array.as_slice().unwrap();
+    let build = |p: &Points| NnDescent::new(Metric::Euclidean).n_neighbors(4).graph(p).unwrap().graph;
+    assert_eq!(build(&points), build(&Points::dense(slice, 50, 3).unwrap()));
+}
+
+#[test]
+fn other_layouts_are_refused() {
+    let array = Array2::<f32>::zeros((50, 3));
+    let message = Points::from_ndarray(array.t()).unwrap_err().to_string();
+    let expected = "the array of shape 3 x 50 is not contiguous in row-major order: call `.as_standard_layout()` first";
+    assert_eq!(message, expected);
+}
