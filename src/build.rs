@@ -7,7 +7,7 @@ use crate::descent::{StopReason, descend};
 use crate::error::BuildError;
 use crate::eval::{self, RecallEstimate};
 use crate::exact;
-use crate::executor::cpu::{self, CpuExecutor};
+use crate::executor::cpu::{self, CpuExecutor, cost};
 use crate::executor::{Executor, RoundStats, Session};
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
@@ -282,9 +282,15 @@ impl<'a> NnDescent<'a> {
 
     fn choose(&self, points: &Points, plan: &Plan) -> (Algorithm, Option<String>) {
         match self.params.algorithm {
-            Algorithm::Auto => cpu::cheapest(points.as_dense(), plan),
+            Algorithm::Auto => cost::cheapest(points.as_dense(), plan),
             asked => (asked, None),
         }
+    }
+
+    /// Under `Auto`, whether exact search is the cheaper way on.
+    fn exact_is_cheaper(&self, points: &Points, plan: &Plan) -> bool {
+        let points = points.as_dense();
+        self.params.algorithm == Algorithm::Auto && cost::exact(points, plan) <= cost::descent(points, plan)
     }
 
     fn tick(&self, phase: Phase, round: usize, plan: &Plan, updates: u64, fraction: f32) -> Result<(), BuildError> {
@@ -338,6 +344,11 @@ impl<'a> NnDescent<'a> {
             let mut widened = 0;
             while recall.is_some_and(|r| r.low < f64::from(goal)) && widened < MOST_WIDENINGS {
                 plan = widen(&plan, points.n());
+                if self.exact_is_cheaper(points, &plan) {
+                    let reason =
+                        format!("auto: exact search costs less than widening the build once more to reach {goal}");
+                    return self.build_exact(points, &plan, Some(reason));
+                }
                 session.widen(&plan, &|f| self.tick(Phase::Init, rounds.len(), &plan, 0, f))?;
                 stop = self.descend(&mut *session, &plan, points.n(), &mut rounds)?;
                 recall = Some(sample.estimate(&*session, points.n()));

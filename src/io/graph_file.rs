@@ -12,7 +12,7 @@ use super::values::{Kind, read_vec};
 use super::{IoError, vecs};
 use crate::graph::{KnnGraph, UNKNOWN};
 
-/// Reads a graph: an .npz with `indices` (n x k, any integer type; -1 or 4294967295 where unknown) and, if known, `distances`
+/// Reads a graph: an .npz with `indices` (n x k of uint32, int32 or int64; -1 or 4294967295 where unknown) and, if known, `distances`
 /// (n x k, float32 or float64; zeros without), or the ids of an .ivecs file.
 ///
 /// # Errors
@@ -50,8 +50,7 @@ fn read_ids(path: &Path, npz: &mut Npz) -> Result<(usize, usize, Vec<u32>), IoEr
     }
     let kind = header.kind(path)?;
     let what = || format!("`indices`, {n} x {k} of {}", kind.name());
-    source.expect(n as u128 * k as u128 * kind.size() as u128, what)?;
-    let count = n * k;
+    let count = source.expect_array(n, k, kind, what)?;
     let ids = match kind {
         Kind::U32 => read_vec::<u32>(&mut source, count, header.endian, what)?,
         Kind::I32 => {
@@ -82,10 +81,10 @@ fn read_distances(path: &Path, npz: &mut Npz, n: usize, k: usize) -> Result<Vec<
         return Err(IoError::Shape { path: path.into(), what });
     }
     let what = || format!("`distances`, {n} x {k} of {}", kind.name());
-    source.expect(n as u128 * k as u128 * kind.size() as u128, what)?;
+    let count = source.expect_array(n, k, kind, what)?;
     Ok(match kind {
-        Kind::F32 => read_vec(&mut source, n * k, header.endian, what)?,
-        _ => read_vec::<f64>(&mut source, n * k, header.endian, what)?.into_iter().map(|d| d as f32).collect(),
+        Kind::F32 => read_vec(&mut source, count, header.endian, what)?,
+        _ => read_vec::<f64>(&mut source, count, header.endian, what)?.into_iter().map(|d| d as f32).collect(),
     })
 }
 

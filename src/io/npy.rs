@@ -62,6 +62,9 @@ pub(crate) fn read_header(source: &mut Source) -> Result<Header, IoError> {
     let start = bytes.len();
     bytes.resize(start + length, 0);
     source.fill(&mut bytes[start..], || "the header".into())?;
+    if !shape_is_countable(&bytes) {
+        return Err(wrong(&source.path, "more values than can be counted".into()));
+    }
     let header = NpyHeader::from_reader(&mut Cursor::new(bytes)).map_err(|e| wrong(&source.path, e.to_string()))?;
     let shape: Option<Vec<usize>> = header.shape().iter().map(|&s| usize::try_from(s).ok()).collect();
     let (kind, endian) = kind_of(&header.dtype());
@@ -71,6 +74,15 @@ pub(crate) fn read_header(source: &mut Source) -> Result<Header, IoError> {
         kind,
         endian,
     })
+}
+
+/// Whether the product of the shape, in a header's text, leaves room for the size of a value: `npyz` multiplies unchecked.
+fn shape_is_countable(header: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(header);
+    let shape = text.split("shape").nth(1).and_then(|s| s.split('(').nth(1)?.split(')').next());
+    let extents =
+        shape.unwrap_or_default().split(',').map(|s| s.trim().trim_end_matches('L').parse::<u64>().unwrap_or(1));
+    extents.fold(Some(1u64 << 16), |product, s| product?.checked_mul(s.max(1))).is_some()
 }
 
 fn kind_of(dtype: &DType) -> (Result<Kind, String>, Endian) {

@@ -5,6 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::IoError;
+use super::values::Kind;
 
 /// Deflate cannot pack more than this many bytes into one (1032, and a little for the last block).
 const DEFLATE_RATIO: u128 = 1040;
@@ -43,6 +44,19 @@ impl<'a> Source<'a> {
             return Ok(());
         }
         Err(self.truncated(needed, what()))
+    }
+
+    /// Checks that `n x k` numbers can come; their count.
+    pub(crate) fn expect_array(
+        &self,
+        n: usize,
+        k: usize,
+        kind: Kind,
+        what: impl Fn() -> String,
+    ) -> Result<usize, IoError> {
+        let count = n as u128 * k as u128;
+        self.expect(count.saturating_mul(kind.size() as u128), what)?;
+        Ok(count as usize)
     }
 
     /// Fills `out`.

@@ -80,9 +80,7 @@ pub(crate) fn read_rows(
     dim: usize,
 ) -> Result<Matrix, IoError> {
     let what = || format!("{n} x {dim} of {}", kind.name());
-    let count = (n as u128) * (dim as u128);
-    source.expect(count * kind.size() as u128, what)?;
-    let count = count as usize;
+    let count = source.expect_array(n, dim, kind, what)?;
     let mut narrowed_from = None;
     let values = match kind {
         Kind::F32 => Values::F32(read_vec(source, count, endian, what)?),

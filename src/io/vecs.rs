@@ -36,11 +36,7 @@ pub(crate) fn read_vecs(path: &Path, kind: Kind) -> Result<Matrix, IoError> {
         _ => Values::F32(Vec::with_capacity(n * dim)),
     };
     for i in 0..n {
-        let length = i32::from_le_bytes(source.take("the length of a row")?);
-        if length as usize != dim {
-            let what = format!("row {i} has {length} columns, row 0 has {dim}");
-            return Err(IoError::Shape { path: path.into(), what });
-        }
+        check_length(&mut source, i, dim)?;
         let what = || format!("row {i}");
         match &mut values {
             Values::U8(all) => all.extend(read_vec::<u8>(&mut source, dim, Endian::Little, what)?),
@@ -54,12 +50,22 @@ pub(crate) fn read_vecs(path: &Path, kind: Kind) -> Result<Matrix, IoError> {
     Ok(Matrix { n, dim, values, narrowed_from: (kind == Kind::I32).then(|| kind.name()) })
 }
 
+/// Reads the length before row `i`, which must be that of row 0.
+fn check_length(source: &mut Source, i: usize, dim: usize) -> Result<(), IoError> {
+    let length = i32::from_le_bytes(source.take("the length of a row")?);
+    if length as usize == dim {
+        return Ok(());
+    }
+    let what = format!("row {i} has {length} columns, row 0 has {dim}");
+    Err(IoError::Shape { path: source.path.clone(), what })
+}
+
 /// The ids of an `.ivecs` file.
 pub(crate) fn read_ivecs(path: &Path) -> Result<(usize, usize, Vec<i64>), IoError> {
     let (mut source, n, dim) = vecs_shape(path, Kind::I32)?;
     let mut ids = Vec::with_capacity(n * dim);
-    for _ in 0..n {
-        source.take::<4>("the length of a row")?;
+    for i in 0..n {
+        check_length(&mut source, i, dim)?;
         ids.extend(read_vec::<i32>(&mut source, dim, Endian::Little, || "a row".into())?.into_iter().map(i64::from));
     }
     Ok((n, dim, ids))

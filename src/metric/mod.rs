@@ -85,6 +85,13 @@ pub(crate) enum Coordinates {
     BrayCurtis,
 }
 
+impl Coordinates {
+    /// Whether a coordinate takes a library call rather than a few instructions.
+    pub(crate) fn is_slow(self) -> bool {
+        matches!(self, Self::Minkowski(_))
+    }
+}
+
 impl Metric {
     pub(crate) fn form(self) -> Form {
         match self {

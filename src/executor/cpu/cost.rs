@@ -1,25 +1,36 @@
-//! When exact search is no slower than descent.
+//! What exact search and descent will cost: the choice of `Algorithm::Auto`.
+//!
+//! Nanoseconds of one thread on the machine of docs/PERFORMANCE.md ("Auto"); only ratios matter, and they are within a factor of
+//! two on the sets there.
 
 use super::byte_rows;
+use crate::metric::Form;
 use crate::params::{Algorithm, Plan};
 use crate::points::Dense;
 
-/// Exact search where its pairs cost no more than those of a descent: the choice of [`Algorithm::Auto`] and its reason.
+/// The cheaper algorithm, and why.
 pub(crate) fn cheapest(points: &Dense, plan: &Plan) -> (Algorithm, Option<String>) {
-    let n = points.n() as f64;
-    let exact = n * n * EXACT_PAIR;
-    let pairs = n * (plan.n_trees * plan.leaf_size / 2 + DESCENT_PAIRS * plan.max_candidates) as f64;
-    let coded = byte_rows::suits(points, plan.metric.form());
-    let descent = pairs * if coded { CODED_PAIR } else { FLOAT_PAIR } + n * ROW;
-    let (algorithm, than) =
-        if exact <= descent { (Algorithm::Exact, "no slower") } else { (Algorithm::NnDescent, "slower") };
-    let ratio = exact / descent;
-    (algorithm, Some(format!("auto: exact search is estimated {than} ({ratio:.2} of the time of nndescent)")))
+    let ratio = exact(points, plan) / descent(points, plan);
+    let algorithm = if ratio <= 1.0 { Algorithm::Exact } else { Algorithm::NnDescent };
+    (algorithm, Some(format!("auto: exact search is estimated to take {ratio:.2} of the time of nndescent")))
 }
 
-/// Costs in units of one float pair in a tile: docs/PERFORMANCE.md, "Auto".
-const EXACT_PAIR: f64 = 1.0;
-const CODED_PAIR: f64 = 0.5;
-const FLOAT_PAIR: f64 = 2.0;
-const DESCENT_PAIRS: usize = 30;
-const ROW: f64 = 100.0;
+/// All pairs, in tiles.
+pub(crate) fn exact(points: &Dense, plan: &Plan) -> f64 {
+    let (n, dim, form) = (points.n() as f64, points.dim() as f64, plan.metric.form());
+    let per_pair = match form {
+        Form::L2 | Form::Angular { .. } if byte_rows::suits(points, form) => 1.5 + 1.2 * (dim / 64.0).ceil(),
+        Form::Coordinates(c) if c.is_slow() => 3.0 * dim,
+        _ => 2.0 + 1.5 * (dim / 16.0).ceil(),
+    };
+    n * n * per_pair
+}
+
+/// About 50 distances for every candidate of a row, each with its share of looking for it; rows scattered in memory cost
+/// more the wider they are.
+pub(crate) fn descent(points: &Dense, plan: &Plan) -> f64 {
+    let dim = points.dim() as f64;
+    let slow = matches!(plan.metric.form(), Form::Coordinates(c) if c.is_slow());
+    let per_pair = 20.0 + if slow { 3.0 * dim } else { dim / 25.0 };
+    points.n() as f64 * 50.0 * plan.max_candidates as f64 * per_pair
+}

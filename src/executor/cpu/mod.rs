@@ -1,7 +1,7 @@
 //! The CPU executor: pure per-row functions, mapped over rows with rayon.
 
 pub(crate) mod byte_rows;
-mod cost;
+pub(crate) mod cost;
 mod fill;
 pub(crate) mod float_rows;
 mod leaf_join;
@@ -14,7 +14,6 @@ mod scratch;
 mod session;
 pub(crate) mod space;
 
-pub(crate) use cost::cheapest;
 pub(crate) use session::{CpuExecutor, estimate_memory};
 
 use crate::metric::simd::Level;
