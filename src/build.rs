@@ -151,7 +151,8 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Random-projection trees. Default 6. 0: start from random neighbours (or `init_graph`).
+    /// Random-projection trees. Default 6. 0: start from random neighbours (or `init_graph`). One alone leaves its leaves without
+    /// links to each other, which rounds cannot make.
     #[must_use]
     pub fn n_trees(mut self, trees: usize) -> Self {
         self.params.n_trees = Some(trees);

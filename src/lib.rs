@@ -45,3 +45,8 @@ pub use graph::{KnnGraph, UNKNOWN};
 pub use metric::{Metric, ParseMetricError};
 pub use params::{Algorithm, Device, ParseChoiceError};
 pub use points::{Dense, Element, MAX_POINTS, Points, PointsError, Rows};
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -74,10 +74,9 @@ impl Splits<'_> {
 
     fn key_chunk(&self, pivots: &Pivots, chunk: &mut [(u64, u32)]) {
         let ids: Vec<u32> = chunk.iter().map(|&(_, id)| id).collect();
-        let [mut to_a, mut to_b] = [vec![0.0; ids.len()], vec![0.0; ids.len()]];
-        self.space.one_to_many(pivots.a, &ids, &mut to_a);
-        self.space.one_to_many(pivots.b, &ids, &mut to_b);
-        for ((key, id), (a, b)) in chunk.iter_mut().zip(to_a.iter().zip(&to_b)) {
+        let mut to_pivots = vec![[0.0; 2]; ids.len()];
+        self.space.two_to_many([pivots.a, pivots.b], &ids, &mut to_pivots);
+        for ((key, id), [a, b]) in chunk.iter_mut().zip(&to_pivots) {
             let margin = a * pivots.a_scale - b * pivots.b_scale;
             // Ties are dealt out at random, anew at every level.
             *key = u64::from(order_bits(margin)) << 32 | hash(self.seed, 1, u64::from(*id), 0) >> 32;

@@ -80,9 +80,9 @@ pub(crate) fn read_header(source: &mut Source) -> Result<Header, IoError> {
 fn shape_is_countable(header: &[u8]) -> bool {
     let text = String::from_utf8_lossy(header);
     let shape = text.split("shape").nth(1).and_then(|s| s.split('(').nth(1)?.split(')').next());
-    let extents =
+    let mut extents =
         shape.unwrap_or_default().split(',').map(|s| s.trim().trim_end_matches('L').parse::<u64>().unwrap_or(1));
-    extents.fold(Some(1u64 << 16), |product, s| product?.checked_mul(s.max(1))).is_some()
+    extents.try_fold(1u64 << 16, |product, s| product.checked_mul(s.max(1))).is_some()
 }
 
 fn kind_of(dtype: &DType) -> (Result<Kind, String>, Endian) {

@@ -272,7 +272,10 @@ impl<F: Finish> Space for ByteRows<F> {
         self.n
     }
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
-        space::one_to_many(self.level, self, row, others, out);
+        space::to_many(self.level, self, [row], others, out.as_chunks_mut().0);
+    }
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        space::to_many(self.level, self, rows, others, out);
     }
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
         space::all_pairs(self.level, self, ids, out);

@@ -26,23 +26,26 @@ use crate::points::{Dense, Points};
 /// Runs everything on the CPU, in the rayon pool it is called from.
 pub(crate) struct CpuExecutor;
 
-/// Beyond the input: the points in working order, rows, neighbourhoods with their reverse edges, the finished graph.
+/// Peak bytes beyond the input: points in working order, rows and order throughout, and the most of what comes and goes
+/// beside them.
 pub(crate) fn estimate_memory(points: &Dense, plan: &Plan) -> u64 {
     let (n, form) = (points.n() as u64, plan.metric.form());
     let float = float_rows::bytes(points, form) as u64;
-    let space = match (byte_rows::suits(points, form), byte_rows::is_exact(points, form)) {
-        (true, true) => byte_rows::bytes(points) as u64,
-        (true, false) => float.max(byte_rows::bytes(points) as u64),
-        (false, _) => float,
-    };
-    let width = plan.width as u64;
+    let codes = if byte_rows::suits(points, form) { byte_rows::bytes(points) as u64 } else { 0 };
+    let space = if codes > 0 && byte_rows::is_exact(points, form) { codes } else { float.max(codes) };
     let caps = caps(plan);
-    let rows = n * width * 8;
-    let round = n * (4 * (caps.forward + caps.reverse) as u64 + 8) + n * (8 * width.min(caps.forward as u64) + 8);
-    let output = n * plan.n_neighbors as u64 * 8;
-    let order = n * 24;
-    space + rows + round.max(output) + order
+    let forward = plan.width.min(caps.forward) as u64;
+    let width = (plan.width + plan.others() / 4) as u64;
+
+    let tree = n * 20;
+    let round = n * (4 * (1 + forward + caps.reverse as u64) + 8 * forward + 8);
+    let output = n * (8 * plan.n_neighbors as u64 + DIRECTIONS);
+    let sample = if plan.recall_sample > 0 { codes + n * (4 + DIRECTIONS) } else { 0 };
+    space + n * (8 * width + 8) + tree.max(round).max(output).max(sample)
 }
+
+/// Lengths and means of a row in recomputation, as base and as query.
+const DIRECTIONS: u64 = 16;
 
 fn caps(plan: &Plan) -> Caps {
     Caps { forward: plan.max_candidates, reverse: plan.max_candidates.div_ceil(2) }

@@ -7,6 +7,8 @@ pub(crate) trait Space: Send + Sync {
     fn n(&self) -> usize;
     /// Reduced distances of `row` to each of `others`.
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]);
+    /// Reduced distances of two rows to each of `others`, which are read once.
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]);
     /// Reduced distances between all of `ids`: a symmetric `m x m` matrix. The diagonal is not meaningful.
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]);
     /// Reduced distances of each of `rows` to the rows `first..first + m`, `m` being `out.len() / rows.len()`: one row of `out`
@@ -30,9 +32,16 @@ pub(crate) trait Tiles: Send + Sync {
 /// Rows ahead that are asked for while four are computed.
 const PREFETCH: usize = 8;
 
-pub(crate) fn one_to_many<T: Tiles>(level: Level, tiles: &T, row: u32, others: &[u32], out: &mut [f32]) {
+/// Reduced distances of `R` rows to each of `others`.
+pub(crate) fn to_many<T: Tiles, const R: usize>(
+    level: Level,
+    tiles: &T,
+    rows: [u32; R],
+    others: &[u32],
+    out: &mut [[f32; R]],
+) {
     assert_eq!(others.len(), out.len());
-    dispatch(level, OneToMany { tiles, row, others, out });
+    dispatch(level, ToMany { tiles, rows, others, out });
 }
 
 pub(crate) fn all_pairs<T: Tiles>(level: Level, tiles: &T, ids: &[u32], out: &mut [f32]) {
@@ -44,32 +53,33 @@ pub(crate) fn block<T: Tiles>(level: Level, tiles: &T, rows: &[u32], first: u32,
     dispatch(level, Block { tiles, rows, first, out });
 }
 
-struct OneToMany<'a, T> {
+struct ToMany<'a, T, const R: usize> {
     tiles: &'a T,
-    row: u32,
+    rows: [u32; R],
     others: &'a [u32],
-    out: &'a mut [f32],
+    out: &'a mut [[f32; R]],
 }
 
-impl<T: Tiles> Op for OneToMany<'_, T> {
+impl<T: Tiles, const R: usize> Op for ToMany<'_, T, R> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { tiles, row, others, out } = self;
+        let Self { tiles, rows, others, out } = self;
         for &ahead in others.iter().take(PREFETCH) {
             tiles.prefetch(ahead);
         }
-        let (groups, rest) = others.as_chunks::<4>();
-        for (g, ys) in groups.iter().enumerate() {
-            for &ahead in others[4 * g + 4..].iter().skip(PREFETCH - 4).take(4) {
+        for at in (0..others.len()).step_by(4) {
+            for &ahead in others[at..].iter().skip(PREFETCH).take(4) {
                 tiles.prefetch(ahead);
             }
-            out[4 * g..4 * g + 4].copy_from_slice(&tiles.tile::<S, 1>([row], *ys)[0]);
-        }
-        if let Some(ys) = four_of(rest) {
-            let at = 4 * groups.len();
-            out[at..].copy_from_slice(&tiles.tile::<S, 1>([row], ys)[0][..rest.len()]);
+            let ys = four_of(&others[at..]).unwrap_or_default();
+            let tile = tiles.tile::<S, R>(rows, ys);
+            for (j, out) in out[at..].iter_mut().take(4).enumerate() {
+                for (out, row) in out.iter_mut().zip(&tile) {
+                    *out = row[j];
+                }
+            }
         }
     }
 }

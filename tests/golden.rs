@@ -1,0 +1,47 @@
+//! Recall and work of five small builds, held in a reviewed file: a change of behaviour shows as a difference in
+//! tests/golden/builds.txt. `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test golden` writes it anew.
+//!
+//! All data are small whole numbers, whose sums are exact, so that every instruction set gives the same.
+
+use nndescent::{Algorithm, Metric, NnDescent, Points, eval, exact};
+
+const DIGITS: &[u8] = include_bytes!("../examples/data/digits-8x8.u8");
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/builds.txt");
+const K: usize = 15;
+
+/// Name, recall, distances, and updates of each round.
+fn line(name: &str, data: &[u8], dim: usize, builder: &NnDescent, metric: Metric) -> String {
+    let points = Points::dense(data, data.len() / dim, dim).unwrap();
+    let built = builder.clone().n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0).graph(&points).unwrap();
+    let truth = exact::graph(&points, metric, K, false).unwrap();
+    let recall = eval::recall(&built.graph, &truth, K).unwrap();
+    let updates: Vec<String> = built.report.rounds.iter().map(|r| r.updates.to_string()).collect();
+    format!(
+        "{name}: recall {recall:.4}, {} distances, updates {}\n",
+        built.report.distances_evaluated,
+        updates.join(" ")
+    )
+}
+
+fn builds() -> String {
+    let halves: Vec<u8> = DIGITS.chunks_exact(64).flat_map(|row| row[16..48].to_vec()).collect();
+    let of = |metric| NnDescent::new(metric);
+    let cosine = of(Metric::Cosine).max_candidates(10).n_trees(2).leaf_size(30);
+    [
+        line("digits, euclidean", DIGITS, 64, &of(Metric::Euclidean), Metric::Euclidean),
+        line("digits, cosine, small trees", DIGITS, 64, &cosine, Metric::Cosine),
+        line("digits, manhattan", DIGITS, 64, &of(Metric::Manhattan).leaf_size(40), Metric::Manhattan),
+        line("middle rows, euclidean, no trees", &halves, 32, &of(Metric::Euclidean).n_trees(0), Metric::Euclidean),
+        line("middle rows, hamming, two trees", &halves, 32, &of(Metric::Hamming).n_trees(2), Metric::Hamming),
+    ]
+    .concat()
+}
+
+#[test]
+fn builds_are_as_reviewed() {
+    let now = builds();
+    if std::env::var_os("NNDESCENT_UPDATE_GOLDEN").is_some() {
+        std::fs::write(FILE, &now).unwrap();
+    }
+    assert_eq!(now, std::fs::read_to_string(FILE).unwrap(), "see the head of tests/golden.rs");
+}
