@@ -360,7 +360,7 @@ impl<'a> NnDescent<'a> {
             target = Some(TargetOutcome { target: goal, reached, widened });
         }
 
-        let executor = session.describe();
+        let (executor, parameters) = (session.describe(), session.plan().describe());
         let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
         let start = Instant::now();
         let graph = session.finish(&|f| self.tick(Phase::Finish, rounds.len(), &plan, 0, f))?;
@@ -375,7 +375,7 @@ impl<'a> NnDescent<'a> {
             stop,
             recall,
             target,
-            parameters: plan.describe(),
+            parameters,
         };
         Ok(Built { graph, report })
     }

@@ -3,42 +3,19 @@
 #![cfg(feature = "io")]
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{npy, npy_f32, write};
 use nndescent::KnnGraph;
 use nndescent::io::{describe, read_graph, read_matrix, write_graph};
 use proptest::prelude::*;
 
-/// Counts what is allocated at once.
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
 /// Readings of the peak exclude each other.
 static MEASURING: Mutex<()> = Mutex::new(());
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(p, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Bytes that a reader may take for each byte of a file: inflated by deflate's most, or narrowed values beside their
 /// block.
@@ -51,14 +28,13 @@ fn try_reading(name: &str, content: &[u8]) {
     let _alone = MEASURING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let path = write(dir.path(), name, content);
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    if let Ok(matrix) = read_matrix(&path, None) {
-        let _ = matrix.points();
-    }
-    let _ = describe(&path);
-    let _ = read_graph(&path);
-    let peak = PEAK.load(Ordering::Relaxed) - before;
+    let peak = counting::peak_of(|| {
+        if let Ok(matrix) = read_matrix(&path, None) {
+            let _ = matrix.points();
+        }
+        let _ = describe(&path);
+        let _ = read_graph(&path);
+    });
     assert!(peak <= allowance(name, content.len()), "{name} of {} bytes: {peak} bytes taken", content.len());
 }
 

@@ -1,43 +1,20 @@
 //! A build keeps to the memory that `estimate_memory` says.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "common/counting.rs"]
+mod counting;
 
 use nndescent::{Algorithm, Metric, NnDescent, Points};
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(p, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// What a build takes at its peak, and what was estimated.
 fn peak_and_estimate<E: nndescent::Element>(data: &[E], dim: usize, metric: Metric) -> (usize, usize) {
     let points = Points::dense(data, data.len() / dim, dim).unwrap();
     let builder = NnDescent::new(metric).algorithm(Algorithm::NnDescent);
     let estimate = builder.estimate_memory(&points).unwrap() as usize;
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let built = builder.graph(&points).unwrap();
-    assert_eq!(built.graph.n(), points.n());
-    (PEAK.load(Ordering::Relaxed) - before, estimate)
+    let peak = counting::peak_of(|| {
+        let built = builder.graph(&points).unwrap();
+        assert_eq!(built.graph.n(), points.n());
+    });
+    (peak, estimate)
 }
 
 #[test]

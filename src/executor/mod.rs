@@ -43,6 +43,8 @@ pub(crate) trait Session {
     fn init_distances(&self) -> u64;
     /// What runs, on what: for the report.
     fn describe(&self) -> String;
+    /// The plan as the session follows it.
+    fn plan(&self) -> &Plan;
     /// One round of NN-Descent over all rows.
     fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError>;
     /// Starts over from the present rows with a larger plan: longer rows, more candidates, more trees.

@@ -190,6 +190,10 @@ impl Session for CpuSession<'_> {
         format!("cpu: {} threads, {}", rayon::current_num_threads(), self.space.describe())
     }
 
+    fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError> {
         tick(0.0)?;
         let start = Instant::now();
