@@ -52,9 +52,12 @@ RECIPES = {
     "cities": lambda a: cities(a.cities),
     "clusters32": lambda _: manifolds(500_000, 32, 500, 6, 12, 1),
     "manifold96": lambda _: manifolds(1_000_000, 96, 2000, 8, 16, 2),
-    "manifold96-400k": lambda _: manifolds(400_000, 96, 2000, 8, 16, 2),
-    "manifold96-200k": lambda _: manifolds(200_000, 96, 2000, 8, 16, 2),
-    "manifold96-100k": lambda _: manifolds(100_000, 96, 2000, 8, 16, 2),
+    # The same density at every size: 500 points a cluster.
+    "manifold96-400k": lambda _: manifolds(400_000, 96, 800, 8, 16, 2),
+    "manifold96-200k": lambda _: manifolds(200_000, 96, 400, 8, 16, 2),
+    "manifold96-100k": lambda _: manifolds(100_000, 96, 200, 8, 16, 2),
+    # As many clusters as the million has, so sparser: 50 points a cluster.
+    "manifold96-100k-sparse": lambda _: manifolds(100_000, 96, 2000, 8, 16, 2),
     "gaussian": lambda _: np.random.default_rng(0).standard_normal((30_000, 100)).astype(np.float32),
     "copies": lambda _: copies(),
 }
