@@ -151,7 +151,7 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Random-projection trees. Default 6. 0: start from random neighbours (or `init_graph`). One alone leaves its leaves without
+    /// Random-projection trees. Default 6, one more for every ten neighbours beyond ten, up to 12. 0: start from random neighbours (or `init_graph`). One alone leaves its leaves without
     /// links to each other, which rounds cannot make.
     #[must_use]
     pub fn n_trees(mut self, trees: usize) -> Self {
@@ -166,8 +166,8 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Neighbours that a row brings to a join; it brings up to half as many reverse neighbours besides. Default `n_neighbors`,
-    /// but 20 to 60. The first thing to raise for more recall.
+    /// Neighbours that a row brings to a join; it brings up to half as many reverse neighbours besides. Default four
+    /// fifths of `n_neighbors`, but 24 to 60. The first thing to raise for more recall.
     #[must_use]
     pub fn max_candidates(mut self, candidates: usize) -> Self {
         self.params.max_candidates = Some(candidates);

@@ -127,8 +127,14 @@ pub(crate) struct Plan {
 
 /// PyNNDescent's; UMAP's and scanpy's, too.
 const N_NEIGHBORS: usize = 15;
-/// The gain per distance falls after this many: docs/PERFORMANCE.md, "Trees".
-const N_TREES: usize = 6;
+/// One tree more for every ten neighbours: docs/PERFORMANCE.md, "Trees".
+fn n_trees(others: usize) -> usize {
+    (5 + others / 10).clamp(6, 12)
+}
+/// Four of five neighbours find the fifth, but few find few: docs/PERFORMANCE.md, "Candidates".
+fn max_candidates(others: usize) -> usize {
+    (others * 4 / 5).clamp(24, 60)
+}
 /// docs/PERFORMANCE.md, "Trees".
 const LEAF_SIZE: usize = 128;
 /// Rounds end by `delta` long before, unless the data has no structure.
@@ -159,9 +165,9 @@ impl Plan {
             metric,
             n_neighbors,
             width: others.max(MIN_WIDTH).min(n - 1),
-            n_trees: params.n_trees.unwrap_or(N_TREES),
+            n_trees: params.n_trees.unwrap_or(n_trees(others)),
             leaf_size: params.leaf_size.unwrap_or(LEAF_SIZE.max(2 * others)),
-            max_candidates: params.max_candidates.unwrap_or(others.clamp(MIN_WIDTH, 60)),
+            max_candidates: params.max_candidates.unwrap_or(max_candidates(others)),
             n_iters: params.n_iters.unwrap_or(N_ITERS),
             delta: params.delta.unwrap_or(DELTA),
             seed: params.seed,

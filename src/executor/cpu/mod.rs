@@ -9,6 +9,7 @@ mod local_join;
 mod neighborhoods;
 mod owned_rows;
 pub(crate) mod recompute;
+mod regroup;
 pub(crate) mod scan;
 mod scratch;
 mod session;

@@ -1,5 +1,8 @@
 //! Who is next to whom at the start of a round: neighbours and reverse neighbours of every row, new ones first.
 
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
 use rayon::prelude::*;
 
 use crate::graph::order::{EMPTY, id, is_new, joined};
@@ -38,7 +41,7 @@ impl Neighborhoods {
                 near.extend(row[..forward].iter().filter(|s| **s != EMPTY));
                 row[..forward].iter_mut().filter(|s| **s != EMPTY).for_each(|s| *s = joined(*s));
                 back.clear();
-                back.extend(reverse.of(i).iter().filter(|r| !near.iter().any(|s| id(*s) == id(**r))));
+                back.extend(reverse.of(i).filter(|r| !near.iter().any(|s| id(*s) == id(*r))));
                 if back.len() > caps.reverse {
                     back.select_nth_unstable(caps.reverse);
                     back.truncate(caps.reverse);
@@ -79,34 +82,43 @@ impl Neighborhoods {
     }
 }
 
-/// For every row, the rows that hold it, as neighbours (distance, id of the holder, flag).
+/// For every row, the rows that hold it, as neighbours (distance, id of the holder, flag), in no order.
 struct ReverseEdges {
     starts: Vec<u32>,
-    edges: Vec<u64>,
+    edges: Vec<AtomicU64>,
 }
 
 impl ReverseEdges {
+    /// Counts, then places. Threads race for places of one row only: who reads them sorts them.
     fn collect(rows: &RowTable, forward: usize) -> Self {
         let n = rows.slots.len() / rows.width;
-        let mut starts = vec![0u32; n + 1];
-        let edges = || rows.slots.chunks_exact(rows.width).map(|row| row[..forward].iter().filter(|s| **s != EMPTY));
-        edges().flatten().for_each(|s| starts[id(*s) as usize + 1] += 1);
-        for i in 0..n {
-            starts[i + 1] += starts[i];
-        }
-        let mut next = starts.clone();
-        let mut sorted = vec![0u64; starts[n] as usize];
-        for (holder, row) in edges().enumerate() {
-            for &s in row {
-                let place = &mut next[id(s) as usize];
-                sorted[*place as usize] = s >> 32 << 32 | (holder as u64) << 1 | s & 1;
-                *place += 1;
+        let per_row = || rows.slots.par_chunks_exact(rows.width).enumerate().with_min_len(64);
+        let next: Vec<AtomicU32> = (0..=n).map(|_| AtomicU32::new(0)).collect();
+        per_row().for_each(|(_, row)| {
+            for &s in row[..forward].iter().filter(|s| **s != EMPTY) {
+                next[id(s) as usize].fetch_add(1, Relaxed);
             }
-        }
-        Self { starts, edges: sorted }
+        });
+        let mut total = 0;
+        let starts: Vec<u32> = next
+            .iter()
+            .map(|count| {
+                let start = total;
+                total += count.swap(start, Relaxed);
+                start
+            })
+            .collect();
+        let edges: Vec<AtomicU64> = (0..total).map(|_| AtomicU64::new(0)).collect();
+        per_row().for_each(|(holder, row)| {
+            for &s in row[..forward].iter().filter(|s| **s != EMPTY) {
+                let place = next[id(s) as usize].fetch_add(1, Relaxed);
+                edges[place as usize].store(s >> 32 << 32 | (holder as u64) << 1 | s & 1, Relaxed);
+            }
+        });
+        Self { starts, edges }
     }
 
-    fn of(&self, i: usize) -> &[u64] {
-        &self.edges[self.starts[i] as usize..self.starts[i + 1] as usize]
+    fn of(&self, i: usize) -> impl Iterator<Item = u64> {
+        self.edges[self.starts[i] as usize..self.starts[i + 1] as usize].iter().map(|e| e.load(Relaxed))
     }
 }

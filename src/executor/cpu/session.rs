@@ -10,6 +10,7 @@ use super::local_join::local_join;
 use super::neighborhoods::{Caps, Neighborhoods};
 use super::owned_rows::OwnedRows;
 use super::recompute::Recompute;
+use super::regroup::{graph_order, renumber_rows};
 use super::scratch::ScratchPool;
 use super::space::Space;
 use super::{byte_rows, float_rows};
@@ -38,10 +39,11 @@ pub(crate) fn estimate_memory(points: &Dense, plan: &Plan) -> u64 {
     let width = (plan.width + plan.others() / 4) as u64;
 
     let tree = n * 20;
+    let regroup = n * 13;
     let round = n * (4 * (1 + forward + caps.reverse as u64) + 8 * forward + 8);
     let output = n * (8 * plan.n_neighbors as u64 + DIRECTIONS);
     let sample = if plan.recall_sample > 0 { codes + n * (4 + DIRECTIONS) } else { 0 };
-    space + n * (8 * width + 8) + tree.max(round).max(output).max(sample)
+    space + n * (8 * width + 8) + tree.max(regroup).max(round).max(output).max(sample)
 }
 
 /// Lengths and means of a row in recomputation, as base and as query.
@@ -98,6 +100,9 @@ impl Executor for CpuExecutor {
         }
         session.init_distances += session.take_over(init_graph);
         session.grow_trees(tick)?;
+        if session.trees_grown > 1 {
+            session.regroup();
+        }
         session.init_distances += fill_random(&*session.space, &mut session.rows, session.plan.seed);
         Ok(Box::new(session))
     }
@@ -135,6 +140,15 @@ fn settle(points: &Dense, plan: &Plan) -> Settled {
 }
 
 impl CpuSession<'_> {
+    /// Takes the order that the graph itself suggests.
+    fn regroup(&mut self) {
+        let order = graph_order(&self.rows);
+        renumber_rows(&mut self.rows, &order);
+        self.space.renumber(&order);
+        self.order = order.iter().map(|&at| self.order[at as usize]).collect();
+        self.order.iter().enumerate().for_each(|(at, &point)| self.place[point as usize] = at as u32);
+    }
+
     /// Puts the known entries of a graph into the rows.
     fn take_over(&mut self, graph: Option<&KnnGraph>) -> u64 {
         let Some(graph) = graph else { return 0 };
