@@ -8,10 +8,13 @@ use crate::error::BuildError;
 use crate::eval::{self, RecallEstimate};
 use crate::exact;
 use crate::executor::cpu::{self, CpuExecutor, cost};
+use crate::executor::gpu::GpuError;
+#[cfg(feature = "gpu")]
+use crate::executor::gpu::GpuExecutor;
 use crate::executor::{Executor, RoundStats, Session};
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
-use crate::params::{Algorithm, Device, Params, Plan};
+use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
 use crate::points::Points;
 use crate::rng::{below, hash};
 
@@ -166,8 +169,8 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Neighbours that a row brings to a join; it brings up to half as many reverse neighbours besides. Default four
-    /// fifths of `n_neighbors`, but 24 to 60. The first thing to raise for more recall.
+    /// Neighbours that a row brings to a join; it brings up to half as many reverse neighbours besides. Default nine
+    /// tenths of `n_neighbors`, but 24 to 60. The first thing to raise for more recall.
     #[must_use]
     pub fn max_candidates(mut self, candidates: usize) -> Self {
         self.params.max_candidates = Some(candidates);
@@ -264,12 +267,12 @@ impl<'a> NnDescent<'a> {
     /// About n^1.1 distances on most data; exact search n².
     pub fn graph(&self, points: &Points) -> Result<Built, BuildError> {
         let plan = self.plan(points)?;
-        let (algorithm, reason) = self.choose(points, &plan);
+        let (algorithm, reason) = self.choose(points, &plan)?;
         let span = tracing::debug_span!("graph", n = points.n(), dim = points.dim(), %algorithm);
         let _entered = span.enter();
         let built = match algorithm {
             Algorithm::Exact => self.build_exact(points, &plan, reason)?,
-            _ => self.build_by_descent(points, plan, reason)?,
+            _ => self.build_on_a_device(points, plan, reason)?,
         };
         tracing::info!(seconds = ?built.report.seconds, distances = built.report.distances_evaluated, "built");
         Ok(built)
@@ -281,17 +284,22 @@ impl<'a> NnDescent<'a> {
         Ok(plan)
     }
 
-    fn choose(&self, points: &Points, plan: &Plan) -> (Algorithm, Option<String>) {
-        match self.params.algorithm {
-            Algorithm::Auto => cost::cheapest(points.as_dense(), plan),
-            asked => (asked, None),
+    fn choose(&self, points: &Points, plan: &Plan) -> Result<(Algorithm, Option<String>), BuildError> {
+        match (self.params.algorithm, &self.params.device) {
+            (Algorithm::Exact, Device::Gpu(_)) => Err(GpuError::Unsupported { what: "exact search".into() }.into()),
+            (Algorithm::Auto, Device::Gpu(_)) => {
+                Ok((Algorithm::NnDescent, Some("auto: a GPU was asked for, and exact search runs on the CPU".into())))
+            }
+            (Algorithm::Auto, _) => Ok(cost::cheapest(points.as_dense(), plan)),
+            (asked, _) => Ok((asked, None)),
         }
     }
 
     /// Under `Auto`, whether exact search is the cheaper way on.
     fn exact_is_cheaper(&self, points: &Points, plan: &Plan) -> bool {
         let points = points.as_dense();
-        self.params.algorithm == Algorithm::Auto && cost::exact(points, plan) <= cost::descent(points, plan)
+        let cpu_will_do = !matches!(self.params.device, Device::Gpu(_));
+        cpu_will_do && self.params.algorithm == Algorithm::Auto && cost::exact(points, plan) <= cost::descent(points, plan)
     }
 
     fn tick(&self, phase: Phase, round: usize, plan: &Plan, updates: u64, fraction: f32) -> Result<(), BuildError> {
@@ -322,11 +330,36 @@ impl<'a> NnDescent<'a> {
         Ok(Built { graph, report })
     }
 
-    fn build_by_descent(&self, points: &Points, plan: Plan, reason: Option<String>) -> Result<Built, BuildError> {
+    /// Where the device is left open: on a GPU if that is worth it, on the CPU if not, or if the GPU fails.
+    fn build_on_a_device(&self, points: &Points, plan: Plan, reason: Option<String>) -> Result<Built, BuildError> {
+        let because = |more: String| reason.iter().cloned().chain([more]).collect::<Vec<_>>().join("; ");
+        match &self.params.device {
+            Device::Cpu => self.build_by_descent(&CpuExecutor, points, plan, reason),
+            Device::Gpu(selector) => self.build_by_descent(&*gpu_executor(selector)?, points, plan, reason),
+            Device::Auto => {
+                let failure = match gpu_if_worth_it(points, &plan) {
+                    Ok(gpu) => match self.build_by_descent(&*gpu, points, plan.clone(), reason.clone()) {
+                        Err(BuildError::Gpu(error)) => format!("the GPU failed: {error}"),
+                        done => return done,
+                    },
+                    Err(why_not) => why_not,
+                };
+                self.build_by_descent(&CpuExecutor, points, plan, Some(because(failure)))
+            }
+        }
+    }
+
+    fn build_by_descent(
+        &self,
+        executor: &dyn Executor,
+        points: &Points,
+        plan: Plan,
+        reason: Option<String>,
+    ) -> Result<Built, BuildError> {
         let mut seconds = Seconds::default();
         let start = Instant::now();
         let init = |fraction| self.tick(Phase::Init, 0, &plan, 0, fraction);
-        let mut session = CpuExecutor.open(points, &plan, self.init_graph, &init)?;
+        let mut session = executor.open(points, &plan, self.init_graph, &init)?;
         seconds.init = start.elapsed().as_secs_f64();
 
         let mut rounds = Vec::new();
@@ -336,7 +369,7 @@ impl<'a> NnDescent<'a> {
 
         let start = Instant::now();
         let sample = Sample::draw(points, &plan)?;
-        let mut recall = sample.as_ref().map(|s| s.estimate(&*session, points.n()));
+        let mut recall = sample.as_ref().map(|s| s.estimate(&*session, points.n())).transpose()?;
         seconds.recall = start.elapsed().as_secs_f64();
 
         let (mut plan, mut target) = (plan, None);
@@ -352,7 +385,7 @@ impl<'a> NnDescent<'a> {
                 }
                 session.widen(&plan, &|f| self.tick(Phase::Init, rounds.len(), &plan, 0, f))?;
                 stop = self.descend(&mut *session, &plan, points.n(), &mut rounds)?;
-                recall = Some(sample.estimate(&*session, points.n()));
+                recall = Some(sample.estimate(&*session, points.n())?);
                 widened += 1;
             }
             seconds.descent += start.elapsed().as_secs_f64();
@@ -392,6 +425,38 @@ impl<'a> NnDescent<'a> {
     }
 }
 
+#[cfg(feature = "gpu")]
+fn gpu_executor(selector: &GpuSelector) -> Result<Box<dyn Executor>, GpuError> {
+    Ok(Box::new(GpuExecutor { adapter: selector.clone() }))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu_executor(_: &GpuSelector) -> Result<Box<dyn Executor>, GpuError> {
+    Err(GpuError::NotCompiled)
+}
+
+/// Seconds of work on the CPU from which a GPU is worth opening: drivers, device and pipelines take some tenths.
+#[cfg(feature = "gpu")]
+const WORTH_A_GPU: f64 = 2.0;
+
+/// The GPU for this job, or why it is none's.
+#[cfg(feature = "gpu")]
+fn gpu_if_worth_it(points: &Points, plan: &Plan) -> Result<Box<dyn Executor>, String> {
+    let seconds = cost::descent(points.as_dense(), plan) * 1e-9 / rayon::current_num_threads() as f64;
+    if seconds < WORTH_A_GPU {
+        return Err(format!("about {seconds:.2} s on the CPU: too little for a GPU"));
+    }
+    match crate::executor::gpu::adapters().iter().find(|adapter| adapter.kind != "software") {
+        Some(_) => gpu_executor(&GpuSelector::Any).map_err(|e| e.to_string()),
+        None => Err("no hardware GPU".into()),
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu_if_worth_it(_: &Points, _: &Plan) -> Result<Box<dyn Executor>, String> {
+    Err(GpuError::NotCompiled.to_string())
+}
+
 /// Times that `target_recall` may widen a build.
 const MOST_WIDENINGS: usize = 5;
 
@@ -427,9 +492,9 @@ impl Sample {
         Ok(Some(Self { rows: rows.into_iter().map(|r| r as u32).collect(), truth }))
     }
 
-    fn estimate(&self, session: &dyn Session, n: usize) -> RecallEstimate {
-        let found = session.peek(&self.rows);
-        eval::estimate(&found, &self.truth, n).expect("both graphs have a row for every sampled point")
+    fn estimate(&self, session: &dyn Session, n: usize) -> Result<RecallEstimate, BuildError> {
+        let found = session.peek(&self.rows)?;
+        Ok(eval::estimate(&found, &self.truth, n).expect("both graphs have a row for every sampled point"))
     }
 }
 

@@ -33,6 +33,9 @@ pub enum BuildError {
     /// A parameter of the metric is out of its range.
     #[error(transparent)]
     Metric(#[from] ParseMetricError),
+    /// The GPU could not do it.
+    #[error(transparent)]
+    Gpu(#[from] crate::executor::gpu::GpuError),
     /// The graph to start from does not belong to the points.
     #[error("init_graph has {rows} rows, but there are {n} points")]
     InitGraphRows {

@@ -19,7 +19,7 @@
 //! Rows are complete (exactly `k` distinct neighbours, never the row itself unless asked), ascending by (distance, id), and the
 //! same to the bit for the same seed at any number of threads. Nothing is printed; events go to `tracing`.
 //!
-//! Features: `cli` (default), the command `nndescent`; `io`, readers and writers of files that vectors come in; `ndarray`, points
+//! Features: `cli` (default), the command `nndescent`; `gpu` (default), the GPU executor; `io`, readers and writers of files that vectors come in; `ndarray`, points
 //! from `ndarray` views.
 
 mod build;
@@ -40,11 +40,18 @@ mod rng;
 pub use build::{BuildReport, Built, NnDescent, Phase, Progress, Seconds, TargetOutcome};
 pub use descent::StopReason;
 pub use error::BuildError;
-pub use executor::RoundStats;
+pub use executor::gpu::GpuError;
+pub use executor::{RoundStats, Traffic};
 pub use graph::{KnnGraph, UNKNOWN};
 pub use metric::{Metric, ParseMetricError};
-pub use params::{Algorithm, Device, ParseChoiceError};
+pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use points::{Dense, Element, MAX_POINTS, Points, PointsError, Rows};
+
+/// The GPUs of this machine.
+#[cfg(feature = "gpu")]
+pub mod gpu {
+    pub use crate::executor::gpu::{AdapterSummary, adapters};
+}
 
 /// The README's example, compiled.
 #[cfg(doctest)]

@@ -22,26 +22,49 @@ pub enum Algorithm {
 }
 
 /// Where the graph is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Device {
-    /// The fastest there is: the CPU in this build.
+    /// A GPU where there is one (software adapters are none) and the job is large enough for it, else the CPU; the CPU,
+    /// too, if the GPU fails. The report says which, and why.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
+    /// This GPU or none: an error, never another device.
+    Gpu(GpuSelector),
 }
 
-/// Why a word is neither an [`Algorithm`] nor a [`Device`].
+/// Which GPU.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum GpuSelector {
+    /// The first that is not software, or what `WGPU_ADAPTER_NAME` says.
+    #[default]
+    Any,
+    /// A place in the list of [`adapters`](crate::gpu::adapters).
+    Index(usize),
+    /// A backend (`vulkan`, `metal`, `dx12`), or any part of an adapter's name in any case; software, too.
+    Named(String),
+}
+
+impl fmt::Display for GpuSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("gpu"),
+            Self::Index(index) => write!(f, "{index}"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Why a word is no [`Algorithm`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ParseChoiceError {
     /// No algorithm of that name.
     #[error("unknown algorithm `{0}`: auto, nndescent or exact")]
     Algorithm(String),
-    /// No device of that name in this build.
-    #[error("device `{0}` is not available: this build has no GPU executor, only `cpu` (or `auto`)")]
-    Device(String),
 }
 
 impl FromStr for Algorithm {
@@ -67,29 +90,35 @@ impl fmt::Display for Algorithm {
     }
 }
 
+/// `auto`, `cpu`, `gpu`, a number, a backend or any part of an adapter's name.
 impl FromStr for Device {
-    type Err = ParseChoiceError;
+    type Err = std::convert::Infallible;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name.to_lowercase().as_str() {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            _ => Err(ParseChoiceError::Device(name.into())),
-        }
+        Ok(match name.to_lowercase().as_str() {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "gpu" => Self::Gpu(GpuSelector::Any),
+            other => Self::Gpu(match other.parse() {
+                Ok(index) => GpuSelector::Index(index),
+                Err(_) => GpuSelector::Named(name.into()),
+            }),
+        })
     }
 }
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Cpu => "cpu",
-        })
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu(selector) => selector.fmt(f),
+        }
     }
 }
 
 /// What the user set; `None` is the default, which [`Plan`] resolves once the points are known.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Params {
     pub n_neighbors: Option<usize>,
     pub n_trees: Option<usize>,
@@ -131,9 +160,9 @@ const N_NEIGHBORS: usize = 15;
 fn n_trees(others: usize) -> usize {
     (5 + others / 10).clamp(6, 12)
 }
-/// Four of five neighbours find the fifth, but few find few: docs/PERFORMANCE.md, "Candidates".
+/// Nine of ten neighbours find the tenth, but few find few: docs/PERFORMANCE.md, "Candidates".
 fn max_candidates(others: usize) -> usize {
-    (others * 4 / 5).clamp(24, 60)
+    (others * 9 / 10).clamp(24, 60)
 }
 /// docs/PERFORMANCE.md, "Trees".
 const LEAF_SIZE: usize = 128;

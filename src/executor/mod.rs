@@ -4,6 +4,8 @@
 //! distinct ids by distance, then id), so neither threads nor order of arrival can show in the result.
 
 pub(crate) mod cpu;
+pub(crate) mod finish;
+pub(crate) mod gpu;
 
 use crate::error::BuildError;
 use crate::graph::KnnGraph;
@@ -20,6 +22,20 @@ pub struct RoundStats {
     pub distances: u64,
     /// Wall time.
     pub seconds: f64,
+    /// What went to a device and back; none on the CPU.
+    pub traffic: Option<Traffic>,
+}
+
+/// What a round asked of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Command buffers submitted.
+    pub submissions: u64,
+    /// Workgroup grids dispatched.
+    pub dispatches: u64,
+    /// Bytes read back.
+    pub read_bytes: u64,
 }
 
 /// Called with the share done of a phase (0 to 1); an error ends the build.
@@ -50,7 +66,7 @@ pub(crate) trait Session {
     /// Starts over from the present rows with a larger plan: longer rows, more candidates, more trees.
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError>;
     /// The graph so far, for an estimate of its recall: rows of these points only.
-    fn peek(&self, points: &[u32]) -> KnnGraph;
+    fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError>;
     /// The finished graph.
     fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError>;
 }

@@ -111,7 +111,7 @@ fn configure<'a>(builder: NnDescent<'a>, arguments: &Arguments, init_graph: Opti
     let builder = builder
         .n_neighbors(arguments.k)
         .algorithm(arguments.algorithm)
-        .device(arguments.device)
+        .device(arguments.device.clone())
         .seed(arguments.seed)
         .include_self(arguments.include_self);
     let set = |b: NnDescent<'a>, v: Option<usize>, f: fn(NnDescent<'a>, usize) -> NnDescent<'a>| match v {
@@ -134,7 +134,12 @@ fn report(arguments: &Arguments, matrix: &Matrix, built: &Built, load: f64, writ
     let rounds: Vec<Value> = r
         .rounds
         .iter()
-        .map(|r| json!({"updates": r.updates, "distances": r.distances, "seconds": r.seconds}))
+        .map(|r| {
+            let traffic = r.traffic.map(|t| {
+                json!({"submissions": t.submissions, "dispatches": t.dispatches, "read_bytes": t.read_bytes})
+            });
+            json!({"updates": r.updates, "distances": r.distances, "seconds": r.seconds, "traffic": traffic})
+        })
         .collect();
     let parameters: serde_json::Map<String, Value> =
         r.parameters.iter().map(|(name, value)| ((*name).into(), Value::from(value.as_str()))).collect();

@@ -1,6 +1,8 @@
 //! The `nndescent` command: k-nearest-neighbour graphs of matrices in files.
 
 mod compare;
+#[cfg(feature = "gpu")]
+mod devices;
 mod exact;
 mod failure;
 mod graph;
@@ -30,6 +32,9 @@ enum Command {
     Exact(exact::Arguments),
     /// Recall of a graph against the truth.
     Recall(compare::RecallArguments),
+    /// The GPUs of this machine and what they allow.
+    #[cfg(feature = "gpu")]
+    Devices(devices::Arguments),
     /// What a file holds.
     Info(compare::InfoArguments),
 }
@@ -43,6 +48,8 @@ fn main() -> ExitCode {
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Exact(arguments) => exact::run(&arguments),
         Command::Recall(arguments) => compare::recall(&arguments),
+        #[cfg(feature = "gpu")]
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Info(arguments) => compare::info(&arguments),
     };
     match outcome {

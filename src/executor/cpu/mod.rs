@@ -6,13 +6,13 @@ mod fill;
 pub(crate) mod float_rows;
 mod leaf_join;
 mod local_join;
-mod neighborhoods;
-mod owned_rows;
+pub(crate) mod neighborhoods;
+pub(crate) mod owned_rows;
 pub(crate) mod recompute;
 mod regroup;
 pub(crate) mod scan;
 mod scratch;
-mod session;
+pub(crate) mod session;
 pub(crate) mod space;
 
 pub(crate) use session::{CpuExecutor, estimate_memory};

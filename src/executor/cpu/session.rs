@@ -2,22 +2,20 @@
 
 use std::time::Instant;
 
-use rayon::prelude::*;
-
 use super::fill::{fill_known, fill_random};
 use super::leaf_join::leaf_join;
 use super::local_join::local_join;
 use super::neighborhoods::{Caps, Neighborhoods};
-use super::owned_rows::OwnedRows;
 use super::recompute::Recompute;
 use super::regroup::{graph_order, renumber_rows};
 use super::scratch::ScratchPool;
 use super::space::Space;
 use super::{byte_rows, float_rows};
 use crate::error::BuildError;
+use crate::executor::finish::Finishing;
 use crate::executor::{Executor, RoundStats, Session, Tick};
 use crate::forest;
-use crate::graph::order::{EMPTY, id, joined};
+use crate::graph::order::{EMPTY, joined};
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::simd::Level;
@@ -49,7 +47,7 @@ pub(crate) fn estimate_memory(points: &Dense, plan: &Plan) -> u64 {
 /// Lengths and means of a row in recomputation, as base and as query.
 const DIRECTIONS: u64 = 16;
 
-fn caps(plan: &Plan) -> Caps {
+pub(crate) fn caps(plan: &Plan) -> Caps {
     Caps { forward: plan.max_candidates, reverse: plan.max_candidates.div_ceil(2) }
 }
 
@@ -109,19 +107,19 @@ impl Executor for CpuExecutor {
 }
 
 /// Points in working order.
-struct Settled {
-    space: Box<dyn Space>,
+pub(crate) struct Settled {
+    pub space: Box<dyn Space>,
     /// Whether the space holds rounded codes, so that rows have to be longer while they are built.
-    rounded: bool,
+    pub rounded: bool,
     /// The point that stands at each place.
-    order: Vec<u32>,
+    pub order: Vec<u32>,
     /// The bounds of the first tree's leaves in that order; none without trees.
-    bounds: Option<Vec<u32>>,
+    pub bounds: Option<Vec<u32>>,
 }
 
 /// Puts the points in the order of the first tree's leaves, so that near points are near in memory, as byte codes where
 /// these serve.
-fn settle(points: &Dense, plan: &Plan) -> Settled {
+pub(crate) fn settle(points: &Dense, plan: &Plan) -> Settled {
     let (form, level) = (plan.metric.form(), Level::detect());
     let exact_codes = byte_rows::is_exact(points, form);
     let mut coded = byte_rows::suits(points, form) && (exact_codes || plan.n_trees > 0);
@@ -170,29 +168,9 @@ impl CpuSession<'_> {
         tick(1.0)
     }
 
-    /// The `k` nearest of a row, with true distances, ascending by (distance, id), as the points were given.
-    fn finished_row(&self, exact: &Recompute, i: usize, scratch: &mut RowScratch) {
-        let RowScratch { ids, distances, found } = scratch;
-        ids.clear();
-        ids.extend(self.rows.row(i).iter().filter(|s| **s != EMPTY).map(|&s| self.order[id(s) as usize]));
-        exact.distances(self.order[i] as usize, ids, distances);
-        found.clear();
-        found.extend(distances.iter().copied().zip(ids.iter().copied()));
-        found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        found.truncate(self.plan.others());
+    fn finishing(&self) -> Finishing<'_> {
+        Finishing::new(&self.points, &self.plan, &self.order, &self.rows)
     }
-
-    fn exact(&self) -> Recompute<'_> {
-        Recompute::new(self.plan.metric, self.points.as_dense(), self.points.as_dense())
-    }
-}
-
-/// A row on its way to the finished graph.
-#[derive(Default)]
-struct RowScratch {
-    ids: Vec<u32>,
-    distances: Vec<f32>,
-    found: Vec<(f32, u32)>,
 }
 
 impl Session for CpuSession<'_> {
@@ -214,7 +192,7 @@ impl Session for CpuSession<'_> {
         let near = Neighborhoods::take(&mut self.rows, caps(&self.plan));
         let (updates, distances) = local_join(&*self.space, &near, &mut self.rows, &self.pool);
         tick(1.0)?;
-        Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64() })
+        Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64(), traffic: None })
     }
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
@@ -231,43 +209,14 @@ impl Session for CpuSession<'_> {
         Ok(())
     }
 
-    fn peek(&self, points: &[u32]) -> KnnGraph {
-        let exact = self.exact();
-        let k = self.plan.others();
-        let rows: Vec<Vec<(f32, u32)>> = points
-            .par_iter()
-            .map(|&p| {
-                let mut scratch = RowScratch::default();
-                self.finished_row(&exact, self.place[p as usize] as usize, &mut scratch);
-                scratch.found
-            })
-            .collect();
-        let flat = || rows.iter().flatten();
-        KnnGraph::from_parts(points.len(), k, flat().map(|f| f.1).collect(), flat().map(|f| f.0).collect())
+    fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError> {
+        Ok(self.finishing().rows_of(points, &self.place))
     }
 
     fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
         tick(0.0)?;
-        let (n, k) = (self.points.n(), self.plan.n_neighbors);
-        let own = usize::from(self.plan.include_self);
-        let exact = self.exact();
-        let mut indices = vec![0u32; n * k];
-        let mut distances = vec![0f32; n * k];
-        let (ids, ds) = (OwnedRows::new(&mut indices, k), OwnedRows::new(&mut distances, k));
-        // In working order, so that the rows that neighbours share are still in cache.
-        (0..n).into_par_iter().with_min_len(64).for_each_init(RowScratch::default, |scratch, i| {
-            self.finished_row(&exact, i, scratch);
-            let point = self.order[i];
-            // SAFETY: `order` is a permutation, so every point's row is taken once.
-            let (ids, ds) = unsafe { (ids.row(point), ds.row(point)) };
-            if own == 1 {
-                (ids[0], ds[0]) = (point, exact.to_self(point as usize));
-            }
-            for ((id, d), found) in ids[own..].iter_mut().zip(&mut ds[own..]).zip(&scratch.found) {
-                (*d, *id) = *found;
-            }
-        });
+        let graph = self.finishing().graph();
         tick(1.0)?;
-        Ok(KnnGraph::from_parts(n, k, indices, distances))
+        Ok(graph)
     }
 }

@@ -1,0 +1,40 @@
+// Completes rows: points that follow one another from a random place, which are distinct and in the end are all there are.
+// Twin: fill.rs.
+var<workgroup> is_full: u32;
+
+// PCG (O'Neill 2014, 32-bit output permutation), as a hash.
+fn hash(x: u32) -> u32 {
+    let state = x * 747796405u + 2891336453u;
+    let word = ((state >> ((state >> 28u) + 4u)) ^ state) * 277803737u;
+    return (word >> 22u) ^ word;
+}
+
+@compute @workgroup_size(GROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = params.first + group.x;
+    keep_row(row, lane);
+    let start = hash(params.seed ^ hash(row)) % params.n;
+    var looked_at = 0u;
+    loop {
+        if lane == 0u {
+            is_full = u32(kept_ids[WIDTH - 1u] != NOBODY || looked_at >= params.n);
+        }
+        if workgroupUniformLoad(&is_full) != 0u {
+            break;
+        }
+        let step = looked_at + lane;
+        // Without overflow: both are below n, and n below 2^31.
+        let other = (start + step) % params.n;
+        let wanted = step < params.n && other != row && !is_kept(other << 1u);
+        var d = FAR;
+        if wanted {
+            d = distance_between(row, other);
+        }
+        offer(lane, wanted, d, other << 1u | 1u);
+        looked_at += GROUP;
+    }
+    write_row(row, lane);
+    if lane == 0u {
+        count_work(0u, looked_at);
+    }
+}

@@ -1,0 +1,166 @@
+// The local join, row by row: a workgroup collects the neighbours of its row's neighbours, each once, and owns what follows.
+// A pair is looked at if one of the two steps that lead to it is new. Nothing is proposed to other rows, so there is no buffer
+// that could overflow and no order of arrival. Twin: local_join.rs. STRIDE is the room of a neighbourhood, TABLE (a power of
+// two) that of the set of those seen.
+@group(0) @binding(4) var<storage, read> near: array<u32>;
+
+var<workgroup> seen: array<atomic<u32>, TABLE>;
+var<workgroup> seen_count: atomic<u32>;
+var<workgroup> waiting: array<u32, WAITING>;
+var<workgroup> waiting_count: atomic<u32>;
+var<workgroup> waiting_now: u32;
+var<workgroup> seen_now: u32;
+var<workgroup> steps_now: u32;
+const WAITING: u32 = 2u * GROUP;
+
+// Whether `id` was not in the set; it is now. Open addressing; the set is never more than three quarters full.
+fn see(id: u32) -> bool {
+    var slot = (id * 2654435769u) >> (32u - TABLE_BITS);
+    loop {
+        let found = atomicCompareExchangeWeak(&seen[slot], NOBODY, id);
+        if found.exchanged {
+            atomicAdd(&seen_count, 1u);
+            return true;
+        }
+        if found.old_value == id {
+            return false;
+        }
+        if found.old_value != NOBODY {
+            slot = (slot + 1u) & (TABLE - 1u);
+        }
+    }
+    return false;
+}
+
+// Empties the set but for the row itself and those it has.
+fn forget(row: u32, lane: u32) {
+    for (var s = lane; s < TABLE; s += GROUP) {
+        atomicStore(&seen[s], NOBODY);
+    }
+    if lane == 0u {
+        atomicStore(&seen_count, 0u);
+    }
+    workgroupBarrier();
+    for (var r = lane; r < WIDTH; r += GROUP) {
+        let id = kept_ids[r];
+        if id != NOBODY {
+            see(id >> 1u);
+        }
+    }
+    if lane == 0u {
+        see(row);
+    }
+    workgroupBarrier();
+}
+
+// Evaluates the last GROUP (or, at the end, fewer) of those waiting.
+fn evaluate(row: u32, lane: u32, count: u32) {
+    let taken = min(count, GROUP);
+    let wanted = lane < taken;
+    var id = 0u;
+    var d = FAR;
+    if wanted {
+        id = waiting[count - taken + lane];
+        d = distance_between(row, id);
+    }
+    offer(lane, wanted, d, id << 1u | 1u);
+    if lane == 0u {
+        atomicStore(&waiting_count, count - taken);
+    }
+    workgroupBarrier();
+}
+
+fn waiting_ones(lane: u32) -> u32 {
+    workgroupBarrier();
+    if lane == 0u {
+        waiting_now = atomicLoad(&waiting_count);
+    }
+    return workgroupUniformLoad(&waiting_now);
+}
+
+// Before which step the candidates through each neighbour end. Those before the first are the row's own new neighbours.
+var<workgroup> ends: array<u32, STRIDE>;
+
+// Fills `ends`; the number of steps.
+fn plan_steps(row: u32, all: u32, fresh: u32, lane: u32) -> u32 {
+    for (var m = lane; m < all; m += GROUP) {
+        let header = near[near[row * STRIDE + 1u + m] * STRIDE];
+        ends[m + 1u] = select(header >> 16u, header & 0xffffu, m < fresh);
+    }
+    workgroupBarrier();
+    if lane == 0u {
+        var end = fresh;
+        ends[0] = end;
+        for (var m = 1u; m <= all; m++) {
+            end += ends[m];
+            ends[m] = end;
+        }
+        steps_now = end;
+    }
+    return workgroupUniformLoad(&steps_now);
+}
+
+// The candidate at step `t`.
+fn candidate(row: u32, all: u32, t: u32) -> u32 {
+    let base = row * STRIDE + 1u;
+    if t < ends[0] {
+        return near[base + t];
+    }
+    // The first neighbour whose end is after `t`.
+    var low = 1u;
+    var high = all;
+    while low < high {
+        let middle = (low + high) / 2u;
+        if ends[middle] > t {
+            high = middle;
+        } else {
+            low = middle + 1u;
+        }
+    }
+    return near[near[base + low - 1u] * STRIDE + 1u + t - ends[low - 1u]];
+}
+
+@compute @workgroup_size(GROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let row = params.first + group.x;
+    let header = near[row * STRIDE];
+    let fresh = header >> 16u;
+    let all = header & 0xffffu;
+    let steps = plan_steps(row, all, fresh, lane);
+    if steps == 0u {
+        return;
+    }
+    keep_row(row, lane);
+    forget(row, lane);
+    var distances = 0u;
+    for (var t = 0u; t < steps; t += GROUP) {
+        if t + lane < steps {
+            let id = candidate(row, all, t + lane);
+            if see(id) {
+                waiting[atomicAdd(&waiting_count, 1u)] = id;
+            }
+        }
+        let count = waiting_ones(lane);
+        if count >= GROUP {
+            evaluate(row, lane, count);
+            distances += GROUP;
+        }
+        if lane == 0u {
+            seen_now = atomicLoad(&seen_count);
+        }
+        if workgroupUniformLoad(&seen_now) + GROUP > TABLE / 4u * 3u {
+            // Those waiting must be offered before they can be forgotten.
+            let rest = waiting_ones(lane);
+            evaluate(row, lane, rest);
+            distances += rest;
+            forget(row, lane);
+        }
+    }
+    let rest = waiting_ones(lane);
+    evaluate(row, lane, rest);
+    distances += rest;
+    write_row(row, lane);
+    if lane == 0u {
+        count_work(atomicLoad(&entered), distances);
+    }
+}

@@ -1,0 +1,8 @@
+// Σ |x-y| / (|x|+|y|); nothing where both are zero.
+struct Acc { sum: vec4<f32> }
+fn start() -> Acc { return Acc(vec4<f32>()); }
+fn step(acc: Acc, x: vec4<f32>, y: vec4<f32>) -> Acc {
+    let size = max(abs(x) + abs(y), vec4<f32>(1.17549435e-38));
+    return Acc(acc.sum + abs(x - y) / size);
+}
+fn finish(acc: Acc) -> f32 { return dot(acc.sum, vec4<f32>(1.0)); }

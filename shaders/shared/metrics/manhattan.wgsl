@@ -1,0 +1,5 @@
+// Σ |x-y|.
+struct Acc { sum: vec4<f32> }
+fn start() -> Acc { return Acc(vec4<f32>()); }
+fn step(acc: Acc, x: vec4<f32>, y: vec4<f32>) -> Acc { return Acc(acc.sum + abs(x - y)); }
+fn finish(acc: Acc) -> f32 { return dot(acc.sum, vec4<f32>(1.0)); }

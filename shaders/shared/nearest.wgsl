@@ -1,0 +1,92 @@
+// The WIDTH nearest that a workgroup has been offered, ascending by (distance, id). What is kept does not depend on the order
+// of offers. WIDTH and GROUP are constants put before this text.
+const FAR: f32 = 3.4028234e38;
+const NOBODY: u32 = 0xffffffffu;
+
+var<workgroup> kept_distances: array<f32, WIDTH>;
+var<workgroup> kept_ids: array<u32, WIDTH>;
+var<workgroup> next_distances: array<f32, WIDTH>;
+var<workgroup> next_ids: array<u32, WIDTH>;
+var<workgroup> offered_distances: array<f32, GROUP>;
+var<workgroup> offered_ids: array<u32, GROUP>;
+var<workgroup> offers: atomic<u32>;
+var<workgroup> offers_made: u32;
+var<workgroup> entered: atomic<u32>;
+
+fn nearer(d: f32, id: u32, e: f32, other: u32) -> bool {
+    return d < e || (d == e && id < other);
+}
+
+fn is_kept(id: u32) -> bool {
+    for (var r = 0u; r < WIDTH; r++) {
+        if kept_ids[r] >> 1u == id >> 1u {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Every invocation offers one neighbour, or none. Those offered together are distinct. Uniform control flow only.
+fn offer(lane: u32, wanted: bool, distance: f32, id: u32) {
+    let d = min(distance, FAR);
+    if wanted && nearer(d, id, kept_distances[WIDTH - 1u], kept_ids[WIDTH - 1u]) && !is_kept(id) {
+        let place = atomicAdd(&offers, 1u);
+        offered_distances[place] = d;
+        offered_ids[place] = id;
+    }
+    workgroupBarrier();
+    if lane == 0u {
+        offers_made = atomicLoad(&offers);
+        atomicStore(&offers, 0u);
+    }
+    let count = workgroupUniformLoad(&offers_made);
+    if count > 0u {
+        merge(lane, count);
+    }
+}
+
+// Everyone's rank among kept and offered is its place.
+fn merge(lane: u32, count: u32) {
+    if lane < count {
+        let d = offered_distances[lane];
+        let id = offered_ids[lane];
+        var rank = 0u;
+        for (var r = 0u; r < WIDTH; r++) {
+            rank += u32(nearer(kept_distances[r], kept_ids[r], d, id));
+        }
+        for (var o = 0u; o < count; o++) {
+            rank += u32(nearer(offered_distances[o], offered_ids[o], d, id));
+        }
+        if rank < WIDTH {
+            next_distances[rank] = d;
+            next_ids[rank] = id;
+            atomicAdd(&entered, 1u);
+        }
+    }
+    for (var r = lane; r < WIDTH; r += GROUP) {
+        let d = kept_distances[r];
+        let id = kept_ids[r];
+        var rank = r;
+        for (var o = 0u; o < count; o++) {
+            rank += u32(nearer(offered_distances[o], offered_ids[o], d, id));
+        }
+        if rank < WIDTH {
+            next_distances[rank] = d;
+            next_ids[rank] = id;
+        }
+    }
+    workgroupBarrier();
+    for (var r = lane; r < WIDTH; r += GROUP) {
+        kept_distances[r] = next_distances[r];
+        kept_ids[r] = next_ids[r];
+    }
+    workgroupBarrier();
+}
+
+fn keep_nobody(lane: u32) {
+    for (var r = lane; r < WIDTH; r += GROUP) {
+        kept_distances[r] = FAR;
+        kept_ids[r] = NOBODY;
+    }
+    workgroupBarrier();
+}

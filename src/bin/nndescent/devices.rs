@@ -1,0 +1,50 @@
+//! `nndescent devices`: the GPUs there are, and what they allow.
+
+use nndescent::gpu::adapters;
+use serde_json::json;
+
+use super::failure::Failure;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let found = adapters();
+    if arguments.json {
+        let adapters: Vec<_> = found
+            .iter()
+            .map(|a| {
+                json!({
+                    "index": a.index, "name": a.name, "backend": a.backend, "kind": a.kind, "driver": a.driver,
+                    "max_binding_bytes": a.max_binding_bytes, "max_buffer_bytes": a.max_buffer_bytes,
+                    "workgroup_bytes": a.workgroup_bytes, "subgroups": [a.subgroups.0, a.subgroups.1],
+                    "variants": a.variants,
+                })
+            })
+            .collect();
+        println!("{}", json!({ "adapters": adapters }));
+        return Ok(());
+    }
+    if found.is_empty() {
+        println!("no GPU adapter: graphs are built on the CPU");
+    }
+    for a in &found {
+        println!("{a}");
+        println!("   driver     {}", a.driver);
+        println!("   binding    {} MiB, buffer {} MiB", a.max_binding_bytes >> 20, a.max_buffer_bytes >> 20);
+        println!("   workgroup  {} KiB, subgroups {} to {}", a.workgroup_bytes >> 10, a.subgroups.0, a.subgroups.1);
+        println!("   kernels    {}", a.variants.join(", "));
+        if a.kind == "software" {
+            println!("   software: not taken by `--device auto` or `gpu`; name it (`--device {}`) to use it", first_word(&a.name));
+        }
+    }
+    Ok(())
+}
+
+fn first_word(name: &str) -> &str {
+    name.split_whitespace().next().unwrap_or(name)
+}

@@ -1,0 +1,210 @@
+//! How a build is laid out on a device: what goes into which buffer, and how large. Pure functions of sizes and limits.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::error::GpuError;
+
+/// Invocations of a workgroup.
+pub(super) const GROUP: u32 = 64;
+
+/// `Params` of shaders/shared/params.wgsl.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub(super) struct Params {
+    pub n: u32,
+    pub first: u32,
+    pub forward: u32,
+    pub reverse: u32,
+    pub quads: u32,
+    pub shard_rows: u32,
+    pub seed: u32,
+    pub rows: u32,
+}
+
+/// Numbers that a device allows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Allowed {
+    /// Bytes of one storage binding.
+    pub binding: u64,
+    /// Bytes of one buffer.
+    pub buffer: u64,
+    /// Storage bindings of a kernel.
+    pub bindings: u32,
+    /// Bytes of workgroup memory.
+    pub workgroup: u32,
+    /// Workgroups of a dispatch in one dimension.
+    pub groups: u32,
+}
+
+impl Allowed {
+    pub(super) fn of(limits: &wgpu::Limits) -> Self {
+        Self {
+            binding: limits.max_storage_buffer_binding_size,
+            buffer: limits.max_buffer_size,
+            bindings: limits.max_storage_buffers_per_shader_stage,
+            workgroup: limits.max_compute_workgroup_storage_size,
+            groups: limits.max_compute_workgroups_per_dimension,
+        }
+    }
+}
+
+/// What is to be laid out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Wanted {
+    pub n: usize,
+    /// Groups of four values in a row, and the bytes of one.
+    pub quads: usize,
+    pub quad_bytes: usize,
+    /// Neighbours in a row.
+    pub width: usize,
+    pub forward: usize,
+    pub reverse: usize,
+}
+
+/// The layout.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Layout {
+    pub wanted: Wanted,
+    /// Rows in one binding of the data, and bindings.
+    pub shard_rows: usize,
+    pub shards: usize,
+    /// Places of the set of candidates seen, a power of two.
+    pub table: u32,
+    /// Workgroups of one dispatch.
+    pub groups: u32,
+}
+
+/// Storage bindings of the kernel with most of them, the data's not counted: `offer_lists`.
+const OTHER_BINDINGS: u32 = 6;
+
+/// Seconds that a dispatch may take on a device of 10^12 operations a second, the slowest worth using: drivers end those
+/// of about two seconds, and desktops stutter long before.
+const DISPATCH_OPERATIONS: f64 = 0.2e12;
+
+impl Layout {
+    pub(super) fn new(wanted: Wanted, allowed: Allowed) -> Result<Self, GpuError> {
+        let row_bytes = (wanted.quads * wanted.quad_bytes) as u64;
+        let most = allowed.binding.min(allowed.buffer);
+        let shard_rows = (most / row_bytes).min(wanted.n as u64) as usize;
+        let shards = if shard_rows == 0 { usize::MAX } else { wanted.n.div_ceil(shard_rows) };
+        let spare = allowed.bindings.saturating_sub(OTHER_BINDINGS) as usize;
+        if shards > spare {
+            let bytes = row_bytes * wanted.n as u64;
+            return Err(GpuError::TooLarge { what: "data", bytes, limit: most * spare as u64 });
+        }
+        for (what, bytes) in wanted.buffers() {
+            if bytes > most {
+                return Err(GpuError::TooLarge { what, bytes, limit: most });
+            }
+        }
+        let table = table(wanted.width, wanted.stride(), allowed.workgroup)?;
+        let candidates = ((wanted.forward + wanted.reverse).pow(2) as f64).min(wanted.n as f64);
+        let operations = candidates * (wanted.quads * 12) as f64;
+        let groups = (DISPATCH_OPERATIONS / operations).clamp(64.0, f64::from(allowed.groups)) as u32;
+        Ok(Self { wanted, shard_rows, shards, table, groups })
+    }
+
+    /// Bytes on the device.
+    pub(super) fn bytes(&self) -> u64 {
+        let data = (self.wanted.n * self.wanted.quads * self.wanted.quad_bytes) as u64;
+        data + self.wanted.buffers().iter().map(|b| b.1).sum::<u64>()
+    }
+
+    /// The dispatches of `groups` workgroups: where each begins, and how many it has.
+    pub(super) fn dispatches(&self, groups: u32) -> impl Iterator<Item = (u32, u32)> {
+        let most = self.groups;
+        (0..groups.div_ceil(most)).map(move |d| (d * most, most.min(groups - d * most)))
+    }
+
+    /// `u32`s of a neighbourhood: a header and the points.
+    pub(super) fn stride(&self) -> usize {
+        self.wanted.stride()
+    }
+}
+
+impl Wanted {
+    fn stride(&self) -> usize {
+        1 + self.forward + self.reverse
+    }
+
+    /// Every buffer beside the data, and its bytes.
+    pub(super) fn buffers(&self) -> [(&'static str, u64); 8] {
+        let n = self.n as u64;
+        let row = 4 * n * self.width as u64;
+        let edges = 4 * n * self.forward as u64;
+        [
+            ("row distances", row),
+            ("row ids", row),
+            ("neighbourhoods", 4 * n * self.stride() as u64),
+            ("edge distances", edges),
+            ("edge ids", edges),
+            ("edge counts", 4 * n),
+            ("edge places", 4 * n),
+            ("lists", 16 * n),
+        ]
+    }
+}
+
+/// The largest set of candidates that fits beside what `nearest.wgsl` and `local_join.wgsl` keep in workgroup memory; of
+/// these at most 1,024: what most rows meet, and soon emptied.
+fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
+    let beside = 16 * width as u32 + 16 * GROUP + 4 * stride as u32 + 64;
+    let least = 4 * GROUP.max(2 * width as u32).next_power_of_two();
+    let mut table = 1024.max(least);
+    while 4 * table + beside > workgroup {
+        table /= 2;
+        if table < least {
+            let bytes = u64::from(4 * least + beside);
+            return Err(GpuError::TooLarge { what: "a row in workgroup memory", bytes, limit: workgroup.into() });
+        }
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEB_GPU: Allowed =
+        Allowed { binding: 128 << 20, buffer: 256 << 20, bindings: 8, workgroup: 16_384, groups: 65_535 };
+
+    fn wanted(n: usize, quads: usize) -> Wanted {
+        Wanted { n, quads, quad_bytes: 16, width: 30, forward: 24, reverse: 12 }
+    }
+
+    #[test]
+    fn data_is_sharded_over_bindings() {
+        let layout = Layout::new(wanted(60_000, 196), WEB_GPU).unwrap();
+        assert_eq!((layout.shard_rows, layout.shards), ((128 << 20) / (196 * 16), 2));
+        assert!(layout.shard_rows * layout.shards >= 60_000);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let message = Layout::new(wanted(600_000, 196), WEB_GPU).unwrap_err().to_string();
+        assert_eq!(message, "data needs 1794 MiB, but this device allows 256 MiB: build it in parts, or on the CPU");
+        let message = Layout::new(wanted(1_200_000, 4), WEB_GPU).unwrap_err().to_string();
+        assert!(message.starts_with("row distances needs 137 MiB, but this device allows 128 MiB"), "{message}");
+        let wide = Wanted { width: 900, ..wanted(10_000, 4) };
+        let message = Layout::new(wide, WEB_GPU).unwrap_err().to_string();
+        assert!(message.starts_with("a row in workgroup memory needs"), "{message}");
+    }
+
+    #[test]
+    fn dispatches_cover_all_groups_within_the_limit() {
+        let layout = Layout::new(wanted(60_000, 196), WEB_GPU).unwrap();
+        let all: Vec<_> = layout.dispatches(200_000).collect();
+        assert!(all.iter().all(|d| d.1 <= 65_535 && d.1 > 0));
+        assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
+        assert_eq!(all.iter().map(|d| d.1).sum::<u32>(), 200_000);
+    }
+
+    #[test]
+    fn the_table_fits_in_workgroup_memory() {
+        for width in [1, 20, 45, 200, 300] {
+            let table = table(width, 37, 16_384).unwrap();
+            assert!(table.is_power_of_two() && 4 * table + 16 * width as u32 + 16 * GROUP + 4 * 37 + 64 <= 16_384);
+            assert!(table as usize > 2 * width);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The GPU executor: the only room that says `use wgpu`.
+//!
+//! Trees are the CPU's; rows and data live on the device. Every kernel lets a workgroup own a row, so there are no locks, no
+//! buffers of proposals, and the same bytes on every run.
+
+mod error;
+pub use error::GpuError;
+
+#[cfg(feature = "gpu")]
+mod adapter;
+#[cfg(feature = "gpu")]
+mod device;
+#[cfg(feature = "gpu")]
+mod layout;
+#[cfg(feature = "gpu")]
+mod session;
+#[cfg(feature = "gpu")]
+mod shaders;
+
+#[cfg(feature = "gpu")]
+pub use adapter::{AdapterSummary, adapters};
+#[cfg(feature = "gpu")]
+pub(crate) use session::GpuExecutor;

@@ -1,0 +1,498 @@
+//! The session on a GPU: data and rows on the device, trees on the CPU, a few counters back after every round.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use half::f16;
+
+use super::adapter;
+use super::device::Gpu;
+use super::error::GpuError;
+use super::layout::{Layout, Params, Wanted};
+use super::shaders::{Kernel, Slot, Stored, source};
+use crate::error::BuildError;
+use crate::executor::cpu::float_rows::direction_of;
+use crate::executor::cpu::recompute::Recompute;
+use crate::executor::cpu::session::{Settled, caps, settle};
+use crate::executor::cpu::space::Space;
+use crate::executor::finish::Finishing;
+use crate::executor::{Executor, RoundStats, Session, Tick, Traffic};
+use crate::forest;
+use crate::graph::order::{EMPTY, distance, fresh, id, is_new, joined};
+use crate::graph::rows::RowTable;
+use crate::graph::{KnnGraph, UNKNOWN};
+use crate::metric::Form;
+use crate::params::{GpuSelector, Plan};
+use crate::points::{Dense, Points, Rows};
+
+/// Runs distances, joins and row updates on a GPU.
+pub(crate) struct GpuExecutor {
+    pub adapter: GpuSelector,
+}
+
+impl Executor for GpuExecutor {
+    fn open<'p>(
+        &self,
+        points: &Points<'p>,
+        plan: &Plan,
+        init_graph: Option<&KnnGraph>,
+        tick: Tick,
+    ) -> Result<Box<dyn Session + 'p>, BuildError> {
+        let gpu = Gpu::open(&adapter::select(&self.adapter)?)?;
+        Ok(Box::new(GpuSession::open(gpu, points, plan, init_graph, tick)?))
+    }
+}
+
+pub(super) struct GpuSession<'p> {
+    points: Points<'p>,
+    plan: Plan,
+    /// For the trees.
+    space: Box<dyn Space>,
+    /// The point that stands at each place of the working order.
+    order: Vec<u32>,
+    /// The place of each point.
+    place: Vec<u32>,
+    stored: Stored,
+    gpu: Gpu,
+    data: Vec<wgpu::Buffer>,
+    stage: Stage,
+    init_distances: u64,
+    trees_grown: u64,
+    dispatches: u64,
+}
+
+/// Everything whose size or text hangs on the plan.
+struct Stage {
+    layout: Layout,
+    buffers: HashMap<Slot, wgpu::Buffer>,
+    pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
+    /// By the first workgroup of a dispatch.
+    params: HashMap<u32, wgpu::Buffer>,
+}
+
+/// Whether the neighbours in `rows` count as new when a plan is widened.
+const NEW: u64 = 1;
+
+impl<'p> GpuSession<'p> {
+    pub(super) fn open(
+        gpu: Gpu,
+        points: &Points<'p>,
+        plan: &Plan,
+        init_graph: Option<&KnnGraph>,
+        tick: Tick,
+    ) -> Result<Self, BuildError> {
+        let dense = points.as_dense();
+        let stored = stored(dense, plan.metric.form());
+        let layout = Layout::new(wanted(dense, plan, stored), gpu.allowed)?;
+        gpu.bytes.store(layout.bytes(), Relaxed);
+        let stage = Stage::new(&gpu, layout, plan, stored)?;
+        let Settled { space, order, bounds, .. } = settle(dense, plan);
+        let mut place = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(at, &point)| place[point as usize] = at as u32);
+        let data = upload(&gpu, dense, plan.metric.form(), stored, &layout, &order)?;
+        let mut session = Self {
+            points: *points,
+            plan: plan.clone(),
+            space,
+            order,
+            place,
+            stored,
+            gpu,
+            data,
+            stage,
+            init_distances: 0,
+            trees_grown: 0,
+            dispatches: 0,
+        };
+        session.write_rows(&RowTable::new(points.n(), plan.width))?;
+        if let Some(bounds) = bounds {
+            let ids: Vec<u32> = (0..points.n() as u32).collect();
+            session.join_leaves(&ids, &bounds)?;
+            session.trees_grown = 1;
+        }
+        init_graph.map_or(Ok(()), |graph| session.take_over(graph))?;
+        session.grow_trees(tick)?;
+        session.fill_random()?;
+        session.check_rows()?;
+        Ok(session)
+    }
+
+    /// Compares distances of a few rows with the CPU's: a driver that computes something else is found before it matters.
+    pub(super) fn check_rows(&self) -> Result<(), GpuError> {
+        let (metric, dense) = (self.plan.metric, self.points.as_dense());
+        let checked = CHECKED.min(self.order.len());
+        let rows = self.read_first_rows(checked)?;
+        let exact = Recompute::new(metric, dense, dense);
+        let mut right = Vec::new();
+        for i in 0..checked {
+            let known = || rows.row(i).iter().filter(|s| **s != EMPTY);
+            let ids: Vec<u32> = known().map(|&s| self.order[id(s) as usize]).collect();
+            exact.distances(self.order[i] as usize, &ids, &mut right);
+            let got = known().map(|&s| metric.to_true(distance(s), dense.dim()));
+            let wrong = got.zip(&right).find(|(got, right)| (got - *right).abs() > TOLERANCE * right.abs().max(1.0));
+            if let Some((got, right)) = wrong {
+                let (got, expected) = (format!("a distance of {got}"), right.to_string());
+                return Err(GpuError::WrongResult { adapter: self.gpu.name.clone(), got, expected });
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a kernel over all rows (or places).
+    fn record(&mut self, encoder: &mut wgpu::CommandEncoder, kernel: Kernel, rows: usize) -> Result<(), GpuError> {
+        let stage = &self.stage;
+        let pipeline = &stage.pipelines[&kernel];
+        let groups = (rows as u32).div_ceil(kernel.rows_per_group());
+        for (first, count) in stage.layout.dispatches(groups) {
+            let slots = kernel.bindings().iter().map(|&(binding, slot)| {
+                let buffer = if slot == Slot::Params { &stage.params[&first] } else { &stage.buffers[&slot] };
+                wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }
+            });
+            let slots: Vec<_> = slots.collect();
+            let data = self.data.iter().zip(0..).map(|(buffer, binding)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            });
+            let data: Vec<_> = data.collect();
+            let bind = |index: u32, entries: &[wgpu::BindGroupEntry]| {
+                self.gpu.checked(kernel.name(), |device| {
+                    let layout = pipeline.get_bind_group_layout(index);
+                    device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries })
+                })
+            };
+            let slots = bind(0, &slots)?;
+            let data = if kernel.reads_data() { Some(bind(1, &data)?) } else { None };
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(pipeline);
+            pass.set_bind_group(0, &slots, &[]);
+            if let Some(data) = &data {
+                pass.set_bind_group(1, data, &[]);
+            }
+            pass.dispatch_workgroups(count, 1, 1);
+            self.dispatches += 1;
+        }
+        Ok(())
+    }
+
+    /// Submits what `record` records, and returns the counters: updates and distances.
+    fn run(
+        &mut self,
+        during: &'static str,
+        record: impl FnOnce(&mut Self, &mut wgpu::CommandEncoder) -> Result<(), GpuError>,
+    ) -> Result<(u64, u64), GpuError> {
+        let mut encoder = self.gpu.encoder(during)?;
+        encoder.clear_buffer(&self.stage.buffers[&Slot::Counters], 0, None);
+        record(self, &mut encoder)?;
+        let mut counters = [0u32; 4];
+        let from = (&self.stage.buffers[&Slot::Counters], 0, 16);
+        self.gpu.submit_and_read(during, encoder, from, |bytes| {
+            bytemuck::bytes_of_mut(&mut counters).copy_from_slice(bytes);
+        })?;
+        Ok((u64::from(counters[0]), u64::from(counters[1]) | u64::from(counters[2]) << 32))
+    }
+
+    fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
+        let spans: Vec<[u32; 2]> =
+            bounds.windows(2).flat_map(|leaf| (leaf[0]..leaf[1]).map(move |_| [leaf[0], leaf[1]])).collect();
+        self.offer_lists("leaves", ids, ids, &spans)
+    }
+
+    /// Offers to every one of `owners` those at its span of `ids`, which names the owner itself, and nobody twice.
+    fn offer_lists(
+        &mut self,
+        during: &'static str,
+        ids: &[u32],
+        owners: &[u32],
+        spans: &[[u32; 2]],
+    ) -> Result<(), GpuError> {
+        if self.stage.buffers[&Slot::ListIds].size() < 4 * ids.len() as u64 {
+            self.stage.buffers.insert(Slot::ListIds, self.gpu.buffer("lists", 4 * ids.len() as u64)?);
+        }
+        for (slot, contents) in [
+            (Slot::ListIds, bytemuck::cast_slice(ids)),
+            (Slot::Owners, bytemuck::cast_slice(owners)),
+            (Slot::Spans, bytemuck::cast_slice(spans)),
+        ] {
+            self.gpu.write(&self.stage.buffers[&slot], 0, contents)?;
+        }
+        let (_, distances) =
+            self.run(during, |this, encoder| this.record(encoder, Kernel::OfferLists, owners.len()))?;
+        self.init_distances += distances;
+        Ok(())
+    }
+
+    /// Puts the known entries of a graph into the rows.
+    fn take_over(&mut self, graph: &KnnGraph) -> Result<(), GpuError> {
+        let owners: Vec<u32> = (0..self.order.len() as u32).collect();
+        let (mut ids, mut spans) = (Vec::new(), Vec::new());
+        for &owner in &owners {
+            let start = ids.len();
+            let known = graph.neighbors(self.order[owner as usize] as usize).iter().filter(|p| **p != UNKNOWN);
+            ids.extend(known.map(|&p| self.place[p as usize]));
+            ids.push(owner);
+            ids[start..].sort_unstable();
+            let mut kept = start;
+            for at in start..ids.len() {
+                if at == start || ids[at] != ids[kept - 1] {
+                    ids[kept] = ids[at];
+                    kept += 1;
+                }
+            }
+            ids.truncate(kept);
+            spans.push([start as u32, kept as u32]);
+        }
+        self.offer_lists("init_graph", &ids, &owners, &spans)
+    }
+
+    /// Grows trees until there are as many as planned, each joined on the device.
+    fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
+        while self.trees_grown < self.plan.n_trees as u64 {
+            tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
+            let leaves = forest::tree(&*self.space, self.plan.leaf_size, self.plan.seed, self.trees_grown);
+            self.join_leaves(&leaves.ids, &leaves.bounds)?;
+            self.trees_grown += 1;
+        }
+        tick(1.0)
+    }
+
+    fn fill_random(&mut self) -> Result<(), GpuError> {
+        let n = self.order.len();
+        let (_, distances) = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
+        self.init_distances += distances;
+        Ok(())
+    }
+
+    /// The rows as they are on the device.
+    fn read_rows(&self) -> Result<RowTable, GpuError> {
+        self.read_first_rows(self.order.len())
+    }
+
+    fn read_first_rows(&self, count: usize) -> Result<RowTable, GpuError> {
+        let mut rows = RowTable::new(count, self.plan.width);
+        let bytes = 4 * rows.slots.len() as u64;
+        let buffer = |slot| &self.stage.buffers[&slot];
+        self.gpu.read("reading rows", buffer(Slot::RowIds), bytes, |offset, piece| {
+            let ids = bytemuck::pod_collect_to_vec::<u8, u32>(piece);
+            rows.slots[offset as usize / 4..].iter_mut().zip(ids).for_each(|(slot, id)| *slot = u64::from(id));
+        })?;
+        self.gpu.read("reading rows", buffer(Slot::RowDistances), bytes, |offset, piece| {
+            let distances = bytemuck::pod_collect_to_vec::<u8, f32>(piece);
+            for (slot, d) in rows.slots[offset as usize / 4..].iter_mut().zip(distances) {
+                let flagged = *slot as u32;
+                *slot = if flagged == u32::MAX { EMPTY } else { fresh(d, flagged >> 1) & !1 | u64::from(flagged & 1) };
+            }
+        })?;
+        Ok(rows)
+    }
+
+    fn write_rows(&self, rows: &RowTable) -> Result<(), GpuError> {
+        for (piece, slots) in rows.slots.chunks(1 << 22).enumerate() {
+            let of = |s: u64| if s == EMPTY { (FAR, u32::MAX) } else { (distance(s), id(s) << 1 | u32::from(is_new(s))) };
+            let (distances, ids): (Vec<f32>, Vec<u32>) = slots.iter().map(|&s| of(s)).unzip();
+            let offset = (piece as u64) << 24;
+            self.gpu.write(&self.stage.buffers[&Slot::RowDistances], offset, bytemuck::cast_slice(&distances))?;
+            self.gpu.write(&self.stage.buffers[&Slot::RowIds], offset, bytemuck::cast_slice(&ids))?;
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+}
+
+/// Rows that are compared with the CPU's.
+const CHECKED: usize = 16;
+
+/// Relative difference of two sums in f32, in whatever order; absolute below 1, where subtraction cancels.
+const TOLERANCE: f32 = 1e-3;
+
+/// `FAR` of shaders/shared/nearest.wgsl: the distance of an unused place.
+const FAR: f32 = f32::MAX;
+
+impl Session for GpuSession<'_> {
+    fn init_distances(&self) -> u64 {
+        self.init_distances
+    }
+
+    fn describe(&self) -> String {
+        let shards = self.data.len();
+        let over = if shards > 1 { format!(" over {shards} bindings") } else { String::new() };
+        format!("gpu: {}, {} rows{over}", self.gpu.name, self.stored.name())
+    }
+
+    fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError> {
+        tick(0.0)?;
+        let start = Instant::now();
+        let (n, before, dispatches) = (self.order.len(), self.gpu.traffic(), self.dispatches);
+        let (updates, distances) = self.run("round", |this, encoder| {
+            encoder.clear_buffer(&this.stage.buffers[&Slot::Counts], 0, None);
+            encoder.clear_buffer(&this.stage.buffers[&Slot::Total], 0, None);
+            let kernels = [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
+            kernels.into_iter().try_for_each(|kernel| this.record(encoder, kernel, n))
+        })?;
+        tick(1.0)?;
+        let after = self.gpu.traffic();
+        let traffic = Traffic {
+            submissions: after.0 - before.0,
+            dispatches: self.dispatches - dispatches,
+            read_bytes: after.1 - before.1,
+        };
+        Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64(), traffic: Some(traffic) })
+    }
+
+    fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
+        let old = self.read_rows()?;
+        let layout = Layout::new(wanted(self.points.as_dense(), plan, self.stored), self.gpu.allowed)?;
+        self.gpu.bytes.store(layout.bytes(), Relaxed);
+        self.stage = Stage::new(&self.gpu, layout, plan, self.stored)?;
+        self.plan = plan.clone();
+        let mut rows = RowTable::new(self.order.len(), plan.width);
+        for (to, from) in rows.slots.chunks_exact_mut(plan.width).zip(old.slots.chunks_exact(old.width)) {
+            for (to, &from) in to.iter_mut().zip(from) {
+                *to = if from == EMPTY { EMPTY } else { joined(from) | NEW };
+            }
+        }
+        self.write_rows(&rows)?;
+        self.grow_trees(tick)?;
+        Ok(self.fill_random()?)
+    }
+
+    fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError> {
+        let rows = self.read_rows()?;
+        Ok(Finishing::new(&self.points, &self.plan, &self.order, &rows).rows_of(points, &self.place))
+    }
+
+    fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
+        tick(0.0)?;
+        let rows = self.read_rows()?;
+        let graph = Finishing::new(&self.points, &self.plan, &self.order, &rows).graph();
+        tick(1.0)?;
+        Ok(graph)
+    }
+}
+
+impl Stage {
+    fn new(gpu: &Gpu, layout: Layout, plan: &Plan, stored: Stored) -> Result<Self, GpuError> {
+        let n = layout.wanted.n as u64;
+        let mut buffers = HashMap::new();
+        let slots = [
+            Slot::RowDistances,
+            Slot::RowIds,
+            Slot::Near,
+            Slot::EdgeDistances,
+            Slot::EdgeIds,
+            Slot::Counts,
+            Slot::Cursors,
+        ];
+        for (slot, (label, bytes)) in slots.into_iter().zip(layout.wanted.buffers()) {
+            buffers.insert(slot, gpu.buffer(label, bytes)?);
+        }
+        let others = [(Slot::ListIds, 4 * n), (Slot::Owners, 4 * n), (Slot::Spans, 8 * n), (Slot::Counters, 16), (Slot::Total, 4)];
+        for (slot, bytes) in others {
+            buffers.insert(slot, gpu.buffer("lists and counters", bytes)?);
+        }
+        let mut params = HashMap::new();
+        for (first, _) in layout.dispatches(n as u32) {
+            params.insert(first, gpu.uniform(bytemuck::bytes_of(&parameters(&layout, plan, first)))?);
+        }
+        let mut pipelines = HashMap::new();
+        for kernel in Kernel::ALL {
+            let text = source(kernel, plan.metric.form(), stored, &layout);
+            pipelines.insert(kernel, gpu.pipeline(kernel.name(), kernel.entry(), text)?);
+        }
+        Ok(Self { layout, buffers, pipelines, params })
+    }
+}
+
+fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
+    let wanted = layout.wanted;
+    Params {
+        n: wanted.n as u32,
+        first,
+        forward: wanted.forward as u32,
+        reverse: wanted.reverse as u32,
+        quads: wanted.quads as u32,
+        shard_rows: layout.shard_rows as u32,
+        seed: (plan.seed ^ plan.seed >> 32) as u32,
+        rows: wanted.n as u32,
+    }
+}
+
+/// How the points are kept on the device: as they are, and as f32 of length 1 for angular metrics.
+fn stored(points: &Dense, form: Form) -> Stored {
+    match (form, points.rows()) {
+        (Form::Angular { .. }, _) | (_, Rows::F32(_)) => Stored::F32,
+        (_, Rows::F16(_)) => Stored::F16,
+        (_, Rows::U8(_)) => Stored::U8,
+        (_, Rows::I8(_)) => Stored::I8,
+    }
+}
+
+fn wanted(points: &Dense, plan: &Plan, stored: Stored) -> Wanted {
+    let caps = caps(plan);
+    // One column more for rows without length.
+    let columns = points.dim() + usize::from(matches!(plan.metric.form(), Form::Angular { .. }));
+    Wanted {
+        n: points.n(),
+        quads: columns.div_ceil(4),
+        quad_bytes: stored.quad_bytes(),
+        width: plan.width,
+        forward: caps.forward.min(plan.width),
+        reverse: caps.reverse,
+    }
+}
+
+/// Rows brought to the device at once.
+const UPLOADED: usize = 1 << 14;
+
+/// The data in working order, padded with zeros to whole quads.
+fn upload(
+    gpu: &Gpu,
+    points: &Dense,
+    form: Form,
+    stored: Stored,
+    layout: &Layout,
+    order: &[u32],
+) -> Result<Vec<wgpu::Buffer>, GpuError> {
+    let row_bytes = layout.wanted.quads * stored.quad_bytes();
+    let mut shards = Vec::new();
+    for shard in order.chunks(layout.shard_rows) {
+        let buffer = gpu.buffer("data", (shard.len() * row_bytes) as u64)?;
+        for (piece, rows) in shard.chunks(UPLOADED).enumerate() {
+            let mut bytes = vec![0u8; rows.len() * row_bytes];
+            for (to, &row) in bytes.chunks_exact_mut(row_bytes).zip(rows) {
+                write_row(points, form, row as usize, to);
+            }
+            gpu.write(&buffer, (piece * UPLOADED * row_bytes) as u64, &bytes)?;
+        }
+        shards.push(buffer);
+    }
+    Ok(shards)
+}
+
+/// One row as [`stored`] says.
+fn write_row(points: &Dense, form: Form, row: usize, to: &mut [u8]) {
+    let dim = points.dim();
+    if let Form::Angular { centered } = form {
+        let mut direction = vec![0f32; dim + 1];
+        points.widen_row(row, &mut direction[..dim]);
+        direction_of(&mut direction, centered);
+        to[..4 * (dim + 1)].copy_from_slice(bytemuck::cast_slice(&direction));
+        return;
+    }
+    let span = row * dim..(row + 1) * dim;
+    let from: &[u8] = match points.rows() {
+        Rows::F32(x) => bytemuck::cast_slice(&x[span]),
+        Rows::F16(x) => bytemuck::cast_slice::<f16, u8>(&x[span]),
+        Rows::U8(x) => &x[span],
+        Rows::I8(x) => bytemuck::cast_slice(&x[span]),
+    };
+    to[..from.len()].copy_from_slice(from);
+}

@@ -1,0 +1,228 @@
+//! The WGSL of a build: kernels from shaders/ with the snippets and constants that they need put before them.
+
+use std::fmt::Write;
+
+use super::layout::{GROUP, Layout};
+use crate::metric::{Coordinates, Form};
+
+/// How values lie in the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stored {
+    F32,
+    F16,
+    U8,
+    I8,
+}
+
+impl Stored {
+    /// Bytes of four values.
+    pub(super) fn quad_bytes(self) -> usize {
+        match self {
+            Self::F32 => 16,
+            Self::F16 => 8,
+            Self::U8 | Self::I8 => 4,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::U8 => "u8",
+            Self::I8 => "i8",
+        }
+    }
+
+    /// The type of four values in WGSL, and what makes floats of them.
+    fn quad(self) -> (&'static str, &'static str) {
+        match self {
+            Self::F32 => ("vec4<f32>", "quad"),
+            Self::F16 => ("vec2<u32>", "vec4<f32>(unpack2x16float(quad.x), unpack2x16float(quad.y))"),
+            Self::U8 => ("u32", "vec4<f32>(unpack4xU8(quad))"),
+            Self::I8 => ("u32", "vec4<f32>(unpack4xI8(quad))"),
+        }
+    }
+}
+
+/// What a binding holds. The discriminants mean nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Slot {
+    Params,
+    Counters,
+    RowDistances,
+    RowIds,
+    ListIds,
+    Owners,
+    Spans,
+    Counts,
+    Cursors,
+    EdgeDistances,
+    EdgeIds,
+    Total,
+    Near,
+}
+
+/// A kernel: one entry point of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kernel {
+    OfferLists,
+    FillRandom,
+    CountEdges,
+    GiveRoom,
+    PutEdges,
+    Neighborhoods,
+    LocalJoin,
+}
+
+impl Kernel {
+    pub(super) const ALL: [Self; 7] = [
+        Self::OfferLists,
+        Self::FillRandom,
+        Self::CountEdges,
+        Self::GiveRoom,
+        Self::PutEdges,
+        Self::Neighborhoods,
+        Self::LocalJoin,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::OfferLists => "offer_lists",
+            Self::FillRandom => "fill_random",
+            Self::CountEdges => "reverse_edges (count)",
+            Self::GiveRoom => "reverse_edges (give_room)",
+            Self::PutEdges => "reverse_edges (put)",
+            Self::Neighborhoods => "neighborhoods",
+            Self::LocalJoin => "local_join",
+        }
+    }
+
+    pub(super) fn entry(self) -> &'static str {
+        match self {
+            Self::CountEdges => "count",
+            Self::GiveRoom => "give_room",
+            Self::PutEdges => "put",
+            _ => "main",
+        }
+    }
+
+    /// Bindings of group 0 that the entry point uses.
+    pub(super) fn bindings(self) -> &'static [(u32, Slot)] {
+        use Slot::*;
+        match self {
+            Self::OfferLists => {
+                &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, ListIds), (5, Owners), (6, Spans)]
+            }
+            Self::FillRandom => &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds)],
+            Self::CountEdges => &[(0, Params), (3, RowIds), (4, Counts)],
+            Self::GiveRoom => &[(0, Params), (4, Counts), (5, Cursors), (8, Total)],
+            Self::PutEdges => {
+                &[(0, Params), (2, RowDistances), (3, RowIds), (5, Cursors), (6, EdgeDistances), (7, EdgeIds)]
+            }
+            Self::Neighborhoods => {
+                &[(0, Params), (3, RowIds), (4, Counts), (5, Cursors), (6, EdgeDistances), (7, EdgeIds), (8, Near)]
+            }
+            Self::LocalJoin => &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, Near)],
+        }
+    }
+
+    /// Whether the data is bound, as group 1.
+    pub(super) fn reads_data(self) -> bool {
+        matches!(self, Self::OfferLists | Self::FillRandom | Self::LocalJoin)
+    }
+
+    /// Rows that a workgroup works on.
+    pub(super) fn rows_per_group(self) -> u32 {
+        match self {
+            Self::CountEdges | Self::GiveRoom | Self::PutEdges => GROUP,
+            _ => 1,
+        }
+    }
+}
+
+const PARAMS: &str = include_str!("../../../shaders/shared/params.wgsl");
+const COUNTERS: &str = include_str!("../../../shaders/shared/counters.wgsl");
+const ROWS: &str = include_str!("../../../shaders/shared/rows.wgsl");
+const NEAREST: &str = include_str!("../../../shaders/shared/nearest.wgsl");
+const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
+const DISTANCE: &str = include_str!("../../../shaders/shared/distance.wgsl");
+
+/// The WGSL of `kernel`, for values stored and laid out so, under `form`.
+pub(super) fn source(kernel: Kernel, form: Form, stored: Stored, layout: &Layout) -> String {
+    let wanted = layout.wanted;
+    // In `neighborhoods` what is kept are the reverse neighbours.
+    let kept = if kernel == Kernel::Neighborhoods { wanted.reverse } else { wanted.width };
+    let constants = [
+        ("GROUP", GROUP),
+        ("WIDTH", kept as u32),
+        ("ROW", wanted.width as u32),
+        ("FORWARD", wanted.forward as u32),
+        ("STRIDE", layout.stride() as u32),
+        ("TABLE", layout.table),
+        ("TABLE_BITS", layout.table.trailing_zeros()),
+    ];
+    let mut text = String::new();
+    for (name, value) in constants {
+        writeln!(text, "const {name}: u32 = {value}u;").expect("writing to a string");
+    }
+    let data = data(stored, layout.shards) + &metric(form) + DISTANCE;
+    let parts: &[&str] = match kernel {
+        Kernel::OfferLists => {
+            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/offer_lists.wgsl")]
+        }
+        Kernel::FillRandom => {
+            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/fill_random.wgsl")]
+        }
+        Kernel::CountEdges | Kernel::GiveRoom | Kernel::PutEdges => {
+            &[PARAMS, ROWS, NEAREST, include_str!("../../../shaders/reverse_edges.wgsl")]
+        }
+        Kernel::Neighborhoods => &[PARAMS, ROWS, NEAREST, include_str!("../../../shaders/neighborhoods.wgsl")],
+        Kernel::LocalJoin => {
+            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/local_join.wgsl")]
+        }
+    };
+    parts.iter().for_each(|part| text.push_str(part));
+    text
+}
+
+/// `load(row, q)`: four values of a row, from as many bindings as the data takes.
+fn data(stored: Stored, shards: usize) -> String {
+    let (quad, floats) = stored.quad();
+    let mut text = String::new();
+    for s in 0..shards {
+        writeln!(text, "@group(1) @binding({s}) var<storage, read> data{s}: array<{quad}>;").expect("a string");
+    }
+    writeln!(text, "fn fetch(row: u32, q: u32) -> {quad} {{").expect("a string");
+    if shards == 1 {
+        text.push_str("    return data0[row * params.quads + q];\n}\n");
+    } else {
+        text.push_str("    let at = row % params.shard_rows * params.quads + q;\n    switch row / params.shard_rows {\n");
+        for s in 1..shards {
+            writeln!(text, "        case {s}u: {{ return data{s}[at]; }}").expect("a string");
+        }
+        text.push_str("        default: { return data0[at]; }\n    }\n}\n");
+    }
+    writeln!(text, "fn load(row: u32, q: u32) -> vec4<f32> {{ let quad = fetch(row, q); return {floats}; }}")
+        .expect("a string");
+    text
+}
+
+/// `start`, `step` and `finish` of a metric.
+fn metric(form: Form) -> String {
+    macro_rules! body {
+        ($name:literal) => {
+            include_str!(concat!("../../../shaders/shared/metrics/", $name, ".wgsl")).to_owned()
+        };
+    }
+    match form {
+        Form::L2 => body!("squared_differences"),
+        Form::Angular { .. } => body!("angle"),
+        Form::Inner => body!("negative_dot"),
+        Form::Coordinates(Coordinates::Manhattan) => body!("manhattan"),
+        Form::Coordinates(Coordinates::Chebyshev) => body!("chebyshev"),
+        Form::Coordinates(Coordinates::Minkowski(p)) => format!("const POWER: f32 = {p:?};\n") + &body!("minkowski"),
+        Form::Coordinates(Coordinates::Hamming) => body!("hamming"),
+        Form::Coordinates(Coordinates::Canberra) => body!("canberra"),
+        Form::Coordinates(Coordinates::BrayCurtis) => body!("braycurtis"),
+    }
+}

@@ -1,0 +1,182 @@
+//! The conformance suite: what every executor must do, run over the CPU's and, where there is an adapter (Mesa's lavapipe
+//! will do), the GPU's. Without an adapter the GPU half says so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
+
+#![cfg(feature = "gpu")]
+
+mod common;
+
+use nndescent::{Algorithm, BuildError, Built, Device, GpuError, GpuSelector, KnnGraph, Metric, NnDescent, Points, eval, exact};
+use half::f16;
+use std::sync::Mutex;
+
+/// One build at a time: software adapters share the cores.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// The first adapter, software included.
+fn device() -> Option<Device> {
+    let found = nndescent::gpu::adapters();
+    if found.is_empty() {
+        assert!(std::env::var_os("NNDESCENT_REQUIRE_GPU").is_none(), "NNDESCENT_REQUIRE_GPU is set, but there is no adapter");
+        eprintln!("ignored: no GPU adapter");
+    }
+    found.first().map(|adapter| Device::Gpu(GpuSelector::Index(adapter.index)))
+}
+
+fn digits() -> (Vec<f32>, usize, usize) {
+    common::digits()
+}
+
+fn build(builder: &NnDescent, device: Device, points: &Points) -> Built {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    builder.clone().device(device).algorithm(Algorithm::NnDescent).recall_sample(0).graph(points).expect("builds")
+}
+
+/// Rows complete, ascending by (distance, id), distinct, without themselves, with true distances.
+fn check_rows(graph: &KnnGraph, k: usize, metric: Metric, rows: &dyn Fn(usize) -> Vec<f32>) {
+    for i in 0..graph.n() {
+        let (ids, distances) = (graph.neighbors(i), graph.distances(i));
+        assert_eq!(ids.len(), k, "row {i}");
+        assert!(ids.iter().all(|&id| (id as usize) < graph.n() && id as usize != i), "row {i}: {ids:?}");
+        let pairs: Vec<(f32, u32)> = distances.iter().copied().zip(ids.iter().copied()).collect();
+        assert!(pairs.windows(2).all(|w| w[0].0.total_cmp(&w[1].0).then(w[0].1.cmp(&w[1].1)).is_lt()), "row {i}: {pairs:?}");
+        if i % 97 == 0 {
+            for (d, id) in pairs {
+                let right = metric.distance(&rows(i), &rows(id as usize));
+                assert!((f64::from(d) - right).abs() <= 1e-4 * right.abs().max(1.0), "row {i}, {id}: {d} is not {right}");
+            }
+        }
+    }
+}
+
+const METRICS: [&str; 12] = [
+    "euclidean", "sqeuclidean", "cosine", "dot", "inner_product", "manhattan", "chebyshev", "minkowski(3)", "hamming",
+    "correlation", "canberra", "braycurtis",
+];
+
+fn metric(name: &str) -> Metric {
+    match name {
+        "minkowski(3)" => Metric::Minkowski { p: 3.0 },
+        _ => name.parse().expect("a metric"),
+    }
+}
+
+#[test]
+fn both_executors_build_good_graphs_with_every_metric() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    for name in METRICS {
+        let metric = metric(name);
+        let builder = NnDescent::new(metric).n_neighbors(10).seed(3);
+        let truth = exact::graph(&points, metric, 10).unwrap();
+        let recall = |device| {
+            let built = build(&builder, device, &points);
+            check_rows(&built.graph, 10, metric, &|i| data[i * dim..(i + 1) * dim].to_vec());
+            eval::recall(&built.graph, &truth).unwrap()
+        };
+        let (on_cpu, on_gpu) = (recall(Device::Cpu), recall(gpu.clone()));
+        assert!((on_cpu - on_gpu).abs() < 0.005 || on_gpu > on_cpu, "{name}: {on_gpu} on the GPU, {on_cpu} on the CPU");
+    }
+}
+
+#[test]
+fn the_same_bytes_on_every_run() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let builder = NnDescent::new(Metric::Euclidean).n_neighbors(12).seed(9);
+    let first = build(&builder, gpu.clone(), &points);
+    let second = build(&builder, gpu, &points);
+    assert_eq!(first.graph, second.graph);
+    let counts = |built: &Built| built.report.rounds.iter().map(|r| (r.distances, r.traffic)).collect::<Vec<_>>();
+    assert_eq!(counts(&first), counts(&second));
+}
+
+#[test]
+fn rounds_are_one_submission_and_a_few_bytes() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let built = build(&NnDescent::new(Metric::Euclidean), gpu, &points);
+    assert!(!built.report.rounds.is_empty());
+    for round in &built.report.rounds {
+        let traffic = round.traffic.expect("a GPU's rounds have traffic");
+        assert_eq!((traffic.submissions, traffic.dispatches, traffic.read_bytes), (1, 5, 16));
+    }
+}
+
+#[test]
+fn other_values_stay_as_they_are() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let bytes: Vec<u8> = data.iter().map(|v| *v as u8).collect();
+    let signed: Vec<i8> = data.iter().map(|v| *v as i8 - 8).collect();
+    let halves: Vec<f16> = data.iter().map(|v| f16::from_f32(*v)).collect();
+    let builder = NnDescent::new(Metric::Euclidean).n_neighbors(8);
+    let wide = build(&builder, gpu.clone(), &Points::dense(&data, n, dim).unwrap());
+    for (name, points) in [
+        ("u8", Points::dense(&bytes, n, dim).unwrap()),
+        ("i8", Points::dense(&signed, n, dim).unwrap()),
+        ("f16", Points::dense(&halves, n, dim).unwrap()),
+    ] {
+        let built = build(&builder, gpu.clone(), &points);
+        assert!(built.report.executor.contains(&format!("{name} rows")), "{}", built.report.executor);
+        assert_eq!(built.graph, wide.graph, "{name}: whole numbers have the same distances");
+    }
+}
+
+#[test]
+fn rows_are_complete_on_hard_data() {
+    let Some(gpu) = device() else { return };
+    let copies: Vec<f32> = (0..2000).flat_map(|i| [(i % 20) as f32, (i % 20 * 7 % 11) as f32, 1.0]).collect();
+    let constant = vec![1.0f32; 300 * 5];
+    let few: Vec<f32> = (0..17).map(|i| i as f32).collect();
+    for (name, data, dim, k) in [("copies", &copies, 3, 15), ("constant", &constant, 5, 15), ("few", &few, 1, 16)] {
+        let n = data.len() / dim;
+        let points = Points::dense(data, n, dim).unwrap();
+        for trees in [0, 6] {
+            let built = build(&NnDescent::new(Metric::Euclidean).n_neighbors(k).n_trees(trees), gpu.clone(), &points);
+            check_rows(&built.graph, k, Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+            if trees > 0 && name == "copies" {
+                let of_copies = (0..n).filter(|&i| built.graph.distances(i).iter().all(|d| *d == 0.0)).count();
+                assert!(of_copies * 1000 >= n * 999, "{of_copies} of {n} rows found their copies");
+            }
+        }
+    }
+}
+
+#[test]
+fn starts_from_a_graph_and_widens_for_a_target() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let truth = exact::graph(&points, Metric::Euclidean, 10).unwrap();
+    let builder = NnDescent::new(Metric::Euclidean).n_neighbors(10).n_trees(0);
+    let warm = build(&builder.clone().init_graph(&truth).n_iters(0), gpu.clone(), &points);
+    assert_eq!(eval::recall(&warm.graph, &truth).unwrap(), 1.0);
+
+    let weak = builder.n_trees(2).max_candidates(3).n_iters(2).recall_sample(200).target_recall(0.98);
+    let built = weak.device(gpu).graph(&points).unwrap();
+    let target = built.report.target.unwrap();
+    assert!(target.reached && target.widened > 0, "{target:?}");
+    assert!(eval::recall(&built.graph, &truth).unwrap() > 0.97);
+}
+
+#[test]
+fn what_cannot_run_is_an_error() {
+    let points = Points::dense(&[0.0f32, 1.0, 2.0, 3.0], 4, 1).unwrap();
+    let asked = |name: &str| NnDescent::new(Metric::Euclidean).n_neighbors(2).device(name.parse().unwrap());
+    let message = asked("no such gpu").graph(&points).unwrap_err().to_string();
+    assert!(message.starts_with("no GPU adapter for `no such gpu`; there is"), "{message}");
+    let error = asked("gpu").algorithm(Algorithm::Exact).graph(&points).unwrap_err();
+    assert_eq!(error, BuildError::Gpu(GpuError::Unsupported { what: "exact search".into() }));
+}
+
+#[test]
+fn auto_takes_no_software_adapter() {
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let built = NnDescent::new(Metric::Euclidean).algorithm(Algorithm::NnDescent).graph(&points).unwrap();
+    assert!(built.report.executor.starts_with("cpu"), "{}", built.report.executor);
+    assert!(built.report.reason.unwrap().contains("too little for a GPU"));
+}
