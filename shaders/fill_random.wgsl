@@ -25,12 +25,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let step = looked_at + lane;
         // Without overflow: both are below n, and n below 2^31.
         let other = (start + step) % params.n;
-        let wanted = step < params.n && other != row && !is_kept(other << 1u);
-        var d = FAR;
-        if wanted {
-            d = distance_between(row, other);
+        if step < params.n && other != row {
+            offer(distance_between(row, other), other << 1u | 1u);
         }
-        offer(lane, wanted, d, other << 1u | 1u);
+        settle(lane);
         looked_at += GROUP;
     }
     write_row(row, lane);

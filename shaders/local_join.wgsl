@@ -5,27 +5,31 @@
 @group(0) @binding(4) var<storage, read> near: array<u32>;
 
 var<workgroup> seen: array<atomic<u32>, TABLE>;
-var<workgroup> seen_count: atomic<u32>;
 var<workgroup> waiting: array<u32, WAITING>;
 var<workgroup> waiting_count: atomic<u32>;
 var<workgroup> waiting_now: u32;
-var<workgroup> seen_now: u32;
 var<workgroup> steps_now: u32;
-const WAITING: u32 = 2u * GROUP;
+// Candidates visited between two looks at how many wait.
+const VISITED: u32 = 2u * CHUNK;
+const WAITING: u32 = VISITED + CHUNK;
 
-// Whether `id` was not in the set; it is now. Open addressing; the set is never more than three quarters full.
+// Whether `id` was not in the set; it is now. Open addressing; the set is never more than three quarters full. Most are
+// there already, which a load tells without an exchange.
 fn see(id: u32) -> bool {
     var slot = (id * 2654435769u) >> (32u - TABLE_BITS);
     loop {
-        let found = atomicCompareExchangeWeak(&seen[slot], NOBODY, id);
-        if found.exchanged {
-            atomicAdd(&seen_count, 1u);
-            return true;
+        var there = atomicLoad(&seen[slot]);
+        if there == NOBODY {
+            let found = atomicCompareExchangeWeak(&seen[slot], NOBODY, id);
+            if found.exchanged {
+                return true;
+            }
+            there = found.old_value;
         }
-        if found.old_value == id {
+        if there == id {
             return false;
         }
-        if found.old_value != NOBODY {
+        if there != NOBODY {
             slot = (slot + 1u) & (TABLE - 1u);
         }
     }
@@ -37,45 +41,25 @@ fn forget(row: u32, lane: u32) {
     for (var s = lane; s < TABLE; s += GROUP) {
         atomicStore(&seen[s], NOBODY);
     }
-    if lane == 0u {
-        atomicStore(&seen_count, 0u);
-    }
     workgroupBarrier();
-    for (var r = lane; r < WIDTH; r += GROUP) {
-        let id = kept_ids[r];
+    for (var r = lane; r <= WIDTH; r += GROUP) {
+        var id = row << 1u;
+        if r < WIDTH {
+            id = kept_ids[r];
+        }
         if id != NOBODY {
             see(id >> 1u);
         }
     }
-    if lane == 0u {
-        see(row);
-    }
     workgroupBarrier();
 }
 
-// Evaluates the last GROUP (or, at the end, fewer) of those waiting.
+// Evaluates the last CHUNK (or, at the end, fewer) of those waiting.
 fn evaluate(row: u32, lane: u32, count: u32) {
-    let taken = min(count, GROUP);
-    let wanted = lane < taken;
-    var id = 0u;
-    var d = FAR;
-    if wanted {
-        id = waiting[count - taken + lane];
-        d = distance_between(row, id);
+    for (var w = count - min(count, CHUNK) + lane; w < count; w += GROUP) {
+        offer(distance_between(row, waiting[w]), waiting[w] << 1u | 1u);
     }
-    offer(lane, wanted, d, id << 1u | 1u);
-    if lane == 0u {
-        atomicStore(&waiting_count, count - taken);
-    }
-    workgroupBarrier();
-}
-
-fn waiting_ones(lane: u32) -> u32 {
-    workgroupBarrier();
-    if lane == 0u {
-        waiting_now = atomicLoad(&waiting_count);
-    }
-    return workgroupUniformLoad(&waiting_now);
+    settle(lane);
 }
 
 // Before which step the candidates through each neighbour end. Those before the first are the row's own new neighbours.
@@ -131,34 +115,46 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         return;
     }
     keep_row(row, lane);
-    forget(row, lane);
     var distances = 0u;
-    for (var t = 0u; t < steps; t += GROUP) {
-        if t + lane < steps {
-            let id = candidate(row, all, t + lane);
+    var t = 0u;
+    var left = 0u;
+    // How many are in the set.
+    var known = TABLE;
+    loop {
+        if known + VISITED > TABLE / 4u * 3u {
+            forget(row, lane);
+            known = WIDTH + 1u;
+        }
+        for (var mine = t + lane; mine < min(t + VISITED, steps); mine += GROUP) {
+            let id = candidate(row, all, mine);
             if see(id) {
                 waiting[atomicAdd(&waiting_count, 1u)] = id;
             }
         }
-        let count = waiting_ones(lane);
-        if count >= GROUP {
-            evaluate(row, lane, count);
-            distances += GROUP;
+        t += VISITED;
+        workgroupBarrier();
+        if lane == 0u {
+            waiting_now = atomicLoad(&waiting_count);
+        }
+        let seen_here = workgroupUniformLoad(&waiting_now);
+        known += seen_here - left;
+        left = seen_here;
+        // Those waiting must be offered before they can be forgotten, and while there is room.
+        let is_last = t >= steps;
+        let must_all = is_last || known + VISITED > TABLE / 4u * 3u;
+        while left >= CHUNK || (left > 0u && must_all) {
+            evaluate(row, lane, left);
+            distances += min(left, CHUNK);
+            left -= min(left, CHUNK);
+        }
+        if is_last {
+            break;
         }
         if lane == 0u {
-            seen_now = atomicLoad(&seen_count);
+            atomicStore(&waiting_count, left);
         }
-        if workgroupUniformLoad(&seen_now) + GROUP > TABLE / 4u * 3u {
-            // Those waiting must be offered before they can be forgotten.
-            let rest = waiting_ones(lane);
-            evaluate(row, lane, rest);
-            distances += rest;
-            forget(row, lane);
-        }
+        workgroupBarrier();
     }
-    let rest = waiting_ones(lane);
-    evaluate(row, lane, rest);
-    distances += rest;
     write_row(row, lane);
     if lane == 0u {
         count_work(atomicLoad(&entered), distances);

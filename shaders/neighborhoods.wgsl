@@ -40,14 +40,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     keep_nobody(lane);
     let count = counts[row];
     let first = cursors[row] - count;
-    for (var e = 0u; e < count; e += GROUP) {
-        var id = NOBODY;
-        var d = FAR;
-        if e + lane < count {
-            id = edge_ids[first + e + lane];
-            d = edge_distances[first + e + lane];
+    for (var e = 0u; e < count; e += CHUNK) {
+        for (var mine = e + lane; mine < min(e + CHUNK, count); mine += GROUP) {
+            let id = edge_ids[first + mine];
+            if !is_held(id) {
+                offer(edge_distances[first + mine], id);
+            }
         }
-        offer(lane, id != NOBODY && !is_held(id), d, id);
+        settle(lane);
     }
     let base = row * (1u + FORWARD + WIDTH);
     var all = 0u;

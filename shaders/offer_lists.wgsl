@@ -11,20 +11,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = owners[place];
     let span = spans[place];
     keep_row(row, lane);
-    for (var at = span.x; at < span.y; at += GROUP) {
-        let mine = at + lane;
-        var other = row;
-        if mine < span.y {
-            other = ids[mine];
+    for (var at = span.x; at < span.y; at += CHUNK) {
+        for (var mine = at + lane; mine < min(at + CHUNK, span.y); mine += GROUP) {
+            let other = ids[mine];
+            if other != row {
+                offer(distance_between(row, other), other << 1u | 1u);
+            }
         }
-        var d = FAR;
-        if other != row {
-            d = distance_between(row, other);
-        }
-        offer(lane, other != row, d, other << 1u | 1u);
+        settle(lane);
     }
     write_row(row, lane);
     if lane == 0u {
         count_work(0u, span.y - span.x - 1u);
+        if kept_ids[WIDTH - 1u] == NOBODY {
+            atomicAdd(&counters[3], 1u);
+        }
     }
 }

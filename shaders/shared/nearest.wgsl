@@ -1,5 +1,5 @@
 // The WIDTH nearest that a workgroup has been offered, ascending by (distance, id). What is kept does not depend on the order
-// of offers. WIDTH and GROUP are constants put before this text.
+// of offers. WIDTH, GROUP and CHUNK are constants put before this text.
 const FAR: f32 = 3.4028234e38;
 const NOBODY: u32 = 0xffffffffu;
 
@@ -7,8 +7,8 @@ var<workgroup> kept_distances: array<f32, WIDTH>;
 var<workgroup> kept_ids: array<u32, WIDTH>;
 var<workgroup> next_distances: array<f32, WIDTH>;
 var<workgroup> next_ids: array<u32, WIDTH>;
-var<workgroup> offered_distances: array<f32, GROUP>;
-var<workgroup> offered_ids: array<u32, GROUP>;
+var<workgroup> offered_distances: array<f32, CHUNK>;
+var<workgroup> offered_ids: array<u32, CHUNK>;
 var<workgroup> offers: atomic<u32>;
 var<workgroup> offers_made: u32;
 var<workgroup> entered: atomic<u32>;
@@ -26,14 +26,18 @@ fn is_kept(id: u32) -> bool {
     return false;
 }
 
-// Every invocation offers one neighbour, or none. Those offered together are distinct. Uniform control flow only.
-fn offer(lane: u32, wanted: bool, distance: f32, id: u32) {
+// Offers a neighbour. Those offered until they are settled are distinct, and at most CHUNK.
+fn offer(distance: f32, id: u32) {
     let d = min(distance, FAR);
-    if wanted && nearer(d, id, kept_distances[WIDTH - 1u], kept_ids[WIDTH - 1u]) && !is_kept(id) {
+    if nearer(d, id, kept_distances[WIDTH - 1u], kept_ids[WIDTH - 1u]) && !is_kept(id) {
         let place = atomicAdd(&offers, 1u);
         offered_distances[place] = d;
         offered_ids[place] = id;
     }
+}
+
+// Keeps the nearest of those kept and those offered. Uniform control flow only; begins and ends with a barrier.
+fn settle(lane: u32) {
     workgroupBarrier();
     if lane == 0u {
         offers_made = atomicLoad(&offers);
@@ -47,32 +51,30 @@ fn offer(lane: u32, wanted: bool, distance: f32, id: u32) {
 
 // Everyone's rank among kept and offered is its place.
 fn merge(lane: u32, count: u32) {
-    if lane < count {
-        let d = offered_distances[lane];
-        let id = offered_ids[lane];
+    for (var m = lane; m < WIDTH + count; m += GROUP) {
+        var d: f32;
+        var id: u32;
         var rank = 0u;
-        for (var r = 0u; r < WIDTH; r++) {
-            rank += u32(nearer(kept_distances[r], kept_ids[r], d, id));
+        if m < WIDTH {
+            d = kept_distances[m];
+            id = kept_ids[m];
+            rank = m;
+        } else {
+            d = offered_distances[m - WIDTH];
+            id = offered_ids[m - WIDTH];
+            for (var r = 0u; r < WIDTH; r++) {
+                rank += u32(nearer(kept_distances[r], kept_ids[r], d, id));
+            }
         }
-        for (var o = 0u; o < count; o++) {
+        for (var o = 0u; o < count && rank < WIDTH; o++) {
             rank += u32(nearer(offered_distances[o], offered_ids[o], d, id));
         }
         if rank < WIDTH {
             next_distances[rank] = d;
             next_ids[rank] = id;
-            atomicAdd(&entered, 1u);
-        }
-    }
-    for (var r = lane; r < WIDTH; r += GROUP) {
-        let d = kept_distances[r];
-        let id = kept_ids[r];
-        var rank = r;
-        for (var o = 0u; o < count; o++) {
-            rank += u32(nearer(offered_distances[o], offered_ids[o], d, id));
-        }
-        if rank < WIDTH {
-            next_distances[rank] = d;
-            next_ids[rank] = id;
+            if m >= WIDTH {
+                atomicAdd(&entered, 1u);
+            }
         }
     }
     workgroupBarrier();

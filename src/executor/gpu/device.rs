@@ -52,7 +52,7 @@ impl Gpu {
             device,
             queue,
             name,
-            allowed: Allowed::of(&limits),
+            allowed: Allowed::of(&limits, &info),
             lost,
             bytes: AtomicU64::new(0),
             submissions: AtomicU64::new(0),

@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::error::GpuError;
 
-/// Invocations of a workgroup.
-pub(super) const GROUP: u32 = 64;
+/// Neighbours offered to a row before those that stay are settled: few barriers, yet a bound that tightens.
+pub(super) const CHUNK: u32 = 128;
 
 /// `Params` of shaders/shared/params.wgsl.
 #[repr(C)]
@@ -34,16 +34,19 @@ pub(super) struct Allowed {
     pub workgroup: u32,
     /// Workgroups of a dispatch in one dimension.
     pub groups: u32,
+    /// Invocations in the largest subgroup.
+    pub subgroup: u32,
 }
 
 impl Allowed {
-    pub(super) fn of(limits: &wgpu::Limits) -> Self {
+    pub(super) fn of(limits: &wgpu::Limits, info: &wgpu::AdapterInfo) -> Self {
         Self {
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,
             bindings: limits.max_storage_buffers_per_shader_stage,
             workgroup: limits.max_compute_workgroup_storage_size,
             groups: limits.max_compute_workgroups_per_dimension,
+            subgroup: info.subgroup_max_size,
         }
     }
 }
@@ -72,6 +75,8 @@ pub(super) struct Layout {
     pub table: u32,
     /// Workgroups of one dispatch.
     pub groups: u32,
+    /// Invocations of a workgroup.
+    pub group: u32,
 }
 
 /// Storage bindings of the kernel with most of them, the data's not counted: `offer_lists`.
@@ -97,11 +102,13 @@ impl Layout {
                 return Err(GpuError::TooLarge { what, bytes, limit: most });
             }
         }
+        // Two subgroups, so that one computes while the other waits for memory; software has to take turns at every barrier.
+        let group = (2 * allowed.subgroup).clamp(16, 64);
         let table = table(wanted.width, wanted.stride(), allowed.workgroup)?;
         let candidates = ((wanted.forward + wanted.reverse).pow(2) as f64).min(wanted.n as f64);
         let operations = candidates * (wanted.quads * 12) as f64;
         let groups = (DISPATCH_OPERATIONS / operations).clamp(64.0, f64::from(allowed.groups)) as u32;
-        Ok(Self { wanted, shard_rows, shards, table, groups })
+        Ok(Self { wanted, shard_rows, shards, table, groups, group })
     }
 
     /// Bytes on the device.
@@ -148,8 +155,8 @@ impl Wanted {
 /// The largest set of candidates that fits beside what `nearest.wgsl` and `local_join.wgsl` keep in workgroup memory; of
 /// these at most 1,024: what most rows meet, and soon emptied.
 fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
-    let beside = 16 * width as u32 + 16 * GROUP + 4 * stride as u32 + 64;
-    let least = 4 * GROUP.max(2 * width as u32).next_power_of_two();
+    let beside = 16 * width as u32 + 20 * CHUNK + 4 * stride as u32 + 64;
+    let least = (4 * CHUNK).max(4 * width as u32).next_power_of_two();
     let mut table = 1024.max(least);
     while 4 * table + beside > workgroup {
         table /= 2;
@@ -166,7 +173,7 @@ mod tests {
     use super::*;
 
     const WEB_GPU: Allowed =
-        Allowed { binding: 128 << 20, buffer: 256 << 20, bindings: 8, workgroup: 16_384, groups: 65_535 };
+        Allowed { binding: 128 << 20, buffer: 256 << 20, bindings: 8, workgroup: 16_384, groups: 65_535, subgroup: 32 };
 
     fn wanted(n: usize, quads: usize) -> Wanted {
         Wanted { n, quads, quad_bytes: 16, width: 30, forward: 24, reverse: 12 }
@@ -203,7 +210,7 @@ mod tests {
     fn the_table_fits_in_workgroup_memory() {
         for width in [1, 20, 45, 200, 300] {
             let table = table(width, 37, 16_384).unwrap();
-            assert!(table.is_power_of_two() && 4 * table + 16 * width as u32 + 16 * GROUP + 4 * 37 + 64 <= 16_384);
+            assert!(table.is_power_of_two() && 4 * table + 16 * width as u32 + 20 * CHUNK + 4 * 37 + 64 <= 16_384);
             assert!(table as usize > 2 * width);
         }
     }

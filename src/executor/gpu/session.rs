@@ -59,7 +59,17 @@ pub(super) struct GpuSession<'p> {
     stage: Stage,
     init_distances: u64,
     trees_grown: u64,
+    /// Rows with unused places.
+    rows_not_full: u32,
     dispatches: u64,
+}
+
+/// What kernels counted.
+struct Counted {
+    updates: u64,
+    distances: u64,
+    /// Rows with unused places, after lists were offered.
+    not_full: u32,
 }
 
 /// Everything whose size or text hangs on the plan.
@@ -86,7 +96,7 @@ impl<'p> GpuSession<'p> {
         let stored = stored(dense, plan.metric.form());
         let layout = Layout::new(wanted(dense, plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.bytes(), Relaxed);
-        let stage = Stage::new(&gpu, layout, plan, stored)?;
+        let stage = Stage::new(&gpu, layout, plan)?;
         let Settled { space, order, bounds, .. } = settle(dense, plan);
         let mut place = vec![0; order.len()];
         order.iter().enumerate().for_each(|(at, &point)| place[point as usize] = at as u32);
@@ -103,6 +113,7 @@ impl<'p> GpuSession<'p> {
             stage,
             init_distances: 0,
             trees_grown: 0,
+            rows_not_full: points.n() as u32,
             dispatches: 0,
         };
         session.write_rows(&RowTable::new(points.n(), plan.width))?;
@@ -141,9 +152,10 @@ impl<'p> GpuSession<'p> {
 
     /// Runs a kernel over all rows (or places).
     fn record(&mut self, encoder: &mut wgpu::CommandEncoder, kernel: Kernel, rows: usize) -> Result<(), GpuError> {
+        self.stage.prepare(&self.gpu, kernel, self.plan.metric.form(), self.stored)?;
         let stage = &self.stage;
         let pipeline = &stage.pipelines[&kernel];
-        let groups = (rows as u32).div_ceil(kernel.rows_per_group());
+        let groups = (rows as u32).div_ceil(kernel.rows_per_group(stage.layout.group));
         for (first, count) in stage.layout.dispatches(groups) {
             let slots = kernel.bindings().iter().map(|&(binding, slot)| {
                 let buffer = if slot == Slot::Params { &stage.params[&first] } else { &stage.buffers[&slot] };
@@ -175,12 +187,12 @@ impl<'p> GpuSession<'p> {
         Ok(())
     }
 
-    /// Submits what `record` records, and returns the counters: updates and distances.
+    /// Submits what `record` records, and returns what it counted.
     fn run(
         &mut self,
         during: &'static str,
         record: impl FnOnce(&mut Self, &mut wgpu::CommandEncoder) -> Result<(), GpuError>,
-    ) -> Result<(u64, u64), GpuError> {
+    ) -> Result<Counted, GpuError> {
         let mut encoder = self.gpu.encoder(during)?;
         encoder.clear_buffer(&self.stage.buffers[&Slot::Counters], 0, None);
         record(self, &mut encoder)?;
@@ -189,7 +201,8 @@ impl<'p> GpuSession<'p> {
         self.gpu.submit_and_read(during, encoder, from, |bytes| {
             bytemuck::bytes_of_mut(&mut counters).copy_from_slice(bytes);
         })?;
-        Ok((u64::from(counters[0]), u64::from(counters[1]) | u64::from(counters[2]) << 32))
+        let [updates, low, high, not_full] = counters;
+        Ok(Counted { updates: updates.into(), distances: u64::from(low) | u64::from(high) << 32, not_full })
     }
 
     fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
@@ -216,9 +229,9 @@ impl<'p> GpuSession<'p> {
         ] {
             self.gpu.write(&self.stage.buffers[&slot], 0, contents)?;
         }
-        let (_, distances) =
-            self.run(during, |this, encoder| this.record(encoder, Kernel::OfferLists, owners.len()))?;
-        self.init_distances += distances;
+        let counted = self.run(during, |this, encoder| this.record(encoder, Kernel::OfferLists, owners.len()))?;
+        self.init_distances += counted.distances;
+        self.rows_not_full = counted.not_full;
         Ok(())
     }
 
@@ -257,9 +270,13 @@ impl<'p> GpuSession<'p> {
     }
 
     fn fill_random(&mut self) -> Result<(), GpuError> {
+        if self.rows_not_full == 0 {
+            return Ok(());
+        }
         let n = self.order.len();
-        let (_, distances) = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
-        self.init_distances += distances;
+        let counted = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
+        self.init_distances += counted.distances;
+        self.rows_not_full = 0;
         Ok(())
     }
 
@@ -331,7 +348,7 @@ impl Session for GpuSession<'_> {
         tick(0.0)?;
         let start = Instant::now();
         let (n, before, dispatches) = (self.order.len(), self.gpu.traffic(), self.dispatches);
-        let (updates, distances) = self.run("round", |this, encoder| {
+        let counted = self.run("round", |this, encoder| {
             encoder.clear_buffer(&this.stage.buffers[&Slot::Counts], 0, None);
             encoder.clear_buffer(&this.stage.buffers[&Slot::Total], 0, None);
             let kernels = [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
@@ -344,6 +361,7 @@ impl Session for GpuSession<'_> {
             dispatches: self.dispatches - dispatches,
             read_bytes: after.1 - before.1,
         };
+        let Counted { updates, distances, .. } = counted;
         Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64(), traffic: Some(traffic) })
     }
 
@@ -351,7 +369,7 @@ impl Session for GpuSession<'_> {
         let old = self.read_rows()?;
         let layout = Layout::new(wanted(self.points.as_dense(), plan, self.stored), self.gpu.allowed)?;
         self.gpu.bytes.store(layout.bytes(), Relaxed);
-        self.stage = Stage::new(&self.gpu, layout, plan, self.stored)?;
+        self.stage = Stage::new(&self.gpu, layout, plan)?;
         self.plan = plan.clone();
         let mut rows = RowTable::new(self.order.len(), plan.width);
         for (to, from) in rows.slots.chunks_exact_mut(plan.width).zip(old.slots.chunks_exact(old.width)) {
@@ -360,6 +378,7 @@ impl Session for GpuSession<'_> {
             }
         }
         self.write_rows(&rows)?;
+        self.rows_not_full = self.order.len() as u32;
         self.grow_trees(tick)?;
         Ok(self.fill_random()?)
     }
@@ -379,7 +398,7 @@ impl Session for GpuSession<'_> {
 }
 
 impl Stage {
-    fn new(gpu: &Gpu, layout: Layout, plan: &Plan, stored: Stored) -> Result<Self, GpuError> {
+    fn new(gpu: &Gpu, layout: Layout, plan: &Plan) -> Result<Self, GpuError> {
         let n = layout.wanted.n as u64;
         let mut buffers = HashMap::new();
         let slots = [
@@ -402,12 +421,16 @@ impl Stage {
         for (first, _) in layout.dispatches(n as u32) {
             params.insert(first, gpu.uniform(bytemuck::bytes_of(&parameters(&layout, plan, first)))?);
         }
-        let mut pipelines = HashMap::new();
-        for kernel in Kernel::ALL {
-            let text = source(kernel, plan.metric.form(), stored, &layout);
-            pipelines.insert(kernel, gpu.pipeline(kernel.name(), kernel.entry(), text)?);
+        Ok(Self { layout, buffers, pipelines: HashMap::new(), params })
+    }
+
+    /// Compiles a kernel when it is first used.
+    fn prepare(&mut self, gpu: &Gpu, kernel: Kernel, form: Form, stored: Stored) -> Result<(), GpuError> {
+        if !self.pipelines.contains_key(&kernel) {
+            let text = source(kernel, form, stored, &self.layout);
+            self.pipelines.insert(kernel, gpu.pipeline(kernel.name(), kernel.entry(), text)?);
         }
-        Ok(Self { layout, buffers, pipelines, params })
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::layout::{GROUP, Layout};
+use super::layout::{CHUNK, Layout};
 use crate::metric::{Coordinates, Form};
 
 /// How values lie in the data.
@@ -131,10 +131,10 @@ impl Kernel {
         matches!(self, Self::OfferLists | Self::FillRandom | Self::LocalJoin)
     }
 
-    /// Rows that a workgroup works on.
-    pub(super) fn rows_per_group(self) -> u32 {
+    /// Rows that a workgroup of `group` invocations works on.
+    pub(super) fn rows_per_group(self, group: u32) -> u32 {
         match self {
-            Self::CountEdges | Self::GiveRoom | Self::PutEdges => GROUP,
+            Self::CountEdges | Self::GiveRoom | Self::PutEdges => group,
             _ => 1,
         }
     }
@@ -153,7 +153,8 @@ pub(super) fn source(kernel: Kernel, form: Form, stored: Stored, layout: &Layout
     // In `neighborhoods` what is kept are the reverse neighbours.
     let kept = if kernel == Kernel::Neighborhoods { wanted.reverse } else { wanted.width };
     let constants = [
-        ("GROUP", GROUP),
+        ("GROUP", layout.group),
+        ("CHUNK", CHUNK),
         ("WIDTH", kept as u32),
         ("ROW", wanted.width as u32),
         ("FORWARD", wanted.forward as u32),
