@@ -299,7 +299,9 @@ impl<'a> NnDescent<'a> {
     fn exact_is_cheaper(&self, points: &Points, plan: &Plan) -> bool {
         let points = points.as_dense();
         let cpu_will_do = !matches!(self.params.device, Device::Gpu(_));
-        cpu_will_do && self.params.algorithm == Algorithm::Auto && cost::exact(points, plan) <= cost::descent(points, plan)
+        cpu_will_do
+            && self.params.algorithm == Algorithm::Auto
+            && cost::exact(points, plan) <= cost::descent(points, plan)
     }
 
     fn tick(&self, phase: Phase, round: usize, plan: &Plan, updates: u64, fraction: f32) -> Result<(), BuildError> {

@@ -16,6 +16,11 @@ use serde_json::Value;
 const N: usize = 600;
 const DIM: usize = 8;
 
+#[cfg(feature = "gpu")]
+const GPU_MESSAGE: &str = "no GPU adapter for `nonesuch`; there is";
+#[cfg(not(feature = "gpu"))]
+const GPU_MESSAGE: &str = "this build has no GPU executor";
+
 fn values(n: usize, dim: usize) -> Vec<f32> {
     let mut rng = StdRng::seed_from_u64(1);
     (0..n * dim).map(|i| rng.random::<f32>() + (i / dim % 7) as f32).collect()
@@ -153,7 +158,7 @@ fn wrong_arguments() {
         ("graph IN --metric euclidian -o OUT", "unknown metric `euclidian`: did you mean `euclidean`?"),
         ("graph IN --metric minkowski -o OUT", "metric `minkowski` needs the argument `p`"),
         ("graph IN --metric minkowski --metric-arg p -o OUT", "NAME=VALUE with a number is needed, as p=3"),
-        ("graph IN --device gpu -o OUT", "device `gpu` is not available: this build has no GPU executor"),
+        ("graph IN --device nonesuch --algorithm nndescent -o OUT", GPU_MESSAGE),
         ("graph IN --algorithm best -o OUT", "unknown algorithm `best`: auto, nndescent or exact"),
         ("graph IN --threads 0 -o OUT", "--threads 0: at least 1 is needed"),
         ("graph IN --target-recall 2 -o OUT", "target_recall = 2, but it must be above 0 and below 1"),

@@ -39,7 +39,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         println!("   workgroup  {} KiB, subgroups {} to {}", a.workgroup_bytes >> 10, a.subgroups.0, a.subgroups.1);
         println!("   kernels    {}", a.variants.join(", "));
         if a.kind == "software" {
-            println!("   software: not taken by `--device auto` or `gpu`; name it (`--device {}`) to use it", first_word(&a.name));
+            println!(
+                "   software: not taken by `--device auto` or `gpu`; name it (`--device {}`) to use it",
+                first_word(&a.name)
+            );
         }
     }
     Ok(())

@@ -135,9 +135,9 @@ fn report(arguments: &Arguments, matrix: &Matrix, built: &Built, load: f64, writ
         .rounds
         .iter()
         .map(|r| {
-            let traffic = r.traffic.map(|t| {
-                json!({"submissions": t.submissions, "dispatches": t.dispatches, "read_bytes": t.read_bytes})
-            });
+            let traffic = r
+                .traffic
+                .map(|t| json!({"submissions": t.submissions, "dispatches": t.dispatches, "read_bytes": t.read_bytes}));
             json!({"updates": r.updates, "distances": r.distances, "seconds": r.seconds, "traffic": traffic})
         })
         .collect();

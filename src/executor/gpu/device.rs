@@ -72,13 +72,21 @@ impl Gpu {
     }
 
     /// Runs `work`; whatever the device finds wrong with it is the error.
-    pub(super) fn checked<T>(&self, during: &'static str, work: impl FnOnce(&wgpu::Device) -> T) -> Result<T, GpuError> {
+    pub(super) fn checked<T>(
+        &self,
+        during: &'static str,
+        work: impl FnOnce(&wgpu::Device) -> T,
+    ) -> Result<T, GpuError> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let result = work(&self.device);
         let errors = [validation.pop(), internal.pop()].map(pollster::block_on);
         let out_of_memory = pollster::block_on(memory.pop());
+        if out_of_memory.is_some() || errors.iter().any(Option::is_some) {
+            // A device that was lost shows first as invalid buffers; polling makes it say so.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+        }
         self.still_there(during)?;
         if out_of_memory.is_some() {
             return Err(GpuError::OutOfMemory { during, bytes: self.bytes.load(Relaxed) });
@@ -135,7 +143,8 @@ impl Gpu {
         entry: &str,
         text: String,
     ) -> Result<wgpu::ComputePipeline, GpuError> {
-        let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(text.into()) };
+        let descriptor =
+            wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(text.into()) };
         self.checked(label, |device| {
             let module = if cfg!(test) || cfg!(debug_assertions) {
                 device.create_shader_module(descriptor)

@@ -17,6 +17,9 @@ mod session;
 #[cfg(feature = "gpu")]
 mod shaders;
 
+#[cfg(all(test, feature = "gpu"))]
+mod twins;
+
 #[cfg(feature = "gpu")]
 pub use adapter::{AdapterSummary, adapters};
 #[cfg(feature = "gpu")]

@@ -162,10 +162,11 @@ impl<'p> GpuSession<'p> {
                 wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }
             });
             let slots: Vec<_> = slots.collect();
-            let data = self.data.iter().zip(0..).map(|(buffer, binding)| wgpu::BindGroupEntry {
-                binding,
-                resource: buffer.as_entire_binding(),
-            });
+            let data = self
+                .data
+                .iter()
+                .zip(0..)
+                .map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
             let data: Vec<_> = data.collect();
             let bind = |index: u32, entries: &[wgpu::BindGroupEntry]| {
                 self.gpu.checked(kernel.name(), |device| {
@@ -281,7 +282,7 @@ impl<'p> GpuSession<'p> {
     }
 
     /// The rows as they are on the device.
-    fn read_rows(&self) -> Result<RowTable, GpuError> {
+    pub(super) fn read_rows(&self) -> Result<RowTable, GpuError> {
         self.read_first_rows(self.order.len())
     }
 
@@ -303,9 +304,10 @@ impl<'p> GpuSession<'p> {
         Ok(rows)
     }
 
-    fn write_rows(&self, rows: &RowTable) -> Result<(), GpuError> {
+    pub(super) fn write_rows(&self, rows: &RowTable) -> Result<(), GpuError> {
         for (piece, slots) in rows.slots.chunks(1 << 22).enumerate() {
-            let of = |s: u64| if s == EMPTY { (FAR, u32::MAX) } else { (distance(s), id(s) << 1 | u32::from(is_new(s))) };
+            let of =
+                |s: u64| if s == EMPTY { (FAR, u32::MAX) } else { (distance(s), id(s) << 1 | u32::from(is_new(s))) };
             let (distances, ids): (Vec<f32>, Vec<u32>) = slots.iter().map(|&s| of(s)).unzip();
             let offset = (piece as u64) << 24;
             self.gpu.write(&self.stage.buffers[&Slot::RowDistances], offset, bytemuck::cast_slice(&distances))?;
@@ -351,7 +353,8 @@ impl Session for GpuSession<'_> {
         let counted = self.run("round", |this, encoder| {
             encoder.clear_buffer(&this.stage.buffers[&Slot::Counts], 0, None);
             encoder.clear_buffer(&this.stage.buffers[&Slot::Total], 0, None);
-            let kernels = [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
+            let kernels =
+                [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
             kernels.into_iter().try_for_each(|kernel| this.record(encoder, kernel, n))
         })?;
         tick(1.0)?;
@@ -413,7 +416,13 @@ impl Stage {
         for (slot, (label, bytes)) in slots.into_iter().zip(layout.wanted.buffers()) {
             buffers.insert(slot, gpu.buffer(label, bytes)?);
         }
-        let others = [(Slot::ListIds, 4 * n), (Slot::Owners, 4 * n), (Slot::Spans, 8 * n), (Slot::Counters, 16), (Slot::Total, 4)];
+        let others = [
+            (Slot::ListIds, 4 * n),
+            (Slot::Owners, 4 * n),
+            (Slot::Spans, 8 * n),
+            (Slot::Counters, 16),
+            (Slot::Total, 4),
+        ];
         for (slot, bytes) in others {
             buffers.insert(slot, gpu.buffer("lists and counters", bytes)?);
         }

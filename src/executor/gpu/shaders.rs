@@ -75,6 +75,7 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
+    #[cfg(test)]
     pub(super) const ALL: [Self; 7] = [
         Self::OfferLists,
         Self::FillRandom,
@@ -197,7 +198,9 @@ fn data(stored: Stored, shards: usize) -> String {
     if shards == 1 {
         text.push_str("    return data0[row * params.quads + q];\n}\n");
     } else {
-        text.push_str("    let at = row % params.shard_rows * params.quads + q;\n    switch row / params.shard_rows {\n");
+        text.push_str(
+            "    let at = row % params.shard_rows * params.quads + q;\n    switch row / params.shard_rows {\n",
+        );
         for s in 1..shards {
             writeln!(text, "        case {s}u: {{ return data{s}[at]; }}").expect("a string");
         }
@@ -225,5 +228,98 @@ fn metric(form: Form) -> String {
         Form::Coordinates(Coordinates::Hamming) => body!("hamming"),
         Form::Coordinates(Coordinates::Canberra) => body!("canberra"),
         Form::Coordinates(Coordinates::BrayCurtis) => body!("braycurtis"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::gpu::layout::{Allowed, Params, Wanted};
+
+    fn layout(stored: Stored, n: usize) -> Layout {
+        let allowed =
+            Allowed { binding: 1 << 27, buffer: 1 << 28, bindings: 8, workgroup: 16_384, groups: 65_535, subgroup: 32 };
+        let wanted = Wanted { n, quads: 100, quad_bytes: stored.quad_bytes(), width: 20, forward: 15, reverse: 8 };
+        Layout::new(wanted, allowed).unwrap()
+    }
+
+    /// Nothing beyond WebGPU, of which `unpack2x16float` is a part.
+    fn validator() -> naga::valid::Validator {
+        let capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
+    }
+
+    fn parsed(text: &str) -> naga::Module {
+        let module =
+            naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(text)));
+        validator().validate(&module).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+        module
+    }
+
+    /// Every text that could be compiled is valid WGSL with the entry point and the bindings that its kernel names.
+    #[test]
+    fn every_variant_is_valid() {
+        use Coordinates::*;
+        let coordinates = [Manhattan, Chebyshev, Minkowski(3.0), Minkowski(0.5), Hamming, Canberra, BrayCurtis];
+        let forms = [Form::L2, Form::Angular { centered: true }, Form::Inner].into_iter();
+        let mut texts = 0;
+        for form in forms.chain(coordinates.map(Form::Coordinates)) {
+            for stored in [Stored::F32, Stored::F16, Stored::U8, Stored::I8] {
+                for n in [1000, 120_000] {
+                    let layout = layout(stored, n);
+                    for kernel in Kernel::ALL {
+                        let module = parsed(&source(kernel, form, stored, &layout));
+                        check_bindings(&module, kernel);
+                        texts += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(texts, 10 * 4 * 2 * 7);
+    }
+
+    fn check_bindings(module: &naga::Module, kernel: Kernel) {
+        let info = validator().validate(module).unwrap();
+        let entry = module.entry_points.iter().position(|e| e.name == kernel.entry()).expect("the entry point");
+        let mut used: Vec<u32> = module
+            .global_variables
+            .iter()
+            .filter(|(handle, _)| !info.get_entry_point(entry)[*handle].is_empty())
+            .filter_map(|(_, global)| global.binding.filter(|b| b.group == 0))
+            .map(|b| b.binding)
+            .collect();
+        used.sort_unstable();
+        let named: Vec<u32> = kernel.bindings().iter().map(|b| b.0).collect();
+        assert_eq!(used, named, "{}", kernel.name());
+    }
+
+    /// The host's `Params` and the shaders' agree on every offset.
+    #[test]
+    fn params_have_the_same_offsets() {
+        let module = parsed(&source(Kernel::LocalJoin, Form::L2, Stored::F32, &layout(Stored::F32, 100)));
+        let (members, span) = module
+            .types
+            .iter()
+            .find_map(|(_, ty)| match &ty.inner {
+                naga::TypeInner::Struct { members, span } if ty.name.as_deref() == Some("Params") => {
+                    Some((members, *span))
+                }
+                _ => None,
+            })
+            .expect("the shaders have Params");
+        let host = [
+            ("n", std::mem::offset_of!(Params, n)),
+            ("first", std::mem::offset_of!(Params, first)),
+            ("forward", std::mem::offset_of!(Params, forward)),
+            ("reverse", std::mem::offset_of!(Params, reverse)),
+            ("quads", std::mem::offset_of!(Params, quads)),
+            ("shard_rows", std::mem::offset_of!(Params, shard_rows)),
+            ("seed", std::mem::offset_of!(Params, seed)),
+            ("rows", std::mem::offset_of!(Params, rows)),
+        ];
+        let shader: Vec<(&str, usize)> =
+            members.iter().map(|m| (m.name.as_deref().unwrap_or_default(), m.offset as usize)).collect();
+        assert_eq!(shader, host);
+        assert_eq!(span as usize, size_of::<Params>());
     }
 }

@@ -1,0 +1,161 @@
+//! Every kernel against its twin on the CPU, on whatever adapter there is, and what happens when a device fails.
+//!
+//! Without an adapter the tests say so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
+
+use super::device::Gpu;
+use super::error::GpuError;
+use super::session::GpuSession;
+use super::{adapter, layout};
+use crate::error::BuildError;
+use crate::executor::cpu::CpuExecutor;
+use crate::executor::{Executor, RoundStats, Session};
+use crate::graph::order::{EMPTY, distance, id};
+use crate::graph::rows::RowTable;
+use crate::metric::Metric;
+use crate::params::{Params, Plan};
+use crate::points::Points;
+use crate::rng::hash;
+
+fn gpu() -> Option<Gpu> {
+    let Some(adapter) = adapter::enumerate().into_iter().next() else {
+        assert!(
+            std::env::var_os("NNDESCENT_REQUIRE_GPU").is_none(),
+            "NNDESCENT_REQUIRE_GPU is set, but there is no adapter"
+        );
+        eprintln!("ignored: no GPU adapter");
+        return None;
+    };
+    Some(Gpu::open(&adapter).expect("the adapter opens"))
+}
+
+const N: usize = 700;
+const DIM: usize = 13;
+
+/// Whole numbers, whose distances are the same in any order of summation, in clusters; so many values that ties are rare.
+fn data() -> Vec<f32> {
+    let value = |i: usize| hash(1, 2, (i / DIM / 35) as u64, (i % DIM) as u64) % 800 + hash(3, 4, i as u64, 0) % 200;
+    (0..N * DIM).map(|i| value(i) as f32).collect()
+}
+
+fn plan(n_trees: usize) -> Plan {
+    let params = Params { n_neighbors: Some(9), n_trees: Some(n_trees), leaf_size: Some(40), ..Params::default() };
+    let plan = Plan::new(Metric::SqEuclidean, &params, N).unwrap();
+    // Rows of the CPU are longer where codes are rounded; these are whole numbers.
+    Plan { max_candidates: 8, ..plan }
+}
+
+fn open<'p>(gpu: Gpu, points: &Points<'p>, plan: &Plan) -> GpuSession<'p> {
+    GpuSession::open(gpu, points, plan, None, &|_| Ok(())).expect("opens")
+}
+
+/// The same distances in every place; the same ids but where a distance is tied with the last kept.
+fn assert_same_rows(ours: &RowTable, twins: &RowTable) {
+    for i in 0..N {
+        let (a, b) = (ours.row(i), twins.row(i));
+        assert_eq!(a, b, "row {i}: {:?} is not {:?}", describe(a), describe(b));
+    }
+}
+
+fn describe(row: &[u64]) -> Vec<(f32, u32)> {
+    row.iter().filter(|s| **s != EMPTY).map(|s| (distance(*s), id(*s))).collect()
+}
+
+/// Trees, forward and reverse neighbours, the join and the merge: after every step the rows on the device are those of the
+/// CPU, to the bit, flags included, and so are the distances counted.
+#[test]
+fn every_round_is_its_twins() {
+    let Some(gpu) = gpu() else { return };
+    let data = data();
+    let points = Points::dense(&data, N, DIM).unwrap();
+    let plan = plan(3);
+    let mut ours = open(gpu, &points, &plan);
+    let mut twin = CpuExecutor.open(&points, &plan, None, &|_| Ok(())).unwrap();
+    // The twin's own order differs from the device's after trees are joined: compare as the points are numbered.
+    let all: Vec<u32> = (0..N as u32).collect();
+    assert_eq!(ours.peek(&all).unwrap(), twin.peek(&all).unwrap());
+    for round in 0..4 {
+        let (a, b): (RoundStats, RoundStats) = (ours.round(&|_| Ok(())).unwrap(), twin.round(&|_| Ok(())).unwrap());
+        assert_eq!(a.distances, b.distances, "round {round}");
+        assert_eq!(ours.peek(&all).unwrap(), twin.peek(&all).unwrap(), "round {round}");
+        assert_eq!(a.updates == 0, b.updates == 0, "round {round}");
+    }
+}
+
+#[test]
+fn rows_come_back_as_they_went() {
+    let Some(gpu) = gpu() else { return };
+    let data = data();
+    let points = Points::dense(&data, N, DIM).unwrap();
+    let session = open(gpu, &points, &plan(2));
+    let mut rows = session.read_rows().unwrap();
+    rows.slots.iter_mut().step_by(3).for_each(|s| *s ^= u64::from(*s != EMPTY));
+    *rows.slots.last_mut().unwrap() = EMPTY;
+    session.write_rows(&rows).unwrap();
+    assert_same_rows(&session.read_rows().unwrap(), &rows);
+}
+
+#[test]
+fn wrong_results_are_found_before_they_matter() {
+    let Some(gpu) = gpu() else { return };
+    let data = data();
+    let points = Points::dense(&data, N, DIM).unwrap();
+    let session = open(gpu, &points, &plan(2));
+    session.check_rows().unwrap();
+    let mut rows = session.read_rows().unwrap();
+    // As a driver that drops a term of a sum.
+    rows.slots[3] = crate::graph::order::fresh(distance(rows.slots[3]) * 1.05, id(rows.slots[3]));
+    session.write_rows(&rows).unwrap();
+    let message = session.check_rows().unwrap_err().to_string();
+    assert!(message.contains("computes a distance of") && message.contains("its driver cannot be used"), "{message}");
+}
+
+#[test]
+fn a_lost_device_has_a_name() {
+    let Some(gpu) = gpu() else { return };
+    let data = data();
+    let points = Points::dense(&data, N, DIM).unwrap();
+    let mut session = open(gpu, &points, &plan(2));
+    session.round(&|_| Ok(())).unwrap();
+    session.gpu().destroy();
+    let error = session.round(&|_| Ok(())).unwrap_err();
+    assert!(matches!(error, BuildError::Gpu(GpuError::Lost { .. })), "{error:?}");
+    assert!(error.to_string().starts_with("the device was lost in"), "{error}");
+    assert!(session.peek(&[0]).is_err(), "and stays lost");
+}
+
+#[test]
+fn what_the_device_does_not_allow_is_named() {
+    let Some(mut gpu) = gpu() else { return };
+    gpu.allowed = layout::Allowed { binding: 4096, buffer: 4096, ..gpu.allowed };
+    let data = data();
+    let points = Points::dense(&data, N, DIM).unwrap();
+    let Err(error) = GpuSession::open(gpu, &points, &plan(2), None, &|_| Ok(())) else { panic!("opened") };
+    assert!(matches!(error, BuildError::Gpu(GpuError::TooLarge { .. })), "{error:?}");
+}
+
+#[test]
+fn a_buffer_that_cannot_be_is_an_error() {
+    let Some(gpu) = gpu() else { return };
+    let error = gpu.buffer("too much", 1 << 60).unwrap_err();
+    assert!(matches!(error, GpuError::OutOfMemory { .. } | GpuError::Failed { .. }), "{error:?}");
+    gpu.buffer("enough", 64).expect("the device is still there");
+}
+
+/// Data over several bindings gives the rows of data in one.
+#[test]
+fn shards_change_nothing() {
+    let wide: Vec<f32> = data().iter().flat_map(|v| [*v; 8]).collect();
+    let points = Points::dense(&wide, N, 8 * DIM).unwrap();
+    let plan = plan(3);
+    let all: Vec<u32> = (0..N as u32).collect();
+    let graph = |binding: Option<u64>| {
+        let mut gpu = gpu()?;
+        gpu.allowed.binding = binding.unwrap_or(gpu.allowed.binding);
+        let mut session = open(gpu, &points, &plan);
+        session.round(&|_| Ok(())).unwrap();
+        Some((session.describe(), session.peek(&all).unwrap()))
+    };
+    let (Some((_, whole)), Some((described, sharded))) = (graph(None), graph(Some(80_000))) else { return };
+    assert!(described.contains("over 4 bindings"), "{described}");
+    assert_eq!(whole, sharded);
+}
