@@ -169,8 +169,8 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Neighbours that a row brings to a join; it brings up to half as many reverse neighbours besides. Default nine
-    /// tenths of `n_neighbors`, but 24 to 60. The first thing to raise for more recall.
+    /// Neighbours that a row brings to a join; it brings up to half as many reverse neighbours besides. Default nineteen
+    /// twentieths of `n_neighbors`, but 24 to 60. The first thing to raise for more recall.
     #[must_use]
     pub fn max_candidates(mut self, candidates: usize) -> Self {
         self.params.max_candidates = Some(candidates);
@@ -256,6 +256,16 @@ impl<'a> NnDescent<'a> {
     pub fn estimate_memory(&self, points: &Points) -> Result<u64, BuildError> {
         let plan = self.plan(points)?;
         Ok(cpu::estimate_memory(points.as_dense(), &plan))
+    }
+
+    /// Bytes that a build takes on a GPU: data, rows, and what a round reads.
+    ///
+    /// # Errors
+    /// Those of [`NnDescent::graph`].
+    #[cfg(feature = "gpu")]
+    pub fn estimate_device_memory(&self, points: &Points) -> Result<u64, BuildError> {
+        let plan = self.plan(points)?;
+        Ok(crate::executor::gpu::estimate_memory(points.as_dense(), &plan))
     }
 
     /// Builds the graph.
@@ -437,9 +447,10 @@ fn gpu_executor(_: &GpuSelector) -> Result<Box<dyn Executor>, GpuError> {
     Err(GpuError::NotCompiled)
 }
 
-/// Seconds of work on the CPU from which a GPU is worth opening: drivers, device and pipelines take some tenths.
+/// Seconds of work on the CPU from which a GPU is worth opening: drivers (50 MB of them, where one is software), device and
+/// pipelines take some tenths, and the trees stay on the CPU.
 #[cfg(feature = "gpu")]
-const WORTH_A_GPU: f64 = 2.0;
+const WORTH_A_GPU: f64 = 4.0;
 
 /// The GPU for this job, or why it is none's.
 #[cfg(feature = "gpu")]

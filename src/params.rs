@@ -160,9 +160,9 @@ const N_NEIGHBORS: usize = 15;
 fn n_trees(others: usize) -> usize {
     (5 + others / 10).clamp(6, 12)
 }
-/// Nine of ten neighbours find the tenth, but few find few: docs/PERFORMANCE.md, "Candidates".
+/// Nineteen of twenty neighbours find the twentieth, but few find few: docs/PERFORMANCE.md, "Candidates".
 fn max_candidates(others: usize) -> usize {
-    (others * 9 / 10).clamp(24, 60)
+    (others * 19 / 20).clamp(24, 60)
 }
 /// docs/PERFORMANCE.md, "Trees".
 const LEAF_SIZE: usize = 128;

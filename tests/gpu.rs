@@ -203,3 +203,12 @@ fn auto_takes_no_software_adapter() {
     assert!(built.report.executor.starts_with("cpu"), "{}", built.report.executor);
     assert!(built.report.reason.unwrap().contains("too little for a GPU"));
 }
+
+#[test]
+fn device_memory_is_estimated() {
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let estimate = NnDescent::new(Metric::Euclidean).n_neighbors(15).estimate_device_memory(&points).unwrap();
+    // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and lists.
+    assert_eq!(estimate, n as u64 * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16));
+}

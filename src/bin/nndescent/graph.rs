@@ -27,7 +27,7 @@ pub struct Arguments {
     /// auto, nndescent or exact.
     #[arg(long, default_value = "auto", value_parser = parse::<Algorithm>)]
     algorithm: Algorithm,
-    /// auto or cpu.
+    /// auto, cpu, gpu, the index of an adapter, a backend (vulkan) or part of an adapter's name: see `nndescent devices`.
     #[arg(long, default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Seed of all randomness.

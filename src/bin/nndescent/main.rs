@@ -1,5 +1,7 @@
 //! The `nndescent` command: k-nearest-neighbour graphs of matrices in files.
 
+#[cfg(feature = "gpu")]
+mod bench;
 mod compare;
 #[cfg(feature = "gpu")]
 mod devices;
@@ -32,6 +34,9 @@ enum Command {
     Exact(exact::Arguments),
     /// Recall of a graph against the truth.
     Recall(compare::RecallArguments),
+    /// The same graph on the CPU and on a GPU, phase by phase.
+    #[cfg(feature = "gpu")]
+    Bench(bench::Arguments),
     /// The GPUs of this machine and what they allow.
     #[cfg(feature = "gpu")]
     Devices(devices::Arguments),
@@ -48,6 +53,8 @@ fn main() -> ExitCode {
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Exact(arguments) => exact::run(&arguments),
         Command::Recall(arguments) => compare::recall(&arguments),
+        #[cfg(feature = "gpu")]
+        Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(feature = "gpu")]
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Info(arguments) => compare::info(&arguments),

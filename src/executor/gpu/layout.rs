@@ -111,12 +111,6 @@ impl Layout {
         Ok(Self { wanted, shard_rows, shards, table, groups, group })
     }
 
-    /// Bytes on the device.
-    pub(super) fn bytes(&self) -> u64 {
-        let data = (self.wanted.n * self.wanted.quads * self.wanted.quad_bytes) as u64;
-        data + self.wanted.buffers().iter().map(|b| b.1).sum::<u64>()
-    }
-
     /// The dispatches of `groups` workgroups: where each begins, and how many it has.
     pub(super) fn dispatches(&self, groups: u32) -> impl Iterator<Item = (u32, u32)> {
         let most = self.groups;
@@ -132,6 +126,11 @@ impl Layout {
 impl Wanted {
     fn stride(&self) -> usize {
         1 + self.forward + self.reverse
+    }
+
+    /// Bytes on the device.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.n * self.quads * self.quad_bytes) as u64 + self.buffers().iter().map(|b| b.1).sum::<u64>()
     }
 
     /// Every buffer beside the data, and its bytes.

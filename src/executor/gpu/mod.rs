@@ -23,4 +23,4 @@ mod twins;
 #[cfg(feature = "gpu")]
 pub use adapter::{AdapterSummary, adapters};
 #[cfg(feature = "gpu")]
-pub(crate) use session::GpuExecutor;
+pub(crate) use session::{GpuExecutor, estimate_memory};

@@ -95,7 +95,7 @@ impl<'p> GpuSession<'p> {
         let dense = points.as_dense();
         let stored = stored(dense, plan.metric.form());
         let layout = Layout::new(wanted(dense, plan, stored), gpu.allowed)?;
-        gpu.bytes.store(layout.bytes(), Relaxed);
+        gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         let stage = Stage::new(&gpu, layout, plan)?;
         let Settled { space, order, bounds, .. } = settle(dense, plan);
         let mut place = vec![0; order.len()];
@@ -371,7 +371,7 @@ impl Session for GpuSession<'_> {
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
         let old = self.read_rows()?;
         let layout = Layout::new(wanted(self.points.as_dense(), plan, self.stored), self.gpu.allowed)?;
-        self.gpu.bytes.store(layout.bytes(), Relaxed);
+        self.gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         self.stage = Stage::new(&self.gpu, layout, plan)?;
         self.plan = plan.clone();
         let mut rows = RowTable::new(self.order.len(), plan.width);
@@ -479,6 +479,11 @@ fn wanted(points: &Dense, plan: &Plan, stored: Stored) -> Wanted {
         forward: caps.forward.min(plan.width),
         reverse: caps.reverse,
     }
+}
+
+/// Bytes that a build takes on the device.
+pub(crate) fn estimate_memory(points: &Dense, plan: &Plan) -> u64 {
+    wanted(points, plan, stored(points, plan.metric.form())).bytes()
 }
 
 /// Rows brought to the device at once.
