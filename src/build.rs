@@ -511,7 +511,7 @@ impl Sample {
     }
 }
 
-fn check_init_graph(graph: &KnnGraph, n: usize) -> Result<(), BuildError> {
+pub(crate) fn check_init_graph(graph: &KnnGraph, n: usize) -> Result<(), BuildError> {
     if graph.n() != n {
         return Err(BuildError::InitGraphRows { rows: graph.n(), n });
     }

@@ -36,6 +36,9 @@ mod metric;
 mod params;
 mod points;
 mod rng;
+mod search;
+mod section;
+mod space;
 
 pub use build::{BuildReport, Built, NnDescent, Phase, Progress, Seconds, TargetOutcome};
 pub use descent::StopReason;
@@ -46,6 +49,7 @@ pub use graph::{KnnGraph, UNKNOWN};
 pub use metric::{Metric, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use points::{Dense, Element, MAX_POINTS, Points, PointsError, Rows};
+pub use search::{DiversifyMethod, Hits, Index, IndexError, Prepare, Quantization, QueryBuilder, QueryStats};
 
 /// The GPUs of this machine.
 #[cfg(feature = "gpu")]

@@ -65,6 +65,9 @@ pub enum ParseChoiceError {
     /// No algorithm of that name.
     #[error("unknown algorithm `{0}`: auto, nndescent or exact")]
     Algorithm(String),
+    /// No quantization of that name.
+    #[error("unknown quantization `{0}`: auto, none, f16 or u8")]
+    Quantization(String),
 }
 
 impl FromStr for Algorithm {

@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use crate::error::BuildError;
 use crate::executor::Tick;
-use crate::executor::cpu::recompute::Recompute;
 use crate::executor::cpu::scan::Scan;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::params::{Params, Plan};
 use crate::points::Points;
+use crate::space::recompute::Recompute;
 
 /// The exact k-nearest-neighbour graph of `points`: row `i` holds the `k` nearest points other than `i`, or, with
 /// `include_self`, `i` first and the `k - 1` nearest others.

@@ -3,12 +3,12 @@
 use rayon::prelude::*;
 
 use super::cpu::owned_rows::OwnedRows;
-use super::cpu::recompute::Recompute;
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
 use crate::points::Points;
+use crate::space::recompute::Recompute;
 
 /// Rows of any executor on their way out.
 pub(crate) struct Finishing<'a> {

@@ -9,9 +9,9 @@
 
 use rayon::prelude::*;
 
-use crate::executor::cpu::space::Space;
 use crate::graph::order::{from_order_bits, order_bits};
 use crate::rng::{below, hash};
+use crate::space::Space;
 
 /// The leaves of one tree: `ids` is a permutation of the points, leaf `l` is `ids[bounds[l]..bounds[l + 1]]`.
 #[derive(Debug, Clone)]

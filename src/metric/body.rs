@@ -206,10 +206,10 @@ fn padded<E: Element>(tail: &[E]) -> [E; LANES] {
 ///
 /// Loops rather than closures over arrays: those are not always inlined into code compiled for an instruction set.
 #[inline(always)]
-pub(crate) fn tile<S: Simd, E: Element, B: Body, const R: usize>(
+pub(crate) fn tile<S: Simd, X: Element, Y: Element, B: Body, const R: usize>(
     body: B,
-    xs: [&[E]; R],
-    ys: [&[E]; 4],
+    xs: [&[X]; R],
+    ys: [&[Y]; 4],
 ) -> [[f32; 4]; R] {
     let dim = ys[0].len();
     let chunks = dim / LANES;
@@ -222,10 +222,10 @@ pub(crate) fn tile<S: Simd, E: Element, B: Body, const R: usize>(
         }
     };
     for c in 0..chunks {
-        step(load_chunk::<S, E, R>(&xs, c), load_chunk::<S, E, 4>(&ys, c));
+        step(load_chunk::<S, X, R>(&xs, c), load_chunk::<S, Y, 4>(&ys, c));
     }
     if dim > chunks * LANES {
-        step(load_tail::<S, E, R>(&xs, chunks), load_tail::<S, E, 4>(&ys, chunks));
+        step(load_tail::<S, X, R>(&xs, chunks), load_tail::<S, Y, 4>(&ys, chunks));
     }
     let mut out = [[0.0; 4]; R];
     for i in 0..R {

@@ -119,7 +119,7 @@ impl Metric {
         }
     }
 
-    /// The reduced distance of a true one, for metrics whose bound is known (see `executor::cpu::byte_rows::Bound`).
+    /// The reduced distance of a true one, for metrics whose bound is known (see `space::byte_rows::Bound`).
     pub(crate) fn to_reduced(self, distance: f32) -> f32 {
         match self {
             Self::Euclidean => distance * distance,

@@ -58,6 +58,12 @@ impl<'a> Dense<'a> {
         Ok(Self { rows: E::rows(data), n, dim })
     }
 
+    /// Values that were checked before: `n` rows of `dim`.
+    pub(crate) fn trusted(rows: Rows<'a>, n: usize, dim: usize) -> Self {
+        debug_assert_eq!(with_rows!(rows, x => x.len()), n * dim);
+        Self { rows, n, dim }
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn n(&self) -> usize {

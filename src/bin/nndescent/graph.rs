@@ -71,7 +71,7 @@ pub struct Arguments {
     output: PathBuf,
 }
 
-fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
+pub fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
     word.parse()
 }
 

@@ -8,6 +8,7 @@ mod devices;
 mod exact;
 mod failure;
 mod graph;
+mod index;
 mod input;
 mod memory;
 mod progress;
@@ -32,6 +33,7 @@ enum Command {
     Graph(graph::Arguments),
     /// Exact neighbours: of every row of BASE, or of every row of QUERIES in BASE.
     Exact(exact::Arguments),
+    Index(index::Arguments),
     /// Recall of a graph against the truth.
     Recall(compare::RecallArguments),
     /// The same graph on the CPU and on a GPU, phase by phase.
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Exact(arguments) => exact::run(&arguments),
+        Command::Index(arguments) => index::run(&arguments),
         Command::Recall(arguments) => compare::recall(&arguments),
         #[cfg(feature = "gpu")]
         Command::Bench(arguments) => bench::run(&arguments),

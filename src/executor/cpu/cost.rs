@@ -3,10 +3,10 @@
 //! Nanoseconds of one thread on the machine of docs/PERFORMANCE.md ("Auto"); only ratios matter, and they are within a factor of
 //! two on the sets there.
 
-use super::byte_rows;
 use crate::metric::Form;
 use crate::params::{Algorithm, Plan};
 use crate::points::Dense;
+use crate::space::byte_rows;
 
 /// The cheaper algorithm, and why.
 pub(crate) fn cheapest(points: &Dense, plan: &Plan) -> (Algorithm, Option<String>) {

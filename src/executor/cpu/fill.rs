@@ -3,10 +3,10 @@
 use rayon::prelude::*;
 
 use super::leaf_join::offer;
-use super::space::Space;
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
 use crate::rng::{below, hash};
+use crate::space::Space;
 
 /// Offers to every row the points that `known` names for it. Returns the number of distances evaluated.
 pub(crate) fn fill_known(space: &dyn Space, rows: &mut RowTable, known: impl Fn(usize, &mut Vec<u32>) + Sync) -> u64 {

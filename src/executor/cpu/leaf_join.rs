@@ -5,9 +5,9 @@ use rayon::prelude::*;
 
 use super::owned_rows::OwnedRows;
 use super::scratch::ScratchPool;
-use super::space::Space;
 use crate::graph::order::{EMPTY, distance, fresh};
 use crate::graph::rows::{RowTable, insert};
+use crate::space::Space;
 
 /// Joins every leaf; leaf `l` is `ids[bounds[l]..bounds[l + 1]]`. Returns the number of distances evaluated.
 pub(crate) fn leaf_join(

@@ -9,9 +9,9 @@ use rayon::prelude::*;
 use super::leaf_join::offer;
 use super::neighborhoods::Neighborhoods;
 use super::scratch::{Scratch, ScratchPool};
-use super::space::Space;
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
+use crate::space::Space;
 
 /// Joins every row. Returns (updates, distances).
 pub(crate) fn local_join(

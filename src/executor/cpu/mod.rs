@@ -1,19 +1,15 @@
 //! The CPU executor: pure per-row functions, mapped over rows with rayon.
 
-pub(crate) mod byte_rows;
 pub(crate) mod cost;
 mod fill;
-pub(crate) mod float_rows;
 mod leaf_join;
 mod local_join;
 pub(crate) mod neighborhoods;
 pub(crate) mod owned_rows;
-pub(crate) mod recompute;
 mod regroup;
 pub(crate) mod scan;
 mod scratch;
 pub(crate) mod session;
-pub(crate) mod space;
 
 pub(crate) use session::{CpuExecutor, estimate_memory};
 

@@ -3,42 +3,21 @@
 
 use rayon::prelude::*;
 
-use super::space::permute_rows;
+use crate::graph::locality::breadth_first_groups;
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
+use crate::space::permute_rows;
 
 /// Neighbours followed from every row.
 const FOLLOWED: usize = 8;
 
-/// Rows collected from one start: with those that their joins read, about what the second-level cache of a core holds.
-const GROUP: usize = 1024;
-
-/// The row to stand at each place: breadth-first groups over the nearest neighbours, begun at the first row left.
+/// The row to stand at each place.
 pub(crate) fn graph_order(rows: &RowTable) -> Vec<u32> {
     let n = rows.slots.len() / rows.width;
-    let mut order: Vec<u32> = Vec::with_capacity(n);
-    let mut placed = vec![false; n];
-    for start in 0..n {
-        if placed[start] {
-            continue;
-        }
-        placed[start] = true;
-        let mut at = order.len();
-        let end = at + GROUP;
-        order.push(start as u32);
-        while at < order.len() && order.len() < end {
-            let near = &rows.row(order[at] as usize)[..FOLLOWED.min(rows.width)];
-            for &slot in near.iter().filter(|s| **s != EMPTY) {
-                let p = id(slot);
-                if !placed[p as usize] {
-                    placed[p as usize] = true;
-                    order.push(p);
-                }
-            }
-            at += 1;
-        }
-    }
-    order
+    breadth_first_groups(n, |row| {
+        let near = &rows.row(row as usize)[..FOLLOWED.min(rows.width)];
+        near.iter().filter(|s| **s != EMPTY).map(|&s| id(s))
+    })
 }
 
 /// Puts row `order[i]` in place `i`, and says so in all rows.

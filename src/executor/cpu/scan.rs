@@ -1,14 +1,14 @@
 //! Exact k-nearest: a block of queries against the whole base, in tiles, with a running best k for each query.
 
-use super::byte_rows::{self, Bound};
 use super::leaf_join::offer;
-use super::recompute::Recompute;
-use super::space::Space;
 use crate::graph::order::{EMPTY, distance, id};
 use crate::metric::body::{Body, NegativeDot, tile, with_body};
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 use crate::metric::{Form, Metric};
 use crate::points::{Dense, Element, with_rows};
+use crate::space::Space;
+use crate::space::byte_rows::{self, Bound};
+use crate::space::recompute::Recompute;
 
 /// Rows of the base between two looks at the best so far; a block of them stays in cache for all queries.
 const BASE_BYTES: usize = 128 << 10;
@@ -109,7 +109,7 @@ impl<'a> Scan<'a> {
     fn scan(&self, rows: &[usize], skip_own: bool, width: usize, best: &mut [u64]) {
         let (exact, level) = (&self.exact, Level::detect());
         with_rows!(self.base.rows(), base => {
-            let queries = super::recompute::typed_as(base, &self.queries);
+            let queries = crate::space::recompute::typed_as(base, &self.queries);
             let dim = self.base.dim();
             match self.metric.form() {
                 Form::Angular { .. } => {
@@ -159,7 +159,7 @@ impl<E: Element, B: Body> Op for Block<'_, E, B> {
                 let x = &queries[row * dim..][..dim];
                 for j in (0..m).step_by(4) {
                     let ys = std::array::from_fn(|l| &values[(j + l).min(m - 1) * dim..][..dim]);
-                    let four = tile::<S, E, B, 1>(body, [x], ys)[0];
+                    let four = tile::<S, E, E, B, 1>(body, [x], ys)[0];
                     let end = m.min(j + 4);
                     to_base[j..end].copy_from_slice(&four[..end - j]);
                 }

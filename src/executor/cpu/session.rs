@@ -6,11 +6,8 @@ use super::fill::{fill_known, fill_random};
 use super::leaf_join::leaf_join;
 use super::local_join::local_join;
 use super::neighborhoods::{Caps, Neighborhoods};
-use super::recompute::Recompute;
 use super::regroup::{graph_order, renumber_rows};
 use super::scratch::ScratchPool;
-use super::space::Space;
-use super::{byte_rows, float_rows};
 use crate::error::BuildError;
 use crate::executor::finish::Finishing;
 use crate::executor::{Executor, RoundStats, Session, Tick};
@@ -21,6 +18,9 @@ use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::simd::Level;
 use crate::params::Plan;
 use crate::points::{Dense, Points};
+use crate::space::Space;
+use crate::space::recompute::Recompute;
+use crate::space::{byte_rows, float_rows};
 
 /// Runs everything on the CPU, in the rayon pool it is called from.
 pub(crate) struct CpuExecutor;

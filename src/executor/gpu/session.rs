@@ -12,10 +12,7 @@ use super::error::GpuError;
 use super::layout::{Layout, Params, Wanted};
 use super::shaders::{Kernel, Slot, Stored, source};
 use crate::error::BuildError;
-use crate::executor::cpu::float_rows::direction_of;
-use crate::executor::cpu::recompute::Recompute;
 use crate::executor::cpu::session::{Settled, caps, settle};
-use crate::executor::cpu::space::Space;
 use crate::executor::finish::Finishing;
 use crate::executor::{Executor, RoundStats, Session, Tick, Traffic};
 use crate::forest;
@@ -25,6 +22,9 @@ use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Form;
 use crate::params::{GpuSelector, Plan};
 use crate::points::{Dense, Points, Rows};
+use crate::space::Space;
+use crate::space::float_rows::direction_of;
+use crate::space::recompute::Recompute;
 
 /// Runs distances, joins and row updates on a GPU.
 pub(crate) struct GpuExecutor {

@@ -1,5 +1,7 @@
 //! Final distances: kept pairs computed anew in f32 from the points as they were given.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::float_rows::direction_scale;
@@ -15,26 +17,76 @@ pub(crate) struct Recompute<'a> {
     queries: Dense<'a>,
     level: Level,
     /// Length and mean of every row of the base, and of the queries; empty unless the metric is angular.
-    directions: Vec<Direction>,
+    directions: Cow<'a, [Direction]>,
     query_directions: Vec<Direction>,
 }
 
 /// What brings a row to length 1: (v - mean) · scale.
-#[derive(Debug, Clone, Copy)]
-struct Direction {
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct Direction {
     mean: f32,
+    /// 0 for rows without length.
     scale: f32,
+}
+
+impl Direction {
+    fn of(row: &mut [f32], centered: bool) -> Self {
+        let constant = row.iter().all(|v| *v == row[0]);
+        let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / row.len() as f64;
+        let mean = if constant { row[0] } else { mean as f32 };
+        let scale = direction_scale(row, centered) as f32;
+        Self { mean: if centered { mean } else { 0.0 }, scale }
+    }
+}
+
+/// A row to compare with, brought to length 1 for angular metrics.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query {
+    values: Vec<f32>,
+    /// Without length, under an angular metric.
+    empty: bool,
 }
 
 impl<'a> Recompute<'a> {
     /// `base` and `queries` have the same type and number of columns.
     pub(crate) fn new(metric: Metric, base: &Dense<'a>, queries: &Dense<'a>) -> Self {
         let (base, queries) = (*base, *queries);
-        let of = |points| match metric.form() {
-            Form::Angular { centered } => directions(points, centered),
-            _ => Vec::new(),
-        };
-        Self { metric, base, queries, level: Level::detect(), directions: of(&base), query_directions: of(&queries) }
+        let directions = Cow::Owned(directions(&base, metric));
+        let query_directions = self::directions(&queries, metric);
+        Self { metric, base, queries, level: Level::detect(), directions, query_directions }
+    }
+
+    /// A base whose [`directions`] are known, to be compared with rows that are not points: [`Recompute::query`].
+    pub(crate) fn of_base(metric: Metric, base: Dense<'a>, directions: &'a [Direction]) -> Self {
+        let directions = Cow::Borrowed(directions);
+        Self { metric, base, queries: base, level: Level::detect(), directions, query_directions: Vec::new() }
+    }
+
+    /// Makes `query` a row of `values` to compare with.
+    pub(crate) fn set_query(&self, values: &[f32], query: &mut Query) {
+        query.values.clear();
+        query.values.extend_from_slice(values);
+        query.empty = false;
+        if let Form::Angular { centered } = self.metric.form() {
+            let Direction { mean, scale } = Direction::of(&mut query.values, centered);
+            for (to, v) in query.values.iter_mut().zip(values) {
+                *to = (v - mean) * scale;
+            }
+            query.empty = scale == 0.0;
+        }
+    }
+
+    /// Row `i` of the queries.
+    fn own_query(&self, i: usize) -> Query {
+        let mut values = vec![0.0; self.base.dim()];
+        self.queries.widen_row(i, &mut values);
+        let mut empty = false;
+        if let Some(Direction { mean, scale }) = self.query_directions.get(i) {
+            values.iter_mut().for_each(|v| *v = (*v - mean) * scale);
+            empty = *scale == 0.0;
+        }
+        Query { values, empty }
     }
 
     /// True distances of query `i` to `others`, in place of what `out` held.
@@ -45,18 +97,18 @@ impl<'a> Recompute<'a> {
 
     /// Reduced distances of query `i` to `others`, in place of what `out` held.
     pub(crate) fn reduced(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        self.reduced_from(&self.own_query(i), others, out);
+    }
+
+    /// Reduced distances of a row to `others`, in place of what `out` held.
+    pub(crate) fn reduced_from(&self, query: &Query, others: &[u32], out: &mut Vec<f32>) {
         out.clear();
-        let (level, directions, dim) = (self.level, &self.directions[..], self.base.dim());
+        let (level, directions, x) = (self.level, &self.directions[..], &query.values[..]);
         if let Form::Angular { .. } = self.metric.form() {
-            let mut x = vec![0.0; dim];
-            self.queries.widen_row(i, &mut x);
-            let Direction { mean, scale } = self.query_directions[i];
-            x.iter_mut().for_each(|v| *v = (*v - mean) * scale);
-            let (x, x_empty) = (&x[..], scale == 0.0);
+            let x_empty = query.empty;
             with_rows!(self.base.rows(), base => dispatch(level, Angles { x, x_empty, base, others, directions, out }));
         } else {
             with_rows!(self.base.rows(), base => {
-                let x = &typed_as(base, &self.queries)[i * dim..][..dim];
                 with_body!(self.metric.form(), body => dispatch(level, Pairs { x, base, others, body, out }));
             });
         }
@@ -94,7 +146,9 @@ pub(crate) fn typed_as<'a, E: Element>(_: &[E], queries: &Dense<'a>) -> &'a [E] 
     with_rows!(queries.rows(), q => bytemuck::cast_slice(q))
 }
 
-fn directions(points: &Dense, centered: bool) -> Vec<Direction> {
+/// Length and mean of every row; none unless the metric is angular.
+pub(crate) fn directions(points: &Dense, metric: Metric) -> Vec<Direction> {
+    let Form::Angular { centered } = metric.form() else { return Vec::new() };
     (0..points.n())
         .into_par_iter()
         .with_min_len(64)
@@ -102,18 +156,14 @@ fn directions(points: &Dense, centered: bool) -> Vec<Direction> {
             || vec![0.0; points.dim()],
             |row, i| {
                 points.widen_row(i, row);
-                let constant = row.iter().all(|v| *v == row[0]);
-                let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / row.len() as f64;
-                let mean = if constant { row[0] } else { mean as f32 };
-                let scale = direction_scale(row, centered) as f32;
-                Direction { mean: if centered { mean } else { 0.0 }, scale }
+                Direction::of(row, centered)
             },
         )
         .collect()
 }
 
 struct Pairs<'a, E, B> {
-    x: &'a [E],
+    x: &'a [f32],
     base: &'a [E],
     others: &'a [u32],
     body: B,
@@ -130,11 +180,11 @@ impl<E: Element, B: Body> Op for Pairs<'_, E, B> {
         let (fours, rest) = self.others.as_chunks::<4>();
         for (i, &four) in fours.iter().enumerate() {
             self.others[4 * i + 4..].iter().take(4).for_each(|&ahead| prefetch_row(row(ahead)));
-            self.out.extend(tile::<S, E, B, 1>(self.body, [self.x], four.map(row))[0]);
+            self.out.extend(tile::<S, f32, E, B, 1>(self.body, [self.x], four.map(row))[0]);
         }
         if let Some(&last) = rest.last() {
             let four = std::array::from_fn(|i| row(*rest.get(i).unwrap_or(&last)));
-            self.out.extend(&tile::<S, E, B, 1>(self.body, [self.x], four)[0][..rest.len()]);
+            self.out.extend(&tile::<S, f32, E, B, 1>(self.body, [self.x], four)[0][..rest.len()]);
         }
     }
 }

@@ -3,7 +3,7 @@
 use half::f16;
 use rayon::prelude::*;
 
-use super::space::{self, Space, Tiles};
+use super::{Space, Tiles};
 use crate::metric::Form;
 use crate::metric::body::{self, Body, with_body};
 use crate::metric::simd::{LANES, Level, Simd, prefetch};
@@ -91,25 +91,20 @@ pub(crate) fn direction_scale(values: &mut [f32], centered: bool) -> f64 {
     if length > 0.0 { 1.0 / length } else { 0.0 }
 }
 
-impl<E: Element, B> FloatRows<E, B> {
+impl<E: Element, B: Body + Send> Tiles for FloatRows<E, B> {
+    type Row<'a>
+        = &'a [E]
+    where
+        B: 'a;
+
     #[inline(always)]
     fn row(&self, i: u32) -> &[E] {
         &self.values[i as usize * self.stride..][..self.stride]
     }
-}
 
-impl<E: Element, B: Body + Send> Tiles for FloatRows<E, B> {
     #[inline(always)]
-    fn tile<S: Simd, const R: usize>(&self, xs: [u32; R], ys: [u32; 4]) -> [[f32; 4]; R] {
-        let mut x_rows = [self.row(xs[0]); R];
-        let mut y_rows = [self.row(ys[0]); 4];
-        for i in 0..R {
-            x_rows[i] = self.row(xs[i]);
-        }
-        for j in 0..4 {
-            y_rows[j] = self.row(ys[j]);
-        }
-        body::tile::<S, E, B, R>(self.body, x_rows, y_rows)
+    fn tile<S: Simd, const R: usize>(&self, xs: [&[E]; R], ys: [&[E]; 4]) -> [[f32; 4]; R] {
+        body::tile::<S, E, E, B, R>(self.body, xs, ys)
     }
 
     #[inline(always)]
@@ -123,19 +118,19 @@ impl<E: Element, B: Body + Send> Space for FloatRows<E, B> {
         self.n
     }
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
-        space::to_many(self.level, self, [row], others, out.as_chunks_mut().0);
+        super::to_many(self.level, self, [self.row(row)], others, out.as_chunks_mut().0);
     }
     fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
-        space::to_many(self.level, self, rows, others, out);
+        super::to_many(self.level, self, rows.map(|row| self.row(row)), others, out);
     }
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
-        space::all_pairs(self.level, self, ids, out);
+        super::all_pairs(self.level, self, ids, out);
     }
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
-        space::block(self.level, self, rows, first, out);
+        super::block(self.level, self, rows, first, out);
     }
     fn renumber(&mut self, order: &[u32]) {
-        space::permute_rows(&mut self.values, self.stride, order);
+        super::permute_rows(&mut self.values, self.stride, order);
     }
     fn describe(&self) -> String {
         format!("{} rows, {}", E::NAME, self.level.name())

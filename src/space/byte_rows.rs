@@ -7,11 +7,12 @@ use rayon::prelude::*;
 
 use super::float_rows::direction_scale;
 use super::recompute::Recompute;
-use super::space::{self, Space, Tiles};
+use super::{Space, Tiles};
 use crate::forest::Leaves;
 use crate::metric::Form;
 use crate::metric::simd::{BYTES, Level, Simd, prefetch};
 use crate::points::{Dense, Rows};
+use crate::section::Section;
 
 /// Above this, 32-bit sums of products of bytes could overflow.
 const MAX_DIM: usize = 32_768 - BYTES;
@@ -30,7 +31,7 @@ pub(crate) fn is_exact(points: &Dense, form: Form) -> bool {
 
 /// Bytes that [`space`] will hold.
 pub(crate) fn bytes(points: &Dense) -> usize {
-    points.n() * (stride(points.dim()) + size_of::<Term>())
+    points.n() * (stride(points.dim()) + size_of::<Stats>())
 }
 
 fn stride(dim: usize) -> usize {
@@ -38,13 +39,27 @@ fn stride(dim: usize) -> usize {
     (dim + 1).next_multiple_of(BYTES)
 }
 
-/// What a row adds to the integer part of its distances, as the first and as the second of a pair (see [`ByteRows::term`]), and
-/// 1 / its length for angles.
-#[derive(Debug, Clone, Copy, Default)]
-struct Term {
-    first: i32,
-    second: i32,
+/// [`BYTES`] codes on a cache line of their own.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+pub(crate) struct Chunk(pub [u8; BYTES]);
+
+/// Sums over the codes of a row.
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct Stats {
+    sum: i32,
+    /// Of codes less their zero.
+    squares: i32,
+    /// 1 / length, for angles.
     inverse: f32,
+}
+
+/// A row as kernels read it.
+#[derive(Clone, Copy)]
+pub(crate) struct ByteRow<'a> {
+    chunks: &'a [Chunk],
+    stats: &'a Stats,
 }
 
 /// How the integer part of a distance becomes a reduced distance.
@@ -53,7 +68,7 @@ trait Finish: Copy + Send + Sync {
     const DOT: i32;
     /// See [`Space::splits_by_direction`].
     const BY_DIRECTION: bool = false;
-    fn reduced(self, whole: i32, x: Term, y: Term) -> f32;
+    fn reduced(self, whole: i32, x: &Stats, y: &Stats) -> f32;
 }
 
 /// |x-y|² = |x|² + |y|² - 2 x·y of the codes.
@@ -69,7 +84,7 @@ struct Angle;
 impl Finish for Squared {
     const DOT: i32 = -2;
     #[inline(always)]
-    fn reduced(self, whole: i32, _: Term, _: Term) -> f32 {
+    fn reduced(self, whole: i32, _: &Stats, _: &Stats) -> f32 {
         whole as f32
     }
 }
@@ -78,7 +93,7 @@ impl Finish for Negative {
     const DOT: i32 = 1;
     const BY_DIRECTION: bool = true;
     #[inline(always)]
-    fn reduced(self, whole: i32, _: Term, _: Term) -> f32 {
+    fn reduced(self, whole: i32, _: &Stats, _: &Stats) -> f32 {
         -(whole as f32)
     }
 }
@@ -86,22 +101,68 @@ impl Finish for Negative {
 impl Finish for Angle {
     const DOT: i32 = 1;
     #[inline(always)]
-    fn reduced(self, whole: i32, x: Term, y: Term) -> f32 {
+    fn reduced(self, whole: i32, x: &Stats, y: &Stats) -> f32 {
         1.0 - whole as f32 * (x.inverse * y.inverse)
     }
 }
 
 struct ByteRows<F> {
-    codes: Vec<u8>,
-    terms: Vec<Term>,
-    n: usize,
+    codes: Section<Chunk>,
+    stats: Section<Stats>,
+    coding: Coding,
+    /// Chunks in a row.
     stride: usize,
+    /// What the kernel subtracts from the first of two rows.
+    bias: i32,
     finish: F,
     level: Level,
 }
 
 /// The points as codes. Call only where [`suits`] says so.
 pub(crate) fn space(points: &Dense, form: Form, level: Level) -> Box<dyn Space> {
+    codes(points, form, level)
+}
+
+/// A row that is not among the points, as codes.
+#[derive(Default)]
+pub(crate) struct CodedQuery {
+    values: Vec<f32>,
+    chunks: Vec<Chunk>,
+    stats: Stats,
+}
+
+/// How well codes stand for a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Fit {
+    /// They are its values.
+    Exact,
+    /// Its values are rounded.
+    #[default]
+    Rounded,
+    /// Some values are beyond the codes.
+    Outside,
+}
+
+/// Rows as codes that rows from elsewhere are compared with.
+pub(crate) trait Codes: Space {
+    /// Makes `query` the codes of a row of values.
+    fn encode(&self, values: &[f32], query: &mut CodedQuery) -> Fit;
+    /// Reduced distances of a query to each of `others`.
+    fn query_to_many(&self, query: &CodedQuery, others: &[u32], out: &mut [f32]);
+    /// Asks for the cache lines of a row.
+    fn prefetch_row(&self, row: u32);
+    /// The values that the codes of a row stand for.
+    fn decode(&self, row: u32, out: &mut [f32]);
+    /// The codes and their sums, as they are kept in files.
+    fn parts(&self) -> (&[Chunk], &[Stats], Coding);
+    /// Adds a row.
+    fn push(&mut self, values: &[f32]);
+    /// Keeps the rows `order`, in that order.
+    fn select(&mut self, order: &[u32]);
+}
+
+/// The points as codes for search. Call only where [`suits`] says so.
+pub(crate) fn codes(points: &Dense, form: Form, level: Level) -> Box<dyn Codes> {
     let coding = Coding::choose(points, form);
     match form {
         Form::L2 => Box::new(ByteRows::new(points, coding, Squared, level)),
@@ -110,9 +171,24 @@ pub(crate) fn space(points: &Dense, form: Form, level: Level) -> Box<dyn Space> 
     }
 }
 
+/// Codes from a file.
+pub(crate) fn codes_of_parts(
+    codes: Section<Chunk>,
+    stats: Section<Stats>,
+    coding: Coding,
+    form: Form,
+    level: Level,
+) -> Box<dyn Codes> {
+    match form {
+        Form::L2 => Box::new(ByteRows::of_parts(codes, stats, coding, Squared, level)),
+        Form::Angular { .. } => Box::new(ByteRows::of_parts(codes, stats, coding, Angle, level)),
+        Form::Inner | Form::Coordinates(_) => Box::new(ByteRows::of_parts(codes, stats, coding, Negative, level)),
+    }
+}
+
 /// How values become codes.
-#[derive(Debug, Clone, Copy)]
-struct Coding {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Coding {
     /// Added after scaling, before rounding.
     offset: f32,
     /// The code of the value zero, where dot products need it.
@@ -121,7 +197,7 @@ struct Coding {
     centered: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Scale {
     /// One for all rows.
     Common(f32),
@@ -152,6 +228,19 @@ impl Coding {
             }
             Form::Inner | Form::Coordinates(_) => coding(zero, scale(codes, high.max(-low))),
         }
+    }
+
+    /// The codes of a row and their sums; `values` is overwritten.
+    fn encode_row(&self, values: &mut [f32], chunks: &mut [Chunk], from_zero: bool) -> Stats {
+        let codes: &mut [u8] = bytemuck::cast_slice_mut(chunks);
+        // A row without length becomes the unit vector of the extra column.
+        if self.encode(values, codes) {
+            codes[values.len()] = u8::MAX;
+        }
+        let zero = if from_zero { i32::from(self.zero) } else { 0 };
+        let sum = codes.iter().map(|&c| i32::from(c)).sum();
+        let squares: i32 = codes.iter().map(|&c| (i32::from(c) - zero).pow(2)).sum();
+        Stats { sum, squares, inverse: if squares > 0 { 1.0 / (squares as f32).sqrt() } else { 0.0 } }
     }
 
     /// The codes of a row, padding included; `values` is overwritten. True where the row has no length (angles).
@@ -193,67 +282,71 @@ fn range(points: &Dense) -> (f32, f32) {
 
 impl<F: Finish> ByteRows<F> {
     fn new(points: &Dense, coding: Coding, finish: F, level: Level) -> Self {
-        let (n, dim, stride) = (points.n(), points.dim(), stride(points.dim()));
-        let mut codes = vec![0u8; n * stride];
-        let mut terms = vec![Term::default(); n];
-        let bias = level.byte_bias();
-        codes.par_chunks_mut(stride).zip(&mut terms).enumerate().with_min_len(64).for_each_init(
+        let (n, dim, stride) = (points.n(), points.dim(), stride(points.dim()) / BYTES);
+        let mut codes = vec![Chunk([0; BYTES]); n * stride];
+        let mut stats = vec![Stats::default(); n];
+        codes.par_chunks_mut(stride).zip(&mut stats).enumerate().with_min_len(64).for_each_init(
             || vec![0.0; dim],
-            |values, (i, (codes, term))| {
+            |values, (i, (codes, stats))| {
                 points.widen_row(i, values);
-                // A row without length becomes the unit vector of the extra column.
-                if coding.encode(values, codes) {
-                    codes[dim] = u8::MAX;
-                }
-                *term = Self::term(codes, i64::from(coding.zero), bias);
+                *stats = coding.encode_row(values, codes, F::DOT == 1);
             },
         );
-        Self { codes, terms, n, stride, finish, level }
+        Self::of_parts(codes.into(), stats.into(), coding, finish, level)
     }
 
-    /// The kernel sums (x - bias)·y. Wrapping 32-bit arithmetic is exact, because every final sum fits.
-    fn term(codes: &[u8], zero: i64, bias: i64) -> Term {
-        let sum: i64 = codes.iter().map(|&c| i64::from(c)).sum();
-        // Differences do not see the zero; dot products do.
-        let zero = if F::DOT == 1 { zero } else { 0 };
-        let squares: i64 = codes.iter().map(|&c| (i64::from(c) - zero).pow(2)).sum();
-        let (first, second) = if F::DOT == 1 {
-            (zero * zero * codes.len() as i64 - zero * sum, (bias - zero) * sum)
-        } else {
-            (squares, squares - 2 * bias * sum)
-        };
-        Term {
-            first: first as i32,
-            second: second as i32,
-            inverse: if squares > 0 { 1.0 / (squares as f32).sqrt() } else { 0.0 },
-        }
+    fn of_parts(codes: Section<Chunk>, stats: Section<Stats>, coding: Coding, finish: F, level: Level) -> Self {
+        let stride = codes.len() / stats.len();
+        Self { codes, stats, coding, stride, bias: level.byte_bias() as i32, finish, level }
     }
 
+    /// The integer part of a distance but for the dot product of (x - bias)·y. Wrapping 32-bit arithmetic is exact, because every
+    /// final sum fits.
     #[inline(always)]
-    fn chunk(&self, i: u32, c: usize) -> &[u8; BYTES] {
-        self.codes[i as usize * self.stride + c * BYTES..].first_chunk().expect("rows are whole chunks")
+    fn around_dot(&self, x: &Stats, y: &Stats) -> i32 {
+        if F::DOT == 1 {
+            // (x - zero)·(y - zero)
+            let zero = i32::from(self.coding.zero);
+            let length = (self.stride * BYTES) as i32;
+            (zero * zero * length)
+                .wrapping_sub(zero.wrapping_mul(x.sum))
+                .wrapping_add((self.bias - zero).wrapping_mul(y.sum))
+        } else {
+            x.squares.wrapping_add(y.squares).wrapping_sub((2 * self.bias).wrapping_mul(y.sum))
+        }
     }
 }
 
 impl<F: Finish> Tiles for ByteRows<F> {
+    type Row<'a>
+        = ByteRow<'a>
+    where
+        F: 'a;
+
     #[inline(always)]
-    fn tile<S: Simd, const R: usize>(&self, xs: [u32; R], ys: [u32; 4]) -> [[f32; 4]; R] {
+    fn row(&self, i: u32) -> ByteRow<'_> {
+        let i = i as usize;
+        ByteRow { chunks: &self.codes[i * self.stride..][..self.stride], stats: &self.stats[i] }
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize>(&self, xs: [ByteRow; R], ys: [ByteRow; 4]) -> [[f32; 4]; R] {
         let mut sums = [[S::zero(); 4]; R];
-        for c in 0..self.stride / BYTES {
+        for c in 0..self.stride {
             for i in 0..R {
                 for j in 0..4 {
-                    sums[i][j] = S::dot_bytes(self.chunk(xs[i], c), self.chunk(ys[j], c), sums[i][j]);
+                    sums[i][j] = S::dot_bytes(&xs[i].chunks[c].0, &ys[j].chunks[c].0, sums[i][j]);
                 }
             }
         }
         let mut out = [[0.0; 4]; R];
         for i in 0..R {
-            let x = self.terms[xs[i] as usize];
+            let x = xs[i].stats;
             let totals = S::total4(sums[i]);
             for j in 0..4 {
-                let y = self.terms[ys[j] as usize];
+                let y = ys[j].stats;
                 let dot = totals[j].wrapping_mul(F::DOT);
-                out[i][j] = self.finish.reduced(x.first.wrapping_add(y.second).wrapping_add(dot), x, y);
+                out[i][j] = self.finish.reduced(self.around_dot(x, y).wrapping_add(dot), x, y);
             }
         }
         out
@@ -261,37 +354,99 @@ impl<F: Finish> Tiles for ByteRows<F> {
 
     #[inline(always)]
     fn prefetch(&self, row: u32) {
-        for c in 0..self.stride / BYTES {
-            prefetch(self.chunk(row, c));
-        }
+        self.row(row).chunks.iter().for_each(prefetch);
     }
 }
 
 impl<F: Finish> Space for ByteRows<F> {
     fn n(&self) -> usize {
-        self.n
+        self.stats.len()
     }
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
-        space::to_many(self.level, self, [row], others, out.as_chunks_mut().0);
+        super::to_many(self.level, self, [self.row(row)], others, out.as_chunks_mut().0);
     }
     fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
-        space::to_many(self.level, self, rows, others, out);
+        super::to_many(self.level, self, rows.map(|row| self.row(row)), others, out);
     }
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
-        space::all_pairs(self.level, self, ids, out);
+        super::all_pairs(self.level, self, ids, out);
     }
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
-        space::block(self.level, self, rows, first, out);
+        super::block(self.level, self, rows, first, out);
     }
     fn renumber(&mut self, order: &[u32]) {
-        space::permute_rows(&mut self.codes, self.stride, order);
-        space::permute_rows(&mut self.terms, 1, order);
+        self.codes.edit(|codes| super::permute_rows(codes, self.stride, order));
+        self.stats.edit(|stats| super::permute_rows(stats, 1, order));
     }
     fn describe(&self) -> String {
         format!("byte codes, {}", self.level.name())
     }
     fn splits_by_direction(&self) -> bool {
         F::BY_DIRECTION
+    }
+}
+
+impl<F: Finish> Codes for ByteRows<F> {
+    fn encode(&self, values: &[f32], query: &mut CodedQuery) -> Fit {
+        query.values.clear();
+        query.values.extend_from_slice(values);
+        query.chunks.resize(self.stride, Chunk([0; BYTES]));
+        query.stats = self.coding.encode_row(&mut query.values, &mut query.chunks, F::DOT == 1);
+        self.coding.fit(values)
+    }
+    fn query_to_many(&self, query: &CodedQuery, others: &[u32], out: &mut [f32]) {
+        let row = ByteRow { chunks: &query.chunks, stats: &query.stats };
+        super::to_many(self.level, self, [row], others, out.as_chunks_mut().0);
+    }
+    fn prefetch_row(&self, row: u32) {
+        self.prefetch(row);
+    }
+    fn decode(&self, row: u32, out: &mut [f32]) {
+        let codes: &[u8] = bytemuck::cast_slice(self.row(row).chunks);
+        self.coding.decode(codes, out);
+    }
+    fn parts(&self) -> (&[Chunk], &[Stats], Coding) {
+        (&self.codes, &self.stats, self.coding)
+    }
+    fn push(&mut self, values: &[f32]) {
+        let (mut values, mut chunks) = (values.to_vec(), vec![Chunk([0; BYTES]); self.stride]);
+        let stats = self.coding.encode_row(&mut values, &mut chunks, F::DOT == 1);
+        self.codes.edit(|codes| codes.append(&mut chunks));
+        self.stats.edit(|all| all.push(stats));
+    }
+    fn select(&mut self, order: &[u32]) {
+        let codes: Vec<Chunk> = order.iter().flat_map(|&i| self.row(i).chunks.iter().copied()).collect();
+        let stats: Vec<Stats> = order.iter().map(|&i| self.stats[i as usize]).collect();
+        (self.codes, self.stats) = (codes.into(), stats.into());
+    }
+}
+
+impl Coding {
+    /// Values farther than this many codes outside are beyond rounding.
+    const MARGIN: f32 = 2.0;
+
+    fn fit(&self, values: &[f32]) -> Fit {
+        let Scale::Common(scale) = self.scale else { return Fit::Rounded };
+        let code = |v: &f32| {
+            let code = v * scale + self.offset;
+            if !(-Self::MARGIN..=255.0 + Self::MARGIN).contains(&code) {
+                Fit::Outside
+            } else if code.fract() == 0.0 && (0.0..=255.0).contains(&code) {
+                Fit::Exact
+            } else {
+                Fit::Rounded
+            }
+        };
+        values.iter().map(code).max().unwrap_or_default()
+    }
+
+    /// The values that codes stand for; with a scale for every row, up to that scale.
+    fn decode(&self, codes: &[u8], values: &mut [f32]) {
+        let unit = match self.scale {
+            Scale::Common(scale) if scale > 0.0 => 1.0 / scale,
+            _ => 1.0,
+        };
+        values.iter_mut().zip(codes).for_each(|(v, &c)| *v = (f32::from(c) - self.offset) * unit);
     }
 }
 
@@ -376,8 +531,12 @@ const TOLERANCE: f64 = 0.01;
 /// nearest of the others in their leaf.
 pub(crate) fn serves(exact: &Recompute, codes: &dyn Space, leaves: &Leaves) -> bool {
     let step = leaves.bounds.len().div_ceil(SAMPLE);
-    let pairs: Vec<(f64, f64)> =
-        leaves.iter().step_by(step).flat_map(|leaf| nearest_pairs(exact, codes, leaf)).collect();
+    mean_error(exact, codes, leaves.iter().step_by(step)) <= TOLERANCE
+}
+
+/// The mean relative error of coded reduced distances, between the first of each group and the nearest of the rest.
+pub(crate) fn mean_error<'a>(exact: &Recompute, codes: &dyn Space, groups: impl Iterator<Item = &'a [u32]>) -> f64 {
+    let pairs: Vec<(f64, f64)> = groups.flat_map(|group| nearest_pairs(exact, codes, group)).collect();
     // Codes have a scale of their own; the ratio of sums finds it.
     let (coded, truth) = pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
     let scale = truth / coded;
@@ -385,7 +544,7 @@ pub(crate) fn serves(exact: &Recompute, codes: &dyn Space, leaves: &Leaves) -> b
         |&(coded, truth): &(f64, f64)| if truth == 0.0 { coded * scale } else { (coded * scale / truth - 1.0).abs() };
     let mean = pairs.iter().map(error).sum::<f64>() / pairs.len() as f64;
     tracing::debug!(mean_relative_error = mean, "byte codes");
-    mean <= TOLERANCE
+    mean
 }
 
 /// (coded, true) reduced distances from the first of a leaf to the nearest of the rest.

@@ -1,5 +1,9 @@
 //! Points as the CPU executor holds them: rows in working order, and reduced distances between them.
 
+pub(crate) mod byte_rows;
+pub(crate) mod float_rows;
+pub(crate) mod recompute;
+
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 
 /// Points whose pairs of rows have a reduced distance. Calls are per row or per block, so that dispatch costs nothing.
@@ -24,7 +28,12 @@ pub(crate) trait Space: Send + Sync {
 
 /// The computation that spaces differ in: a tile of `R x 4` reduced distances.
 pub(crate) trait Tiles: Send + Sync {
-    fn tile<S: Simd, const R: usize>(&self, xs: [u32; R], ys: [u32; 4]) -> [[f32; 4]; R];
+    /// A row as kernels read it: one of this space's, or a query.
+    type Row<'a>: Copy
+    where
+        Self: 'a;
+    fn row(&self, i: u32) -> Self::Row<'_>;
+    fn tile<S: Simd, const R: usize>(&self, xs: [Self::Row<'_>; R], ys: [Self::Row<'_>; 4]) -> [[f32; 4]; R];
     /// Asks for the cache lines of a row.
     fn prefetch(&self, row: u32);
 }
@@ -33,12 +42,12 @@ pub(crate) trait Tiles: Send + Sync {
 const PREFETCH: usize = 8;
 
 /// Reduced distances of `R` rows to each of `others`.
-pub(crate) fn to_many<T: Tiles, const R: usize>(
+pub(crate) fn to_many<'a, T: Tiles + 'a, const R: usize>(
     level: Level,
-    tiles: &T,
-    rows: [u32; R],
-    others: &[u32],
-    out: &mut [[f32; R]],
+    tiles: &'a T,
+    rows: [T::Row<'a>; R],
+    others: &'a [u32],
+    out: &'a mut [[f32; R]],
 ) {
     assert_eq!(others.len(), out.len());
     dispatch(level, ToMany { tiles, rows, others, out });
@@ -53,9 +62,9 @@ pub(crate) fn block<T: Tiles>(level: Level, tiles: &T, rows: &[u32], first: u32,
     dispatch(level, Block { tiles, rows, first, out });
 }
 
-struct ToMany<'a, T, const R: usize> {
+struct ToMany<'a, T: Tiles + 'a, const R: usize> {
     tiles: &'a T,
-    rows: [u32; R],
+    rows: [T::Row<'a>; R],
     others: &'a [u32],
     out: &'a mut [[f32; R]],
 }
@@ -73,7 +82,7 @@ impl<T: Tiles, const R: usize> Op for ToMany<'_, T, R> {
             for &ahead in others[at..].iter().skip(PREFETCH).take(4) {
                 tiles.prefetch(ahead);
             }
-            let ys = four_of(&others[at..]).unwrap_or_default();
+            let ys = rows_of(tiles, four_of(&others[at..]).unwrap_or_default());
             let tile = tiles.tile::<S, R>(rows, ys);
             for (j, out) in out[at..].iter_mut().take(4).enumerate() {
                 for (out, row) in out.iter_mut().zip(&tile) {
@@ -116,6 +125,7 @@ impl<T: Tiles> Op for AllPairs<'_, T> {
 /// 4 x 4 distances, in one tile if the registers allow.
 #[inline(always)]
 fn square<S: Simd, T: Tiles>(tiles: &T, xs: [u32; 4], ys: [u32; 4]) -> [[f32; 4]; 4] {
+    let (xs, ys) = (rows_of(tiles, xs), rows_of(tiles, ys));
     if S::MANY_REGISTERS {
         return tiles.tile::<S, 4>(xs, ys);
     }
@@ -124,6 +134,16 @@ fn square<S: Simd, T: Tiles>(tiles: &T, xs: [u32; 4], ys: [u32; 4]) -> [[f32; 4]
         *row = tiles.tile::<S, 1>([x], ys)[0];
     }
     tile
+}
+
+/// A loop, because closures over arrays are not always inlined into code compiled for an instruction set.
+#[inline(always)]
+fn rows_of<T: Tiles>(tiles: &T, ids: [u32; 4]) -> [T::Row<'_>; 4] {
+    let mut rows = [tiles.row(ids[0]); 4];
+    for j in 1..4 {
+        rows[j] = tiles.row(ids[j]);
+    }
+    rows
 }
 
 struct Block<'a, T> {
@@ -196,7 +216,6 @@ mod tests {
     use half::f16;
     use proptest::prelude::*;
 
-    use super::super::{byte_rows, float_rows};
     use super::*;
     use crate::metric::{Form, Metric};
     use crate::points::Points;

@@ -1,0 +1,29 @@
+//! An order of rows in which neighbours lie near each other.
+
+/// Rows collected from one start: with those that are read beside them, about what the second-level cache of a core holds.
+const GROUP: usize = 1024;
+
+/// The row to stand at each place: breadth-first groups over the neighbours that `near` gives, begun at the first row left.
+pub(crate) fn breadth_first_groups<I: Iterator<Item = u32>>(n: usize, near: impl Fn(u32) -> I) -> Vec<u32> {
+    let mut order: Vec<u32> = Vec::with_capacity(n);
+    let mut placed = vec![false; n];
+    for start in 0..n {
+        if placed[start] {
+            continue;
+        }
+        placed[start] = true;
+        let mut at = order.len();
+        let end = at + GROUP;
+        order.push(start as u32);
+        while at < order.len() && order.len() < end {
+            for row in near(order[at]) {
+                if !placed[row as usize] {
+                    placed[row as usize] = true;
+                    order.push(row);
+                }
+            }
+            at += 1;
+        }
+    }
+    order
+}

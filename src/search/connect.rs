@@ -1,0 +1,7 @@
+//! Every row reachable.
+
+use super::Index;
+
+impl Index {
+    pub(super) fn connect(&mut self) {}
+}

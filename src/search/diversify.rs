@@ -1,0 +1,81 @@
+//! Which neighbours of a row a search needs: those that no nearer one leads to.
+//!
+//! Relative-neighbourhood pruning as in PyNNDescent's `diversify` (and HNSW's heuristic, NSG, DiskANN): a neighbour is dropped
+//! if one that was kept is nearer to it than the row is. What is kept knocks out the rest one by one, so that few distances are
+//! computed.
+
+use crate::graph::order::{Neighbor, distance, id};
+use crate::rng::hash;
+use crate::space::Space;
+
+/// How much is dropped.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Diversify {
+    /// Probability that a neighbour another one leads to is dropped, per such other one.
+    pub probability: f32,
+    /// A neighbour is dropped if `slack` times its reduced distance from a kept one is less than its distance from the row.
+    pub slack: f32,
+    pub seed: u64,
+}
+
+/// Room for the distances of one row, used again for the next.
+#[derive(Default)]
+pub(crate) struct Room {
+    ids: Vec<u32>,
+    apart: Vec<f32>,
+}
+
+impl Diversify {
+    /// Of `candidates` (ascending, distinct, without `row`), those kept, at most `most`, in place.
+    pub(crate) fn prune(
+        &self,
+        space: &dyn Space,
+        row: u32,
+        candidates: &mut Vec<Neighbor>,
+        most: usize,
+        room: &mut Room,
+    ) {
+        let mut kept = 0;
+        while kept < candidates.len() && kept < most {
+            let keeper = candidates[kept];
+            kept += 1;
+            self.knock_out(space, row, keeper, kept, candidates, room);
+        }
+        candidates.truncate(kept);
+    }
+
+    /// Drops from `candidates[from..]` those that `keeper` leads to.
+    fn knock_out(
+        &self,
+        space: &dyn Space,
+        row: u32,
+        keeper: Neighbor,
+        from: usize,
+        candidates: &mut Vec<Neighbor>,
+        room: &mut Room,
+    ) {
+        if self.probability <= 0.0 || from == candidates.len() {
+            return;
+        }
+        room.ids.clear();
+        room.ids.extend(candidates[from..].iter().map(|&c| id(c)));
+        room.apart.resize(room.ids.len(), 0.0);
+        space.one_to_many(id(keeper), &room.ids, &mut room.apart);
+        let mut left = from;
+        for (at, &apart) in room.apart.iter().enumerate() {
+            let candidate = candidates[from + at];
+            let led_to = self.slack * apart < distance(candidate) && self.drops(row, candidate, keeper);
+            if !led_to {
+                candidates[left] = candidate;
+                left += 1;
+            }
+        }
+        candidates.truncate(left);
+    }
+
+    fn drops(&self, row: u32, candidate: Neighbor, keeper: Neighbor) -> bool {
+        let pair = u64::from(id(candidate)) << 32 | u64::from(id(keeper));
+        let draw = (hash(self.seed, 0xd1f, u64::from(row), pair) >> 40) as f32 / (1u64 << 24) as f32;
+        self.probability >= 1.0 || draw < self.probability
+    }
+}

@@ -1,0 +1,72 @@
+//! What can go wrong with an index, with the numbers.
+
+use thiserror::Error;
+
+use crate::error::BuildError;
+
+/// Why there is no index, or no answer.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The graph under the index.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A parameter is out of its range.
+    #[error("{name} = {value}, but it must be {range}")]
+    Parameter {
+        /// Name of the parameter.
+        name: &'static str,
+        /// The value given.
+        value: String,
+        /// What it may be.
+        range: String,
+    },
+    /// The metric or the width of rows has no codes.
+    #[error(
+        "u8 codes serve metrics made of dot products and rows of 48 to 32704 columns, not {metric} and {dim} columns"
+    )]
+    Quantization {
+        /// The metric.
+        metric: String,
+        /// Columns.
+        dim: usize,
+    },
+    /// Queries of another width than the points.
+    #[error("queries of {found} columns, but the index holds points of {expected}")]
+    Dimension {
+        /// Columns of the queries.
+        found: usize,
+        /// Columns of the index.
+        expected: usize,
+    },
+    /// More neighbours asked for than points.
+    #[error("k = {k}, but the index holds {n} points")]
+    TooManyNeighbors {
+        /// Neighbours asked for.
+        k: usize,
+        /// Points.
+        n: usize,
+    },
+    /// A filter for another number of points.
+    #[error("a filter of {found} entries, but the index holds {expected} points")]
+    FilterLength {
+        /// Entries of the filter.
+        found: usize,
+        /// Points.
+        expected: usize,
+    },
+    /// A filter that allows no point.
+    #[error("the filter allows none of the {n} points")]
+    NothingAllowed {
+        /// Points.
+        n: usize,
+    },
+    /// An id that no point has.
+    #[error("there is no point {id}: the index holds ids below {end}, some of which may have been removed")]
+    UnknownId {
+        /// The id.
+        id: u32,
+        /// One more than the largest id.
+        end: usize,
+    },
+}

@@ -1,0 +1,151 @@
+//! The rows of an index as a search reads them: a compressed copy to find the way by, and the values to rank by.
+
+use crate::metric::Metric;
+use crate::metric::simd::Level;
+use crate::points::{Dense, Rows};
+use crate::search::stored::Stored;
+use crate::space::byte_rows::{self, CodedQuery, Codes, Fit};
+use crate::space::recompute::{Query, Recompute};
+
+use super::Quantization;
+
+/// What a search finds its way by.
+pub(crate) enum Traversal {
+    /// The stored values.
+    Values,
+    /// Copies rounded to f16.
+    Halves(Stored),
+    /// u8 codes and integer dot products.
+    Codes(Box<dyn Codes>),
+}
+
+/// The rows of an index.
+pub(crate) struct SearchRows {
+    pub metric: Metric,
+    pub dim: usize,
+    /// The values as given; none where the codes are the values.
+    pub stored: Option<Stored>,
+    pub traversal: Traversal,
+}
+
+/// A query, in every form that it is compared in.
+#[derive(Default)]
+pub(crate) struct SearchQuery {
+    values: Vec<f32>,
+    exact: Query,
+    coded: CodedQuery,
+    fit: Fit,
+}
+
+/// Largest mean relative error of a near neighbour's coded reduced distance with which reranking still finds them:
+/// docs/PERFORMANCE.md, "Quantization".
+const TOLERANCE: f64 = 0.03;
+
+impl SearchRows {
+    /// The rows `order` of `points`; `groups` are points with their neighbours, to try codes on.
+    pub(crate) fn new<'g>(
+        points: &Dense,
+        metric: Metric,
+        quantization: Quantization,
+        order: &[u32],
+        groups: impl Iterator<Item = &'g [u32]>,
+    ) -> Self {
+        let (form, dim, level) = (metric.form(), points.dim(), Level::detect());
+        let suits = byte_rows::suits(points, form);
+        let exact_codes = suits && byte_rows::is_exact(points, form);
+        let codes = |points: &Dense| {
+            let mut codes = byte_rows::codes(points, form, level);
+            codes.renumber(order);
+            codes
+        };
+        let wanted = match quantization {
+            Quantization::U8 => suits,
+            Quantization::Auto => {
+                exact_codes
+                    || suits && {
+                        let exact = Recompute::new(metric, points, points);
+                        byte_rows::mean_error(&exact, &*byte_rows::codes(points, form, level), groups) <= TOLERANCE
+                    }
+            }
+            Quantization::None | Quantization::F16 => false,
+        };
+        if wanted && exact_codes {
+            return Self { metric, dim, stored: None, traversal: Traversal::Codes(codes(points)) };
+        }
+        let stored = Stored::of_points(points, metric, order);
+        let traversal = if wanted {
+            Traversal::Codes(codes(points))
+        } else if quantization == Quantization::F16 && matches!(points.rows(), Rows::F32(_)) {
+            Traversal::Halves(Stored::halves(&stored.dense(), metric))
+        } else {
+            Traversal::Values
+        };
+        Self { metric, dim, stored: Some(stored), traversal }
+    }
+
+    /// Whether what a search finds its way by is less than the values: then what it found is ranked anew.
+    pub(crate) fn needs_ranking(&self, query: &SearchQuery) -> bool {
+        match &self.traversal {
+            Traversal::Values => false,
+            Traversal::Halves(_) => true,
+            Traversal::Codes(_) => true,
+        }
+        .then(|| query.fit != Fit::Outside)
+        .unwrap_or(false)
+    }
+
+    /// Makes `query` ready for a row of values.
+    pub(crate) fn set_query(&self, values: &[f32], query: &mut SearchQuery) {
+        query.values.clear();
+        query.values.extend_from_slice(values);
+        query.fit = match &self.traversal {
+            Traversal::Codes(codes) => codes.encode(values, &mut query.coded),
+            _ => Fit::Rounded,
+        };
+        match (&self.stored, &self.traversal) {
+            (Some(stored), _) | (None, Traversal::Halves(stored)) => {
+                stored.compare(self.metric).set_query(values, &mut query.exact);
+            }
+            _ => {}
+        }
+    }
+
+    /// Distances to find the way by, reduced, in a unit of the traversal's own.
+    #[inline]
+    pub(crate) fn to_many(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
+        match &self.traversal {
+            Traversal::Codes(codes) if query.fit != Fit::Outside => {
+                out.resize(others.len(), 0.0);
+                codes.query_to_many(&query.coded, others, out);
+            }
+            Traversal::Halves(halves) => halves.compare(self.metric).reduced_from(&query.exact, others, out),
+            _ => self.reduced(query, others, out),
+        }
+    }
+
+    /// Reduced distances of the values.
+    pub(crate) fn reduced(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
+        match (&self.stored, &self.traversal) {
+            (Some(stored), _) => stored.compare(self.metric).reduced_from(&query.exact, others, out),
+            (None, Traversal::Codes(codes)) => self.reduced_by_decoding(&**codes, query, others, out),
+            (None, Traversal::Halves(halves)) => halves.compare(self.metric).reduced_from(&query.exact, others, out),
+            (None, Traversal::Values) => unreachable!("values are kept where nothing stands for them"),
+        }
+    }
+
+    /// Codes that are the values, turned back into values.
+    fn reduced_by_decoding(&self, codes: &dyn Codes, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
+        let mut values = vec![0.0; others.len() * self.dim];
+        for (row, &other) in values.chunks_exact_mut(self.dim).zip(others) {
+            codes.decode(other, row);
+        }
+        out.clear();
+        if others.is_empty() {
+            return;
+        }
+        let rows = Dense::trusted(Rows::F32(&values), others.len(), self.dim);
+        let row = Dense::trusted(Rows::F32(&query.values), 1, self.dim);
+        let places: Vec<u32> = (0..others.len() as u32).collect();
+        Recompute::new(self.metric, &rows, &row).reduced(0, &places, out);
+    }
+}

@@ -1,0 +1,109 @@
+//! Rows that an index keeps.
+
+use half::f16;
+use rayon::prelude::*;
+
+use crate::metric::Metric;
+use crate::points::{Dense, Rows, with_rows};
+use crate::section::Section;
+use crate::space::recompute::{Direction, Recompute, directions};
+
+/// The values of rows, owned or in a mapped file.
+pub(crate) enum Values {
+    F32(Section<f32>),
+    F16(Section<f16>),
+    U8(Section<u8>),
+    I8(Section<i8>),
+}
+
+/// Runs `$body` with `$x` bound to the typed section.
+macro_rules! with_values {
+    ($values:expr, $x:ident => $body:expr) => {
+        match $values {
+            $crate::search::stored::Values::F32($x) => $body,
+            $crate::search::stored::Values::F16($x) => $body,
+            $crate::search::stored::Values::U8($x) => $body,
+            $crate::search::stored::Values::I8($x) => $body,
+        }
+    };
+}
+pub(crate) use with_values;
+
+/// Rows that queries are compared with as they are.
+pub(crate) struct Stored {
+    pub values: Values,
+    pub dim: usize,
+    /// Of every row, for angular metrics; else none.
+    pub directions: Section<Direction>,
+}
+
+impl Stored {
+    /// The rows `order` of `points`, in that order.
+    pub(crate) fn of_points(points: &Dense, metric: Metric, order: &[u32]) -> Self {
+        fn take<T: bytemuck::Pod + Send + Sync>(x: &[T], dim: usize, order: &[u32]) -> Section<T> {
+            let mut values = vec![T::zeroed(); order.len() * dim];
+            values.par_chunks_mut(dim).zip(order).with_min_len(256).for_each(|(to, &from)| {
+                to.copy_from_slice(&x[from as usize * dim..][..dim]);
+            });
+            values.into()
+        }
+        let dim = points.dim();
+        let values = match points.rows() {
+            Rows::F32(x) => Values::F32(take(x, dim, order)),
+            Rows::F16(x) => Values::F16(take(x, dim, order)),
+            Rows::U8(x) => Values::U8(take(x, dim, order)),
+            Rows::I8(x) => Values::I8(take(x, dim, order)),
+        };
+        Self::new(values, dim, metric)
+    }
+
+    /// The rows rounded to f16.
+    pub(crate) fn halves(points: &Dense, metric: Metric) -> Self {
+        let dim = points.dim();
+        let mut values = vec![f16::ZERO; points.n() * dim];
+        values.par_chunks_mut(dim).enumerate().with_min_len(256).for_each_init(
+            || vec![0.0; dim],
+            |row, (i, to)| {
+                points.widen_row(i, row);
+                to.iter_mut().zip(row).for_each(|(to, v)| *to = f16::from_f32(*v));
+            },
+        );
+        Self::new(Values::F16(values.into()), dim, metric)
+    }
+
+    fn new(values: Values, dim: usize, metric: Metric) -> Self {
+        let mut stored = Self { values, dim, directions: Vec::new().into() };
+        stored.directions = directions(&stored.dense(), metric).into();
+        stored
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        with_values!(&self.values, x => x.len()) / self.dim
+    }
+
+    pub(crate) fn dense(&self) -> Dense<'_> {
+        let rows = match &self.values {
+            Values::F32(x) => Rows::F32(x),
+            Values::F16(x) => Rows::F16(x),
+            Values::U8(x) => Rows::U8(x),
+            Values::I8(x) => Rows::I8(x),
+        };
+        Dense::trusted(rows, self.n(), self.dim)
+    }
+
+    pub(crate) fn compare(&self, metric: Metric) -> Recompute<'_> {
+        Recompute::of_base(metric, self.dense(), &self.directions)
+    }
+
+    /// Bytes in memory, and bytes in a mapped file.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        let values = with_values!(&self.values, x => (size_of_val(&x[..]), x.is_mapped()));
+        let directions = size_of_val(&self.directions[..]);
+        if values.1 { (0, values.0 + directions) } else { (values.0 + directions, 0) }
+    }
+
+    /// Asks for the first cache lines of a row.
+    pub(crate) fn n_values(&self) -> usize {
+        with_rows!(self.dense().rows(), x => x.len())
+    }
+}
