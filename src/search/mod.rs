@@ -47,7 +47,7 @@ pub struct Index {
 }
 
 /// Rows that every search begins with: docs/PERFORMANCE.md, "Entries".
-const ENTRIES: usize = 128;
+const ENTRIES: usize = 64;
 
 impl Index {
     fn prepare(points: &Points, metric: Metric, graph: &KnnGraph, plan: &PreparePlan) -> Self {

@@ -47,6 +47,8 @@ pub struct QueryBuilder<'a> {
 
 /// PyNNDescent's.
 const EPSILON: f32 = 0.1;
+/// Batches of fewer queries are answered in the order given.
+const FEW: usize = 256;
 
 impl Index {
     /// The `k` nearest points of every query, once [`QueryBuilder::run`].
@@ -73,16 +75,40 @@ impl QueryBuilder<'_> {
     pub fn run(self) -> Result<Hits, IndexError> {
         self.check()?;
         let (count, k) = (self.queries.n(), self.k);
+        let order = self.order();
+        let mut found = vec![(0f32, 0u32); count * k];
+        let stats: QueryStats = found
+            .par_chunks_mut(k)
+            .zip(&order)
+            .with_min_len(16)
+            .map_init(Searcher::default, |searcher, (found, &i)| searcher.answer(&self, i as usize, found))
+            .reduce(QueryStats::default, QueryStats::plus);
         let mut indices = vec![0u32; count * k];
         let mut distances = vec![0f32; count * k];
-        let stats: QueryStats = indices
-            .par_chunks_mut(k)
-            .zip(distances.par_chunks_mut(k))
-            .enumerate()
-            .with_min_len(16)
-            .map_init(Searcher::default, |searcher, (i, (ids, ds))| searcher.answer(&self, i, ids, ds))
-            .reduce(QueryStats::default, QueryStats::plus);
+        for (found, &i) in found.chunks_exact(k).zip(&order) {
+            let at = i as usize * k;
+            for (to, (d, id)) in found.iter().enumerate() {
+                distances[at + to] = *d;
+                indices[at + to] = *id;
+            }
+        }
         Ok(Hits { k, indices, distances, stats })
+    }
+
+    /// Queries in the order of the entries that they are nearest to, so that what one reads is still in cache for the next.
+    fn order(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.queries.n() as u32).collect();
+        if order.len() < FEW {
+            return order;
+        }
+        let mut keys: Vec<(u32, u32)> = order
+            .par_iter()
+            .with_min_len(16)
+            .map_init(Searcher::default, |searcher, &i| (searcher.nearest_entry(self, i as usize), i))
+            .collect();
+        keys.sort_unstable();
+        order.iter_mut().zip(keys).for_each(|(to, (_, i))| *to = i);
+        order
     }
 
     fn check(&self) -> Result<(), IndexError> {
@@ -126,20 +152,30 @@ fn width(k: usize) -> usize {
 }
 
 impl Searcher {
-    fn answer(&mut self, asked: &QueryBuilder, i: usize, ids: &mut [u32], distances: &mut [f32]) -> QueryStats {
-        let index = asked.index;
-        self.values.resize(index.dim(), 0.0);
+    fn set_query(&mut self, asked: &QueryBuilder, i: usize) {
+        self.values.resize(asked.index.dim(), 0.0);
         asked.queries.as_dense().widen_row(i, &mut self.values);
-        index.rows.set_query(&self.values, &mut self.scratch.query);
+        asked.index.rows.set_query(&self.values, &mut self.scratch.query);
+    }
+
+    fn nearest_entry(&mut self, asked: &QueryBuilder, i: usize) -> u32 {
+        let index = asked.index;
+        self.set_query(asked, i);
+        index.rows.to_many(&self.scratch.query, &index.entries, &mut self.distances);
+        let nearest = index.entries.iter().zip(&self.distances).min_by(|a, b| a.1.total_cmp(b.1));
+        nearest.map_or(0, |(&row, _)| row)
+    }
+
+    fn answer(&mut self, asked: &QueryBuilder, i: usize, out: &mut [(f32, u32)]) -> QueryStats {
+        let index = asked.index;
+        self.set_query(asked, i);
         self.scratch.stats = QueryStats::default();
         let reach = Reach { k: asked.k, width: width(asked.k), epsilon: asked.epsilon, allowed: None };
         let found = index.field().search(reach, &mut self.scratch);
         self.rows.clear();
         self.rows.extend(found.iter().take(reach.width).map(|&f: &Neighbor| id(f)));
         self.rank(index);
-        for ((id, d), found) in ids.iter_mut().zip(distances).zip(&self.found) {
-            (*d, *id) = *found;
-        }
+        out.copy_from_slice(&self.found[..asked.k]);
         self.scratch.stats
     }
 
