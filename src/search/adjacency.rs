@@ -1,44 +1,54 @@
 //! The search graph: for every row the rows to look at next.
 
-use crate::graph::UNKNOWN;
 use crate::section::Section;
 
-/// `n` rows of `stride` ids each, ends filled with [`UNKNOWN`]: where a row lies is known without looking anything up.
+/// Where the neighbours of a row lie.
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+}
+
+/// Rows of any number of ids, one after the other; changed rows move to the end if they grow.
 pub(crate) struct Adjacency {
-    pub stride: usize,
-    pub slots: Section<u32>,
+    pub spans: Section<Span>,
+    pub ids: Section<u32>,
 }
 
 impl Adjacency {
+    /// From lists of ids. None if there are more edges than 32 bits count.
+    pub(crate) fn of_lists<'a>(lists: impl Iterator<Item = &'a [u32]> + Clone) -> Option<Self> {
+        u32::try_from(lists.clone().map(<[u32]>::len).sum::<usize>()).ok()?;
+        let mut start = 0;
+        let span = |list: &[u32]| {
+            let span = Span { start, len: list.len() as u32 };
+            start += span.len;
+            span
+        };
+        let spans: Vec<Span> = lists.clone().map(span).collect();
+        let ids: Vec<u32> = lists.flatten().copied().collect();
+        Some(Self { spans: spans.into(), ids: ids.into() })
+    }
+
     pub(crate) fn n(&self) -> usize {
-        self.slots.len() / self.stride
+        self.spans.len()
     }
 
-    /// The slots of a row, unknown ones at the end.
+    /// The rows to look at from `row`. A span that leads nowhere, as a damaged file may hold, is empty.
     #[inline(always)]
-    pub(crate) fn slots_of(&self, row: u32) -> &[u32] {
-        &self.slots[row as usize * self.stride..][..self.stride]
-    }
-
-    /// The rows to look at from `row`.
-    #[inline(always)]
-    pub(crate) fn neighbors(&self, row: u32) -> impl Iterator<Item = u32> {
-        self.slots_of(row).iter().copied().take_while(|&id| id != UNKNOWN)
-    }
-
-    pub(crate) fn degree(&self, row: u32) -> usize {
-        self.neighbors(row).count()
+    pub(crate) fn neighbors(&self, row: u32) -> &[u32] {
+        let Span { start, len } = self.spans[row as usize];
+        self.ids.get(start as usize..).and_then(|rest| rest.get(..len as usize)).unwrap_or_default()
     }
 
     /// Edges in all.
     pub(crate) fn edges(&self) -> usize {
-        self.slots.iter().filter(|&&id| id != UNKNOWN).count()
+        self.spans.iter().map(|span| span.len as usize).sum()
     }
-}
 
-/// Writes `ids` into the slots of a row.
-pub(crate) fn set_slots(slots: &mut [u32], ids: impl Iterator<Item = u32>) {
-    let mut ids = ids.fuse();
-    slots.iter_mut().for_each(|slot| *slot = ids.next().unwrap_or(UNKNOWN));
-    debug_assert!(ids.next().is_none(), "more edges than slots");
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&self.spans[..]) + size_of_val(&self.ids[..])
+    }
 }

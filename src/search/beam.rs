@@ -101,11 +101,11 @@ impl Field<'_> {
             *next = joined(*next);
             let row = id(*next);
             if let Some(&ahead) = pool.get(cursor + 1) {
-                prefetch(&self.graph.slots_of(id(ahead))[0]);
+                self.graph.neighbors(id(ahead)).iter().step_by(16).for_each(prefetch);
             }
             stats.hops += 1;
             ids.clear();
-            ids.extend(self.graph.neighbors(row).filter(|&row| visited.first_time(row)));
+            ids.extend(self.graph.neighbors(row).iter().copied().filter(|&row| visited.first_time(row)));
         }
         if reach.allowed.is_some() { allowed } else { pool }
     }

@@ -31,6 +31,14 @@ pub enum IndexError {
         /// Columns.
         dim: usize,
     },
+    /// More edges than their places are counted.
+    #[error("{n} points with up to {max_degree} edges each: more than 4294967295 edges")]
+    TooManyEdges {
+        /// Points.
+        n: usize,
+        /// Most edges of a point.
+        max_degree: usize,
+    },
     /// Queries of another width than the points.
     #[error("queries of {found} columns, but the index holds points of {expected}")]
     Dimension {

@@ -50,10 +50,11 @@ pub struct Index {
 const ENTRIES: usize = 64;
 
 impl Index {
-    fn prepare(points: &Points, metric: Metric, graph: &KnnGraph, plan: &PreparePlan) -> Self {
+    fn prepare(points: &Points, metric: Metric, graph: &KnnGraph, plan: &PreparePlan) -> Result<Self, IndexError> {
         let points = points.as_dense();
         let type_name = points.type_name();
-        let prepared = prepare::prepare(points, metric, graph, plan);
+        let too_many = IndexError::TooManyEdges { n: points.n(), max_degree: plan.max_degree };
+        let prepared = prepare::prepare(points, metric, graph, plan).ok_or(too_many)?;
         let entries = entries(points.n(), plan);
         let mut index = Self {
             rows: prepared.rows,
@@ -64,7 +65,7 @@ impl Index {
             type_name,
         };
         index.connect();
-        index
+        Ok(index)
     }
 
     /// Number of points.

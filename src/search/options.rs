@@ -144,7 +144,7 @@ impl Prepare {
         let metric = metric.checked().map_err(BuildError::from)?;
         crate::build::check_init_graph(graph, points.n())?;
         let plan = self.plan(graph.k(), points, metric)?;
-        Ok(Index::prepare(points, metric, graph, &plan))
+        Index::prepare(points, metric, graph, &plan)
     }
 
     fn plan(&self, k: usize, points: &Points, metric: Metric) -> Result<PreparePlan, IndexError> {
@@ -169,12 +169,16 @@ impl Prepare {
         }
         let max_degree = ((k as f32 * self.pruning_degree_multiplier).round() as usize).max(2);
         Ok(PreparePlan {
-            diversify: Diversify { probability: self.diversify_prob, slack: 1.0, seed: self.seed },
+            diversify: Diversify { probability: self.diversify_prob, slack: SLACK, seed: self.seed },
             max_degree,
             quantization: self.quantization,
         })
     }
 }
+
+/// How much nearer than the row a kept neighbour must be to one that is dropped, in reduced distance: DiskANN's alpha, squared
+/// for euclidean. docs/PERFORMANCE.md, "Search graph".
+const SLACK: f32 = 1.15;
 
 /// The settings of [`Prepare`], checked.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,8 +14,8 @@ use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::metric::simd::Level;
 use crate::points::Dense;
-use crate::search::adjacency::{Adjacency, set_slots};
-use crate::search::diversify::{Diversify, Room};
+use crate::search::adjacency::Adjacency;
+use crate::search::diversify::Room;
 use crate::search::rows::{SearchRows, Traversal};
 use crate::space::{Space, float_rows};
 
@@ -34,8 +34,8 @@ pub(crate) struct Prepared {
     pub nearest: f32,
 }
 
-/// Rows in an order that keeps neighbours together, and the edges that a search needs.
-pub(crate) fn prepare(points: &Dense, metric: Metric, graph: &KnnGraph, plan: &PreparePlan) -> Prepared {
+/// Rows in an order that keeps neighbours together, and the edges that a search needs; none if these are too many.
+pub(crate) fn prepare(points: &Dense, metric: Metric, graph: &KnnGraph, plan: &PreparePlan) -> Option<Prepared> {
     let n = points.n();
     let near = |row: u32| {
         let known = graph.neighbors(row as usize).iter().copied().filter(|&p| p != UNKNOWN);
@@ -54,8 +54,9 @@ pub(crate) fn prepare(points: &Dense, metric: Metric, graph: &KnnGraph, plan: &P
     let nearest = forward.slots.par_iter().filter(|s| **s != EMPTY).min().map_or(0.0, |&s| distance(s));
     let kept = diversified(space, &forward, plan);
     drop(forward);
-    let graph = with_reverses(space, &kept, plan);
-    Prepared { rows, graph, order, nearest }
+    let lists = with_reverses(space, &kept, plan);
+    let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..]))?;
+    Some(Prepared { rows, graph, order, nearest })
 }
 
 /// Points with their neighbours, spread over the graph.
@@ -121,12 +122,12 @@ fn diversified(space: &dyn Space, forward: &RowTable, plan: &PreparePlan) -> Row
 }
 
 /// Edges both ways, the most useful where there are too many.
-fn with_reverses(space: &dyn Space, kept: &RowTable, plan: &PreparePlan) -> Adjacency {
+fn with_reverses(space: &dyn Space, kept: &RowTable, plan: &PreparePlan) -> Vec<Vec<u32>> {
     let reverse = Reverse::of(kept);
-    let mut slots = vec![UNKNOWN; kept.slots.len()];
-    slots.par_chunks_mut(plan.max_degree).enumerate().with_min_len(16).for_each_init(
+    let rows = (0..kept.slots.len() / kept.width).into_par_iter().with_min_len(16);
+    let edges = rows.map_init(
         || (Vec::new(), Room::default()),
-        |(candidates, room), (row, slots)| {
+        |(candidates, room), row| {
             candidates.clear();
             candidates.extend(kept.row(row).iter().filter(|s| **s != EMPTY));
             candidates.extend(reverse.of_row(row));
@@ -135,10 +136,10 @@ fn with_reverses(space: &dyn Space, kept: &RowTable, plan: &PreparePlan) -> Adja
             if candidates.len() > plan.max_degree {
                 plan.diversify.prune(space, row as u32, candidates, plan.max_degree, room);
             }
-            set_slots(slots, candidates.iter().map(|&c| id(c)));
+            candidates.iter().map(|&c| id(c)).collect()
         },
     );
-    Adjacency { stride: plan.max_degree, slots: slots.into() }
+    edges.collect()
 }
 
 /// For every row the rows that it is a neighbour of, ascending.
