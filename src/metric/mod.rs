@@ -119,10 +119,14 @@ impl Metric {
         }
     }
 
-    /// The reduced distance of a true one, for metrics whose bound is known (see `space::byte_rows::Bound`).
-    pub(crate) fn to_reduced(self, distance: f32) -> f32 {
+    /// The reduced distance of a true one, for rows of `dim` columns.
+    pub(crate) fn to_reduced(self, distance: f32, dim: usize) -> f32 {
         match self {
-            Self::Euclidean => distance * distance,
+            // Distances below zero, which there are none of, stay below zero.
+            Self::Euclidean => distance * distance.abs(),
+            Self::Minkowski { p } => distance.abs().powf(p).copysign(distance),
+            Self::Dot => distance - 1.0,
+            Self::Hamming => distance * dim as f32,
             _ => distance,
         }
     }

@@ -42,6 +42,27 @@ impl Adjacency {
         self.ids.get(start as usize..).and_then(|rest| rest.get(..len as usize)).unwrap_or_default()
     }
 
+    /// Makes `list` the neighbours of `row`; false if there is no room for more edges.
+    pub(crate) fn set(&mut self, row: u32, list: &[u32]) -> bool {
+        let span = self.spans[row as usize];
+        let end = self.ids.len();
+        if end + list.len() > u32::MAX as usize {
+            return false;
+        }
+        let start = if list.len() <= span.len as usize { span.start as usize } else { end };
+        self.ids.edit(|ids| {
+            ids.resize(end.max(start + list.len()), 0);
+            ids[start..start + list.len()].copy_from_slice(list);
+        });
+        self.spans.edit(|spans| spans[row as usize] = Span { start: start as u32, len: list.len() as u32 });
+        true
+    }
+
+    /// Adds a row without neighbours.
+    pub(crate) fn push(&mut self) {
+        self.spans.edit(|spans| spans.push(Span::default()));
+    }
+
     /// Edges in all.
     pub(crate) fn edges(&self) -> usize {
         self.spans.iter().map(|span| span.len as usize).sum()

@@ -51,6 +51,8 @@ pub(crate) struct Reach<'a> {
     /// Neighbours kept at least, to rank anew.
     pub width: usize,
     pub epsilon: f32,
+    /// Everything within this distance is wanted, too: in the traversal's unit, less than all for none.
+    pub radius: f32,
     /// Rows that may be found; all rows lead on.
     pub allowed: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
 }
@@ -80,13 +82,16 @@ impl Field<'_> {
                     Some(is_allowed) => {
                         if is_allowed(row) {
                             put(allowed, found);
-                            allowed.truncate(reach.width);
+                            let beyond = |&last: &Neighbor| distance(last) > reach.radius;
+                            while allowed.len() > reach.width && allowed.last().is_some_and(beyond) {
+                                allowed.pop();
+                            }
                         }
                         &mut *allowed
                     }
                 };
                 if let Some(&last) = best.get(reach.k - 1) {
-                    let d = distance(last);
+                    let d = distance(last).max(reach.radius);
                     bound = d + reach.epsilon * (d - self.nearest);
                 }
             }

@@ -1,7 +1,53 @@
-//! Every row reachable.
+//! Every row reachable from the entries.
+
+use crate::graph::order::id;
 
 use super::Index;
+use super::beam::{Reach, Scratch};
+
+/// Rows that a search finds for one that no edge leads to.
+const FOUND: usize = 8;
 
 impl Index {
-    pub(super) fn connect(&mut self) {}
+    /// Gives every row that cannot be reached from the entries an edge from one that can, near it.
+    pub(super) fn connect(&mut self) {
+        let mut reached = vec![false; self.graph.n()];
+        self.reach(&self.entries, &mut reached);
+        let mut scratch = Scratch::default();
+        let mut values = vec![0.0; self.dim()];
+        for row in 0..self.graph.n() as u32 {
+            if reached[row as usize] {
+                continue;
+            }
+            self.rows.values(row, &mut values);
+            self.rows.set_query(&values, &mut scratch.query);
+            let reach = Reach { k: FOUND, width: FOUND, epsilon: 0.1, radius: f32::NEG_INFINITY, allowed: None };
+            // What a search finds has been reached; the one with the fewest edges is to lead on.
+            let found = self.field().search(reach, &mut scratch).iter().take(FOUND).map(|&f| id(f));
+            let from = found.min_by_key(|&f| self.graph.neighbors(f).len());
+            if let Some(from) = from {
+                let mut list = self.graph.neighbors(from).to_vec();
+                list.push(row);
+                self.graph.set(from, &list);
+            }
+            self.reach(&[row], &mut reached);
+        }
+    }
+
+    /// Marks what can be reached from `starts`.
+    fn reach(&self, starts: &[u32], reached: &mut [bool]) {
+        let mut open: Vec<u32> = Vec::new();
+        let mut mark = |row: u32, open: &mut Vec<u32>| {
+            if let Some(mark) = reached.get_mut(row as usize)
+                && !*mark
+            {
+                *mark = true;
+                open.push(row);
+            }
+        };
+        starts.iter().for_each(|&row| mark(row, &mut open));
+        while let Some(row) = open.pop() {
+            self.graph.neighbors(row).iter().for_each(|&next| mark(next, &mut open));
+        }
+    }
 }

@@ -6,7 +6,9 @@
 
 use crate::graph::order::{Neighbor, distance, id};
 use crate::rng::hash;
-use crate::space::Space;
+use crate::space::recompute::Query;
+
+use super::rows::SearchRows;
 
 /// How much is dropped.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,6 +23,7 @@ pub(crate) struct Diversify {
 /// Room for the distances of one row, used again for the next.
 #[derive(Default)]
 pub(crate) struct Room {
+    query: Query,
     ids: Vec<u32>,
     apart: Vec<f32>,
 }
@@ -29,7 +32,7 @@ impl Diversify {
     /// Of `candidates` (ascending, distinct, without `row`), those kept, at most `most`, in place.
     pub(crate) fn prune(
         &self,
-        space: &dyn Space,
+        rows: &SearchRows,
         row: u32,
         candidates: &mut Vec<Neighbor>,
         most: usize,
@@ -39,7 +42,7 @@ impl Diversify {
         while kept < candidates.len() && kept < most {
             let keeper = candidates[kept];
             kept += 1;
-            self.knock_out(space, row, keeper, kept, candidates, room);
+            self.knock_out(rows, row, keeper, kept, candidates, room);
         }
         candidates.truncate(kept);
     }
@@ -47,7 +50,7 @@ impl Diversify {
     /// Drops from `candidates[from..]` those that `keeper` leads to.
     fn knock_out(
         &self,
-        space: &dyn Space,
+        rows: &SearchRows,
         row: u32,
         keeper: Neighbor,
         from: usize,
@@ -59,8 +62,7 @@ impl Diversify {
         }
         room.ids.clear();
         room.ids.extend(candidates[from..].iter().map(|&c| id(c)));
-        room.apart.resize(room.ids.len(), 0.0);
-        space.one_to_many(id(keeper), &room.ids, &mut room.apart);
+        rows.between(id(keeper), &room.ids, &mut room.query, &mut room.apart);
         let mut left = from;
         for (at, &apart) in room.apart.iter().enumerate() {
             let candidate = candidates[from + at];

@@ -56,12 +56,34 @@ pub enum IndexError {
         n: usize,
     },
     /// A filter for another number of points.
-    #[error("a filter of {found} entries, but the index holds {expected} points")]
+    #[error("a filter of {found} entries, but the index has ids below {expected}")]
     FilterLength {
         /// Entries of the filter.
         found: usize,
-        /// Points.
+        /// One more than the largest id.
         expected: usize,
+    },
+    /// A query with a value that is not finite.
+    #[error("the query's column {column} is {value}: every value must be finite")]
+    NotFinite {
+        /// The column.
+        column: usize,
+        /// NaN, inf or -inf.
+        value: f32,
+    },
+    /// Labels for another number of queries.
+    #[error("{found} labels for {expected} queries")]
+    LabelCount {
+        /// Labels given.
+        found: usize,
+        /// Queries.
+        expected: usize,
+    },
+    /// A label that no point has.
+    #[error("no point has the label {label}")]
+    NoSuchLabel {
+        /// The label.
+        label: u32,
     },
     /// A filter that allows no point.
     #[error("the filter allows none of the {n} points")]

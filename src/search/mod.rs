@@ -5,21 +5,24 @@ mod beam;
 mod connect;
 mod diversify;
 mod error;
+mod filter;
 mod options;
 mod prepare;
 mod query;
 mod rows;
+mod searcher;
 mod stored;
 mod visited;
 
 pub use beam::QueryStats;
 pub use error::IndexError;
 pub use options::{DiversifyMethod, Prepare, Quantization};
-pub use query::{Hits, QueryBuilder};
+pub use query::{Hits, QueryBuilder, RadiusHits};
+pub use searcher::Searcher;
 
 use std::fmt;
 
-use crate::graph::KnnGraph;
+use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::rng::{below, hash};
@@ -42,9 +45,17 @@ pub struct Index {
     entries: Section<u32>,
     /// The smallest reduced distance between neighbours, in the traversal's unit.
     nearest: f32,
-    /// The type of the points that it was made of.
-    type_name: &'static str,
+    /// A bit for every row that was removed; as many words as there are such rows to be told.
+    removed: Section<u64>,
+    n_removed: usize,
+    /// See [`Index::end_id`].
+    end_id: u32,
+    /// What [`Index::tune`] found.
+    tuned: Option<f32>,
 }
+
+/// PyNNDescent's.
+const EPSILON: f32 = 0.1;
 
 /// Rows that every search begins with: docs/PERFORMANCE.md, "Entries".
 const ENTRIES: usize = 64;
@@ -52,7 +63,6 @@ const ENTRIES: usize = 64;
 impl Index {
     fn prepare(points: &Points, metric: Metric, graph: &KnnGraph, plan: &PreparePlan) -> Result<Self, IndexError> {
         let points = points.as_dense();
-        let type_name = points.type_name();
         let too_many = IndexError::TooManyEdges { n: points.n(), max_degree: plan.max_degree };
         let prepared = prepare::prepare(points, metric, graph, plan).ok_or(too_many)?;
         let entries = entries(points.n(), plan);
@@ -62,7 +72,10 @@ impl Index {
             order: prepared.order.into(),
             entries: entries.into(),
             nearest: prepared.nearest,
-            type_name,
+            removed: Vec::new().into(),
+            n_removed: 0,
+            end_id: points.n() as u32,
+            tuned: None,
         };
         index.connect();
         Ok(index)
@@ -71,7 +84,19 @@ impl Index {
     /// Number of points.
     #[must_use]
     pub fn n(&self) -> usize {
-        self.order.len()
+        self.order.len() - self.n_removed
+    }
+
+    /// One more than the largest id that a point has or had.
+    #[must_use]
+    pub fn end_id(&self) -> usize {
+        self.end_id as usize
+    }
+
+    /// Epsilon of queries that do not say: what [`Index::tune`] found, else 0.1.
+    #[must_use]
+    pub fn epsilon(&self) -> f32 {
+        self.tuned.unwrap_or(EPSILON)
     }
 
     /// Number of columns.
@@ -90,6 +115,27 @@ impl Index {
     #[must_use]
     pub fn n_edges(&self) -> usize {
         self.graph.edges()
+    }
+
+    fn is_removed(&self, row: u32) -> bool {
+        searcher::has_bit(&self.removed, row)
+    }
+
+    /// Rows that were not removed.
+    fn present_rows(&self) -> impl Iterator<Item = u32> {
+        (0..self.graph.n() as u32).filter(|&row| !self.is_removed(row))
+    }
+
+    /// The rows of points.
+    fn rows_of_ids(&self, ids: &[u32]) -> Result<Vec<u32>, IndexError> {
+        let end = self.end_id();
+        let mut place = vec![UNKNOWN; end];
+        self.present_rows().for_each(|row| place[self.order[row as usize] as usize] = row);
+        let row = |&id: &u32| match place.get(id as usize) {
+            Some(&row) if row != UNKNOWN => Ok(row),
+            _ => Err(IndexError::UnknownId { id, end }),
+        };
+        ids.iter().map(row).collect()
     }
 
     fn field(&self) -> Field<'_> {

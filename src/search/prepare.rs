@@ -12,12 +12,11 @@ use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id};
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
-use crate::metric::simd::Level;
 use crate::points::Dense;
 use crate::search::adjacency::Adjacency;
 use crate::search::diversify::Room;
-use crate::search::rows::{SearchRows, Traversal};
-use crate::space::{Space, float_rows};
+use crate::search::rows::SearchRows;
+use crate::space::recompute::Query;
 
 use super::PreparePlan;
 
@@ -44,17 +43,11 @@ pub(crate) fn prepare(points: &Dense, metric: Metric, graph: &KnnGraph, plan: &P
     let order = breadth_first_groups(n, near);
     let groups = groups(graph);
     let rows = SearchRows::new(points, metric, plan.quantization, &order, groups.iter().map(|g| &g[..]));
-    let space = space_of(&rows);
-    let space: &dyn Space = match (&rows.traversal, &space) {
-        (Traversal::Codes(codes), _) => &**codes,
-        (_, Some(space)) => &**space,
-        _ => unreachable!("a space is made where there are no codes"),
-    };
-    let forward = forward_edges(space, graph, &order);
+    let forward = forward_edges(&rows, graph, &order);
     let nearest = forward.slots.par_iter().filter(|s| **s != EMPTY).min().map_or(0.0, |&s| distance(s));
-    let kept = diversified(space, &forward, plan);
+    let kept = diversified(&rows, &forward, plan);
     drop(forward);
-    let lists = with_reverses(space, &kept, plan);
+    let lists = with_reverses(&rows, &kept, plan);
     let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..]))?;
     Some(Prepared { rows, graph, order, nearest })
 }
@@ -70,29 +63,18 @@ fn groups(graph: &KnnGraph) -> Vec<Vec<u32>> {
     (0..graph.n()).step_by(step).map(group).collect()
 }
 
-/// Distances between rows, where codes do not give them.
-pub(crate) fn space_of(rows: &SearchRows) -> Option<Box<dyn Space>> {
-    let stored = match &rows.traversal {
-        Traversal::Codes(_) => return None,
-        Traversal::Halves(halves) => halves,
-        Traversal::Values => rows.stored.as_ref()?,
-    };
-    Some(float_rows::space(&stored.dense(), rows.metric.form(), Level::detect()))
-}
-
 /// The graph's edges between rows in working order, with the distances that the search will see.
-fn forward_edges(space: &dyn Space, graph: &KnnGraph, order: &[u32]) -> RowTable {
+fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32]) -> RowTable {
     let mut place = vec![0u32; order.len()];
     order.iter().enumerate().for_each(|(at, &point)| place[point as usize] = at as u32);
     let mut edges = RowTable::new(graph.n(), graph.k());
     edges.slots.par_chunks_mut(graph.k()).enumerate().with_min_len(64).for_each_init(
-        || (Vec::new(), Vec::new()),
-        |(ids, distances), (row, slots)| {
+        || (Vec::new(), Vec::new(), Query::default()),
+        |(ids, distances, room), (row, slots)| {
             let known = graph.neighbors(order[row] as usize).iter().filter(|p| **p != UNKNOWN);
             ids.clear();
             ids.extend(known.map(|&p| place[p as usize]).filter(|&p| p as usize != row));
-            distances.resize(ids.len(), 0.0);
-            space.one_to_many(row as u32, ids, distances);
+            rows.between(row as u32, ids, room, distances);
             for (slot, (&id, &d)) in slots.iter_mut().zip(ids.iter().zip(distances.iter())) {
                 *slot = fresh(d, id);
             }
@@ -103,7 +85,7 @@ fn forward_edges(space: &dyn Space, graph: &KnnGraph, order: &[u32]) -> RowTable
 }
 
 /// Every row's neighbours and the rows whose neighbour it is, diversified.
-fn diversified(space: &dyn Space, forward: &RowTable, plan: &PreparePlan) -> RowTable {
+fn diversified(rows: &SearchRows, forward: &RowTable, plan: &PreparePlan) -> RowTable {
     let reverse = Reverse::of(forward);
     let mut kept = RowTable::new(forward.slots.len() / forward.width, plan.max_degree);
     kept.slots.par_chunks_mut(plan.max_degree).enumerate().with_min_len(16).for_each_init(
@@ -114,7 +96,7 @@ fn diversified(space: &dyn Space, forward: &RowTable, plan: &PreparePlan) -> Row
             candidates.extend(reverse.of_row(row).iter().take(forward.width));
             candidates.sort_unstable();
             candidates.dedup_by_key(|c| id(*c));
-            plan.diversify.prune(space, row as u32, candidates, plan.max_degree, room);
+            plan.diversify.prune(rows, row as u32, candidates, plan.max_degree, room);
             slots[..candidates.len()].copy_from_slice(candidates);
         },
     );
@@ -122,10 +104,10 @@ fn diversified(space: &dyn Space, forward: &RowTable, plan: &PreparePlan) -> Row
 }
 
 /// Edges both ways, the most useful where there are too many.
-fn with_reverses(space: &dyn Space, kept: &RowTable, plan: &PreparePlan) -> Vec<Vec<u32>> {
+fn with_reverses(rows: &SearchRows, kept: &RowTable, plan: &PreparePlan) -> Vec<Vec<u32>> {
     let reverse = Reverse::of(kept);
-    let rows = (0..kept.slots.len() / kept.width).into_par_iter().with_min_len(16);
-    let edges = rows.map_init(
+    let all = (0..kept.slots.len() / kept.width).into_par_iter().with_min_len(16);
+    let edges = all.map_init(
         || (Vec::new(), Room::default()),
         |(candidates, room), row| {
             candidates.clear();
@@ -134,7 +116,7 @@ fn with_reverses(space: &dyn Space, kept: &RowTable, plan: &PreparePlan) -> Vec<
             candidates.sort_unstable();
             candidates.dedup_by_key(|c| id(*c));
             if candidates.len() > plan.max_degree {
-                plan.diversify.prune(space, row as u32, candidates, plan.max_degree, room);
+                plan.diversify.prune(rows, row as u32, candidates, plan.max_degree, room);
             }
             candidates.iter().map(|&c| id(c)).collect()
         },

@@ -1,12 +1,14 @@
-//! Queries: what is asked, and what is found.
+//! Batches of queries: what is asked, and what is found.
 
 use rayon::prelude::*;
 
-use crate::graph::order::{Neighbor, id};
 use crate::points::Points;
 
-use super::beam::{QueryStats, Reach, Scratch};
+use super::beam::QueryStats;
+use super::filter::{Filter, Rows};
+use super::searcher::{Allowed, Searcher, Wanted};
 use super::{Index, IndexError};
+use crate::graph::UNKNOWN;
 
 /// What queries found: a row for each, ascending by (distance, id).
 #[derive(Debug, Clone, PartialEq)]
@@ -14,12 +16,12 @@ use super::{Index, IndexError};
 pub struct Hits {
     /// Neighbours of each query.
     pub k: usize,
-    /// Ids of points, `queries x k`.
+    /// Ids of points, `queries x k`. Where a filter allows fewer than `k`, rows end with [`UNKNOWN`].
     pub indices: Vec<u32>,
-    /// True distances, `queries x k`.
+    /// True distances, `queries x k`; infinite where there is no point.
     pub distances: Vec<f32>,
-    /// What all queries together cost.
-    pub stats: QueryStats,
+    /// What each query cost.
+    pub stats: Vec<QueryStats>,
 }
 
 impl Hits {
@@ -34,158 +36,259 @@ impl Hits {
     pub fn row_distances(&self, i: usize) -> &[f32] {
         &self.distances[i * self.k..(i + 1) * self.k]
     }
+
+    /// What all queries cost together.
+    #[must_use]
+    pub fn total(&self) -> QueryStats {
+        self.stats.iter().copied().fold(QueryStats::default(), QueryStats::plus)
+    }
+}
+
+/// What radius queries found: for query `i` the points `starts[i]..starts[i + 1]` of the lists, ascending by (distance, id).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RadiusHits {
+    /// One more than queries.
+    pub starts: Vec<usize>,
+    /// Ids of points.
+    pub indices: Vec<u32>,
+    /// True distances.
+    pub distances: Vec<f32>,
+    /// What each query cost.
+    pub stats: Vec<QueryStats>,
+}
+
+impl RadiusHits {
+    /// Ids that query `i` found, nearest first.
+    #[must_use]
+    pub fn neighbors(&self, i: usize) -> &[u32] {
+        &self.indices[self.starts[i]..self.starts[i + 1]]
+    }
+
+    /// Their distances.
+    #[must_use]
+    pub fn row_distances(&self, i: usize) -> &[f32] {
+        &self.distances[self.starts[i]..self.starts[i + 1]]
+    }
+}
+
+/// Whose neighbours are asked for.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    Points(&'a Points<'a>),
+    /// Points of the index, by id.
+    Ids(&'a [u32]),
 }
 
 /// A batch of queries to be run. Every setting has a default.
 #[must_use]
 pub struct QueryBuilder<'a> {
     index: &'a Index,
-    queries: &'a Points<'a>,
+    asked: Asked<'a>,
     k: usize,
     epsilon: f32,
+    filter: Option<Filter<'a>>,
 }
 
-/// PyNNDescent's.
-const EPSILON: f32 = 0.1;
 /// Batches of fewer queries are answered in the order given.
 const FEW: usize = 256;
 
 impl Index {
-    /// The `k` nearest points of every query, once [`QueryBuilder::run`].
+    /// The `k` nearest points of every query, once [`QueryBuilder::run`]. Any `k` up to the number of points.
     pub fn query<'a>(&'a self, queries: &'a Points<'a>, k: usize) -> QueryBuilder<'a> {
-        QueryBuilder { index: self, queries, k, epsilon: EPSILON }
+        self.ask(Asked::Points(queries), k)
+    }
+
+    /// The `k` other points nearest to each of these points of the index.
+    pub fn query_ids<'a>(&'a self, ids: &'a [u32], k: usize) -> QueryBuilder<'a> {
+        self.ask(Asked::Ids(ids), k)
+    }
+
+    fn ask<'a>(&'a self, asked: Asked<'a>, k: usize) -> QueryBuilder<'a> {
+        QueryBuilder { index: self, asked, k, epsilon: self.epsilon(), filter: None }
+    }
+
+    /// All points within the true distance `radius` of every query. `epsilon` widens the search beyond the radius as it does
+    /// beyond the k-th neighbour: 0.1 is a good start.
+    ///
+    /// # Errors
+    /// Queries of another width than the points, a radius that is not a number, an epsilon below zero.
+    pub fn query_radius(&self, queries: &Points, radius: f32, epsilon: f32) -> Result<RadiusHits, IndexError> {
+        self.check_dim(queries)?;
+        self.check_epsilon(epsilon)?;
+        if !radius.is_finite() {
+            return Err(out_of_range("radius", radius, "finite"));
+        }
+        let found: Vec<(Vec<(f32, u32)>, QueryStats)> = (0..queries.n())
+            .into_par_iter()
+            .with_min_len(16)
+            .map_init(
+                || (self.searcher(), vec![0.0; self.dim()]),
+                |(searcher, values), i| {
+                    queries.as_dense().widen_row(i, values);
+                    searcher.set_query(values);
+                    let stats = searcher.within(radius, epsilon);
+                    (searcher.found().to_vec(), stats)
+                },
+            )
+            .collect();
+        let mut hits = RadiusHits { starts: vec![0], indices: vec![], distances: vec![], stats: vec![] };
+        for (row, stats) in found {
+            hits.indices.extend(row.iter().map(|f| f.1));
+            hits.distances.extend(row.iter().map(|f| f.0));
+            hits.starts.push(hits.indices.len());
+            hits.stats.push(stats);
+        }
+        Ok(hits)
+    }
+
+    pub(super) fn check_k(&self, k: usize) -> Result<(), IndexError> {
+        match k {
+            0 => Err(out_of_range("k", 0, "at least 1")),
+            k if k > self.n() => Err(IndexError::TooManyNeighbors { k, n: self.n() }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn check_epsilon(&self, epsilon: f32) -> Result<(), IndexError> {
+        let valid = epsilon >= 0.0 && epsilon.is_finite();
+        if valid { Ok(()) } else { Err(out_of_range("epsilon", epsilon, "at least 0")) }
+    }
+
+    pub(super) fn check_dim(&self, queries: &Points) -> Result<(), IndexError> {
+        let (found, expected) = (queries.dim(), self.dim());
+        if found == expected { Ok(()) } else { Err(IndexError::Dimension { found, expected }) }
     }
 }
 
-impl QueryBuilder<'_> {
+pub(super) fn out_of_range(name: &'static str, value: impl ToString, range: &str) -> IndexError {
+    IndexError::Parameter { name, value: value.to_string(), range: range.into() }
+}
+
+impl<'a> QueryBuilder<'a> {
     /// How much farther than the k-th best so far a point may be, to be followed: PyNNDescent's bound, relative to reduced
-    /// distances (squared for euclidean). Default 0.1; 0 is fastest, 0.3 thorough.
+    /// distances (squared for euclidean). Default what [`Index::tune`] found, else 0.1; 0 is fastest, 0.3 thorough.
     pub fn epsilon(mut self, epsilon: f32) -> Self {
         self.epsilon = epsilon;
         self
     }
 
-    /// Searches, in the rayon pool it is called from.
+    /// Only points whose entry is true are found; one entry for every id below [`Index::end_id`].
+    pub fn filter_mask(mut self, allowed: &'a [bool]) -> Self {
+        self.filter = Some(Filter::Mask(allowed));
+        self
+    }
+
+    /// Only points whose id the closure allows are found. It is asked once for every point.
+    pub fn filter(mut self, allowed: &'a (dyn Fn(u32) -> bool + Sync)) -> Self {
+        self.filter = Some(Filter::Closure(allowed));
+        self
+    }
+
+    /// Only points with the query's label are found: `labels` has one for every id below [`Index::end_id`], `wanted` one for every
+    /// query.
+    pub fn filter_labels(mut self, labels: &'a [u32], wanted: &'a [u32]) -> Self {
+        self.filter = Some(Filter::Labels { labels, wanted });
+        self
+    }
+
+    /// Searches, in the rayon pool it is called from. The same queries give the same answers, whatever the number of threads.
     ///
     /// # Errors
-    /// Queries of another width than the points, `k` zero or more than there are points, an epsilon below zero.
+    /// Queries of another width than the points, an id that no point has, `k` zero or more than there are points, an epsilon
+    /// below zero, a filter of the wrong length or that allows nothing.
     ///
     /// # Complexity
-    /// A few hundred distances a query on most data.
+    /// A few hundred distances a query on most data. With a filter more, as it allows fewer; at most one for every point allowed
+    /// and expanded.
     pub fn run(self) -> Result<Hits, IndexError> {
-        self.check()?;
-        let (count, k) = (self.queries.n(), self.k);
-        let order = self.order();
-        let mut found = vec![(0f32, 0u32); count * k];
-        let stats: QueryStats = found
-            .par_chunks_mut(k)
-            .zip(&order)
-            .with_min_len(16)
-            .map_init(Searcher::default, |searcher, (found, &i)| searcher.answer(&self, i as usize, found))
-            .reduce(QueryStats::default, QueryStats::plus);
-        let mut indices = vec![0u32; count * k];
-        let mut distances = vec![0f32; count * k];
-        for (found, &i) in found.chunks_exact(k).zip(&order) {
-            let at = i as usize * k;
-            for (to, (d, id)) in found.iter().enumerate() {
-                distances[at + to] = *d;
-                indices[at + to] = *id;
-            }
+        let places = self.check()?;
+        let (index, count, k) = (self.index, self.count(), self.k);
+        let rows = self.filter.as_ref().map(|filter| filter.rows(index, k, count)).transpose()?;
+        let order = self.order(&places);
+        let mut answers = vec![(f32::INFINITY, UNKNOWN); count * k];
+        let mut stats = vec![QueryStats::default(); count];
+        answers.par_chunks_mut(k).zip(&mut stats).zip(&order).with_min_len(16).for_each_init(
+            || (index.searcher(), vec![0.0; index.dim()]),
+            |(searcher, values), ((out, stats), &i)| {
+                self.set_query(i as usize, &places, values, searcher);
+                let allowed = rows.as_ref().map_or(Allowed::All, |rows: &Rows| rows.of_query(i as usize));
+                let except = places.get(i as usize).copied();
+                *stats = searcher.answer(Wanted { k, epsilon: self.epsilon, allowed, except });
+                out.iter_mut().zip(searcher.found()).for_each(|(out, found)| *out = *found);
+            },
+        );
+        Ok(collect(k, &order, &answers, &stats))
+    }
+
+    fn count(&self) -> usize {
+        match self.asked {
+            Asked::Points(queries) => queries.n(),
+            Asked::Ids(ids) => ids.len(),
         }
-        Ok(Hits { k, indices, distances, stats })
+    }
+
+    fn set_query(&self, i: usize, places: &[u32], values: &mut [f32], searcher: &mut Searcher) {
+        match self.asked {
+            Asked::Points(queries) => queries.as_dense().widen_row(i, values),
+            Asked::Ids(_) => self.index.rows.values(places[i], values),
+        }
+        searcher.set_query(values);
     }
 
     /// Queries in the order of the entries that they are nearest to, so that what one reads is still in cache for the next.
-    fn order(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.queries.n() as u32).collect();
+    fn order(&self, places: &[u32]) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.count() as u32).collect();
         if order.len() < FEW {
             return order;
         }
-        let mut keys: Vec<(u32, u32)> = order
-            .par_iter()
-            .with_min_len(16)
-            .map_init(Searcher::default, |searcher, &i| (searcher.nearest_entry(self, i as usize), i))
-            .collect();
+        let key = |(searcher, values): &mut (Searcher, Vec<f32>), &i: &u32| {
+            self.set_query(i as usize, places, values, searcher);
+            (searcher.nearest_entry(), i)
+        };
+        let room = || (self.index.searcher(), vec![0.0; self.index.dim()]);
+        let mut keys: Vec<(u32, u32)> = order.par_iter().with_min_len(16).map_init(room, key).collect();
         keys.sort_unstable();
         order.iter_mut().zip(keys).for_each(|(to, (_, i))| *to = i);
         order
     }
 
-    fn check(&self) -> Result<(), IndexError> {
-        let (index, k) = (self.index, self.k);
-        if self.queries.dim() != index.dim() {
-            return Err(IndexError::Dimension { found: self.queries.dim(), expected: index.dim() });
+    /// The rows of the points asked for by id.
+    fn check(&self) -> Result<Vec<u32>, IndexError> {
+        self.index.check_epsilon(self.epsilon)?;
+        self.index.check_k(self.k)?;
+        match self.asked {
+            Asked::Points(queries) => self.index.check_dim(queries).map(|()| Vec::new()),
+            Asked::Ids(ids) => {
+                // A point is not among its own neighbours.
+                let others = self.index.n() - 1;
+                if self.k > others {
+                    return Err(IndexError::TooManyNeighbors { k: self.k, n: others });
+                }
+                self.index.rows_of_ids(ids)
+            }
         }
-        if k == 0 {
-            return Err(IndexError::Parameter { name: "k", value: "0".into(), range: "at least 1".into() });
-        }
-        if k > index.n() {
-            return Err(IndexError::TooManyNeighbors { k, n: index.n() });
-        }
-        if !(self.epsilon >= 0.0 && self.epsilon.is_finite()) {
-            let value = self.epsilon.to_string();
-            return Err(IndexError::Parameter { name: "epsilon", value, range: "at least 0".into() });
-        }
-        Ok(())
     }
+}
+
+/// From the order of the search to the order that was asked in.
+fn collect(k: usize, order: &[u32], answers: &[(f32, u32)], answer_stats: &[QueryStats]) -> Hits {
+    let mut indices = vec![UNKNOWN; answers.len()];
+    let mut distances = vec![f32::INFINITY; answers.len()];
+    let mut stats = vec![QueryStats::default(); order.len()];
+    for ((row, cost), &i) in answers.chunks_exact(k).zip(answer_stats).zip(order) {
+        let at = i as usize * k;
+        stats[i as usize] = *cost;
+        for (to, (d, id)) in row.iter().enumerate() {
+            distances[at + to] = *d;
+            indices[at + to] = *id;
+        }
+    }
+    Hits { k, indices, distances, stats }
 }
 
 impl QueryStats {
     fn plus(self, other: Self) -> Self {
         Self { distances: self.distances + other.distances, hops: self.hops + other.hops }
-    }
-}
-
-/// Room for the queries of one thread.
-#[derive(Default)]
-struct Searcher {
-    scratch: Scratch,
-    values: Vec<f32>,
-    found: Vec<(f32, u32)>,
-    rows: Vec<u32>,
-    distances: Vec<f32>,
-}
-
-/// Rows ranked anew beyond the k that are wanted: docs/PERFORMANCE.md, "Quantization".
-fn width(k: usize) -> usize {
-    k + (k / 2).max(8)
-}
-
-impl Searcher {
-    fn set_query(&mut self, asked: &QueryBuilder, i: usize) {
-        self.values.resize(asked.index.dim(), 0.0);
-        asked.queries.as_dense().widen_row(i, &mut self.values);
-        asked.index.rows.set_query(&self.values, &mut self.scratch.query);
-    }
-
-    fn nearest_entry(&mut self, asked: &QueryBuilder, i: usize) -> u32 {
-        let index = asked.index;
-        self.set_query(asked, i);
-        index.rows.to_many(&self.scratch.query, &index.entries, &mut self.distances);
-        let nearest = index.entries.iter().zip(&self.distances).min_by(|a, b| a.1.total_cmp(b.1));
-        nearest.map_or(0, |(&row, _)| row)
-    }
-
-    fn answer(&mut self, asked: &QueryBuilder, i: usize, out: &mut [(f32, u32)]) -> QueryStats {
-        let index = asked.index;
-        self.set_query(asked, i);
-        self.scratch.stats = QueryStats::default();
-        let reach = Reach { k: asked.k, width: width(asked.k), epsilon: asked.epsilon, allowed: None };
-        let found = index.field().search(reach, &mut self.scratch);
-        self.rows.clear();
-        self.rows.extend(found.iter().take(reach.width).map(|&f: &Neighbor| id(f)));
-        self.rank(index);
-        out.copy_from_slice(&self.found[..asked.k]);
-        self.scratch.stats
-    }
-
-    /// The rows found by their true distances, as points.
-    fn rank(&mut self, index: &Index) {
-        index.rows.reduced(&self.scratch.query, &self.rows, &mut self.distances);
-        let metric = index.metric();
-        let point = |(&row, &d): (&u32, &f32)| (metric.to_true(d, index.dim()), index.order[row as usize]);
-        self.found.clear();
-        self.found.extend(self.rows.iter().zip(&self.distances).map(point));
-        self.found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     }
 }

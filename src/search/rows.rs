@@ -1,7 +1,7 @@
 //! The rows of an index as a search reads them: a compressed copy to find the way by, and the values to rank by.
 
-use crate::metric::Metric;
 use crate::metric::simd::Level;
+use crate::metric::{Form, Metric};
 use crate::points::{Dense, Rows};
 use crate::search::stored::Stored;
 use crate::space::byte_rows::{self, CodedQuery, Codes, Fit};
@@ -83,15 +83,27 @@ impl SearchRows {
         Self { metric, dim, stored: Some(stored), traversal }
     }
 
-    /// Whether what a search finds its way by is less than the values: then what it found is ranked anew.
-    pub(crate) fn needs_ranking(&self, query: &SearchQuery) -> bool {
+    /// A reduced distance in the unit of the traversal, with room for its rounding.
+    pub(crate) fn in_traversal(&self, reduced: f32, query: &SearchQuery) -> f32 {
+        let room = TOLERANCE as f32 * reduced.abs();
         match &self.traversal {
-            Traversal::Values => false,
-            Traversal::Halves(_) => true,
-            Traversal::Codes(_) => true,
+            Traversal::Codes(codes) if query.fit != Fit::Outside => codes.unit() * (reduced + room),
+            Traversal::Halves(_) => reduced + room,
+            _ => reduced,
         }
-        .then(|| query.fit != Fit::Outside)
-        .unwrap_or(false)
+    }
+
+    /// Reduced distances of the values, by codes where these are the values.
+    pub(crate) fn exact(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
+        match &self.traversal {
+            Traversal::Codes(codes)
+                if self.stored.is_none() && query.fit == Fit::Exact && self.metric.form() == Form::L2 =>
+            {
+                self.to_many(query, others, out);
+                debug_assert_eq!(codes.unit(), 1.0);
+            }
+            _ => self.reduced(query, others, out),
+        }
     }
 
     /// Makes `query` ready for a row of values.
@@ -120,6 +132,32 @@ impl SearchRows {
             }
             Traversal::Halves(halves) => halves.compare(self.metric).reduced_from(&query.exact, others, out),
             _ => self.reduced(query, others, out),
+        }
+    }
+
+    /// Distances between rows, as [`SearchRows::to_many`] gives them.
+    pub(crate) fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>) {
+        let stored = match (&self.traversal, &self.stored) {
+            (Traversal::Codes(codes), _) => {
+                out.resize(others.len(), 0.0);
+                codes.one_to_many(row, others, out);
+                return;
+            }
+            (Traversal::Halves(halves), _) => halves,
+            (Traversal::Values, Some(stored)) => stored,
+            (Traversal::Values, None) => unreachable!("values are kept where nothing stands for them"),
+        };
+        let compare = stored.compare(self.metric);
+        compare.set_base_query(row, room);
+        compare.reduced_from(room, others, out);
+    }
+
+    /// The values of a row, as they were given.
+    pub(crate) fn values(&self, row: u32, out: &mut [f32]) {
+        match (&self.stored, &self.traversal) {
+            (Some(stored), _) | (None, Traversal::Halves(stored)) => stored.dense().widen_row(row as usize, out),
+            (None, Traversal::Codes(codes)) => codes.decode(row, out),
+            (None, Traversal::Values) => unreachable!("values are kept where nothing stands for them"),
         }
     }
 

@@ -149,8 +149,8 @@ pub(crate) trait Codes: Space {
     fn encode(&self, values: &[f32], query: &mut CodedQuery) -> Fit;
     /// Reduced distances of a query to each of `others`.
     fn query_to_many(&self, query: &CodedQuery, others: &[u32], out: &mut [f32]);
-    /// Asks for the cache lines of a row.
-    fn prefetch_row(&self, row: u32);
+    /// What a reduced distance of values is multiplied with to be one of codes.
+    fn unit(&self) -> f32;
     /// The values that the codes of a row stand for.
     fn decode(&self, row: u32, out: &mut [f32]);
     /// The codes and their sums, as they are kept in files.
@@ -398,8 +398,11 @@ impl<F: Finish> Codes for ByteRows<F> {
         let row = ByteRow { chunks: &query.chunks, stats: &query.stats };
         super::to_many(self.level, self, [row], others, out.as_chunks_mut().0);
     }
-    fn prefetch_row(&self, row: u32) {
-        self.prefetch(row);
+    fn unit(&self) -> f32 {
+        match self.coding.scale {
+            Scale::Common(scale) => scale * scale,
+            Scale::PerRow(_) => 1.0,
+        }
     }
     fn decode(&self, row: u32, out: &mut [f32]) {
         let codes: &[u8] = bytemuck::cast_slice(self.row(row).chunks);

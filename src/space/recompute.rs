@@ -77,6 +77,17 @@ impl<'a> Recompute<'a> {
         }
     }
 
+    /// Makes `query` row `row` of the base.
+    pub(crate) fn set_base_query(&self, row: u32, query: &mut Query) {
+        query.values.resize(self.base.dim(), 0.0);
+        self.base.widen_row(row as usize, &mut query.values);
+        query.empty = false;
+        if let Some(Direction { mean, scale }) = self.directions.get(row as usize) {
+            query.values.iter_mut().for_each(|v| *v = (*v - mean) * scale);
+            query.empty = *scale == 0.0;
+        }
+    }
+
     /// Row `i` of the queries.
     fn own_query(&self, i: usize) -> Query {
         let mut values = vec![0.0; self.base.dim()];

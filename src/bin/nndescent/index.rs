@@ -44,7 +44,11 @@ pub fn run(a: &Arguments) -> Result<(), Failure> {
             .quantization(a.quantization)
             .index(&p, a.metric.metric()?, &graph)
             .unwrap();
-        println!("{index:?} prepare {:.3} s, {:.2} edges a row", t.elapsed().as_secs_f64(), index.n_edges() as f64 / index.n() as f64);
+        println!(
+            "{index:?} prepare {:.3} s, {:.2} edges a row",
+            t.elapsed().as_secs_f64(),
+            index.n_edges() as f64 / index.n() as f64
+        );
         for e in [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4] {
             let mut best = f64::INFINITY;
             let mut hits = None;
@@ -54,9 +58,15 @@ pub fn run(a: &Arguments) -> Result<(), Failure> {
                 best = best.min(t.elapsed().as_secs_f64());
             }
             let h = hits.unwrap();
+            let t = h.total();
             let found = nndescent::KnnGraph::from_parts(q.n(), a.k, h.indices, h.distances);
             let r = nndescent::eval::recall(&found, &truth, a.k).unwrap();
-            println!("eps {e:.2} recall {r:.4} {:8.0} q/s {:6.1} distances {:5.1} hops", q.n() as f64 / best, h.stats.distances as f64 / q.n() as f64, h.stats.hops as f64 / q.n() as f64);
+            println!(
+                "eps {e:.2} recall {r:.4} {:8.0} q/s {:6.1} distances {:5.1} hops",
+                q.n() as f64 / best,
+                t.distances as f64 / q.n() as f64,
+                t.hops as f64 / q.n() as f64
+            );
         }
         Ok(())
     })

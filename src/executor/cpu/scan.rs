@@ -87,7 +87,7 @@ impl<'a> Scan<'a> {
         }
         let is_certain = |(r, best): (usize, &[u64])| {
             let row = self.finished(rows[r], best);
-            let kth = self.metric.to_reduced(row[k - 1].0);
+            let kth = self.metric.to_reduced(row[k - 1].0, self.base.dim());
             let left_out = best[width - 1];
             let certain = width == n - 1 || kth < coded.bound.true_at_least(row_ids[r], distance(left_out));
             put(&row[..k], &mut ids[r * k..], &mut distances[r * k..]);

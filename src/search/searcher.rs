@@ -1,0 +1,212 @@
+//! One query after another, with room that is used again.
+
+use crate::graph::order::{Neighbor, distance, fresh, id};
+
+use super::beam::{QueryStats, Reach, Scratch};
+use super::{Index, IndexError};
+
+/// Answers one query at a time; a thread keeps one. Made by [`Index::searcher`].
+pub struct Searcher<'a> {
+    index: &'a Index,
+    scratch: Scratch,
+    rows: Vec<u32>,
+    distances: Vec<f32>,
+    best: Vec<Neighbor>,
+    found: Vec<(f32, u32)>,
+}
+
+/// Which rows may be found.
+#[derive(Clone, Copy)]
+pub(super) enum Allowed<'a> {
+    /// All but those removed.
+    All,
+    /// These, ascending; so many that a search of the graph is cheaper than comparing with each. `bits` has one for every row.
+    Many { bits: &'a [u64], count: usize },
+    /// These, so few that comparing with each is cheaper.
+    Few(&'a [u32]),
+}
+
+/// How far to look for what.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub k: usize,
+    pub epsilon: f32,
+    pub allowed: Allowed<'a>,
+    /// A row not to be found.
+    pub except: Option<u32>,
+}
+
+/// Rows ranked anew beyond the k that are wanted: docs/PERFORMANCE.md, "Quantization".
+fn width(k: usize) -> usize {
+    k + (k / 2).max(8)
+}
+
+/// Rows compared at once by exact search.
+const BLOCK: usize = 1024;
+
+pub(super) fn has_bit(bits: &[u64], row: u32) -> bool {
+    bits.get(row as usize / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+}
+
+impl Index {
+    /// For queries one at a time: see [`Searcher::nearest`].
+    #[must_use]
+    pub fn searcher(&self) -> Searcher<'_> {
+        Searcher {
+            index: self,
+            scratch: Scratch::default(),
+            rows: Vec::new(),
+            distances: Vec::new(),
+            best: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+}
+
+impl Searcher<'_> {
+    /// The `k` points nearest to a row of values, as (true distance, id), ascending, and what it cost. `epsilon` as in
+    /// [`QueryBuilder::epsilon`](super::QueryBuilder::epsilon).
+    ///
+    /// # Errors
+    /// A row of another width than the points, or with a value that is not finite; `k` zero or more than there are points; an
+    /// epsilon below zero.
+    pub fn nearest(
+        &mut self,
+        values: &[f32],
+        k: usize,
+        epsilon: f32,
+    ) -> Result<(&[(f32, u32)], QueryStats), IndexError> {
+        self.index.check_k(k)?;
+        self.index.check_epsilon(epsilon)?;
+        if values.len() != self.index.dim() {
+            return Err(IndexError::Dimension { found: values.len(), expected: self.index.dim() });
+        }
+        if let Some(column) = values.iter().position(|v| !v.is_finite()) {
+            return Err(IndexError::NotFinite { column, value: values[column] });
+        }
+        self.set_query(values);
+        let stats = self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None });
+        Ok((&self.found, stats))
+    }
+
+    pub(super) fn set_query(&mut self, values: &[f32]) {
+        self.index.rows.set_query(values, &mut self.scratch.query);
+        self.scratch.stats = QueryStats::default();
+    }
+
+    /// The entry that the query is nearest to.
+    pub(super) fn nearest_entry(&mut self) -> u32 {
+        self.index.rows.to_many(&self.scratch.query, &self.index.entries, &mut self.distances);
+        let nearest = self.index.entries.iter().zip(&self.distances).min_by(|a, b| a.1.total_cmp(b.1));
+        nearest.map_or(0, |(&row, _)| row)
+    }
+
+    /// What was found last.
+    pub(super) fn found(&self) -> &[(f32, u32)] {
+        &self.found
+    }
+
+    /// Finds the nearest of the allowed rows, as many as are wanted if there are as many.
+    pub(super) fn answer(&mut self, wanted: Wanted) -> QueryStats {
+        let possible = match wanted.allowed {
+            Allowed::Few(rows) => {
+                self.scan(rows.iter().copied(), wanted);
+                return self.scratch.stats;
+            }
+            Allowed::Many { count, .. } => count,
+            Allowed::All => self.index.n(),
+        };
+        self.search(wanted);
+        let missing = wanted.except.is_some() as usize;
+        if self.found.len() < wanted.k.min(possible - missing.min(possible)) {
+            // Only where the graph leads to fewer rows than there are: a damaged file, very few rows.
+            let index = self.index;
+            self.scan((0..index.graph.n() as u32).filter(|&row| is_allowed(index, wanted, row)), wanted);
+        }
+        self.scratch.stats
+    }
+
+    fn search(&mut self, wanted: Wanted) {
+        let index = self.index;
+        let all = matches!(wanted.allowed, Allowed::All) && wanted.except.is_none() && index.n_removed == 0;
+        let allowed = move |row: u32| is_allowed(index, wanted, row);
+        let reach = Reach {
+            k: wanted.k,
+            width: width(wanted.k),
+            epsilon: wanted.epsilon,
+            radius: f32::NEG_INFINITY,
+            allowed: if all { None } else { Some(&allowed) },
+        };
+        let found = index.field().search(reach, &mut self.scratch);
+        self.rows.clear();
+        self.rows.extend(found.iter().take(reach.width).map(|&f: &Neighbor| id(f)));
+        self.rank();
+        self.found.truncate(wanted.k);
+    }
+
+    /// The rows found by their true distances, as points.
+    fn rank(&mut self) {
+        let index = self.index;
+        index.rows.reduced(&self.scratch.query, &self.rows, &mut self.distances);
+        let (metric, dim) = (index.metric(), index.dim());
+        let point = |(&row, &d): (&u32, &f32)| (metric.to_true(d, dim), index.order[row as usize]);
+        self.found.clear();
+        self.found.extend(self.rows.iter().zip(&self.distances).map(point));
+        self.found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    }
+
+    /// Compares with every one of `rows`.
+    fn scan(&mut self, rows: impl Iterator<Item = u32>, wanted: Wanted) {
+        let index = self.index;
+        let mut rows = rows.filter(|&row| Some(row) != wanted.except).peekable();
+        self.best.clear();
+        while rows.peek().is_some() {
+            self.rows.clear();
+            self.rows.extend(rows.by_ref().take(BLOCK));
+            index.rows.exact(&self.scratch.query, &self.rows, &mut self.distances);
+            self.scratch.stats.distances += self.rows.len() as u64;
+            // Ties by point, as everywhere.
+            let found = self.rows.iter().zip(&self.distances).map(|(&row, &d)| fresh(d, index.order[row as usize]));
+            self.best.extend(found);
+            if self.best.len() > wanted.k {
+                self.best.select_nth_unstable(wanted.k - 1);
+                self.best.truncate(wanted.k);
+            }
+        }
+        self.best.sort_unstable();
+        let (metric, dim) = (index.metric(), index.dim());
+        self.found.clear();
+        self.found.extend(self.best.iter().map(|&f| (metric.to_true(distance(f), dim), id(f))));
+    }
+
+    /// All points within the true distance `radius`, ascending.
+    pub(super) fn within(&mut self, radius: f32, epsilon: f32) -> QueryStats {
+        let index = self.index;
+        let allowed = move |row: u32| !index.is_removed(row);
+        let reach = Reach {
+            k: NEAR.min(index.n()),
+            width: NEAR,
+            epsilon,
+            radius: index.rows.in_traversal(index.metric().to_reduced(radius, index.dim()), &self.scratch.query),
+            allowed: (index.n_removed > 0).then_some(&allowed),
+        };
+        let found = index.field().search(reach, &mut self.scratch);
+        self.rows.clear();
+        self.rows.extend(found.iter().map(|&f: &Neighbor| id(f)));
+        self.rank();
+        self.found.retain(|&(d, _)| d <= radius);
+        self.scratch.stats
+    }
+}
+
+/// Neighbours by which a radius search finds its way until it is within the radius.
+const NEAR: usize = 10;
+
+fn is_allowed(index: &Index, wanted: Wanted, row: u32) -> bool {
+    let among = match wanted.allowed {
+        Allowed::All => true,
+        Allowed::Many { bits, .. } => has_bit(bits, row),
+        Allowed::Few(rows) => rows.binary_search(&row).is_ok(),
+    };
+    among && Some(row) != wanted.except && !index.is_removed(row)
+}
