@@ -17,6 +17,7 @@ use crate::metric::Metric;
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
 use crate::points::Points;
 use crate::rng::{below, hash};
+use crate::search::{Index, IndexError, Prepare};
 
 /// Part of a build, for progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,21 @@ pub struct Built {
     pub report: BuildReport,
 }
 
+/// An index and the report of its graph's build.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Indexed {
+    /// The index.
+    pub index: Index,
+    /// How the graph came about.
+    pub report: BuildReport,
+    /// Seconds from graph to index.
+    pub prepare_seconds: f64,
+}
+
+/// Neighbours of the graph under an index: PyNNDescent's default.
+const INDEX_NEIGHBORS: usize = 30;
+
 type ProgressFn<'a> = &'a (dyn Fn(&Progress) -> ControlFlow<()> + Sync);
 
 /// Builds k-nearest-neighbour graphs. Every setting has a default; see each method.
@@ -138,13 +154,14 @@ pub struct NnDescent<'a> {
     params: Params,
     init_graph: Option<&'a KnnGraph>,
     progress: Option<ProgressFn<'a>>,
+    prepare: Prepare,
 }
 
 impl<'a> NnDescent<'a> {
     /// All defaults.
     #[must_use]
     pub fn new(metric: Metric) -> Self {
-        Self { metric, params: Params::default(), init_graph: None, progress: None }
+        Self { metric, params: Params::default(), init_graph: None, progress: None, prepare: Prepare::default() }
     }
 
     /// Neighbours in a row of the graph, the point itself not counted. Default 15.
@@ -247,6 +264,28 @@ impl<'a> NnDescent<'a> {
     pub fn progress(mut self, progress: ProgressFn<'a>) -> Self {
         self.progress = Some(progress);
         self
+    }
+
+    /// How [`NnDescent::index`] makes a search index of the graph.
+    #[must_use]
+    pub fn prepare(mut self, prepare: Prepare) -> Self {
+        self.prepare = prepare;
+        self
+    }
+
+    /// Builds the graph, of 30 neighbours unless [`NnDescent::n_neighbors`] says otherwise (fewer where there are fewer points), and
+    /// prepares it for searching.
+    ///
+    /// # Errors
+    /// Those of [`NnDescent::graph`] and [`Prepare::index`]; fewer than two points.
+    pub fn index(&self, points: &Points) -> Result<Indexed, IndexError> {
+        let mut builder = self.clone();
+        builder.params.include_self = false;
+        let k = self.params.n_neighbors.unwrap_or(INDEX_NEIGHBORS.min(points.n() - 1));
+        let built = builder.n_neighbors(k).graph(points)?;
+        let start = Instant::now();
+        let index = self.prepare.clone().seed(self.params.seed).index(points, self.metric, &built.graph)?;
+        Ok(Indexed { index, report: built.report, prepare_seconds: start.elapsed().as_secs_f64() })
     }
 
     /// Peak bytes of a build beyond the points themselves, the finished graph included.

@@ -34,13 +34,14 @@ mod graph;
 pub mod io;
 mod metric;
 mod params;
+mod persist;
 mod points;
 mod rng;
 mod search;
 mod section;
 mod space;
 
-pub use build::{BuildReport, Built, NnDescent, Phase, Progress, Seconds, TargetOutcome};
+pub use build::{BuildReport, Built, Indexed, NnDescent, Phase, Progress, Seconds, TargetOutcome};
 pub use descent::StopReason;
 pub use error::BuildError;
 pub use executor::gpu::GpuError;
@@ -48,8 +49,12 @@ pub use executor::{RoundStats, Traffic};
 pub use graph::{KnnGraph, UNKNOWN};
 pub use metric::{Metric, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
+pub use persist::FileError;
 pub use points::{Dense, Element, MAX_POINTS, Points, PointsError, Rows};
-pub use search::{DiversifyMethod, Hits, Index, IndexError, Prepare, Quantization, QueryBuilder, QueryStats};
+pub use search::{
+    DiversifyMethod, Hits, Index, IndexError, IndexMemory, Prepare, Quantization, QueryBuilder, QueryStats, RadiusHits,
+    Searcher, Tuning,
+};
 
 /// The GPUs of this machine.
 #[cfg(feature = "gpu")]

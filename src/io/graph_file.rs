@@ -102,19 +102,8 @@ pub fn write_graph(path: &Path, graph: &KnnGraph) -> Result<(), IoError> {
     let file = NamedTempFile::new_in(folder).map_err(os)?;
     write_npz(BufWriter::with_capacity(1 << 20, file.as_file()), graph).map_err(os)?;
     file.as_file().sync_all().map_err(os)?;
-    set_usual_permissions(&file).map_err(os)?;
+    crate::persist::set_usual_permissions(&file).map_err(os)?;
     file.persist(path).map_err(|e| os(e.error))?;
-    Ok(())
-}
-
-/// Temporary files are for their owner alone; finished ones are as `File::create` would make them (less the umask's default).
-fn set_usual_permissions(file: &NamedTempFile) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    let _ = file;
     Ok(())
 }
 

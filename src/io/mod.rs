@@ -14,6 +14,7 @@
 mod error;
 mod graph_file;
 mod hdf5;
+mod ids;
 mod idx;
 mod npy;
 mod source;
@@ -24,6 +25,7 @@ use std::path::Path;
 
 pub use error::IoError;
 pub use graph_file::{read_graph, write_graph};
+pub use ids::read_ids;
 pub use values::Values;
 
 use crate::points::{Points, PointsError};

@@ -67,9 +67,4 @@ impl Adjacency {
     pub(crate) fn edges(&self) -> usize {
         self.spans.iter().map(|span| span.len as usize).sum()
     }
-
-    /// Bytes held.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&self.spans[..]) + size_of_val(&self.ids[..])
-    }
 }

@@ -55,6 +55,14 @@ pub(crate) struct Reach<'a> {
     pub radius: f32,
     /// Rows that may be found; all rows lead on.
     pub allowed: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
+    /// A row that the search must not pass through.
+    pub blocked: Option<u32>,
+}
+
+impl Default for Reach<'_> {
+    fn default() -> Self {
+        Self { k: 1, width: 1, epsilon: 0.0, radius: f32::NEG_INFINITY, allowed: None, blocked: None }
+    }
 }
 
 impl Field<'_> {
@@ -65,6 +73,7 @@ impl Field<'_> {
         pool.clear();
         allowed.clear();
         ids.clear();
+        reach.blocked.iter().for_each(|&row| _ = visited.first_time(row));
         ids.extend(self.entries.iter().copied().filter(|&row| visited.first_time(row)));
         let mut bound = f32::INFINITY;
         let mut cursor = 0;

@@ -21,7 +21,7 @@ impl Index {
             }
             self.rows.values(row, &mut values);
             self.rows.set_query(&values, &mut scratch.query);
-            let reach = Reach { k: FOUND, width: FOUND, epsilon: 0.1, radius: f32::NEG_INFINITY, allowed: None };
+            let reach = Reach { k: FOUND, width: FOUND, epsilon: 0.1, ..Reach::default() };
             // What a search finds has been reached; the one with the fewest edges is to lead on.
             let found = self.field().search(reach, &mut scratch).iter().take(FOUND).map(|&f| id(f));
             let from = found.min_by_key(|&f| self.graph.neighbors(f).len());

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::error::BuildError;
+use crate::points::PointsError;
 
 /// Why there is no index, or no answer.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -11,6 +12,9 @@ pub enum IndexError {
     /// The graph under the index.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// The points.
+    #[error(transparent)]
+    Points(#[from] PointsError),
     /// A parameter is out of its range.
     #[error("{name} = {value}, but it must be {range}")]
     Parameter {
@@ -88,6 +92,34 @@ pub enum IndexError {
     /// A filter that allows no point.
     #[error("the filter allows none of the {n} points")]
     NothingAllowed {
+        /// Points.
+        n: usize,
+    },
+    /// Points of another type than those of the index.
+    #[error("points of {found}, but the index holds {expected}")]
+    Type {
+        /// Type of the points.
+        found: &'static str,
+        /// Type of the index.
+        expected: &'static str,
+    },
+    /// Another number of ids than points.
+    #[error("{found} ids for {expected} points")]
+    IdCount {
+        /// Ids given.
+        found: usize,
+        /// Points given.
+        expected: usize,
+    },
+    /// The same id twice in one call.
+    #[error("id {id} is given twice")]
+    IdTwice {
+        /// The id.
+        id: u32,
+    },
+    /// All points were to be removed.
+    #[error("removing all {n} points would leave an index of nothing")]
+    NothingLeft {
         /// Points.
         n: usize,
     },

@@ -2,9 +2,11 @@
 
 mod adjacency;
 mod beam;
+mod change;
 mod connect;
 mod diversify;
 mod error;
+mod file;
 mod filter;
 mod options;
 mod prepare;
@@ -12,6 +14,7 @@ mod query;
 mod rows;
 mod searcher;
 mod stored;
+mod tune;
 mod visited;
 
 pub use beam::QueryStats;
@@ -19,13 +22,13 @@ pub use error::IndexError;
 pub use options::{DiversifyMethod, Prepare, Quantization};
 pub use query::{Hits, QueryBuilder, RadiusHits};
 pub use searcher::Searcher;
+pub use tune::Tuning;
 
 use std::fmt;
 
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::points::Points;
-use crate::rng::{below, hash};
 use crate::section::Section;
 
 use adjacency::Adjacency;
@@ -48,10 +51,26 @@ pub struct Index {
     /// A bit for every row that was removed; as many words as there are such rows to be told.
     removed: Section<u64>,
     n_removed: usize,
+    /// Most edges of a row, but for those that make rows reachable.
+    max_degree: usize,
     /// See [`Index::end_id`].
     end_id: u32,
     /// What [`Index::tune`] found.
     tuned: Option<f32>,
+}
+
+/// Bytes that an index holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct IndexMemory {
+    /// In memory of its own.
+    pub owned: usize,
+    /// In a mapped file: read as needed, and given back when memory is short.
+    pub mapped: usize,
+    /// Of both: points, and their compressed copy.
+    pub rows: usize,
+    /// Of both: edges, ids, entries.
+    pub graph: usize,
 }
 
 /// PyNNDescent's.
@@ -65,15 +84,15 @@ impl Index {
         let points = points.as_dense();
         let too_many = IndexError::TooManyEdges { n: points.n(), max_degree: plan.max_degree };
         let prepared = prepare::prepare(points, metric, graph, plan).ok_or(too_many)?;
-        let entries = entries(points.n(), plan);
         let mut index = Self {
             rows: prepared.rows,
             graph: prepared.graph,
             order: prepared.order.into(),
-            entries: entries.into(),
+            entries: change::spread(points.n()).into(),
             nearest: prepared.nearest,
             removed: Vec::new().into(),
             n_removed: 0,
+            max_degree: plan.max_degree,
             end_id: points.n() as u32,
             tuned: None,
         };
@@ -157,15 +176,4 @@ impl fmt::Debug for Index {
             .field("traversal", &traversal)
             .finish_non_exhaustive()
     }
-}
-
-/// One row from each of so many equal ranges: rows lie in an order of neighbourhoods, so these are spread.
-fn entries(n: usize, plan: &PreparePlan) -> Vec<u32> {
-    let count = ENTRIES.min(n);
-    (0..count)
-        .map(|s| {
-            let (from, to) = (s * n / count, (s + 1) * n / count);
-            (from + below(hash(plan.diversify.seed, 0xe47, s as u64, 0), to - from)) as u32
-        })
-        .collect()
 }

@@ -178,7 +178,7 @@ impl Prepare {
 
 /// How much nearer than the row a kept neighbour must be to one that is dropped, in reduced distance: DiskANN's alpha, squared
 /// for euclidean. docs/PERFORMANCE.md, "Search graph".
-const SLACK: f32 = 1.15;
+pub(super) const SLACK: f32 = 1.15;
 
 /// The settings of [`Prepare`], checked.
 #[derive(Debug, Clone, PartialEq)]

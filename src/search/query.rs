@@ -214,7 +214,7 @@ impl<'a> QueryBuilder<'a> {
                 self.set_query(i as usize, &places, values, searcher);
                 let allowed = rows.as_ref().map_or(Allowed::All, |rows: &Rows| rows.of_query(i as usize));
                 let except = places.get(i as usize).copied();
-                *stats = searcher.answer(Wanted { k, epsilon: self.epsilon, allowed, except });
+                *stats = searcher.answer(Wanted { k, epsilon: self.epsilon, allowed, except, held_out: false });
                 out.iter_mut().zip(searcher.found()).for_each(|(out, found)| *out = *found);
             },
         );

@@ -152,6 +152,57 @@ impl SearchRows {
         compare.reduced_from(room, others, out);
     }
 
+    /// The type of the values, as numpy names it.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match (&self.stored, &self.traversal) {
+            (Some(stored), _) | (None, Traversal::Halves(stored)) => stored.dense().type_name(),
+            (None, Traversal::Codes(codes)) => codes.type_name(),
+            (None, Traversal::Values) => unreachable!("values are kept where nothing stands for them"),
+        }
+    }
+
+    /// Adds rows of the type of these; what distances are multiplied with from now on, where codes had to be chosen anew.
+    pub(crate) fn push(&mut self, points: &Dense) -> f32 {
+        let (metric, mut row) = (self.metric, vec![0.0; self.dim]);
+        if let Some(stored) = &mut self.stored {
+            stored.push(points, metric);
+        }
+        match &mut self.traversal {
+            Traversal::Values => 1.0,
+            Traversal::Halves(halves) => {
+                let more = Stored::halves(points, metric);
+                halves.push(&more.dense(), metric);
+                1.0
+            }
+            Traversal::Codes(codes) => {
+                let mut fit = Fit::Exact;
+                let mut query = CodedQuery::default();
+                for i in 0..points.n() {
+                    points.widen_row(i, &mut row);
+                    fit = fit.max(codes.encode(&row, &mut query));
+                    codes.push(&row);
+                }
+                let Some(stored) = self.stored.as_ref().filter(|_| fit == Fit::Outside) else { return 1.0 };
+                let before = codes.unit();
+                *codes = byte_rows::codes(&stored.dense(), metric.form(), Level::detect());
+                codes.unit() / before
+            }
+        }
+    }
+
+    /// Keeps the rows `order`, in that order.
+    pub(crate) fn select(&mut self, order: &[u32]) {
+        let metric = self.metric;
+        if let Some(stored) = &mut self.stored {
+            *stored = Stored::of_points(&stored.dense(), metric, order);
+        }
+        match &mut self.traversal {
+            Traversal::Values => {}
+            Traversal::Halves(halves) => *halves = Stored::of_points(&halves.dense(), metric, order),
+            Traversal::Codes(codes) => codes.select(order),
+        }
+    }
+
     /// The values of a row, as they were given.
     pub(crate) fn values(&self, row: u32, out: &mut [f32]) {
         match (&self.stored, &self.traversal) {

@@ -34,6 +34,8 @@ pub(super) struct Wanted<'a> {
     pub allowed: Allowed<'a>,
     /// A row not to be found.
     pub except: Option<u32>,
+    /// Whether that row is not to be passed through either.
+    pub held_out: bool,
 }
 
 /// Rows ranked anew beyond the k that are wanted: docs/PERFORMANCE.md, "Quantization".
@@ -85,7 +87,7 @@ impl Searcher<'_> {
             return Err(IndexError::NotFinite { column, value: values[column] });
         }
         self.set_query(values);
-        let stats = self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None });
+        let stats = self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });
         Ok((&self.found, stats))
     }
 
@@ -134,8 +136,9 @@ impl Searcher<'_> {
             k: wanted.k,
             width: width(wanted.k),
             epsilon: wanted.epsilon,
-            radius: f32::NEG_INFINITY,
+            blocked: wanted.except.filter(|_| wanted.held_out),
             allowed: if all { None } else { Some(&allowed) },
+            ..Reach::default()
         };
         let found = index.field().search(reach, &mut self.scratch);
         self.rows.clear();
@@ -189,6 +192,7 @@ impl Searcher<'_> {
             epsilon,
             radius: index.rows.in_traversal(index.metric().to_reduced(radius, index.dim()), &self.scratch.query),
             allowed: (index.n_removed > 0).then_some(&allowed),
+            blocked: None,
         };
         let found = index.field().search(reach, &mut self.scratch);
         self.rows.clear();

@@ -4,7 +4,7 @@ use half::f16;
 use rayon::prelude::*;
 
 use crate::metric::Metric;
-use crate::points::{Dense, Rows, with_rows};
+use crate::points::{Dense, Rows};
 use crate::section::Section;
 use crate::space::recompute::{Direction, Recompute, directions};
 
@@ -77,6 +77,19 @@ impl Stored {
         stored
     }
 
+    /// Adds rows of the same type.
+    pub(crate) fn push(&mut self, points: &Dense, metric: Metric) {
+        match (&mut self.values, points.rows()) {
+            (Values::F32(to), Rows::F32(x)) => to.edit(|to| to.extend_from_slice(x)),
+            (Values::F16(to), Rows::F16(x)) => to.edit(|to| to.extend_from_slice(x)),
+            (Values::U8(to), Rows::U8(x)) => to.edit(|to| to.extend_from_slice(x)),
+            (Values::I8(to), Rows::I8(x)) => to.edit(|to| to.extend_from_slice(x)),
+            _ => unreachable!("callers check the type"),
+        }
+        let more = directions(points, metric);
+        self.directions.edit(|to| to.extend_from_slice(&more));
+    }
+
     pub(crate) fn n(&self) -> usize {
         with_values!(&self.values, x => x.len()) / self.dim
     }
@@ -93,17 +106,5 @@ impl Stored {
 
     pub(crate) fn compare(&self, metric: Metric) -> Recompute<'_> {
         Recompute::of_base(metric, self.dense(), &self.directions)
-    }
-
-    /// Bytes in memory, and bytes in a mapped file.
-    pub(crate) fn bytes(&self) -> (usize, usize) {
-        let values = with_values!(&self.values, x => (size_of_val(&x[..]), x.is_mapped()));
-        let directions = size_of_val(&self.directions[..]);
-        if values.1 { (0, values.0 + directions) } else { (values.0 + directions, 0) }
-    }
-
-    /// Asks for the first cache lines of a row.
-    pub(crate) fn n_values(&self) -> usize {
-        with_rows!(self.dense().rows(), x => x.len())
     }
 }

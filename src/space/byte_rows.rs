@@ -11,7 +11,7 @@ use super::{Space, Tiles};
 use crate::forest::Leaves;
 use crate::metric::Form;
 use crate::metric::simd::{BYTES, Level, Simd, prefetch};
-use crate::points::{Dense, Rows};
+use crate::points::{Dense, Element, Rows};
 use crate::section::Section;
 
 /// Above this, 32-bit sums of products of bytes could overflow.
@@ -32,6 +32,11 @@ pub(crate) fn is_exact(points: &Dense, form: Form) -> bool {
 /// Bytes that [`space`] will hold.
 pub(crate) fn bytes(points: &Dense) -> usize {
     points.n() * (stride(points.dim()) + size_of::<Stats>())
+}
+
+/// Chunks of a row of `dim` columns.
+pub(crate) fn chunks_of_row(dim: usize) -> usize {
+    stride(dim) / BYTES
 }
 
 fn stride(dim: usize) -> usize {
@@ -155,6 +160,10 @@ pub(crate) trait Codes: Space {
     fn decode(&self, row: u32, out: &mut [f32]);
     /// The codes and their sums, as they are kept in files.
     fn parts(&self) -> (&[Chunk], &[Stats], Coding);
+    /// Whether they lie in a file.
+    fn is_mapped(&self) -> bool;
+    /// The type of the values, where the codes are the values.
+    fn type_name(&self) -> &'static str;
     /// Adds a row.
     fn push(&mut self, values: &[f32]);
     /// Keeps the rows `order`, in that order.
@@ -411,6 +420,12 @@ impl<F: Finish> Codes for ByteRows<F> {
     fn parts(&self) -> (&[Chunk], &[Stats], Coding) {
         (&self.codes, &self.stats, self.coding)
     }
+    fn is_mapped(&self) -> bool {
+        self.codes.is_mapped()
+    }
+    fn type_name(&self) -> &'static str {
+        if self.coding.offset == 0.0 { u8::NAME } else { i8::NAME }
+    }
     fn push(&mut self, values: &[f32]) {
         let (mut values, mut chunks) = (values.to_vec(), vec![Chunk([0; BYTES]); self.stride]);
         let stats = self.coding.encode_row(&mut values, &mut chunks, F::DOT == 1);
@@ -425,6 +440,21 @@ impl<F: Finish> Codes for ByteRows<F> {
 }
 
 impl Coding {
+    /// Offset, zero, scale, whether that is for every row, whether rows are centred: for files.
+    pub(crate) fn to_numbers(self) -> [f32; 5] {
+        let (scale, per_row) = match self.scale {
+            Scale::Common(scale) => (scale, 0.0),
+            Scale::PerRow(codes) => (codes, 1.0),
+        };
+        [self.offset, f32::from(self.zero), scale, per_row, f32::from(u8::from(self.centered))]
+    }
+
+    /// See [`Coding::to_numbers`].
+    pub(crate) fn of_numbers([offset, zero, scale, per_row, centered]: [f32; 5]) -> Self {
+        let scale = if per_row == 0.0 { Scale::Common(scale) } else { Scale::PerRow(scale) };
+        Self { offset, zero: zero as u8, scale, centered: centered != 0.0 }
+    }
+
     /// Values farther than this many codes outside are beyond rounding.
     const MARGIN: f32 = 2.0;
 

@@ -43,7 +43,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    check_writable(&arguments.output)?;
+    check_writable(&arguments.output, "npz")?;
     let pool = pool(arguments.threads)?;
     let start = Instant::now();
     let (found, load) = pool.install(|| search(arguments, start))?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use nndescent::io::IoError;
-use nndescent::{BuildError, PointsError};
+use nndescent::{BuildError, FileError, IndexError, PointsError};
 
 pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that cannot be \
 read or used; 4 an output that cannot be written; 5 cancelled.";
@@ -40,6 +40,11 @@ impl Failure {
         Self::Output(error.to_string())
     }
 
+    /// An index that cannot be saved.
+    pub fn saving(error: &FileError) -> Self {
+        Self::Output(error.to_string())
+    }
+
     /// Points that the file holds but that cannot be used.
     pub fn points(path: &std::path::Path, error: &PointsError) -> Self {
         Self::Input(format!("{}: {error}", path.display()))
@@ -56,6 +61,24 @@ impl fmt::Display for Failure {
 impl From<IoError> for Failure {
     fn from(error: IoError) -> Self {
         Self::Input(error.to_string())
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::Input(error.to_string())
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        match error {
+            IndexError::Build(error) => error.into(),
+            IndexError::Parameter { .. } | IndexError::TooManyNeighbors { .. } | IndexError::Quantization { .. } => {
+                Self::Argument(error.to_string())
+            }
+            _ => Self::Input(error.to_string()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use nndescent::io::{Matrix, read_graph, write_graph};
-use nndescent::{Algorithm, Built, Device, KnnGraph, NnDescent, Progress};
+use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Progress};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -14,16 +14,32 @@ use crate::progress::Bar;
 
 #[derive(clap::Args)]
 pub struct Arguments {
+    #[command(flatten)]
+    pub build: BuildArguments,
+    /// Rows begin with their own point, one of the k.
+    #[arg(long)]
+    include_self: bool,
+    /// Print one JSON object on stdout and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Where the graph goes: .npz with `indices` (uint32, n x k) and `distances` (float32, n x k).
+    #[arg(short, long)]
+    output: PathBuf,
+}
+
+/// What a graph is built of, and how.
+#[derive(clap::Args)]
+pub struct BuildArguments {
     /// Matrix of n x d: .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin, IDX (.gz), .hdf5.
-    input: PathBuf,
+    pub input: PathBuf,
     /// Array to take from an .npz or HDF5 file.
     #[arg(long)]
-    array: Option<String>,
-    /// Neighbours of every row, itself not counted.
-    #[arg(short, long = "n-neighbors", default_value_t = 15)]
-    k: usize,
+    pub array: Option<String>,
+    /// Neighbours of every row, itself not counted [default: 15 for graphs, 30 for indexes].
+    #[arg(short, long = "n-neighbors")]
+    k: Option<usize>,
     #[command(flatten)]
-    metric: MetricArguments,
+    pub metric: MetricArguments,
     /// auto, nndescent or exact.
     #[arg(long, default_value = "auto", value_parser = parse::<Algorithm>)]
     algorithm: Algorithm,
@@ -33,21 +49,18 @@ pub struct Arguments {
     /// Seed of all randomness.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Threads; all cores unless given. The graph does not depend on it.
+    /// Threads; all cores unless given. The result does not depend on it.
     #[arg(long)]
-    threads: Option<usize>,
+    pub threads: Option<usize>,
     /// Refine until the estimated recall's lower bound reaches this.
     #[arg(long)]
     target_recall: Option<f32>,
     /// Rows whose exact neighbours are found to estimate recall; 0 for no estimate [default: 256].
     #[arg(long)]
     recall_sample: Option<usize>,
-    /// Rows begin with their own point, one of the k.
-    #[arg(long)]
-    include_self: bool,
     /// Graph to start from: .npz with `indices`, -1 or 4294967295 where unknown.
     #[arg(long)]
-    init_graph: Option<PathBuf>,
+    pub init_graph: Option<PathBuf>,
     /// Random-projection trees.
     #[arg(long)]
     n_trees: Option<usize>,
@@ -63,12 +76,6 @@ pub struct Arguments {
     /// Share of neighbours that a round must change to be followed by another.
     #[arg(long)]
     delta: Option<f32>,
-    /// Print one JSON object on stdout and nothing else.
-    #[arg(long)]
-    json: bool,
-    /// Where the graph goes: .npz with `indices` (uint32, n x k) and `distances` (float32, n x k).
-    #[arg(short, long)]
-    output: PathBuf,
 }
 
 pub fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
@@ -76,20 +83,22 @@ pub fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let metric = arguments.metric.metric()?;
-    check_writable(&arguments.output)?;
-    let pool = pool(arguments.threads)?;
+    let asked = &arguments.build;
+    let metric = asked.metric.metric()?;
+    check_writable(&arguments.output, "npz")?;
+    let pool = pool(asked.threads)?;
 
     let start = Instant::now();
-    let matrix = pool.install(|| read_matrix(&arguments.input, arguments.array.as_deref()))?;
-    let init_graph = arguments.init_graph.as_deref().map(read_graph).transpose()?;
+    let matrix = pool.install(|| read_matrix(&asked.input, asked.array.as_deref()))?;
+    let init_graph = asked.init_graph.as_deref().map(read_graph).transpose()?;
     let load = start.elapsed().as_secs_f64();
 
     let bar = Bar::new(!arguments.json);
     let show = |p: &Progress| bar.show(p);
-    let builder = configure(NnDescent::new(metric).progress(&show), arguments, init_graph.as_ref());
+    let builder = NnDescent::new(metric).progress(&show).include_self(arguments.include_self);
+    let builder = asked.configure(builder, init_graph.as_ref());
     let built = pool.install(|| {
-        let points = matrix.points().map_err(|e| Failure::points(&arguments.input, &e))?;
+        let points = matrix.points().map_err(|e| Failure::points(&asked.input, &e))?;
         builder.graph(&points).map_err(Failure::from)
     });
     bar.done();
@@ -107,30 +116,53 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn configure<'a>(builder: NnDescent<'a>, arguments: &Arguments, init_graph: Option<&'a KnnGraph>) -> NnDescent<'a> {
-    let builder = builder
-        .n_neighbors(arguments.k)
-        .algorithm(arguments.algorithm)
-        .device(arguments.device.clone())
-        .seed(arguments.seed)
-        .include_self(arguments.include_self);
-    let set = |b: NnDescent<'a>, v: Option<usize>, f: fn(NnDescent<'a>, usize) -> NnDescent<'a>| match v {
-        Some(v) => f(b, v),
-        None => b,
-    };
-    let builder = set(builder, arguments.n_trees, NnDescent::n_trees);
-    let builder = set(builder, arguments.leaf_size, NnDescent::leaf_size);
-    let builder = set(builder, arguments.max_candidates, NnDescent::max_candidates);
-    let builder = set(builder, arguments.n_iters, NnDescent::n_iters);
-    let builder = set(builder, arguments.recall_sample, NnDescent::recall_sample);
-    let builder = arguments.delta.map_or(builder.clone(), |d| builder.delta(d));
-    let builder = arguments.target_recall.map_or(builder.clone(), |t| builder.target_recall(t));
-    init_graph.map_or(builder.clone(), |g| builder.init_graph(g))
+impl BuildArguments {
+    pub fn configure<'a>(&self, builder: NnDescent<'a>, init_graph: Option<&'a KnnGraph>) -> NnDescent<'a> {
+        let builder = builder.algorithm(self.algorithm).device(self.device.clone()).seed(self.seed);
+        let set = |b: NnDescent<'a>, v: Option<usize>, f: fn(NnDescent<'a>, usize) -> NnDescent<'a>| match v {
+            Some(v) => f(b, v),
+            None => b,
+        };
+        let builder = set(builder, self.k, NnDescent::n_neighbors);
+        let builder = set(builder, self.n_trees, NnDescent::n_trees);
+        let builder = set(builder, self.leaf_size, NnDescent::leaf_size);
+        let builder = set(builder, self.max_candidates, NnDescent::max_candidates);
+        let builder = set(builder, self.n_iters, NnDescent::n_iters);
+        let builder = set(builder, self.recall_sample, NnDescent::recall_sample);
+        let builder = self.delta.map_or(builder.clone(), |d| builder.delta(d));
+        let builder = self.target_recall.map_or(builder.clone(), |t| builder.target_recall(t));
+        init_graph.map_or(builder.clone(), |g| builder.init_graph(g))
+    }
 }
 
 fn report(arguments: &Arguments, matrix: &Matrix, built: &Built, load: f64, write: f64) -> Value {
-    let r = &built.report;
-    let s = &r.seconds;
+    let mut report = build_report(&built.report);
+    let s = &built.report.seconds;
+    let more = json!({
+        "n": matrix.n,
+        "dim": matrix.dim,
+        "k": built.graph.k(),
+        "narrowed_from": matrix.narrowed_from,
+        "seconds": {
+            "load": load, "build": s.init + s.descent + s.finish, "init": s.init, "descent": s.descent,
+            "finish": s.finish, "recall": s.recall, "write": write,
+        },
+        "input": arguments.build.input.display().to_string(),
+        "output": arguments.output.display().to_string(),
+    });
+    extend(&mut report, more);
+    report
+}
+
+/// Adds the fields of one object to another.
+pub fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}
+
+/// What the report of a build says, but for its seconds.
+pub fn build_report(r: &BuildReport) -> Value {
     let rounds: Vec<Value> = r
         .rounds
         .iter()
@@ -144,16 +176,8 @@ fn report(arguments: &Arguments, matrix: &Matrix, built: &Built, load: f64, writ
     let parameters: serde_json::Map<String, Value> =
         r.parameters.iter().map(|(name, value)| ((*name).into(), Value::from(value.as_str()))).collect();
     json!({
-        "n": matrix.n,
-        "dim": matrix.dim,
-        "k": built.graph.k(),
-        "narrowed_from": matrix.narrowed_from,
         "algorithm": r.algorithm.to_string(),
         "executor": {"ran": r.executor, "why": r.reason},
-        "seconds": {
-            "load": load, "build": s.init + s.descent + s.finish, "init": s.init, "descent": s.descent,
-            "finish": s.finish, "recall": s.recall, "write": write,
-        },
         "rounds": rounds.len(),
         "round_stats": rounds,
         "stop": format!("{:?}", r.stop).to_lowercase(),
@@ -162,15 +186,17 @@ fn report(arguments: &Arguments, matrix: &Matrix, built: &Built, load: f64, writ
         "target_recall": r.target.map(|t| json!({"target": t.target, "reached": t.reached, "widened": t.widened})),
         "peak_memory_bytes": peak_bytes(),
         "parameters": parameters,
-        "input": arguments.input.display().to_string(),
-        "output": arguments.output.display().to_string(),
     })
 }
 
 fn summarize(arguments: &Arguments, matrix: &Matrix, built: &Built) {
     let r = &built.report;
-    let s = &r.seconds;
     println!("{} x {} -> {} neighbours each, {}", matrix.n, matrix.dim, built.graph.k(), arguments.output.display());
+    summarize_build(r);
+}
+
+pub fn summarize_build(r: &BuildReport) {
+    let s = &r.seconds;
     println!("{} on {}", r.algorithm, r.executor);
     if let Some(reason) = &r.reason {
         println!("  {reason}");

@@ -3,71 +3,102 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::Prepare;
+use nndescent::io::read_graph;
+use nndescent::{Indexed, NnDescent, Prepare, Progress, Quantization};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::input::{pool, read_matrix};
+use crate::graph::{BuildArguments, build_report, extend, parse, summarize_build};
+use crate::input::{check_writable, pool, read_matrix};
+use crate::progress::Bar;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    input: PathBuf,
-    #[arg(long)]
-    queries: PathBuf,
-    #[arg(long)]
-    truth: PathBuf,
-    #[arg(long)]
-    graph: PathBuf,
-    #[arg(short, default_value_t = 10)]
-    k: usize,
-    #[arg(long, default_value_t = 1.5)]
-    multiplier: f32,
-    #[arg(long, default_value_t = 1.0)]
-    prob: f32,
-    #[arg(long, default_value = "auto", value_parser = crate::graph::parse::<nndescent::Quantization>)]
-    quantization: nndescent::Quantization,
     #[command(flatten)]
-    metric: crate::input::MetricArguments,
+    build: BuildArguments,
+    /// Probability that an edge is dropped where a nearer neighbour leads to its end.
+    #[arg(long, default_value_t = 1.0)]
+    diversify_prob: f32,
+    /// Most edges of a point, as a multiple of the graph's neighbours.
+    #[arg(long, default_value_t = 1.5)]
+    pruning_degree_multiplier: f32,
+    /// What searches find their way by: auto, none, f16 or u8.
+    #[arg(long, default_value = "auto", value_parser = parse::<Quantization>)]
+    quantization: Quantization,
+    /// Find the smallest epsilon that reaches this recall@10 on points of the index, and remember it.
+    #[arg(long)]
+    tune: Option<f32>,
+    /// Print one JSON object on stdout and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Where the index goes: .nnd.
+    #[arg(short, long)]
+    output: PathBuf,
 }
 
-pub fn run(a: &Arguments) -> Result<(), Failure> {
-    let pool = pool(Some(2))?;
-    pool.install(|| {
-        let m = read_matrix(&a.input, None)?;
-        let q = read_matrix(&a.queries, None)?;
-        let truth = nndescent::io::read_graph(&a.truth)?;
-        let graph = nndescent::io::read_graph(&a.graph)?;
-        let (p, q) = (m.points().unwrap(), q.points().unwrap());
-        let t = Instant::now();
-        let index = Prepare::new()
-            .pruning_degree_multiplier(a.multiplier)
-            .diversify_prob(a.prob)
-            .quantization(a.quantization)
-            .index(&p, a.metric.metric()?, &graph)
-            .unwrap();
-        println!(
-            "{index:?} prepare {:.3} s, {:.2} edges a row",
-            t.elapsed().as_secs_f64(),
-            index.n_edges() as f64 / index.n() as f64
-        );
-        for e in [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4] {
-            let mut best = f64::INFINITY;
-            let mut hits = None;
-            for _ in 0..3 {
-                let t = Instant::now();
-                hits = Some(index.query(&q, a.k).epsilon(e).run().unwrap());
-                best = best.min(t.elapsed().as_secs_f64());
-            }
-            let h = hits.unwrap();
-            let t = h.total();
-            let found = nndescent::KnnGraph::from_parts(q.n(), a.k, h.indices, h.distances);
-            let r = nndescent::eval::recall(&found, &truth, a.k).unwrap();
-            println!(
-                "eps {e:.2} recall {r:.4} {:8.0} q/s {:6.1} distances {:5.1} hops",
-                q.n() as f64 / best,
-                t.distances as f64 / q.n() as f64,
-                t.hops as f64 / q.n() as f64
-            );
+/// Neighbours and points that `--tune` looks at.
+const TUNE_K: usize = 10;
+const TUNE_SAMPLE: usize = 500;
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let asked = &arguments.build;
+    let metric = asked.metric.metric()?;
+    check_writable(&arguments.output, "nnd")?;
+    let pool = pool(asked.threads)?;
+
+    let start = Instant::now();
+    let matrix = pool.install(|| read_matrix(&asked.input, asked.array.as_deref()))?;
+    let init_graph = asked.init_graph.as_deref().map(read_graph).transpose()?;
+    let load = start.elapsed().as_secs_f64();
+
+    let bar = Bar::new(!arguments.json);
+    let show = |p: &Progress| bar.show(p);
+    let prepare = Prepare::new()
+        .diversify_prob(arguments.diversify_prob)
+        .pruning_degree_multiplier(arguments.pruning_degree_multiplier)
+        .quantization(arguments.quantization);
+    let builder = asked.configure(NnDescent::new(metric).progress(&show).prepare(prepare), init_graph.as_ref());
+    let indexed = pool.install(|| -> Result<Indexed, Failure> {
+        let points = matrix.points().map_err(|e| Failure::points(&asked.input, &e))?;
+        let mut indexed = builder.index(&points)?;
+        if let Some(target) = arguments.tune {
+            indexed.index.tune(target, TUNE_K.min(indexed.index.n() - 1), TUNE_SAMPLE)?;
         }
-        Ok(())
-    })
+        Ok(indexed)
+    });
+    bar.done();
+    let indexed = indexed?;
+
+    let start = Instant::now();
+    indexed.index.save(&arguments.output).map_err(|e| Failure::saving(&e))?;
+    let write = start.elapsed().as_secs_f64();
+    if arguments.json {
+        println!("{}", report(arguments, &indexed, load, write));
+    } else {
+        println!("{:?} -> {}", indexed.index, arguments.output.display());
+        summarize_build(&indexed.report);
+        println!("prepared in {:.3} s: {} edges", indexed.prepare_seconds, indexed.index.n_edges());
+    }
+    Ok(())
+}
+
+fn report(arguments: &Arguments, indexed: &Indexed, load: f64, write: f64) -> Value {
+    let (index, s) = (&indexed.index, &indexed.report.seconds);
+    let memory = index.memory();
+    let mut report = build_report(&indexed.report);
+    let more = json!({
+        "n": index.n(),
+        "dim": index.dim(),
+        "edges": index.n_edges(),
+        "epsilon": index.epsilon(),
+        "index_bytes": {"owned": memory.owned, "mapped": memory.mapped, "rows": memory.rows, "graph": memory.graph},
+        "seconds": {
+            "load": load, "build": s.init + s.descent + s.finish, "init": s.init, "descent": s.descent,
+            "finish": s.finish, "recall": s.recall, "prepare": indexed.prepare_seconds, "write": write,
+        },
+        "input": arguments.build.input.display().to_string(),
+        "output": arguments.output.display().to_string(),
+    });
+    extend(&mut report, more);
+    report
 }

@@ -49,11 +49,11 @@ pub fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Failure> {
 }
 
 /// Finds out before a long build whether the output can be made.
-pub fn check_writable(output: &Path) -> Result<(), Failure> {
+pub fn check_writable(output: &Path, ending: &str) -> Result<(), Failure> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let wrong = |what: String| Err(Failure::Output(format!("{}: {what}", output.display())));
-    if output.extension().is_none_or(|e| !e.eq_ignore_ascii_case("npz")) {
-        return wrong("the output is an .npz file; give it that ending".into());
+    if output.extension().is_none_or(|e| !e.eq_ignore_ascii_case(ending)) {
+        return wrong(format!("the output is an .{ending} file; give it that ending"));
     }
     if output.is_dir() {
         return wrong("this is a folder".into());

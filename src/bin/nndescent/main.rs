@@ -2,6 +2,7 @@
 
 #[cfg(feature = "gpu")]
 mod bench;
+mod change;
 mod compare;
 #[cfg(feature = "gpu")]
 mod devices;
@@ -12,6 +13,7 @@ mod index;
 mod input;
 mod memory;
 mod progress;
+mod query;
 
 use std::process::ExitCode;
 
@@ -33,7 +35,14 @@ enum Command {
     Graph(graph::Arguments),
     /// Exact neighbours: of every row of BASE, or of every row of QUERIES in BASE.
     Exact(exact::Arguments),
+    /// Build a search index of a matrix.
     Index(index::Arguments),
+    /// Nearest points of an index for every row of QUERIES.
+    Query(query::Arguments),
+    /// Add points to an index, or replace some.
+    Add(change::AddArguments),
+    /// Remove points from an index.
+    Remove(change::RemoveArguments),
     /// Recall of a graph against the truth.
     Recall(compare::RecallArguments),
     /// The same graph on the CPU and on a GPU, phase by phase.
@@ -55,6 +64,9 @@ fn main() -> ExitCode {
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Exact(arguments) => exact::run(&arguments),
         Command::Index(arguments) => index::run(&arguments),
+        Command::Query(arguments) => query::run(&arguments),
+        Command::Add(arguments) => change::add(&arguments),
+        Command::Remove(arguments) => change::remove(&arguments),
         Command::Recall(arguments) => compare::recall(&arguments),
         #[cfg(feature = "gpu")]
         Command::Bench(arguments) => bench::run(&arguments),

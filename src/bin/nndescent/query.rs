@@ -1,0 +1,135 @@
+//! `nndescent query`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use nndescent::io::{self, write_graph};
+use nndescent::{Hits, Index, KnnGraph, Metric};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::input::{check_writable, pool, read_matrix};
+use crate::memory::peak_bytes;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Index made by `nndescent index`.
+    index: PathBuf,
+    /// Matrix of queries.
+    queries: PathBuf,
+    /// Array of the queries to take from an .npz or HDF5 file.
+    #[arg(long)]
+    array: Option<String>,
+    /// Neighbours of every query.
+    #[arg(short, long, default_value_t = 10)]
+    k: usize,
+    /// How much farther than the k-th best so far a point may be, to be followed [default: what the index was tuned to, else 0.1].
+    #[arg(long, conflicts_with = "target_recall")]
+    epsilon: Option<f32>,
+    /// Find the epsilon that reaches this recall on points of the index, first.
+    #[arg(long)]
+    target_recall: Option<f32>,
+    /// Ids of the points that may be found: .npy of integers.
+    #[arg(long)]
+    filter: Option<PathBuf>,
+    /// The metric that the index is expected to have.
+    #[arg(long)]
+    metric: Option<String>,
+    /// Check the whole index file first.
+    #[arg(long)]
+    verify: bool,
+    /// Threads; all cores unless given. The answers do not depend on it.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print one JSON object on stdout and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Where the neighbours go: .npz with `indices` (uint32) and `distances` (float32).
+    #[arg(short, long)]
+    output: PathBuf,
+}
+
+/// Points that `--target-recall` looks at.
+const TUNE_SAMPLE: usize = 500;
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    check_writable(&arguments.output, "npz")?;
+    let pool = pool(arguments.threads)?;
+    let matrix = pool.install(|| read_matrix(&arguments.queries, arguments.array.as_deref()))?;
+    let queries = matrix.points().map_err(|e| Failure::points(&arguments.queries, &e))?;
+
+    let start = Instant::now();
+    if arguments.verify {
+        pool.install(|| Index::verify(&arguments.index))?;
+    }
+    let mut index = Index::open(&arguments.index)?;
+    check_metric(arguments, &index)?;
+    let open = start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    if let Some(target) = arguments.target_recall {
+        pool.install(|| index.tune(target, arguments.k, TUNE_SAMPLE))?;
+    }
+    let tune = start.elapsed().as_secs_f64();
+    let mask = arguments.filter.as_deref().map(|path| read_mask(path, index.end_id())).transpose()?;
+
+    let start = Instant::now();
+    let hits = pool.install(|| {
+        let mut query = index.query(&queries, arguments.k);
+        if let Some(epsilon) = arguments.epsilon {
+            query = query.epsilon(epsilon);
+        }
+        if let Some(mask) = &mask {
+            query = query.filter_mask(mask);
+        }
+        query.run()
+    })?;
+    let query = start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    let (stats, count) = (hits.total(), queries.n());
+    let Hits { indices, distances, .. } = hits;
+    let found = KnnGraph::from_parts(count, arguments.k, indices, distances);
+    write_graph(&arguments.output, &found).map_err(Failure::output)?;
+    let write = start.elapsed().as_secs_f64();
+
+    let per_second = count as f64 / query;
+    let per_query = stats.distances as f64 / count as f64;
+    let epsilon = arguments.epsilon.unwrap_or(index.epsilon());
+    if arguments.json {
+        let report = json!({
+            "queries": count,
+            "k": arguments.k,
+            "epsilon": epsilon,
+            "seconds": {"open": open, "tune": tune, "query": query, "write": write},
+            "queries_per_second": per_second,
+            "distances_per_query": per_query,
+            "hops_per_query": stats.hops as f64 / count as f64,
+            "peak_memory_bytes": peak_bytes(),
+        });
+        println!("{report}");
+    } else {
+        println!("{count} queries, {} neighbours each, {}", arguments.k, arguments.output.display());
+        println!("epsilon {epsilon}: {query:.3} s, {per_second:.0} a second, {per_query:.0} distances each");
+    }
+    Ok(())
+}
+
+fn check_metric(arguments: &Arguments, index: &Index) -> Result<(), Failure> {
+    let Some(name) = &arguments.metric else { return Ok(()) };
+    let metric: Metric = name.parse().map_err(|e| Failure::Argument(format!("{e}")))?;
+    if metric == index.metric() {
+        return Ok(());
+    }
+    Err(Failure::Input(format!("{}: an index by {}, not {metric}", arguments.index.display(), index.metric())))
+}
+
+/// One entry for every id below `end`: true for those in the file.
+fn read_mask(path: &Path, end: usize) -> Result<Vec<bool>, Failure> {
+    let mut mask = vec![false; end];
+    for id in io::read_ids(path)? {
+        let wrong = || Failure::Input(format!("{}: id {id}, but the index has ids below {end}", path.display()));
+        *mask.get_mut(id as usize).ok_or_else(wrong)? = true;
+    }
+    Ok(mask)
+}

@@ -1,0 +1,267 @@
+//! An index as a file, and back.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use half::f16;
+
+use crate::metric::Metric;
+use crate::metric::simd::Level;
+use crate::persist::{self, FileError, Kind, Opened};
+use crate::section::Section;
+use crate::space::byte_rows::{self, Coding};
+
+use super::adjacency::{Adjacency, Span};
+use super::rows::{SearchRows, Traversal};
+use super::stored::{Stored, Values, with_values};
+use super::{Index, IndexMemory};
+
+const ORDER: Kind = Kind(1, "the ids of points");
+const ENTRIES: Kind = Kind(2, "the entries");
+const REMOVED: Kind = Kind(3, "the removed points");
+const SPANS: Kind = Kind(4, "the search graph's rows");
+const EDGES: Kind = Kind(5, "the search graph's edges");
+const VALUES: Kind = Kind(6, "the points");
+const DIRECTIONS: Kind = Kind(7, "the points' lengths");
+const CODES: Kind = Kind(8, "the points' codes");
+const STATS: Kind = Kind(9, "the sums of codes");
+const HALVES: Kind = Kind(10, "the points in f16");
+const HALF_DIRECTIONS: Kind = Kind(11, "the lengths of points in f16");
+const ALL: [Kind; 11] =
+    [ORDER, ENTRIES, REMOVED, SPANS, EDGES, VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS];
+
+impl Index {
+    /// Writes the index to a file: to a temporary one beside it, then renamed, so that `path` holds a whole index or what it
+    /// held before. Room left by changed rows is not written.
+    ///
+    /// # Errors
+    /// [`FileError::Os`].
+    pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        let (spans, edges) = self.graph.compact();
+        let mut sections: Vec<(Kind, &[u8])> = vec![
+            (ORDER, bytes(&self.order)),
+            (ENTRIES, bytes(&self.entries)),
+            (REMOVED, bytes(&self.removed)),
+            (SPANS, bytes(&spans)),
+            (EDGES, bytes(&edges)),
+        ];
+        if let Some(stored) = &self.rows.stored {
+            sections.push((VALUES, with_values!(&stored.values, x => bytes(x))));
+            sections.push((DIRECTIONS, bytes(&stored.directions)));
+        }
+        match &self.rows.traversal {
+            Traversal::Values => {}
+            Traversal::Halves(halves) => {
+                sections.push((HALVES, with_values!(&halves.values, x => bytes(x))));
+                sections.push((HALF_DIRECTIONS, bytes(&halves.directions)));
+            }
+            Traversal::Codes(codes) => {
+                let (chunks, stats, _) = codes.parts();
+                sections.push((CODES, bytes(chunks)));
+                sections.push((STATS, bytes(stats)));
+            }
+        }
+        persist::write(path, &self.meta(), &sections)
+    }
+
+    /// Opens a saved index by mapping it: in milliseconds, whatever its size. Header and table are checked, and that parts fit
+    /// together; contents are not read: see [`Index::verify`].
+    ///
+    /// The file may be replaced while it is mapped (by renaming, as [`Index::save`] does); a program that cuts it short in
+    /// place ends this process.
+    ///
+    /// # Errors
+    /// [`FileError`]: what is wrong with the file.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        Self::of_file(&Opened::open(path)?)
+    }
+
+    /// Checks the contents of a saved index against their checksums, by reading all of them.
+    ///
+    /// # Errors
+    /// [`FileError::Damaged`] names the part; else those of [`Index::open`].
+    pub fn verify(path: &Path) -> Result<(), FileError> {
+        let file = Opened::open(path)?;
+        Self::of_file(&file)?;
+        file.verify(&ALL)
+    }
+
+    fn meta(&self) -> String {
+        let mut meta = String::new();
+        let mut put = |key: &str, value: &dyn std::fmt::Display| {
+            writeln!(meta, "{key} {value}").expect("strings can be written to");
+        };
+        put("metric", &self.metric().name());
+        if let Metric::Minkowski { p } = self.metric() {
+            put("metric_p", &p);
+        }
+        put("n_rows", &self.graph.n());
+        put("dim", &self.dim());
+        put("max_degree", &self.max_degree);
+        put("nearest", &self.nearest);
+        put("end_id", &self.end_id);
+        put("epsilon", &self.tuned.unwrap_or(-1.0));
+        put("values", &self.rows.stored.as_ref().map_or("none", |stored| stored.dense().type_name()));
+        match &self.rows.traversal {
+            Traversal::Values => put("traversal", &"values"),
+            Traversal::Halves(_) => put("traversal", &"float16"),
+            Traversal::Codes(codes) => {
+                put("traversal", &"codes");
+                let [offset, zero, scale, per_row, centered] = codes.parts().2.to_numbers();
+                put("code_offset", &offset);
+                put("code_zero", &zero);
+                put("code_scale", &scale);
+                put("code_scale_per_row", &per_row);
+                put("code_centered", &centered);
+            }
+        }
+        meta
+    }
+
+    fn of_file(file: &Opened) -> Result<Self, FileError> {
+        let n: usize = file.meta("n_rows")?;
+        let metric = metric_of(file)?;
+        let rows = rows_of(file, metric, n)?;
+        let index = Self {
+            rows,
+            graph: Adjacency { spans: of_length(file, SPANS, n)?, ids: any_length(file, EDGES)? },
+            order: of_length(file, ORDER, n)?,
+            entries: any_length(file, ENTRIES)?,
+            nearest: file.meta("nearest")?,
+            max_degree: file.meta("max_degree")?,
+            n_removed: 0,
+            removed: any_length(file, REMOVED)?,
+            end_id: file.meta("end_id")?,
+            tuned: Some(file.meta::<f32>("epsilon")?).filter(|e| *e >= 0.0),
+        };
+        if let Some(entry) = index.entries.iter().find(|&&entry| entry as usize >= n) {
+            return Err(file.inconsistent(format!("an entry at row {entry} of {n}")));
+        }
+        if n == 0 || index.entries.is_empty() {
+            return Err(file.inconsistent(format!("{n} rows and {} entries", index.entries.len())));
+        }
+        let n_removed = index.removed.iter().map(|word| word.count_ones() as usize).sum();
+        if n_removed > n || index.removed.len() > n.div_ceil(64) {
+            return Err(file.inconsistent(format!("{n_removed} of {n} rows removed")));
+        }
+        Ok(Self { n_removed, ..index })
+    }
+
+    /// What the index holds, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> IndexMemory {
+        let mut memory = IndexMemory::default();
+        let mut add = |bytes: usize, mapped: bool, data: bool| {
+            *(if mapped { &mut memory.mapped } else { &mut memory.owned }) += bytes;
+            *(if data { &mut memory.rows } else { &mut memory.graph }) += bytes;
+        };
+        let mut add_stored = |stored: &Stored| {
+            add(
+                with_values!(&stored.values, x => size_of_val(&x[..])),
+                with_values!(&stored.values, x => x.is_mapped()),
+                true,
+            );
+            add(size_of_val(&stored.directions[..]), stored.directions.is_mapped(), true);
+        };
+        self.rows.stored.iter().for_each(&mut add_stored);
+        match &self.rows.traversal {
+            Traversal::Values => {}
+            Traversal::Halves(halves) => add_stored(halves),
+            Traversal::Codes(codes) => {
+                let (chunks, stats, _) = codes.parts();
+                add(size_of_val(chunks) + size_of_val(stats), codes.is_mapped(), true);
+            }
+        }
+        add(size_of_val(&self.graph.spans[..]), self.graph.spans.is_mapped(), false);
+        add(size_of_val(&self.graph.ids[..]), self.graph.ids.is_mapped(), false);
+        for section in [&self.order, &self.entries] {
+            add(size_of_val(&section[..]), section.is_mapped(), false);
+        }
+        add(size_of_val(&self.removed[..]), self.removed.is_mapped(), false);
+        memory
+    }
+}
+
+fn bytes<T: bytemuck::Pod>(values: &[T]) -> &[u8] {
+    bytemuck::cast_slice(values)
+}
+
+fn metric_of(file: &Opened) -> Result<Metric, FileError> {
+    let name: String = file.meta("metric")?;
+    let arguments = if name == "minkowski" { vec![("p", file.meta::<f32>("metric_p")?)] } else { Vec::new() };
+    Metric::parse_with(&name, &arguments).map_err(|e| file.inconsistent(e.to_string()))
+}
+
+fn any_length<T: bytemuck::Pod>(file: &Opened, kind: Kind) -> Result<Section<T>, FileError> {
+    file.section(kind)?.ok_or_else(|| file.inconsistent(format!("{} are missing", kind.1)))
+}
+
+fn of_length<T: bytemuck::Pod>(file: &Opened, kind: Kind, length: usize) -> Result<Section<T>, FileError> {
+    let section = any_length::<T>(file, kind)?;
+    if section.len() == length {
+        return Ok(section);
+    }
+    Err(file.inconsistent(format!("{}: {} instead of {length}", kind.1, section.len())))
+}
+
+fn rows_of(file: &Opened, metric: Metric, n: usize) -> Result<SearchRows, FileError> {
+    let dim: usize = file.meta("dim")?;
+    let values: String = file.meta("values")?;
+    let stored = match &*values {
+        "none" => None,
+        name => Some(stored_of(file, (VALUES, DIRECTIONS), name, metric, (n, dim))?),
+    };
+    let traversal = match &*file.meta::<String>("traversal")? {
+        "values" if stored.is_some() => Traversal::Values,
+        "float16" => Traversal::Halves(stored_of(file, (HALVES, HALF_DIRECTIONS), "float16", metric, (n, dim))?),
+        "codes" => {
+            let coding = coding_of(file)?;
+            let stats = of_length(file, STATS, n)?;
+            let chunks = of_length(file, CODES, n.saturating_mul(byte_rows::chunks_of_row(dim)))?;
+            Traversal::Codes(byte_rows::codes_of_parts(chunks, stats, coding, metric.form(), Level::detect()))
+        }
+        other => return Err(file.inconsistent(format!("traversal by `{other}`"))),
+    };
+    Ok(SearchRows { metric, dim, stored, traversal })
+}
+
+fn stored_of(
+    file: &Opened,
+    (values, directions): (Kind, Kind),
+    type_name: &str,
+    metric: Metric,
+    (n, dim): (usize, usize),
+) -> Result<Stored, FileError> {
+    let count = n.saturating_mul(dim);
+    let values = match type_name {
+        "float32" => Values::F32(of_length::<f32>(file, values, count)?),
+        "float16" => Values::F16(of_length::<f16>(file, values, count)?),
+        "uint8" => Values::U8(of_length::<u8>(file, values, count)?),
+        "int8" => Values::I8(of_length::<i8>(file, values, count)?),
+        other => return Err(file.inconsistent(format!("points of type `{other}`"))),
+    };
+    let angular = matches!(metric.form(), crate::metric::Form::Angular { .. });
+    let directions = of_length(file, directions, if angular { n } else { 0 })?;
+    Ok(Stored { values, dim, directions })
+}
+
+fn coding_of(file: &Opened) -> Result<Coding, FileError> {
+    let number = |key| file.meta::<f32>(key);
+    let numbers = [
+        number("code_offset")?,
+        number("code_zero")?,
+        number("code_scale")?,
+        number("code_scale_per_row")?,
+        number("code_centered")?,
+    ];
+    Ok(Coding::of_numbers(numbers))
+}
+
+impl Adjacency {
+    /// Rows one after the other without gaps.
+    fn compact(&self) -> (Vec<Span>, Vec<u32>) {
+        let lists = (0..self.n() as u32).map(|row| self.neighbors(row));
+        let compact = Self::of_lists(lists).expect("no more edges than before");
+        (compact.spans.to_vec(), compact.ids.to_vec())
+    }
+}

@@ -1,0 +1,102 @@
+//! The epsilon that reaches a recall, found on points of the index.
+
+use rayon::prelude::*;
+
+use crate::eval::{self, RecallEstimate};
+use crate::graph::KnnGraph;
+use crate::rng::{below, hash};
+
+use super::query::out_of_range;
+use super::searcher::{Allowed, Wanted};
+use super::{Index, IndexError};
+
+/// What [`Index::tune`] found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Tuning {
+    /// The epsilon that queries will use unless they say otherwise.
+    pub epsilon: f32,
+    /// Recall with it, on the sample.
+    pub recall: RecallEstimate,
+    /// Whether that is the target or more.
+    pub reached: bool,
+}
+
+/// Tried from the middle outwards.
+const EPSILONS: [f32; 20] =
+    [0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1.0];
+
+impl Index {
+    /// Finds the smallest epsilon with which searches for `k` neighbours reach `target_recall`, and remembers it for queries that
+    /// do not say (in saved files, too).
+    ///
+    /// `sample` points of the index are searched for as if they were not in it: the search may not pass through them.
+    /// Queries from elsewhere than the points may need more.
+    ///
+    /// # Errors
+    /// A target that is not above 0 and below 1, `k` or `sample` zero, `k` not less than the number of points.
+    ///
+    /// # Complexity
+    /// `sample` exact searches and about 5 approximate ones for each.
+    pub fn tune(&mut self, target_recall: f32, k: usize, sample: usize) -> Result<Tuning, IndexError> {
+        if !(target_recall > 0.0 && target_recall < 1.0) {
+            return Err(out_of_range("target_recall", target_recall, "above 0 and below 1"));
+        }
+        if sample == 0 {
+            return Err(out_of_range("sample", 0, "at least 1"));
+        }
+        self.check_k(k)?;
+        if k == self.n() {
+            return Err(IndexError::TooManyNeighbors { k, n: self.n() - 1 });
+        }
+        let rows = self.sample(sample);
+        let everything: Vec<u32> = self.present_rows().collect();
+        let truth = self.neighbors_of(&rows, k, 0.0, Allowed::Few(&everything));
+        let recall = |epsilon: f32| {
+            let found = self.neighbors_of(&rows, k, epsilon, Allowed::All);
+            eval::estimate(&found, &truth, self.n()).expect("both graphs have a row for every sampled point")
+        };
+        // Recall grows with epsilon.
+        let (mut low, mut high) = (0, EPSILONS.len() - 1);
+        while low < high {
+            let middle = (low + high) / 2;
+            if recall(EPSILONS[middle]).estimate >= f64::from(target_recall) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        let (epsilon, recall) = (EPSILONS[low], recall(EPSILONS[low]));
+        self.tuned = Some(epsilon);
+        Ok(Tuning { epsilon, recall, reached: recall.estimate >= f64::from(target_recall) })
+    }
+
+    /// Rows from all over the index.
+    fn sample(&self, count: usize) -> Vec<u32> {
+        let rows: Vec<u32> = self.present_rows().collect();
+        let (n, count) = (rows.len(), count.min(rows.len()));
+        let row = |s: usize| {
+            let (from, to) = (s * n / count, (s + 1) * n / count);
+            rows[from + below(hash(0, 0x7e5, s as u64, 0), to - from)]
+        };
+        (0..count).map(row).collect()
+    }
+
+    fn neighbors_of(&self, rows: &[u32], k: usize, epsilon: f32, allowed: Allowed) -> KnnGraph {
+        let found: Vec<Vec<(f32, u32)>> = rows
+            .par_iter()
+            .map_init(
+                || (self.searcher(), vec![0.0; self.dim()]),
+                |(searcher, values), &row| {
+                    self.rows.values(row, values);
+                    searcher.set_query(values);
+                    searcher.answer(Wanted { k, epsilon, allowed, except: Some(row), held_out: true });
+                    searcher.found().to_vec()
+                },
+            )
+            .collect();
+        let ids = found.iter().flatten().map(|f| f.1).collect();
+        let distances = found.iter().flatten().map(|f| f.0).collect();
+        KnnGraph::from_parts(rows.len(), k, ids, distances)
+    }
+}
