@@ -1,29 +1,15 @@
 //! The graph as users see it, against exact search and its own promises.
 
+#[path = "common/points.rs"]
+mod points;
+
 use std::ops::ControlFlow;
 
 use nndescent::{Algorithm, BuildError, Built, KnnGraph, Metric, NnDescent, Points, UNKNOWN, eval, exact};
+use points::patches;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
-
-/// Points on `clusters` low-dimensional patches.
-fn patches(n: usize, dim: usize, clusters: usize, seed: u64) -> Vec<f32> {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let mut normal = move || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
-    let inner = 5;
-    let bases: Vec<Vec<f32>> = (0..clusters).map(|_| (0..(inner + 1) * dim).map(|_| normal()).collect()).collect();
-    let mut out = Vec::with_capacity(n * dim);
-    for i in 0..n {
-        let basis = &bases[i % clusters];
-        let at: Vec<f32> = (0..inner).map(|_| normal()).collect();
-        for d in 0..dim {
-            let along: f32 = (0..inner).map(|c| at[c] * basis[c * dim + d]).sum();
-            out.push(along + 3.0 * basis[inner * dim + d] + 0.05 * normal());
-        }
-    }
-    out
-}
 
 fn descend(metric: Metric, k: usize) -> NnDescent<'static> {
     NnDescent::new(metric).n_neighbors(k).algorithm(Algorithm::NnDescent)

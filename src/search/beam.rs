@@ -81,10 +81,11 @@ impl Field<'_> {
             self.rows.to_many(query, ids, distances);
             stats.distances += ids.len() as u64;
             for (&row, &d) in ids.iter().zip(distances.iter()) {
-                if d >= bound {
+                let found = fresh(d, row);
+                // The nearest few are kept whatever the bound: codes may have put them in the wrong order.
+                if d >= bound && pool.get(reach.width - 1).is_some_and(|&last| found > last) {
                     continue;
                 }
-                let found = fresh(d, row);
                 cursor = cursor.min(put(pool, found));
                 let best = match reach.allowed {
                     None => &mut *pool,

@@ -85,7 +85,7 @@ impl Index {
 
     fn check_like(&self, points: &Points) -> Result<(), IndexError> {
         self.check_dim(points)?;
-        let (found, expected) = (points.as_dense().type_name(), self.rows.type_name());
+        let (found, expected) = (points.as_dense().type_name(), self.rows.given);
         if found == expected { Ok(()) } else { Err(IndexError::Type { found, expected }) }
     }
 
@@ -115,7 +115,7 @@ impl Index {
 
     /// Gives new rows their edges, and others edges to them.
     fn link(&mut self, new: Range<u32>) -> Result<(), IndexError> {
-        let diversify = Diversify { probability: 1.0, slack: SLACK, seed: 0 };
+        let diversify = Diversify { probability: 1.0, slack: SLACK, seed: 0, factors: &[] };
         let lists: Vec<Vec<Neighbor>> = new
             .clone()
             .into_par_iter()
@@ -167,7 +167,7 @@ impl Index {
         let kept: Vec<u32> = self.present_rows().collect();
         let mut place = vec![UNKNOWN; self.graph.n()];
         kept.iter().enumerate().for_each(|(at, &row)| place[row as usize] = at as u32);
-        let diversify = Diversify { probability: 1.0, slack: SLACK, seed: 0 };
+        let diversify = Diversify { probability: 1.0, slack: SLACK, seed: 0, factors: &[] };
         let lists: Vec<Vec<u32>> = kept
             .par_iter()
             .with_min_len(16)

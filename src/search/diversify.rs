@@ -12,12 +12,24 @@ use super::rows::SearchRows;
 
 /// How much is dropped.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Diversify {
+pub(crate) struct Diversify<'a> {
     /// Probability that a neighbour another one leads to is dropped, per such other one.
     pub probability: f32,
     /// A neighbour is dropped if `slack` times its reduced distance from a kept one is less than its distance from the row.
     pub slack: f32,
     pub seed: u64,
+    /// What the distance to every row is multiplied with before it is compared, if not 1: edges to hubs are dropped more readily.
+    pub factors: &'a [f32],
+}
+
+/// How much more readily edges to every row are dropped, as PyNNDescent's `diversify_degree_aware`: 4 % times `aggressiveness` for
+/// each time that its neighbours and reverse neighbours are `max_degree` beyond the first, up to two, and at most 20 %.
+pub(crate) fn hub_factors(degrees: &[u32], max_degree: usize, aggressiveness: f32) -> Vec<f32> {
+    let factor = |&degree: &u32| {
+        let excess = (degree as f32 / max_degree as f32 - 1.0).clamp(0.0, 2.0);
+        (1.0 + 0.04 * aggressiveness * excess).min(1.2)
+    };
+    degrees.iter().map(factor).collect()
 }
 
 /// Room for the distances of one row, used again for the next.
@@ -28,7 +40,7 @@ pub(crate) struct Room {
     apart: Vec<f32>,
 }
 
-impl Diversify {
+impl Diversify<'_> {
     /// Of `candidates` (ascending, distinct, without `row`), those kept, at most `most`, in place.
     pub(crate) fn prune(
         &self,
@@ -66,7 +78,8 @@ impl Diversify {
         let mut left = from;
         for (at, &apart) in room.apart.iter().enumerate() {
             let candidate = candidates[from + at];
-            let led_to = self.slack * apart < distance(candidate) && self.drops(row, candidate, keeper);
+            let factor = self.factors.get(id(candidate) as usize).copied().unwrap_or(1.0);
+            let led_to = self.slack * apart < factor * distance(candidate) && self.drops(row, candidate, keeper);
             if !led_to {
                 candidates[left] = candidate;
                 left += 1;

@@ -27,7 +27,7 @@ pub enum IndexError {
     },
     /// The metric or the width of rows has no codes.
     #[error(
-        "u8 codes serve metrics made of dot products and rows of 48 to 32704 columns, not {metric} and {dim} columns"
+        "u8 codes serve metrics made of dot products and rows of 48 to 32768 columns, not {metric} and {dim} columns"
     )]
     Quantization {
         /// The metric.

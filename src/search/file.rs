@@ -8,6 +8,7 @@ use half::f16;
 use crate::metric::Metric;
 use crate::metric::simd::Level;
 use crate::persist::{self, FileError, Kind, Opened};
+use crate::points::Element;
 use crate::section::Section;
 use crate::space::byte_rows::{self, Coding};
 
@@ -101,6 +102,7 @@ impl Index {
         put("nearest", &self.nearest);
         put("end_id", &self.end_id);
         put("epsilon", &self.tuned.unwrap_or(-1.0));
+        put("given", &self.rows.given);
         put("values", &self.rows.stored.as_ref().map_or("none", |stored| stored.dense().type_name()));
         match &self.rows.traversal {
             Traversal::Values => put("traversal", &"values"),
@@ -182,6 +184,9 @@ impl Index {
     }
 }
 
+/// Types of points, as numpy names them.
+const TYPES: [&str; 4] = [f32::NAME, f16::NAME, u8::NAME, i8::NAME];
+
 fn bytes<T: bytemuck::Pod>(values: &[T]) -> &[u8] {
     bytemuck::cast_slice(values)
 }
@@ -222,7 +227,10 @@ fn rows_of(file: &Opened, metric: Metric, n: usize) -> Result<SearchRows, FileEr
         }
         other => return Err(file.inconsistent(format!("traversal by `{other}`"))),
     };
-    Ok(SearchRows { metric, dim, stored, traversal })
+    let given: String = file.meta("given")?;
+    let given = TYPES.into_iter().find(|name| *name == given);
+    let given = given.ok_or_else(|| file.inconsistent("points of an unknown type"))?;
+    Ok(SearchRows { metric, dim, given, stored, traversal })
 }
 
 fn stored_of(

@@ -31,7 +31,7 @@ impl Filter<'_> {
         match self {
             Self::Mask(mask) => {
                 check_length(mask.len(), index.end_id())?;
-                same(index, k, |id| mask[id as usize])
+                same(index, k, |id| mask.get(id as usize).is_some_and(|&allowed| allowed))
             }
             Self::Closure(allowed) => same(index, k, allowed),
             Self::Labels { labels, wanted } => {
@@ -60,7 +60,8 @@ fn same<'a>(index: &Index, k: usize, allowed: impl Fn(u32) -> bool) -> Result<Ro
 fn by_label<'a>(index: &Index, k: usize, labels: &[u32], wanted: &'a [u32]) -> Result<Rows<'a>, IndexError> {
     let mut rows: BTreeMap<u32, Vec<u32>> = wanted.iter().map(|&label| (label, Vec::new())).collect();
     for row in index.present_rows() {
-        if let Some(rows) = rows.get_mut(&labels[index.order[row as usize] as usize]) {
+        let label = labels.get(index.order[row as usize] as usize);
+        if let Some(rows) = label.and_then(|label| rows.get_mut(label)) {
             rows.push(row);
         }
     }

@@ -149,7 +149,12 @@ impl Index {
     fn rows_of_ids(&self, ids: &[u32]) -> Result<Vec<u32>, IndexError> {
         let end = self.end_id();
         let mut place = vec![UNKNOWN; end];
-        self.present_rows().for_each(|row| place[self.order[row as usize] as usize] = row);
+        for row in self.present_rows() {
+            // Ids beyond the end are those of a damaged file.
+            if let Some(place) = place.get_mut(self.order[row as usize] as usize) {
+                *place = row;
+            }
+        }
         let row = |&id: &u32| match place.get(id as usize) {
             Some(&row) if row != UNKNOWN => Ok(row),
             _ => Err(IndexError::UnknownId { id, end }),

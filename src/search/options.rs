@@ -9,7 +9,6 @@ use crate::metric::Metric;
 use crate::params::ParseChoiceError;
 use crate::points::Points;
 
-use super::diversify::Diversify;
 use super::{Index, IndexError};
 
 /// What a search finds its way by. Results are always ranked by the points as they were given.
@@ -23,7 +22,7 @@ pub enum Quantization {
     None,
     /// A copy in f16: half the memory traffic of f32.
     F16,
-    /// A copy as u8 codes, where the metric is a matter of dot products and rows have 48 to 32,704 columns: a quarter of the
+    /// A copy as u8 codes, where the metric is a matter of dot products and rows have 48 to 32,768 columns: a quarter of the
     /// traffic, and integer arithmetic.
     U8,
 }
@@ -147,6 +146,7 @@ impl Prepare {
         Index::prepare(points, metric, graph, &plan)
     }
 
+    /// The settings, checked.
     fn plan(&self, k: usize, points: &Points, metric: Metric) -> Result<PreparePlan, IndexError> {
         let out_of_range = |name, value: f32, range: &str| IndexError::Parameter {
             name,
@@ -168,8 +168,15 @@ impl Prepare {
             return Err(IndexError::Quantization { metric: metric.to_string(), dim: points.dim() });
         }
         let max_degree = ((k as f32 * self.pruning_degree_multiplier).round() as usize).max(2);
+        if let DiversifyMethod::DegreeAware { aggressiveness } = self.method
+            && !(0.0..=100.0).contains(&aggressiveness)
+        {
+            return Err(out_of_range("aggressiveness", aggressiveness, "0 to 100"));
+        }
         Ok(PreparePlan {
-            diversify: Diversify { probability: self.diversify_prob, slack: SLACK, seed: self.seed },
+            diversify_prob: self.diversify_prob,
+            method: self.method,
+            seed: self.seed,
             max_degree,
             quantization: self.quantization,
         })
@@ -183,7 +190,9 @@ pub(super) const SLACK: f32 = 1.15;
 /// The settings of [`Prepare`], checked.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PreparePlan {
-    pub diversify: Diversify,
+    pub diversify_prob: f32,
+    pub method: DiversifyMethod,
+    pub seed: u64,
     pub max_degree: usize,
     pub quantization: Quantization,
 }

@@ -14,11 +14,12 @@ use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::points::Dense;
 use crate::search::adjacency::Adjacency;
-use crate::search::diversify::Room;
+use crate::search::diversify::{Diversify, Room, hub_factors};
 use crate::search::rows::SearchRows;
 use crate::space::recompute::Query;
 
-use super::PreparePlan;
+use super::DiversifyMethod;
+use super::options::{PreparePlan, SLACK};
 
 /// Neighbours followed to bring rows into an order.
 const FOLLOWED: usize = 8;
@@ -45,9 +46,20 @@ pub(crate) fn prepare(points: &Dense, metric: Metric, graph: &KnnGraph, plan: &P
     let rows = SearchRows::new(points, metric, plan.quantization, &order, groups.iter().map(|g| &g[..]));
     let forward = forward_edges(&rows, graph, &order);
     let nearest = forward.slots.par_iter().filter(|s| **s != EMPTY).min().map_or(0.0, |&s| distance(s));
-    let kept = diversified(&rows, &forward, plan);
-    drop(forward);
-    let lists = with_reverses(&rows, &kept, plan);
+    let reverse = Reverse::of(&forward);
+    let factors = match plan.method {
+        DiversifyMethod::Standard => Vec::new(),
+        DiversifyMethod::DegreeAware { aggressiveness } => {
+            let degree =
+                |row: usize| forward.row(row).iter().filter(|s| **s != EMPTY).count() + reverse.of_row(row).len();
+            let degrees: Vec<u32> = (0..n).map(|row| degree(row) as u32).collect();
+            hub_factors(&degrees, plan.max_degree, aggressiveness)
+        }
+    };
+    let diversify = Diversify { probability: plan.diversify_prob, slack: SLACK, seed: plan.seed, factors: &factors };
+    let kept = diversified(&rows, &forward, &reverse, &diversify, plan.max_degree);
+    drop((forward, reverse));
+    let lists = with_reverses(&rows, &kept, &diversify);
     let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..]))?;
     Some(Prepared { rows, graph, order, nearest })
 }
@@ -85,10 +97,15 @@ fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32]) -> RowTable
 }
 
 /// Every row's neighbours and the rows whose neighbour it is, diversified.
-fn diversified(rows: &SearchRows, forward: &RowTable, plan: &PreparePlan) -> RowTable {
-    let reverse = Reverse::of(forward);
-    let mut kept = RowTable::new(forward.slots.len() / forward.width, plan.max_degree);
-    kept.slots.par_chunks_mut(plan.max_degree).enumerate().with_min_len(16).for_each_init(
+fn diversified(
+    rows: &SearchRows,
+    forward: &RowTable,
+    reverse: &Reverse,
+    diversify: &Diversify,
+    max_degree: usize,
+) -> RowTable {
+    let mut kept = RowTable::new(forward.slots.len() / forward.width, max_degree);
+    kept.slots.par_chunks_mut(max_degree).enumerate().with_min_len(16).for_each_init(
         || (Vec::new(), Room::default()),
         |(candidates, room), (row, slots)| {
             candidates.clear();
@@ -96,7 +113,7 @@ fn diversified(rows: &SearchRows, forward: &RowTable, plan: &PreparePlan) -> Row
             candidates.extend(reverse.of_row(row).iter().take(forward.width));
             candidates.sort_unstable();
             candidates.dedup_by_key(|c| id(*c));
-            plan.diversify.prune(rows, row as u32, candidates, plan.max_degree, room);
+            diversify.prune(rows, row as u32, candidates, max_degree, room);
             slots[..candidates.len()].copy_from_slice(candidates);
         },
     );
@@ -104,7 +121,7 @@ fn diversified(rows: &SearchRows, forward: &RowTable, plan: &PreparePlan) -> Row
 }
 
 /// Edges both ways, the most useful where there are too many.
-fn with_reverses(rows: &SearchRows, kept: &RowTable, plan: &PreparePlan) -> Vec<Vec<u32>> {
+fn with_reverses(rows: &SearchRows, kept: &RowTable, diversify: &Diversify) -> Vec<Vec<u32>> {
     let reverse = Reverse::of(kept);
     let all = (0..kept.slots.len() / kept.width).into_par_iter().with_min_len(16);
     let edges = all.map_init(
@@ -115,8 +132,8 @@ fn with_reverses(rows: &SearchRows, kept: &RowTable, plan: &PreparePlan) -> Vec<
             candidates.extend(reverse.of_row(row));
             candidates.sort_unstable();
             candidates.dedup_by_key(|c| id(*c));
-            if candidates.len() > plan.max_degree {
-                plan.diversify.prune(rows, row as u32, candidates, plan.max_degree, room);
+            if candidates.len() > kept.width {
+                diversify.prune(rows, row as u32, candidates, kept.width, room);
             }
             candidates.iter().map(|&c| id(c)).collect()
         },

@@ -167,7 +167,7 @@ pub(super) fn out_of_range(name: &'static str, value: impl ToString, range: &str
 
 impl<'a> QueryBuilder<'a> {
     /// How much farther than the k-th best so far a point may be, to be followed: PyNNDescent's bound, relative to reduced
-    /// distances (squared for euclidean). Default what [`Index::tune`] found, else 0.1; 0 is fastest, 0.3 thorough.
+    /// distances (squared for euclidean), for `k` of at least 8; with a smaller `k` searches look as far as with 8. Default what [`Index::tune`] found, else 0.1; 0 is fastest, 0.3 thorough.
     pub fn epsilon(mut self, epsilon: f32) -> Self {
         self.epsilon = epsilon;
         self

@@ -1,8 +1,10 @@
 //! The rows of an index as a search reads them: a compressed copy to find the way by, and the values to rank by.
 
 use crate::metric::simd::Level;
+use rayon::prelude::*;
+
 use crate::metric::{Form, Metric};
-use crate::points::{Dense, Rows};
+use crate::points::{Dense, Element, Rows};
 use crate::search::stored::Stored;
 use crate::space::byte_rows::{self, CodedQuery, Codes, Fit};
 use crate::space::recompute::{Query, Recompute};
@@ -23,7 +25,9 @@ pub(crate) enum Traversal {
 pub(crate) struct SearchRows {
     pub metric: Metric,
     pub dim: usize,
-    /// The values as given; none where the codes are the values.
+    /// The type of the points as they were given, as numpy names it.
+    pub given: &'static str,
+    /// The values; none where the codes are the values.
     pub stored: Option<Stored>,
     pub traversal: Traversal,
 }
@@ -37,9 +41,29 @@ pub(crate) struct SearchQuery {
     fit: Fit,
 }
 
+/// The values as bytes, if they are f32 and all whole numbers from 0 to 255, as pictures are.
+fn whole_bytes(points: &Dense) -> Option<Vec<u8>> {
+    let Rows::F32(x) = points.rows() else { return None };
+    let whole = |v: &f32| (*v as u8) as f32 == *v;
+    let all = x.par_chunks(1 << 16).all(|values| values.iter().all(whole));
+    all.then(|| x.par_iter().with_min_len(1 << 16).map(|v| *v as u8).collect())
+}
+
 /// Largest mean relative error of a near neighbour's coded reduced distance with which reranking still finds them:
 /// docs/PERFORMANCE.md, "Quantization".
 const TOLERANCE: f64 = 0.03;
+
+/// Adds rows to codes; how well the worst of them is coded.
+fn push_codes(codes: &mut dyn Codes, points: &Dense) -> Fit {
+    let mut row = vec![0.0; points.dim()];
+    let mut query = CodedQuery::default();
+    let fit = |i: usize| {
+        points.widen_row(i, &mut row);
+        codes.push(&row);
+        codes.encode(&row, &mut query)
+    };
+    (0..points.n()).map(fit).max().unwrap_or_default()
+}
 
 impl SearchRows {
     /// The rows `order` of `points`; `groups` are points with their neighbours, to try codes on.
@@ -50,7 +74,9 @@ impl SearchRows {
         order: &[u32],
         groups: impl Iterator<Item = &'g [u32]>,
     ) -> Self {
-        let (form, dim, level) = (metric.form(), points.dim(), Level::detect());
+        let (form, dim, level, given) = (metric.form(), points.dim(), Level::detect(), points.type_name());
+        let bytes = if quantization == Quantization::None { None } else { whole_bytes(points) };
+        let points = &bytes.as_ref().map_or(*points, |bytes| Dense::trusted(Rows::U8(bytes), points.n(), dim));
         let suits = byte_rows::suits(points, form);
         let exact_codes = suits && byte_rows::is_exact(points, form);
         let codes = |points: &Dense| {
@@ -70,7 +96,7 @@ impl SearchRows {
             Quantization::None | Quantization::F16 => false,
         };
         if wanted && exact_codes {
-            return Self { metric, dim, stored: None, traversal: Traversal::Codes(codes(points)) };
+            return Self { metric, dim, given, stored: None, traversal: Traversal::Codes(codes(points)) };
         }
         let stored = Stored::of_points(points, metric, order);
         let traversal = if wanted {
@@ -80,7 +106,7 @@ impl SearchRows {
         } else {
             Traversal::Values
         };
-        Self { metric, dim, stored: Some(stored), traversal }
+        Self { metric, dim, given, stored: Some(stored), traversal }
     }
 
     /// A reduced distance in the unit of the traversal, with room for its rounding.
@@ -90,6 +116,15 @@ impl SearchRows {
             Traversal::Codes(codes) if query.fit != Fit::Outside => codes.unit() * (reduced + room),
             Traversal::Halves(_) => reduced + room,
             _ => reduced,
+        }
+    }
+
+    /// Whether the traversal's distances are rounded more than the values'.
+    pub(crate) fn is_lossy(&self, query: &SearchQuery) -> bool {
+        match &self.traversal {
+            Traversal::Values => false,
+            Traversal::Halves(_) => true,
+            Traversal::Codes(_) => query.fit == Fit::Rounded || self.stored.is_some() && query.fit == Fit::Exact,
         }
     }
 
@@ -152,41 +187,61 @@ impl SearchRows {
         compare.reduced_from(room, others, out);
     }
 
-    /// The type of the values, as numpy names it.
-    pub(crate) fn type_name(&self) -> &'static str {
-        match (&self.stored, &self.traversal) {
-            (Some(stored), _) | (None, Traversal::Halves(stored)) => stored.dense().type_name(),
-            (None, Traversal::Codes(codes)) => codes.type_name(),
-            (None, Traversal::Values) => unreachable!("values are kept where nothing stands for them"),
+    /// Keeps the values as f32 from now on, where they were kept as bytes.
+    fn widen(&mut self) {
+        let n = match (&self.stored, &self.traversal) {
+            (Some(stored), _) => stored.n(),
+            (None, Traversal::Codes(codes)) => codes.n(),
+            (None, _) => unreachable!("values are kept where nothing stands for them"),
+        };
+        let mut values = vec![0.0; n * self.dim];
+        values.par_chunks_mut(self.dim).enumerate().for_each(|(row, to)| self.values(row as u32, to));
+        let dense = Dense::trusted(Rows::F32(&values), n, self.dim);
+        let order: Vec<u32> = (0..n as u32).collect();
+        let stored = Stored::of_points(&dense, self.metric, &order);
+        if let Traversal::Codes(codes) = &mut self.traversal {
+            // One scale for whole numbers does for others near them; angles get a scale for every row.
+            *codes = byte_rows::codes(&dense, self.metric.form(), Level::detect());
         }
+        self.stored = Some(stored);
     }
 
     /// Adds rows of the type of these; what distances are multiplied with from now on, where codes had to be chosen anew.
     pub(crate) fn push(&mut self, points: &Dense) -> f32 {
-        let (metric, mut row) = (self.metric, vec![0.0; self.dim]);
+        let before = self.unit();
+        let whole = if self.are_bytes() { whole_bytes(points) } else { None };
+        if self.given == f32::NAME && self.are_bytes() && whole.is_none() {
+            self.widen();
+        }
+        let bytes = whole.as_ref().map(|bytes| Dense::trusted(Rows::U8(bytes), points.n(), self.dim));
+        let points = bytes.as_ref().unwrap_or(points);
         if let Some(stored) = &mut self.stored {
-            stored.push(points, metric);
+            stored.push(points, self.metric);
         }
         match &mut self.traversal {
-            Traversal::Values => 1.0,
-            Traversal::Halves(halves) => {
-                let more = Stored::halves(points, metric);
-                halves.push(&more.dense(), metric);
-                1.0
-            }
+            Traversal::Values => {}
+            Traversal::Halves(halves) => halves.push(&Stored::halves(points, self.metric).dense(), self.metric),
             Traversal::Codes(codes) => {
-                let mut fit = Fit::Exact;
-                let mut query = CodedQuery::default();
-                for i in 0..points.n() {
-                    points.widen_row(i, &mut row);
-                    fit = fit.max(codes.encode(&row, &mut query));
-                    codes.push(&row);
+                if push_codes(&mut **codes, points) == Fit::Outside
+                    && let Some(stored) = &self.stored
+                {
+                    *codes = byte_rows::codes(&stored.dense(), self.metric.form(), Level::detect());
                 }
-                let Some(stored) = self.stored.as_ref().filter(|_| fit == Fit::Outside) else { return 1.0 };
-                let before = codes.unit();
-                *codes = byte_rows::codes(&stored.dense(), metric.form(), Level::detect());
-                codes.unit() / before
             }
+        }
+        self.unit() / before
+    }
+
+    /// Whether values are kept as bytes.
+    fn are_bytes(&self) -> bool {
+        self.stored.as_ref().is_none_or(|stored| stored.dense().type_name() == u8::NAME)
+    }
+
+    /// What a reduced distance of values is multiplied with to be one of the traversal.
+    fn unit(&self) -> f32 {
+        match &self.traversal {
+            Traversal::Codes(codes) => codes.unit(),
+            _ => 1.0,
         }
     }
 

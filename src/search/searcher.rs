@@ -132,9 +132,10 @@ impl Searcher<'_> {
         let index = self.index;
         let all = matches!(wanted.allowed, Allowed::All) && wanted.except.is_none() && index.n_removed == 0;
         let allowed = move |row: u32| is_allowed(index, wanted, row);
+        let k = wanted.k.max(NEAR.min(index.n()));
         let reach = Reach {
-            k: wanted.k,
-            width: width(wanted.k),
+            k,
+            width: if index.rows.is_lossy(&self.scratch.query) { width(k) } else { k },
             epsilon: wanted.epsilon,
             blocked: wanted.except.filter(|_| wanted.held_out),
             allowed: if all { None } else { Some(&allowed) },
@@ -150,7 +151,7 @@ impl Searcher<'_> {
     /// The rows found by their true distances, as points.
     fn rank(&mut self) {
         let index = self.index;
-        index.rows.reduced(&self.scratch.query, &self.rows, &mut self.distances);
+        index.rows.exact(&self.scratch.query, &self.rows, &mut self.distances);
         let (metric, dim) = (index.metric(), index.dim());
         let point = |(&row, &d): (&u32, &f32)| (metric.to_true(d, dim), index.order[row as usize]);
         self.found.clear();
@@ -203,8 +204,9 @@ impl Searcher<'_> {
     }
 }
 
-/// Neighbours by which a radius search finds its way until it is within the radius.
-const NEAR: usize = 10;
+/// A search for fewer looks as far as one for so many: with one alone it would stop at the first row that is nearer than its
+/// neighbours.
+const NEAR: usize = 8;
 
 fn is_allowed(index: &Index, wanted: Wanted, row: u32) -> bool {
     let among = match wanted.allowed {

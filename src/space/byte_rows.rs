@@ -11,11 +11,11 @@ use super::{Space, Tiles};
 use crate::forest::Leaves;
 use crate::metric::Form;
 use crate::metric::simd::{BYTES, Level, Simd, prefetch};
-use crate::points::{Dense, Element, Rows};
+use crate::points::{Dense, Rows};
 use crate::section::Section;
 
 /// Above this, 32-bit sums of products of bytes could overflow.
-const MAX_DIM: usize = 32_768 - BYTES;
+const MAX_DIM: usize = 32_768;
 /// Below this, padding to 64 bytes wastes what bytes save.
 const MIN_DIM: usize = 48;
 
@@ -40,8 +40,7 @@ pub(crate) fn chunks_of_row(dim: usize) -> usize {
 }
 
 fn stride(dim: usize) -> usize {
-    // One column more than the data, for angular rows without length.
-    (dim + 1).next_multiple_of(BYTES)
+    dim.next_multiple_of(BYTES)
 }
 
 /// [`BYTES`] codes on a cache line of their own.
@@ -107,7 +106,9 @@ impl Finish for Angle {
     const DOT: i32 = 1;
     #[inline(always)]
     fn reduced(self, whole: i32, x: &Stats, y: &Stats) -> f32 {
-        1.0 - whole as f32 * (x.inverse * y.inverse)
+        let distance = 1.0 - whole as f32 * (x.inverse * y.inverse);
+        // Rows without length are at distance 0 from each other, and 1 from the rest.
+        if x.inverse.max(y.inverse) == 0.0 { 0.0 } else { distance }
     }
 }
 
@@ -162,8 +163,6 @@ pub(crate) trait Codes: Space {
     fn parts(&self) -> (&[Chunk], &[Stats], Coding);
     /// Whether they lie in a file.
     fn is_mapped(&self) -> bool;
-    /// The type of the values, where the codes are the values.
-    fn type_name(&self) -> &'static str;
     /// Adds a row.
     fn push(&mut self, values: &[f32]);
     /// Keeps the rows `order`, in that order.
@@ -242,10 +241,7 @@ impl Coding {
     /// The codes of a row and their sums; `values` is overwritten.
     fn encode_row(&self, values: &mut [f32], chunks: &mut [Chunk], from_zero: bool) -> Stats {
         let codes: &mut [u8] = bytemuck::cast_slice_mut(chunks);
-        // A row without length becomes the unit vector of the extra column.
-        if self.encode(values, codes) {
-            codes[values.len()] = u8::MAX;
-        }
+        self.encode(values, codes);
         let zero = if from_zero { i32::from(self.zero) } else { 0 };
         let sum = codes.iter().map(|&c| i32::from(c)).sum();
         let squares: i32 = codes.iter().map(|&c| (i32::from(c) - zero).pow(2)).sum();
@@ -422,9 +418,6 @@ impl<F: Finish> Codes for ByteRows<F> {
     }
     fn is_mapped(&self) -> bool {
         self.codes.is_mapped()
-    }
-    fn type_name(&self) -> &'static str {
-        if self.coding.offset == 0.0 { u8::NAME } else { i8::NAME }
     }
     fn push(&mut self, values: &[f32]) {
         let (mut values, mut chunks) = (values.to_vec(), vec![Chunk([0; BYTES]); self.stride]);
