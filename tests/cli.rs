@@ -217,3 +217,127 @@ fn wrong_outputs() {
     }
     assert_eq!(std::fs::read_dir(files.dir.path()).unwrap().count(), 2, "nothing new is there");
 }
+
+impl Files {
+    /// An index of the input, and what was printed.
+    fn index(&self, words: &[&str]) -> (String, String) {
+        let (input, output) = (self.input.display().to_string(), self.path("i.nnd"));
+        let ran = run(&[&["index", &input, "-o", &output], words].concat());
+        assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        (output, String::from_utf8(ran.stdout).unwrap())
+    }
+
+    /// `nndescent query` with the input as queries; the answers and what was printed.
+    fn query(&self, index: &str, words: &[&str]) -> (KnnGraph, String) {
+        let (input, output) = (self.input.display().to_string(), self.path("q.npz"));
+        let ran = run(&[&["query", index, &input, "-o", &output], words].concat());
+        assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        (read_graph(Path::new(&output)).unwrap(), String::from_utf8(ran.stdout).unwrap())
+    }
+
+    fn ids(&self, name: &str, ids: &[i64]) -> String {
+        let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+        write(self.dir.path(), name, &npy("'<i8'", false, &format!("({},)", ids.len()), &bytes)).display().to_string()
+    }
+}
+
+#[test]
+fn an_index_is_built_and_queried() {
+    let files = Files::new();
+    let (index, text) = files.index(&["--seed", "3", "--threads", "1"]);
+    assert!(text.contains("prepared in"), "{text}");
+    let first = std::fs::read(&index).unwrap();
+    let (_, text) = files.index(&["--seed", "3", "--threads", "3", "--json"]);
+    assert_eq!(std::fs::read(&index).unwrap(), first, "the same bytes at any number of threads");
+    let json: Value = serde_json::from_str(&text).expect("one JSON object and nothing else");
+    assert!(json["seconds"]["prepare"].as_f64().is_some() && json["edges"].as_u64() > Some(600), "{json}");
+
+    let (found, text) = files.query(&index, &["-k", "4", "--epsilon", "0.2", "--json", "--verify", "--metric", "l2"]);
+    assert_eq!((found.n(), found.k()), (N, 4));
+    assert!((0..N).all(|i| found.neighbors(i)[0] == i as u32 && found.row_distances(i)[0] == 0.0));
+    let json: Value = serde_json::from_str(&text).expect("one JSON object and nothing else");
+    for second in ["open", "query", "write"] {
+        assert!(json["seconds"][second].as_f64().is_some(), "seconds.{second}: {json}");
+    }
+    assert!(json["queries_per_second"].as_f64() > Some(0.0) && json["distances_per_query"].as_f64() > Some(1.0), "{json}");
+    let (one_by_one, _) = files.query(&index, &["-k", "4", "--epsilon", "0.2", "--one-by-one"]);
+    assert_eq!(one_by_one, found);
+    let (tuned, text) = files.query(&index, &["-k", "4", "--target-recall", "0.99"]);
+    assert!(tuned.k() == 4 && text.contains("epsilon"), "{text}");
+    let (allowed, _) = files.query(&index, &["-k", "2", "--filter", &files.ids("f.npy", &[7, 11, 13])]);
+    assert!(allowed.indices().iter().all(|id| [7, 11, 13].contains(id)));
+}
+
+#[test]
+fn an_index_is_changed() {
+    let files = Files::new();
+    let (index, _) = files.index(&[]);
+    let more = write(files.dir.path(), "more.npy", &npy_f32(&values(20, DIM).iter().map(|v| v + 50.0).collect::<Vec<f32>>(), DIM));
+    let more = more.display().to_string();
+    let ok = |words: &[&str]| {
+        let ran = run(words);
+        assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    assert!(ok(&["add", &index, &more]).starts_with("620 points"));
+    let json: Value = serde_json::from_str(&ok(&["remove", &index, &files.ids("r.npy", &[0, 605]), "--json"])).unwrap();
+    assert_eq!((json["n"].as_u64(), json["end_id"].as_u64()), (Some(618), Some(620)));
+    let (found, _) = files.query(&index, &["-k", "3"]);
+    assert!(!found.indices().contains(&0) && !found.indices().contains(&605));
+    let replaced: Vec<i64> = (100..120).collect();
+    ok(&["add", &index, &more, "--replace", &files.ids("u.npy", &replaced)]);
+    let (found, _) = files.query(&index, &["-k", "1"]);
+    assert!((100..120).all(|i| found.row_distances(i)[0] > 0.0), "replaced points are not found where they were");
+}
+
+#[test]
+fn mistakes_with_indexes_have_their_exit_codes() {
+    let files = Files::new();
+    let (index, _) = files.index(&[]);
+    let input = files.input.display().to_string();
+    let wide = write(files.dir.path(), "wide.npy", &npy_f32(&values(5, 9), 9)).display().to_string();
+    let output = files.path("q.npz");
+    let fails = |words: &[&str], code: i32, message: &str| {
+        let ran = run(words);
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.contains(message), "{words:?}: {said}");
+    };
+    fails(&["query", &index, &wide, "-o", &output], 3, "queries of 9 columns, but the index holds points of 8");
+    fails(&["query", &index, &input, "-k", "0", "-o", &output], 2, "k = 0");
+    fails(&["query", &index, &input, "-k", "601", "-o", &output], 2, "k = 601, but the index holds 600 points");
+    fails(&["query", &index, &input, "--metric", "cosine", "-o", &output], 3, "an index by euclidean, not cosine");
+    fails(&["query", &input, &input, "-o", &output], 3, "not an index file");
+    fails(&["query", &index, &input, "--filter", &files.ids("none.npy", &[]), "-o", &output], 3, "allows none of the 600");
+    fails(&["query", &index, &input, "--filter", &files.ids("far.npy", &[600]), "-o", &output], 3, "id 600");
+    fails(&["query", &index, &input, "--filter", &files.ids("minus.npy", &[-1]), "-o", &output], 3, "entry 0 is -1");
+    fails(&["remove", &index, &files.ids("gone.npy", &[3, 600])], 3, "there is no point 600");
+    fails(&["add", &index, &wide], 3, "9 columns");
+    fails(&["index", &input, "-o", &files.path("i.npz")], 4, "the output is an .nnd file");
+    fails(&["index", &input, "--quantization", "u8", "-o", &index], 2, "u8 codes serve");
+    fails(&["index", &input, "--diversify-prob", "2", "-o", &index], 2, "diversify_prob = 2");
+    let mut damaged = std::fs::read(&index).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    let path = write(files.dir.path(), "damaged.nnd", &damaged).display().to_string();
+    fails(&["query", &path, &input, "--verify", "-o", &output], 3, "its checksum does not match");
+    fails(&["add", &path, &input], 3, "its checksum does not match");
+}
+
+/// A limit on the size of files stands for a full disk.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_old_index() {
+    let files = Files::new();
+    let (index, _) = files.index(&[]);
+    let before = std::fs::read(&index).unwrap();
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" add \"$1\" \"$2\"";
+    let command = env!("CARGO_BIN_EXE_nndescent");
+    let ran = Command::new("bash").args(["-c", script, command, &index]).arg(&files.input).output().unwrap();
+    assert_eq!(ran.status.code(), Some(4), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(std::fs::read(&index).unwrap(), before);
+    let left = std::fs::read_dir(files.dir.path()).unwrap().filter(|f| {
+        f.as_ref().is_ok_and(|f| f.file_name().to_string_lossy().starts_with(".nndescent"))
+    });
+    assert_eq!(left.count(), 0, "nothing half-written stays");
+}

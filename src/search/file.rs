@@ -273,3 +273,62 @@ impl Adjacency {
         (compact.spans.to_vec(), compact.ids.to_vec())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::metric::Metric;
+    use crate::persist::resign;
+    use crate::points::Points;
+    use crate::{Index, NnDescent};
+
+    const DIM: usize = 50;
+
+    fn values(n: usize) -> Vec<f32> {
+        (0..n * DIM).map(|i| ((i * 7919) % 1009) as f32 / 10.0).collect()
+    }
+
+    fn saved(metric: Metric) -> Vec<u8> {
+        let data = values(80);
+        let points = Points::dense(&data, 80, DIM).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        NnDescent::new(metric).n_neighbors(5).index(&points).unwrap().index.save(file.path()).unwrap();
+        std::fs::read(file.path()).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Damage whose checksums were made to match: an error or an index that answers something, never a panic.
+        #[test]
+        fn signed_nonsense_is_survived(
+            coded: bool,
+            damage in prop::collection::vec((0usize..4000, any::<u8>()), 1..6),
+            cut in prop::option::of(0usize..20_000),
+        ) {
+            let mut bytes = saved(if coded { Metric::Euclidean } else { Metric::Manhattan });
+            if let Some(cut) = cut {
+                bytes.truncate(cut);
+            }
+            for (at, value) in damage {
+                if let Some(byte) = bytes.get_mut(8 + at) {
+                    *byte = value;
+                }
+            }
+            resign(&mut bytes);
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), &bytes).unwrap();
+            if let Ok(mut index) = Index::open(file.path()) {
+                let data = vec![1.0; index.dim()];
+                let query = Points::dense(&data, 1, data.len()).unwrap();
+                let _ = index.query(&query, 3.min(index.n().max(1))).run();
+                let _ = index.query(&query, 1).filter(&|id| id % 2 == 0).run();
+                let _ = index.query_radius(&query, 10.0, 0.1);
+                let _ = index.query_ids(&[0, 79], 2).run();
+                let _ = index.memory();
+                let _ = index.tune(0.9, 1, 5);
+            }
+        }
+    }
+}

@@ -60,17 +60,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn compare(arguments: &Arguments, points: &Points) -> Result<(), Failure> {
     let metric = arguments.metric.metric()?;
-    println!("{} x {}, {metric}, k={}, the fastest of {}\n", points.n(), points.dim(), arguments.k, arguments.repeats);
+    say!("{} x {}, {metric}, k={}, the fastest of {}\n", points.n(), points.dim(), arguments.k, arguments.repeats);
     let truth = if arguments.exact {
         let start = Instant::now();
         let truth = exact::graph(points, metric, arguments.k, false)?;
-        println!("exact on the CPU: {:.3} s\n", start.elapsed().as_secs_f64());
+        say!("exact on the CPU: {:.3} s\n", start.elapsed().as_secs_f64());
         Some(truth)
     } else {
         None
     };
-    println!("| on | init s | descent s | finish s | rounds | million distances | GFLOP/s | GB/s | recall |");
-    println!("|---|---|---|---|---|---|---|---|---|");
+    say!("| on | init s | descent s | finish s | rounds | million distances | GFLOP/s | GB/s | recall |");
+    say!("|---|---|---|---|---|---|---|---|---|");
     for device in [Device::Cpu, arguments.device.parse().unwrap_or_default()] {
         let builder = NnDescent::new(metric).n_neighbors(arguments.k).algorithm(Algorithm::NnDescent).device(device);
         let mut fastest: Option<(KnnGraph, BuildReport)> = None;
@@ -105,7 +105,7 @@ fn line(
     let s = report.seconds;
     let values = report.distances_evaluated as f64 * points.dim() as f64;
     let busy = (s.init + s.descent) * 1e9;
-    println!(
+    say!(
         "| {} | {:.3} | {:.3} | {:.3} | {} | {:.1} | {:.1} | {:.1} | {recall:.4} |",
         report.executor,
         s.init,

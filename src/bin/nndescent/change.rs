@@ -78,8 +78,8 @@ pub fn remove(arguments: &RemoveArguments) -> Result<(), Failure> {
 fn say(index: &Index, as_json: bool) {
     let (n, edges) = (index.n(), index.n_edges());
     if as_json {
-        println!("{}", json!({"n": n, "edges": edges, "end_id": index.end_id()}));
+        say!("{}", json!({"n": n, "edges": edges, "end_id": index.end_id()}));
     } else {
-        println!("{n} points, {edges} edges");
+        say!("{n} points, {edges} edges");
     }
 }

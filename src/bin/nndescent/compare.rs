@@ -28,7 +28,7 @@ pub fn recall(arguments: &RecallArguments) -> Result<(), Failure> {
     } else {
         ("id", eval::recall_by_id(&found, &truth, k))
     };
-    println!("recall@{k} {:.6} (by {by}, {} rows)", value.map_err(|e| Failure::Argument(e.to_string()))?, found.n());
+    say!("recall@{k} {:.6} (by {by}, {} rows)", value.map_err(|e| Failure::Argument(e.to_string()))?, found.n());
     Ok(())
 }
 
@@ -41,7 +41,7 @@ pub struct InfoArguments {
 pub fn info(arguments: &InfoArguments) -> Result<(), Failure> {
     for array in describe(&arguments.input)? {
         let shape: Vec<String> = array.shape.iter().map(ToString::to_string).collect();
-        println!(
+        say!(
             "{}{}{} {}",
             array.name,
             if array.name.is_empty() { "" } else { ": " },

@@ -26,20 +26,20 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 })
             })
             .collect();
-        println!("{}", json!({ "adapters": adapters }));
+        say!("{}", json!({ "adapters": adapters }));
         return Ok(());
     }
     if found.is_empty() {
-        println!("no GPU adapter: graphs are built on the CPU");
+        say!("no GPU adapter: graphs are built on the CPU");
     }
     for a in &found {
-        println!("{a}");
-        println!("   driver     {}", a.driver);
-        println!("   binding    {} MiB, buffer {} MiB", a.max_binding_bytes >> 20, a.max_buffer_bytes >> 20);
-        println!("   workgroup  {} KiB, subgroups {} to {}", a.workgroup_bytes >> 10, a.subgroups.0, a.subgroups.1);
-        println!("   kernels    {}", a.variants.join(", "));
+        say!("{a}");
+        say!("   driver     {}", a.driver);
+        say!("   binding    {} MiB, buffer {} MiB", a.max_binding_bytes >> 20, a.max_buffer_bytes >> 20);
+        say!("   workgroup  {} KiB, subgroups {} to {}", a.workgroup_bytes >> 10, a.subgroups.0, a.subgroups.1);
+        say!("   kernels    {}", a.variants.join(", "));
         if a.kind == "software" {
-            println!(
+            say!(
                 "   software: not taken by `--device auto` or `gpu`; name it (`--device {}`) to use it",
                 first_word(&a.name)
             );

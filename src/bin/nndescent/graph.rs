@@ -109,7 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let write = start.elapsed().as_secs_f64();
 
     if arguments.json {
-        println!("{}", report(arguments, &matrix, &built, load, write));
+        say!("{}", report(arguments, &matrix, &built, load, write));
     } else {
         summarize(arguments, &matrix, &built);
     }
@@ -191,17 +191,17 @@ pub fn build_report(r: &BuildReport) -> Value {
 
 fn summarize(arguments: &Arguments, matrix: &Matrix, built: &Built) {
     let r = &built.report;
-    println!("{} x {} -> {} neighbours each, {}", matrix.n, matrix.dim, built.graph.k(), arguments.output.display());
+    say!("{} x {} -> {} neighbours each, {}", matrix.n, matrix.dim, built.graph.k(), arguments.output.display());
     summarize_build(r);
 }
 
 pub fn summarize_build(r: &BuildReport) {
     let s = &r.seconds;
-    println!("{} on {}", r.algorithm, r.executor);
+    say!("{} on {}", r.algorithm, r.executor);
     if let Some(reason) = &r.reason {
-        println!("  {reason}");
+        say!("  {reason}");
     }
-    println!(
+    say!(
         "{:.3} s (init {:.3}, descent {:.3} in {} rounds, finish {:.3}), {:.1} million distances",
         s.init + s.descent + s.finish,
         s.init,
@@ -211,10 +211,10 @@ pub fn summarize_build(r: &BuildReport) {
         r.distances_evaluated as f64 / 1e6
     );
     if let Some(e) = r.recall {
-        println!("estimated recall {:.4} (95 % between {:.4} and {:.4}, {} rows)", e.estimate, e.low, e.high, e.sample);
+        say!("estimated recall {:.4} (95 % between {:.4} and {:.4}, {} rows)", e.estimate, e.low, e.high, e.sample);
     }
     if let Some(t) = r.target {
         let outcome = if t.reached { "reached" } else { "not reached" };
-        println!("target recall {}: {outcome} after widening {} times", t.target, t.widened);
+        say!("target recall {}: {outcome} after widening {} times", t.target, t.widened);
     }
 }

@@ -73,11 +73,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     indexed.index.save(&arguments.output).map_err(|e| Failure::saving(&e))?;
     let write = start.elapsed().as_secs_f64();
     if arguments.json {
-        println!("{}", report(arguments, &indexed, load, write));
+        say!("{}", report(arguments, &indexed, load, write));
     } else {
-        println!("{:?} -> {}", indexed.index, arguments.output.display());
+        say!("{:?} -> {}", indexed.index, arguments.output.display());
         summarize_build(&indexed.report);
-        println!("prepared in {:.3} s: {} edges", indexed.prepare_seconds, indexed.index.n_edges());
+        say!("prepared in {:.3} s: {} edges", indexed.prepare_seconds, indexed.index.n_edges());
     }
     Ok(())
 }

@@ -1,5 +1,13 @@
 //! The `nndescent` command: k-nearest-neighbour graphs of matrices in files.
 
+/// Prints a line; who has closed the pipe does not want it.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+
 #[cfg(feature = "gpu")]
 mod bench;
 mod change;

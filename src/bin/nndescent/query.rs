@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nndescent::io::{self, write_graph};
-use nndescent::{Hits, Index, KnnGraph, Metric};
+use nndescent::{Index, KnnGraph, Metric, Points, QueryStats};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -38,6 +38,9 @@ pub struct Arguments {
     /// Check the whole index file first.
     #[arg(long)]
     verify: bool,
+    /// Answer one query after the other, in the order given, by one thread: what a service does.
+    #[arg(long, conflicts_with_all = ["filter", "threads"])]
+    one_by_one: bool,
     /// Threads; all cores unless given. The answers do not depend on it.
     #[arg(long)]
     threads: Option<usize>,
@@ -74,28 +77,27 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mask = arguments.filter.as_deref().map(|path| read_mask(path, index.end_id())).transpose()?;
 
     let start = Instant::now();
-    let hits = pool.install(|| {
-        let mut query = index.query(&queries, arguments.k);
-        if let Some(epsilon) = arguments.epsilon {
-            query = query.epsilon(epsilon);
-        }
-        if let Some(mask) = &mask {
-            query = query.filter_mask(mask);
-        }
-        query.run()
-    })?;
+    let epsilon = arguments.epsilon.unwrap_or(index.epsilon());
+    let (found, stats) = if arguments.one_by_one {
+        one_by_one(&index, &queries, arguments.k, epsilon)?
+    } else {
+        let query = index.query(&queries, arguments.k).epsilon(epsilon);
+        let hits = pool.install(|| match &mask {
+            Some(mask) => query.filter_mask(mask).run(),
+            None => query.run(),
+        })?;
+        let stats = hits.total();
+        (KnnGraph::from_parts(queries.n(), hits.k, hits.indices, hits.distances), stats)
+    };
     let query = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    let (stats, count) = (hits.total(), queries.n());
-    let Hits { indices, distances, .. } = hits;
-    let found = KnnGraph::from_parts(count, arguments.k, indices, distances);
+    let count = queries.n();
     write_graph(&arguments.output, &found).map_err(Failure::output)?;
     let write = start.elapsed().as_secs_f64();
 
     let per_second = count as f64 / query;
     let per_query = stats.distances as f64 / count as f64;
-    let epsilon = arguments.epsilon.unwrap_or(index.epsilon());
     if arguments.json {
         let report = json!({
             "queries": count,
@@ -107,12 +109,28 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "hops_per_query": stats.hops as f64 / count as f64,
             "peak_memory_bytes": peak_bytes(),
         });
-        println!("{report}");
+        say!("{report}");
     } else {
-        println!("{count} queries, {} neighbours each, {}", arguments.k, arguments.output.display());
-        println!("epsilon {epsilon}: {query:.3} s, {per_second:.0} a second, {per_query:.0} distances each");
+        say!("{count} queries, {} neighbours each, {}", arguments.k, arguments.output.display());
+        say!("epsilon {epsilon}: {query:.3} s, {per_second:.0} a second, {per_query:.0} distances each");
     }
     Ok(())
+}
+
+fn one_by_one(index: &Index, queries: &Points, k: usize, epsilon: f32) -> Result<(KnnGraph, QueryStats), Failure> {
+    let (mut indices, mut distances) = (Vec::new(), Vec::new());
+    let mut values = vec![0.0; queries.dim()];
+    let mut searcher = index.searcher();
+    let mut total = QueryStats::default();
+    for i in 0..queries.n() {
+        queries.as_dense().widen_row(i, &mut values);
+        let (found, stats) = searcher.nearest(&values, k, epsilon)?;
+        indices.extend(found.iter().map(|f| f.1));
+        distances.extend(found.iter().map(|f| f.0));
+        total.distances += stats.distances;
+        total.hops += stats.hops;
+    }
+    Ok((KnnGraph::from_parts(queries.n(), k, indices, distances), total))
 }
 
 fn check_metric(arguments: &Arguments, index: &Index) -> Result<(), Failure> {
