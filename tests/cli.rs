@@ -259,7 +259,10 @@ fn an_index_is_built_and_queried() {
     for second in ["open", "query", "write"] {
         assert!(json["seconds"][second].as_f64().is_some(), "seconds.{second}: {json}");
     }
-    assert!(json["queries_per_second"].as_f64() > Some(0.0) && json["distances_per_query"].as_f64() > Some(1.0), "{json}");
+    assert!(
+        json["queries_per_second"].as_f64() > Some(0.0) && json["distances_per_query"].as_f64() > Some(1.0),
+        "{json}"
+    );
     let (one_by_one, _) = files.query(&index, &["-k", "4", "--epsilon", "0.2", "--one-by-one"]);
     assert_eq!(one_by_one, found);
     let (tuned, text) = files.query(&index, &["-k", "4", "--target-recall", "0.99"]);
@@ -272,7 +275,11 @@ fn an_index_is_built_and_queried() {
 fn an_index_is_changed() {
     let files = Files::new();
     let (index, _) = files.index(&[]);
-    let more = write(files.dir.path(), "more.npy", &npy_f32(&values(20, DIM).iter().map(|v| v + 50.0).collect::<Vec<f32>>(), DIM));
+    let more = write(
+        files.dir.path(),
+        "more.npy",
+        &npy_f32(&values(20, DIM).iter().map(|v| v + 50.0).collect::<Vec<f32>>(), DIM),
+    );
     let more = more.display().to_string();
     let ok = |words: &[&str]| {
         let ran = run(words);
@@ -308,7 +315,11 @@ fn mistakes_with_indexes_have_their_exit_codes() {
     fails(&["query", &index, &input, "-k", "601", "-o", &output], 2, "k = 601, but the index holds 600 points");
     fails(&["query", &index, &input, "--metric", "cosine", "-o", &output], 3, "an index by euclidean, not cosine");
     fails(&["query", &input, &input, "-o", &output], 3, "not an index file");
-    fails(&["query", &index, &input, "--filter", &files.ids("none.npy", &[]), "-o", &output], 3, "allows none of the 600");
+    fails(
+        &["query", &index, &input, "--filter", &files.ids("none.npy", &[]), "-o", &output],
+        3,
+        "allows none of the 600",
+    );
     fails(&["query", &index, &input, "--filter", &files.ids("far.npy", &[600]), "-o", &output], 3, "id 600");
     fails(&["query", &index, &input, "--filter", &files.ids("minus.npy", &[-1]), "-o", &output], 3, "entry 0 is -1");
     fails(&["remove", &index, &files.ids("gone.npy", &[3, 600])], 3, "there is no point 600");
@@ -336,8 +347,8 @@ fn a_full_disk_leaves_the_old_index() {
     let ran = Command::new("bash").args(["-c", script, command, &index]).arg(&files.input).output().unwrap();
     assert_eq!(ran.status.code(), Some(4), "{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(std::fs::read(&index).unwrap(), before);
-    let left = std::fs::read_dir(files.dir.path()).unwrap().filter(|f| {
-        f.as_ref().is_ok_and(|f| f.file_name().to_string_lossy().starts_with(".nndescent"))
-    });
+    let left = std::fs::read_dir(files.dir.path())
+        .unwrap()
+        .filter(|f| f.as_ref().is_ok_and(|f| f.file_name().to_string_lossy().starts_with(".nndescent")));
     assert_eq!(left.count(), 0, "nothing half-written stays");
 }

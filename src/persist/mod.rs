@@ -299,7 +299,8 @@ pub(crate) fn resign(bytes: &mut [u8]) {
     bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
     let mut header: Header = bytemuck::pod_read_unaligned(&bytes[..size_of::<Header>()]);
     header.file_length = bytes.len() as u64;
-    let part = |at: u64, length: usize| bytes.get(at as usize..).and_then(|rest| rest.get(..length)).unwrap_or_default();
+    let part =
+        |at: u64, length: usize| bytes.get(at as usize..).and_then(|rest| rest.get(..length)).unwrap_or_default();
     let table = part(size_of::<Header>() as u64, (header.sections as usize).saturating_mul(size_of::<Entry>()));
     header.checksum = xxh3_64(&[table, part(header.meta_offset, header.meta_length as usize)].concat());
     header.header_checksum = header.own_checksum();

@@ -3,7 +3,7 @@
 //! As PyNNDescent's `search`: a row is expanded while it is nearer than d + epsilon · (d - d₀), where d is the reduced
 //! distance of the k-th best so far and d₀ the smallest between neighbours in the graph.
 
-use crate::graph::order::{Neighbor, distance, fresh, id, is_new, joined};
+use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, is_new, joined};
 use crate::metric::simd::prefetch;
 
 use super::adjacency::Adjacency;
@@ -20,6 +20,12 @@ pub struct QueryStats {
     pub hops: u64,
 }
 
+/// Entries that a search begins with.
+const STARTS: usize = 8;
+
+/// The entries nearest to a query, ascending; [`EMPTY`] where there are fewer.
+pub(crate) type Starts = [Neighbor; STARTS];
+
 /// Room for one search after another.
 #[derive(Default)]
 pub(crate) struct Scratch {
@@ -27,6 +33,8 @@ pub(crate) struct Scratch {
     visited: Visited,
     ids: Vec<u32>,
     distances: Vec<f32>,
+    /// Those of the rows looked at last that may enter the pool.
+    near: Vec<Neighbor>,
     /// Rows found, ascending; flagged until they are expanded.
     pool: Vec<Neighbor>,
     /// The nearest allowed ones, where not all are.
@@ -66,31 +74,47 @@ impl Default for Reach<'_> {
 }
 
 impl Field<'_> {
+    /// The entries nearest to the query in `scratch`, ascending: where to begin.
+    pub(crate) fn starts(&self, scratch: &mut Scratch) -> Starts {
+        let Scratch { query, distances, pool, stats, .. } = scratch;
+        self.rows.to_many(query, self.entries, distances);
+        stats.distances += self.entries.len() as u64;
+        pool.clear();
+        pool.extend(self.entries.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
+        let mut starts = [EMPTY; STARTS];
+        let few = STARTS.min(pool.len());
+        if few < pool.len() {
+            pool.select_nth_unstable(few);
+        }
+        starts[..few].copy_from_slice(&pool[..few]);
+        starts.sort_unstable();
+        starts
+    }
+
     /// Rows found for the query in `scratch`, ascending by the traversal's distance: at least `reach.width` if there are as many.
-    pub(crate) fn search<'s>(&self, reach: Reach, scratch: &'s mut Scratch) -> &'s [Neighbor] {
-        let Scratch { query, visited, ids, distances, pool, allowed, stats } = scratch;
+    pub(crate) fn search<'s>(&self, starts: &Starts, reach: Reach, scratch: &'s mut Scratch) -> &'s [Neighbor] {
+        let Scratch { query, visited, ids, distances, near, pool, allowed, stats } = scratch;
         visited.reset(self.graph.n());
+        visited.mark(reach.blocked.as_slice(), ids);
+        let first: [u32; STARTS] = starts.map(id);
+        visited.mark(&first, ids);
+        near.clear();
+        near.extend(starts.iter().filter(|&&start| ids.contains(&id(start))));
         pool.clear();
         allowed.clear();
-        ids.clear();
-        reach.blocked.iter().for_each(|&row| _ = visited.first_time(row));
-        ids.extend(self.entries.iter().copied().filter(|&row| visited.first_time(row)));
         let mut bound = f32::INFINITY;
         let mut cursor = 0;
         loop {
-            self.rows.to_many(query, ids, distances);
-            stats.distances += ids.len() as u64;
-            for (&row, &d) in ids.iter().zip(distances.iter()) {
-                let found = fresh(d, row);
+            for &found in near.iter() {
                 // The nearest few are kept whatever the bound: codes may have put them in the wrong order.
-                if d >= bound && pool.get(reach.width - 1).is_some_and(|&last| found > last) {
+                if distance(found) >= bound && pool.get(reach.width - 1).is_some_and(|&last| found > last) {
                     continue;
                 }
                 cursor = cursor.min(put(pool, found));
                 let best = match reach.allowed {
                     None => &mut *pool,
                     Some(is_allowed) => {
-                        if is_allowed(row) {
+                        if is_allowed(id(found)) {
                             put(allowed, found);
                             let beyond = |&last: &Neighbor| distance(last) > reach.radius;
                             while allowed.len() > reach.width && allowed.last().is_some_and(beyond) {
@@ -118,12 +142,28 @@ impl Field<'_> {
             if let Some(&ahead) = pool.get(cursor + 1) {
                 self.graph.neighbors(id(ahead)).iter().step_by(16).for_each(prefetch);
             }
+            visited.mark(self.graph.neighbors(row), ids);
+            self.rows.to_many(query, ids, distances);
             stats.hops += 1;
-            ids.clear();
-            ids.extend(self.graph.neighbors(row).iter().copied().filter(|&row| visited.first_time(row)));
+            stats.distances += ids.len() as u64;
+            let beyond = pool.get(reach.width - 1).map_or(f32::INFINITY, |&last| distance(last).max(bound));
+            keep_near(ids, distances, beyond, near);
         }
         if reach.allowed.is_some() { allowed } else { pool }
     }
+}
+
+/// Of rows and their distances those that are not beyond `bound`.
+#[inline(always)]
+fn keep_near(ids: &[u32], distances: &[f32], bound: f32, near: &mut Vec<Neighbor>) {
+    near.resize(ids.len(), EMPTY);
+    let mut count = 0;
+    for (&row, &d) in ids.iter().zip(distances) {
+        // Written always, kept if near: no branch to mispredict.
+        near[count] = fresh(d, row);
+        count += usize::from(d <= bound);
+    }
+    near.truncate(count);
 }
 
 /// Puts a neighbour in its place among ascending ones; the place.

@@ -229,8 +229,9 @@ impl Linker {
             allowed: Some(&present),
             ..Reach::default()
         };
+        let starts = index.field().starts(&mut self.scratch);
         self.ids.clear();
-        self.ids.extend(index.field().search(reach, &mut self.scratch).iter().map(|&n| id(n)));
+        self.ids.extend(index.field().search(&starts, reach, &mut self.scratch).iter().map(|&n| id(n)));
         self.ids.extend(new.filter(|&other| other != row));
         let ids = std::mem::take(&mut self.ids);
         self.rank(index, row, ids.iter().copied());

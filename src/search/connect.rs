@@ -23,7 +23,12 @@ impl Index {
             self.rows.set_query(&values, &mut scratch.query);
             let reach = Reach { k: FOUND, width: FOUND, epsilon: 0.1, ..Reach::default() };
             // What a search finds has been reached; the one with the fewest edges is to lead on.
-            let found = self.field().search(reach, &mut scratch).iter().take(FOUND).map(|&f| id(f));
+            let found = {
+                let starts = self.field().starts(&mut scratch);
+                self.field().search(&starts, reach, &mut scratch).iter()
+            }
+            .take(FOUND)
+            .map(|&f| id(f));
             let from = found.min_by_key(|&f| self.graph.neighbors(f).len());
             if let Some(from) = from {
                 let mut list = self.graph.neighbors(from).to_vec();

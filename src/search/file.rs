@@ -87,6 +87,19 @@ impl Index {
         file.verify(&ALL)
     }
 
+    /// Brings what searches read from the file into memory, so that the first of many queries are as fast as the last: some
+    /// milliseconds for every 100 MB. Values that only rank are left where they are.
+    pub fn warm(&self) {
+        match &self.rows.traversal {
+            Traversal::Values => self.rows.stored.iter().for_each(|stored| with_values!(&stored.values, x => x.warm())),
+            Traversal::Halves(halves) => with_values!(&halves.values, x => x.warm()),
+            Traversal::Codes(codes) => codes.warm(),
+        }
+        self.graph.spans.warm();
+        self.graph.ids.warm();
+        self.order.warm();
+    }
+
     fn meta(&self) -> String {
         let mut meta = String::new();
         let mut put = |key: &str, value: &dyn std::fmt::Display| {

@@ -4,11 +4,12 @@ use rayon::prelude::*;
 
 use crate::points::Points;
 
-use super::beam::QueryStats;
+use super::beam::{QueryStats, Starts};
 use super::filter::{Filter, Rows};
 use super::searcher::{Allowed, Searcher, Wanted};
 use super::{Index, IndexError};
 use crate::graph::UNKNOWN;
+use crate::graph::order::id;
 
 /// What queries found: a row for each, ascending by (distance, id).
 #[derive(Debug, Clone, PartialEq)]
@@ -206,19 +207,23 @@ impl<'a> QueryBuilder<'a> {
         let (index, count, k) = (self.index, self.count(), self.k);
         let rows = self.filter.as_ref().map(|filter| filter.rows(index, k, count)).transpose()?;
         let order = self.order(&places);
+        let ids: Vec<u32> = order.iter().map(|&(_, i)| i).collect();
         let mut answers = vec![(f32::INFINITY, UNKNOWN); count * k];
         let mut stats = vec![QueryStats::default(); count];
         answers.par_chunks_mut(k).zip(&mut stats).zip(&order).with_min_len(16).for_each_init(
             || (index.searcher(), vec![0.0; index.dim()]),
-            |(searcher, values), ((out, stats), &i)| {
+            |(searcher, values), ((out, stats), &(starts, i))| {
                 self.set_query(i as usize, &places, values, searcher);
+                if let Some(starts) = starts {
+                    searcher.begin_at(starts);
+                }
                 let allowed = rows.as_ref().map_or(Allowed::All, |rows: &Rows| rows.of_query(i as usize));
                 let except = places.get(i as usize).copied();
                 *stats = searcher.answer(Wanted { k, epsilon: self.epsilon, allowed, except, held_out: false });
                 out.iter_mut().zip(searcher.found()).for_each(|(out, found)| *out = *found);
             },
         );
-        Ok(collect(k, &order, &answers, &stats))
+        Ok(collect(k, &ids, &answers, &stats))
     }
 
     fn count(&self) -> usize {
@@ -236,20 +241,20 @@ impl<'a> QueryBuilder<'a> {
         searcher.set_query(values);
     }
 
-    /// Queries in the order of the entries that they are nearest to, so that what one reads is still in cache for the next.
-    fn order(&self, places: &[u32]) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.count() as u32).collect();
-        if order.len() < FEW {
-            return order;
+    /// Queries, and where their searches begin, in the order of the entries that they are nearest to: what one reads is still in
+    /// cache for the next. Few queries stay in their order.
+    fn order(&self, places: &[u32]) -> Vec<(Option<Starts>, u32)> {
+        let count = self.count() as u32;
+        if self.count() < FEW {
+            return (0..count).map(|i| (None, i)).collect();
         }
-        let key = |(searcher, values): &mut (Searcher, Vec<f32>), &i: &u32| {
-            self.set_query(i as usize, places, values, searcher);
-            (searcher.nearest_entry(), i)
-        };
         let room = || (self.index.searcher(), vec![0.0; self.index.dim()]);
-        let mut keys: Vec<(u32, u32)> = order.par_iter().with_min_len(16).map_init(room, key).collect();
-        keys.sort_unstable();
-        order.iter_mut().zip(keys).for_each(|(to, (_, i))| *to = i);
+        let starts = |(searcher, values): &mut (Searcher, Vec<f32>), i: u32| {
+            self.set_query(i as usize, places, values, searcher);
+            (Some(searcher.starts()), i)
+        };
+        let mut order: Vec<_> = (0..count).into_par_iter().with_min_len(16).map_init(room, starts).collect();
+        order.sort_unstable_by_key(|(starts, i)| (starts.map(|s| id(s[0])), *i));
         order
     }
 

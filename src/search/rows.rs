@@ -37,6 +37,7 @@ pub(crate) struct SearchRows {
 pub(crate) struct SearchQuery {
     values: Vec<f32>,
     exact: Query,
+    exact_is_set: bool,
     coded: CodedQuery,
     fit: Fit,
 }
@@ -128,7 +129,7 @@ impl SearchRows {
         }
     }
 
-    /// Reduced distances of the values, by codes where these are the values.
+    /// Reduced distances of the values, by codes where these are the values. After [`SearchRows::set_exact`].
     pub(crate) fn exact(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
         match &self.traversal {
             Traversal::Codes(codes)
@@ -149,11 +150,21 @@ impl SearchRows {
             Traversal::Codes(codes) => codes.encode(values, &mut query.coded),
             _ => Fit::Rounded,
         };
-        match (&self.stored, &self.traversal) {
-            (Some(stored), _) | (None, Traversal::Halves(stored)) => {
-                stored.compare(self.metric).set_query(values, &mut query.exact);
-            }
-            _ => {}
+        query.exact_is_set = false;
+        if !matches!(&self.traversal, Traversal::Codes(_)) || query.fit == Fit::Outside {
+            self.set_exact(query);
+        }
+    }
+
+    /// Makes `query` ready to be compared with values.
+    pub(crate) fn set_exact(&self, query: &mut SearchQuery) {
+        let stored = match (&self.stored, &self.traversal) {
+            (Some(stored), _) | (None, Traversal::Halves(stored)) => stored,
+            _ => return,
+        };
+        if !query.exact_is_set {
+            stored.compare(self.metric).set_query(&query.values, &mut query.exact);
+            query.exact_is_set = true;
         }
     }
 

@@ -2,13 +2,15 @@
 
 use crate::graph::order::{Neighbor, distance, fresh, id};
 
-use super::beam::{QueryStats, Reach, Scratch};
+use super::beam::{QueryStats, Reach, Scratch, Starts};
 use super::{Index, IndexError};
 
 /// Answers one query at a time; a thread keeps one. Made by [`Index::searcher`].
 pub struct Searcher<'a> {
     index: &'a Index,
     scratch: Scratch,
+    /// Where the search for the query begins, once known.
+    starts: Option<Starts>,
     rows: Vec<u32>,
     distances: Vec<f32>,
     best: Vec<Neighbor>,
@@ -57,6 +59,7 @@ impl Index {
         Searcher {
             index: self,
             scratch: Scratch::default(),
+            starts: None,
             rows: Vec::new(),
             distances: Vec::new(),
             best: Vec::new(),
@@ -94,13 +97,19 @@ impl Searcher<'_> {
     pub(super) fn set_query(&mut self, values: &[f32]) {
         self.index.rows.set_query(values, &mut self.scratch.query);
         self.scratch.stats = QueryStats::default();
+        self.starts = None;
     }
 
-    /// The entry that the query is nearest to.
-    pub(super) fn nearest_entry(&mut self) -> u32 {
-        self.index.rows.to_many(&self.scratch.query, &self.index.entries, &mut self.distances);
-        let nearest = self.index.entries.iter().zip(&self.distances).min_by(|a, b| a.1.total_cmp(b.1));
-        nearest.map_or(0, |(&row, _)| row)
+    /// Where the search for the query begins.
+    pub(super) fn starts(&mut self) -> Starts {
+        let (field, scratch) = (self.index.field(), &mut self.scratch);
+        *self.starts.get_or_insert_with(|| field.starts(scratch))
+    }
+
+    /// Says where the search begins, as [`Searcher::starts`] found for the same query, and what that cost.
+    pub(super) fn begin_at(&mut self, starts: Starts) {
+        self.starts = Some(starts);
+        self.scratch.stats.distances += self.index.entries.len() as u64;
     }
 
     /// What was found last.
@@ -141,7 +150,8 @@ impl Searcher<'_> {
             allowed: if all { None } else { Some(&allowed) },
             ..Reach::default()
         };
-        let found = index.field().search(reach, &mut self.scratch);
+        let starts = self.starts();
+        let found = index.field().search(&starts, reach, &mut self.scratch);
         self.rows.clear();
         self.rows.extend(found.iter().take(reach.width).map(|&f: &Neighbor| id(f)));
         self.rank();
@@ -151,6 +161,7 @@ impl Searcher<'_> {
     /// The rows found by their true distances, as points.
     fn rank(&mut self) {
         let index = self.index;
+        index.rows.set_exact(&mut self.scratch.query);
         index.rows.exact(&self.scratch.query, &self.rows, &mut self.distances);
         let (metric, dim) = (index.metric(), index.dim());
         let point = |(&row, &d): (&u32, &f32)| (metric.to_true(d, dim), index.order[row as usize]);
@@ -164,6 +175,7 @@ impl Searcher<'_> {
         let index = self.index;
         let mut rows = rows.filter(|&row| Some(row) != wanted.except).peekable();
         self.best.clear();
+        index.rows.set_exact(&mut self.scratch.query);
         while rows.peek().is_some() {
             self.rows.clear();
             self.rows.extend(rows.by_ref().take(BLOCK));
@@ -195,7 +207,8 @@ impl Searcher<'_> {
             allowed: (index.n_removed > 0).then_some(&allowed),
             blocked: None,
         };
-        let found = index.field().search(reach, &mut self.scratch);
+        let starts = self.starts();
+        let found = index.field().search(&starts, reach, &mut self.scratch);
         self.rows.clear();
         self.rows.extend(found.iter().map(|&f: &Neighbor| id(f)));
         self.rank();

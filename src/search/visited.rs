@@ -4,28 +4,49 @@
 #[derive(Default)]
 pub(crate) struct Visited {
     words: Vec<u64>,
-    touched: Vec<u32>,
+    seen: Vec<u32>,
 }
 
 impl Visited {
     /// Nothing seen, of `n` rows.
     pub(crate) fn reset(&mut self, n: usize) {
-        for at in self.touched.drain(..) {
-            self.words[at as usize] = 0;
+        for row in self.seen.drain(..) {
+            self.words[row as usize / 64] = 0;
         }
         self.words.resize(n.div_ceil(64), 0);
     }
 
-    /// Marks a row; true the first time. Rows that do not exist count as seen.
+    /// Marks `rows`; `new` become those that were not marked before, in their order. Rows that do not exist count as seen.
     #[inline(always)]
-    pub(crate) fn first_time(&mut self, row: u32) -> bool {
-        let (at, bit) = (row / 64, 1u64 << (row % 64));
-        let Some(word) = self.words.get_mut(at as usize) else { return false };
-        let seen = *word & bit != 0;
-        if *word == 0 {
-            self.touched.push(at);
+    pub(crate) fn mark(&mut self, rows: &[u32], new: &mut Vec<u32>) {
+        new.resize(rows.len(), 0);
+        let mut count = 0;
+        for &row in rows {
+            let Some(word) = self.words.get_mut(row as usize / 64) else { continue };
+            let bit = 1u64 << (row % 64);
+            // Written always, kept if new: no branch to mispredict.
+            new[count] = row;
+            count += usize::from(*word & bit == 0);
+            *word |= bit;
         }
-        *word |= bit;
-        !seen
+        new.truncate(count);
+        self.seen.extend_from_slice(new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_new_once() {
+        let (mut visited, mut new) = (Visited::default(), Vec::new());
+        for _ in 0..3 {
+            visited.reset(100);
+            visited.mark(&[5, 99, 5, 128, u32::MAX, 0], &mut new);
+            assert_eq!(new, [5, 99, 0]);
+            visited.mark(&[99, 1], &mut new);
+            assert_eq!(new, [1]);
+        }
     }
 }

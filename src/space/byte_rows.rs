@@ -163,6 +163,8 @@ pub(crate) trait Codes: Space {
     fn parts(&self) -> (&[Chunk], &[Stats], Coding);
     /// Whether they lie in a file.
     fn is_mapped(&self) -> bool;
+    /// Brings them into memory.
+    fn warm(&self);
     /// Adds a row.
     fn push(&mut self, values: &[f32]);
     /// Keeps the rows `order`, in that order.
@@ -418,6 +420,10 @@ impl<F: Finish> Codes for ByteRows<F> {
     }
     fn is_mapped(&self) -> bool {
         self.codes.is_mapped()
+    }
+    fn warm(&self) {
+        self.codes.warm();
+        self.stats.warm();
     }
     fn push(&mut self, values: &[f32]) {
         let (mut values, mut chunks) = (values.to_vec(), vec![Chunk([0; BYTES]); self.stride]);

@@ -41,13 +41,7 @@ pub struct InfoArguments {
 pub fn info(arguments: &InfoArguments) -> Result<(), Failure> {
     for array in describe(&arguments.input)? {
         let shape: Vec<String> = array.shape.iter().map(ToString::to_string).collect();
-        say!(
-            "{}{}{} {}",
-            array.name,
-            if array.name.is_empty() { "" } else { ": " },
-            shape.join(" x "),
-            array.dtype
-        );
+        say!("{}{}{} {}", array.name, if array.name.is_empty() { "" } else { ": " }, shape.join(" x "), array.dtype);
     }
     Ok(())
 }

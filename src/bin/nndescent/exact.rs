@@ -51,10 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     write_graph(&arguments.output, &found).map_err(Failure::output)?;
     if arguments.json {
         let seconds = json!({"load": load, "build": build});
-        say!(
-            "{}",
-            json!({"rows": found.n(), "k": found.k(), "seconds": seconds, "peak_memory_bytes": peak_bytes()})
-        );
+        say!("{}", json!({"rows": found.n(), "k": found.k(), "seconds": seconds, "peak_memory_bytes": peak_bytes()}));
     } else {
         say!("{} rows, {} neighbours each in {build:.3} s -> {}", found.n(), found.k(), arguments.output.display());
     }

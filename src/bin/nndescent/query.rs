@@ -52,6 +52,8 @@ pub struct Arguments {
     output: PathBuf,
 }
 
+/// Queries for which the index is brought into memory first.
+const MANY: usize = 1000;
 /// Points that `--target-recall` looks at.
 const TUNE_SAMPLE: usize = 500;
 
@@ -67,6 +69,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let mut index = Index::open(&arguments.index)?;
     check_metric(arguments, &index)?;
+    if queries.n() >= MANY {
+        pool.install(|| index.warm());
+    }
     let open = start.elapsed().as_secs_f64();
 
     let start = Instant::now();

@@ -51,6 +51,19 @@ impl Allowed {
     }
 }
 
+/// Pairs of rows that a workgroup computes the distances of at once: 4 x 4 to an invocation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct TileSize {
+    pub group: u32,
+    pub x: u32,
+    pub y: u32,
+}
+
+/// A row or column of a tile is 16 bits wide, and leaves are no larger than that.
+const TILE: TileSize = TileSize { group: 64, x: 32, y: 32 };
+/// For software, which runs the invocations of a workgroup one subgroup after another.
+const SOFTWARE_TILE: TileSize = TileSize { group: 8, x: 8, y: 16 };
+
 /// What is to be laid out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Wanted {
@@ -77,6 +90,9 @@ pub(super) struct Layout {
     pub groups: u32,
     /// Invocations of a workgroup.
     pub group: u32,
+    pub tile: TileSize,
+    /// Distances of pairs of rows of leaves that are kept at once.
+    pub pairs: usize,
 }
 
 /// Storage bindings of the kernel with most of them, the data's not counted: `offer_lists`.
@@ -85,6 +101,9 @@ const OTHER_BINDINGS: u32 = 6;
 /// Seconds that a dispatch may take on a device of 10^12 operations a second, the slowest worth using: drivers end those
 /// of about two seconds, and desktops stutter long before.
 const DISPATCH_OPERATIONS: f64 = 0.2e12;
+
+/// Bytes of distances between the rows of leaves: a tree of 60,000 points in leaves of 128.
+const PAIR_BYTES: u64 = 32 << 20;
 
 impl Layout {
     pub(super) fn new(wanted: Wanted, allowed: Allowed) -> Result<Self, GpuError> {
@@ -108,7 +127,9 @@ impl Layout {
         let candidates = ((wanted.forward + wanted.reverse).pow(2) as f64).min(wanted.n as f64);
         let operations = candidates * (wanted.quads * 12) as f64;
         let groups = (DISPATCH_OPERATIONS / operations).clamp(64.0, f64::from(allowed.groups)) as u32;
-        Ok(Self { wanted, shard_rows, shards, table, groups, group })
+        let tile = if allowed.subgroup <= SOFTWARE_TILE.group { SOFTWARE_TILE } else { TILE };
+        let pairs = (most.min(PAIR_BYTES) / 4) as usize;
+        Ok(Self { wanted, shard_rows, shards, table, groups, group, tile, pairs })
     }
 
     /// The dispatches of `groups` workgroups: where each begins, and how many it has.
@@ -117,10 +138,57 @@ impl Layout {
         (0..groups.div_ceil(most)).map(move |d| (d * most, most.min(groups - d * most)))
     }
 
+    /// How many of the first leaves there is room for the distances of.
+    pub(super) fn leaves_at_once(&self, leaves: &[[u32; 2]]) -> Result<usize, GpuError> {
+        let mut pairs = 0;
+        let fits = |leaf: &&[u32; 2]| {
+            pairs += leaf_pairs(**leaf);
+            pairs <= self.pairs
+        };
+        match leaves.iter().take_while(fits).count() {
+            0 => {
+                let bytes = 4 * leaf_pairs(leaves[0]) as u64;
+                Err(GpuError::TooLarge { what: "the distances of a leaf", bytes, limit: 4 * self.pairs as u64 })
+            }
+            count => Ok(count),
+        }
+    }
+
+    /// The tiles of leaves, as `leaf_pairs.wgsl` reads them: those that have pairs above the diagonal.
+    pub(super) fn tiles(&self, leaves: &[[u32; 2]]) -> Vec<[u32; 4]> {
+        let (mut tiles, mut pairs) = (Vec::new(), 0);
+        for &[start, end] in leaves {
+            let m = end - start;
+            for x in (0..m).step_by(self.tile.x as usize) {
+                let above = |y: &u32| y + self.tile.y > x;
+                let columns = (0..m).step_by(self.tile.y as usize).filter(above);
+                tiles.extend(columns.map(|y| [start, end, pairs, x << 16 | y]));
+            }
+            pairs += leaf_pairs([start, end]) as u32;
+        }
+        tiles
+    }
+
     /// `u32`s of a neighbourhood: a header and the points.
     pub(super) fn stride(&self) -> usize {
         self.wanted.stride()
     }
+}
+
+/// Places of the matrix of distances within a leaf.
+pub(super) fn leaf_pairs([start, end]: [u32; 2]) -> usize {
+    ((end - start) as usize).pow(2)
+}
+
+/// Every row of leaves, as `leaf_rows.wgsl` reads them.
+pub(super) fn places(leaves: &[[u32; 2]]) -> Vec<[u32; 4]> {
+    let (mut places, mut pairs) = (Vec::new(), 0);
+    for &[start, end] in leaves {
+        let m = end - start;
+        places.extend((0..m).map(|own| [start, end, pairs + own * m, own]));
+        pairs += m * m;
+    }
+    places
 }
 
 impl Wanted {
@@ -203,6 +271,34 @@ mod tests {
         assert!(all.iter().all(|d| d.1 <= 65_535 && d.1 > 0));
         assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
         assert_eq!(all.iter().map(|d| d.1).sum::<u32>(), 200_000);
+    }
+
+    /// Every pair above the diagonal lies in one tile.
+    #[test]
+    fn tiles_cover_the_pairs_of_leaves() {
+        let mut layout = Layout::new(wanted(1000, 4), WEB_GPU).unwrap();
+        let leaves = [[0, 1], [1, 100], [100, 228], [228, 260]];
+        for tile in [TILE, SOFTWARE_TILE] {
+            layout.tile = tile;
+            let tiles = layout.tiles(&leaves);
+            for [start, end] in leaves {
+                let m = end - start;
+                for (x, y) in (0..m).flat_map(|x| (x + 1..m).map(move |y| (x, y))) {
+                    let covers = |t: &&[u32; 4]| {
+                        let (row, column) = (t[3] >> 16, t[3] & 0xffff);
+                        t[0] == start && (row..row + tile.x).contains(&x) && (column..column + tile.y).contains(&y)
+                    };
+                    assert_eq!(tiles.iter().filter(covers).count(), 1, "{x} {y} of {m}");
+                }
+            }
+        }
+        layout.pairs = 128 * 128 + 99 * 99;
+        assert_eq!(layout.leaves_at_once(&leaves).unwrap(), 2);
+        assert_eq!(layout.leaves_at_once(&leaves[1..]).unwrap(), 2);
+        layout.pairs = 100;
+        assert!(
+            layout.leaves_at_once(&leaves[1..]).unwrap_err().to_string().starts_with("the distances of a leaf needs")
+        );
     }
 
     #[test]

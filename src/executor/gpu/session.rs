@@ -1,6 +1,7 @@
 //! The session on a GPU: data and rows on the device, trees on the CPU, a few counters back after every round.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use half::f16;
 use super::adapter;
 use super::device::Gpu;
 use super::error::GpuError;
-use super::layout::{Layout, Params, Wanted};
+use super::layout::{Layout, Params, Wanted, leaf_pairs, places};
 use super::shaders::{Kernel, Slot, Stored, source};
 use crate::error::BuildError;
 use crate::executor::cpu::session::{Settled, caps, settle};
@@ -96,7 +97,7 @@ impl<'p> GpuSession<'p> {
         let stored = stored(dense, plan.metric.form());
         let layout = Layout::new(wanted(dense, plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
-        let stage = Stage::new(&gpu, layout, plan)?;
+        let stage = Stage::new(&gpu, layout)?;
         let Settled { space, order, bounds, .. } = settle(dense, plan);
         let mut place = vec![0; order.len()];
         order.iter().enumerate().for_each(|(at, &point)| place[point as usize] = at as u32);
@@ -153,9 +154,10 @@ impl<'p> GpuSession<'p> {
     /// Runs a kernel over all rows (or places).
     fn record(&mut self, encoder: &mut wgpu::CommandEncoder, kernel: Kernel, rows: usize) -> Result<(), GpuError> {
         self.stage.prepare(&self.gpu, kernel, self.plan.metric.form(), self.stored)?;
+        let groups = (rows as u32).div_ceil(kernel.rows_per_group(self.stage.layout.group));
+        self.stage.prepare_params(&self.gpu, &self.plan, groups)?;
         let stage = &self.stage;
         let pipeline = &stage.pipelines[&kernel];
-        let groups = (rows as u32).div_ceil(kernel.rows_per_group(stage.layout.group));
         for (first, count) in stage.layout.dispatches(groups) {
             let slots = kernel.bindings().iter().map(|&(binding, slot)| {
                 let buffer = if slot == Slot::Params { &stage.params[&first] } else { &stage.buffers[&slot] };
@@ -206,10 +208,46 @@ impl<'p> GpuSession<'p> {
         Ok(Counted { updates: updates.into(), distances: u64::from(low) | u64::from(high) << 32, not_full })
     }
 
+    /// Joins the leaves of a tree, as many at a time as there is room for the distances of.
     fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
-        let spans: Vec<[u32; 2]> =
-            bounds.windows(2).flat_map(|leaf| (leaf[0]..leaf[1]).map(move |_| [leaf[0], leaf[1]])).collect();
-        self.offer_lists("leaves", ids, ids, &spans)
+        self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
+        let leaves: Vec<[u32; 2]> = bounds.windows(2).map(|leaf| [leaf[0], leaf[1]]).collect();
+        let mut rest = &leaves[..];
+        self.rows_not_full = 0;
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(self.stage.layout.leaves_at_once(rest)?);
+            self.join_batch(batch)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    fn join_batch(&mut self, leaves: &[[u32; 2]]) -> Result<(), GpuError> {
+        let tiles = self.stage.layout.tiles(leaves);
+        let places = places(leaves);
+        self.write_slot(Slot::Tiles, bytemuck::cast_slice(&tiles))?;
+        self.write_slot(Slot::Places, bytemuck::cast_slice(&places))?;
+        let pairs = leaves.iter().map(|&leaf| leaf_pairs(leaf)).sum::<usize>();
+        self.make_room(Slot::Pairs, 4 * pairs as u64)?;
+        let counted = self.run("leaves", |this, encoder| {
+            this.record(encoder, Kernel::LeafPairs, tiles.len())?;
+            this.record(encoder, Kernel::LeafRows, places.len())
+        })?;
+        self.init_distances += counted.distances;
+        self.rows_not_full += counted.not_full;
+        Ok(())
+    }
+
+    fn make_room(&mut self, slot: Slot, bytes: u64) -> Result<(), GpuError> {
+        if self.stage.buffers.get(&slot).is_none_or(|buffer| buffer.size() < bytes) {
+            self.stage.buffers.insert(slot, self.gpu.buffer("lists", bytes)?);
+        }
+        Ok(())
+    }
+
+    fn write_slot(&mut self, slot: Slot, contents: &[u8]) -> Result<(), GpuError> {
+        self.make_room(slot, contents.len() as u64)?;
+        self.gpu.write(&self.stage.buffers[&slot], 0, contents)
     }
 
     /// Offers to every one of `owners` those at its span of `ids`, which names the owner itself, and nobody twice.
@@ -220,16 +258,9 @@ impl<'p> GpuSession<'p> {
         owners: &[u32],
         spans: &[[u32; 2]],
     ) -> Result<(), GpuError> {
-        if self.stage.buffers[&Slot::ListIds].size() < 4 * ids.len() as u64 {
-            self.stage.buffers.insert(Slot::ListIds, self.gpu.buffer("lists", 4 * ids.len() as u64)?);
-        }
-        for (slot, contents) in [
-            (Slot::ListIds, bytemuck::cast_slice(ids)),
-            (Slot::Owners, bytemuck::cast_slice(owners)),
-            (Slot::Spans, bytemuck::cast_slice(spans)),
-        ] {
-            self.gpu.write(&self.stage.buffers[&slot], 0, contents)?;
-        }
+        self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
+        self.write_slot(Slot::Owners, bytemuck::cast_slice(owners))?;
+        self.write_slot(Slot::Spans, bytemuck::cast_slice(spans))?;
         let counted = self.run(during, |this, encoder| this.record(encoder, Kernel::OfferLists, owners.len()))?;
         self.init_distances += counted.distances;
         self.rows_not_full = counted.not_full;
@@ -372,7 +403,7 @@ impl Session for GpuSession<'_> {
         let old = self.read_rows()?;
         let layout = Layout::new(wanted(self.points.as_dense(), plan, self.stored), self.gpu.allowed)?;
         self.gpu.bytes.store(layout.wanted.bytes(), Relaxed);
-        self.stage = Stage::new(&self.gpu, layout, plan)?;
+        self.stage = Stage::new(&self.gpu, layout)?;
         self.plan = plan.clone();
         let mut rows = RowTable::new(self.order.len(), plan.width);
         for (to, from) in rows.slots.chunks_exact_mut(plan.width).zip(old.slots.chunks_exact(old.width)) {
@@ -401,8 +432,7 @@ impl Session for GpuSession<'_> {
 }
 
 impl Stage {
-    fn new(gpu: &Gpu, layout: Layout, plan: &Plan) -> Result<Self, GpuError> {
-        let n = layout.wanted.n as u64;
+    fn new(gpu: &Gpu, layout: Layout) -> Result<Self, GpuError> {
         let mut buffers = HashMap::new();
         let slots = [
             Slot::RowDistances,
@@ -416,21 +446,20 @@ impl Stage {
         for (slot, (label, bytes)) in slots.into_iter().zip(layout.wanted.buffers()) {
             buffers.insert(slot, gpu.buffer(label, bytes)?);
         }
-        let others = [
-            (Slot::ListIds, 4 * n),
-            (Slot::Owners, 4 * n),
-            (Slot::Spans, 8 * n),
-            (Slot::Counters, 16),
-            (Slot::Total, 4),
-        ];
-        for (slot, bytes) in others {
-            buffers.insert(slot, gpu.buffer("lists and counters", bytes)?);
+        for (slot, bytes) in [(Slot::Counters, 16), (Slot::Total, 4)] {
+            buffers.insert(slot, gpu.buffer("counters", bytes)?);
         }
-        let mut params = HashMap::new();
-        for (first, _) in layout.dispatches(n as u32) {
-            params.insert(first, gpu.uniform(bytemuck::bytes_of(&parameters(&layout, plan, first)))?);
+        Ok(Self { layout, buffers, pipelines: HashMap::new(), params: HashMap::new() })
+    }
+
+    /// Makes the parameters of every dispatch of `groups` workgroups, once.
+    fn prepare_params(&mut self, gpu: &Gpu, plan: &Plan, groups: u32) -> Result<(), GpuError> {
+        for (first, _) in self.layout.dispatches(groups) {
+            if let Entry::Vacant(entry) = self.params.entry(first) {
+                entry.insert(gpu.uniform(bytemuck::bytes_of(&parameters(&self.layout, plan, first)))?);
+            }
         }
-        Ok(Self { layout, buffers, pipelines: HashMap::new(), params })
+        Ok(())
     }
 
     /// Compiles a kernel when it is first used.

@@ -54,6 +54,9 @@ pub(super) enum Slot {
     ListIds,
     Owners,
     Spans,
+    Tiles,
+    Places,
+    Pairs,
     Counts,
     Cursors,
     EdgeDistances,
@@ -65,6 +68,8 @@ pub(super) enum Slot {
 /// A kernel: one entry point of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
+    LeafPairs,
+    LeafRows,
     OfferLists,
     FillRandom,
     CountEdges,
@@ -76,7 +81,9 @@ pub(super) enum Kernel {
 
 impl Kernel {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
+        Self::LeafPairs,
+        Self::LeafRows,
         Self::OfferLists,
         Self::FillRandom,
         Self::CountEdges,
@@ -88,6 +95,8 @@ impl Kernel {
 
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::LeafPairs => "leaf_pairs",
+            Self::LeafRows => "leaf_rows",
             Self::OfferLists => "offer_lists",
             Self::FillRandom => "fill_random",
             Self::CountEdges => "reverse_edges (count)",
@@ -114,6 +123,10 @@ impl Kernel {
             Self::OfferLists => {
                 &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, ListIds), (5, Owners), (6, Spans)]
             }
+            Self::LeafPairs => &[(0, Params), (4, ListIds), (5, Tiles), (6, Pairs)],
+            Self::LeafRows => {
+                &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, ListIds), (5, Places), (6, Pairs)]
+            }
             Self::FillRandom => &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds)],
             Self::CountEdges => &[(0, Params), (3, RowIds), (4, Counts)],
             Self::GiveRoom => &[(0, Params), (4, Counts), (5, Cursors), (8, Total)],
@@ -129,7 +142,7 @@ impl Kernel {
 
     /// Whether the data is bound, as group 1.
     pub(super) fn reads_data(self) -> bool {
-        matches!(self, Self::OfferLists | Self::FillRandom | Self::LocalJoin)
+        matches!(self, Self::LeafPairs | Self::OfferLists | Self::FillRandom | Self::LocalJoin)
     }
 
     /// Rows that a workgroup of `group` invocations works on.
@@ -155,6 +168,9 @@ pub(super) fn source(kernel: Kernel, form: Form, stored: Stored, layout: &Layout
     let kept = if kernel == Kernel::Neighborhoods { wanted.reverse } else { wanted.width };
     let constants = [
         ("GROUP", layout.group),
+        ("TILE_GROUP", layout.tile.group),
+        ("TILE_X", layout.tile.x),
+        ("TILE_Y", layout.tile.y),
         ("CHUNK", CHUNK),
         ("WIDTH", kept as u32),
         ("ROW", wanted.width as u32),
@@ -169,6 +185,10 @@ pub(super) fn source(kernel: Kernel, form: Form, stored: Stored, layout: &Layout
     }
     let data = data(stored, layout.shards) + &metric(form) + DISTANCE;
     let parts: &[&str] = match kernel {
+        Kernel::LeafPairs => &[PARAMS, &data, include_str!("../../../shaders/leaf_pairs.wgsl")],
+        Kernel::LeafRows => {
+            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, include_str!("../../../shaders/leaf_rows.wgsl")]
+        }
         Kernel::OfferLists => {
             &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/offer_lists.wgsl")]
         }
@@ -275,7 +295,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(texts, 10 * 4 * 2 * 7);
+        assert_eq!(texts, 10 * 4 * 2 * 9);
     }
 
     fn check_bindings(module: &naga::Module, kernel: Kernel) {
