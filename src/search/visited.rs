@@ -4,6 +4,7 @@
 #[derive(Default)]
 pub(crate) struct Visited {
     words: Vec<u64>,
+    n: u32,
     seen: Vec<u32>,
 }
 
@@ -14,6 +15,7 @@ impl Visited {
             self.words[row as usize / 64] = 0;
         }
         self.words.resize(n.div_ceil(64), 0);
+        self.n = n as u32;
     }
 
     /// Marks `rows`; `new` become those that were not marked before, in their order. Rows that do not exist count as seen.
@@ -22,7 +24,7 @@ impl Visited {
         new.resize(rows.len(), 0);
         let mut count = 0;
         for &row in rows {
-            let Some(word) = self.words.get_mut(row as usize / 64) else { continue };
+            let Some(word) = self.words.get_mut(row as usize / 64).filter(|_| row < self.n) else { continue };
             let bit = 1u64 << (row % 64);
             // Written always, kept if new: no branch to mispredict.
             new[count] = row;
@@ -43,7 +45,7 @@ mod tests {
         let (mut visited, mut new) = (Visited::default(), Vec::new());
         for _ in 0..3 {
             visited.reset(100);
-            visited.mark(&[5, 99, 5, 128, u32::MAX, 0], &mut new);
+            visited.mark(&[5, 99, 5, 100, 128, u32::MAX, 0], &mut new);
             assert_eq!(new, [5, 99, 0]);
             visited.mark(&[99, 1], &mut new);
             assert_eq!(new, [1]);

@@ -39,7 +39,7 @@ pub(crate) trait Tiles: Send + Sync {
 }
 
 /// Rows ahead that are asked for while four are computed.
-const PREFETCH: usize = 8;
+const PREFETCH: usize = 24;
 
 /// Reduced distances of `R` rows to each of `others`.
 pub(crate) fn to_many<'a, T: Tiles + 'a, const R: usize>(
