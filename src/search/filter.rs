@@ -72,17 +72,14 @@ fn by_label<'a>(index: &Index, k: usize, labels: &[u32], wanted: &'a [u32]) -> R
     Ok(Rows::ByLabel { sets, wanted })
 }
 
-/// Distances that a search of the graph evaluates for every neighbour that it has to pass, measured: docs/PERFORMANCE.md,
-/// "Filters".
-const PER_NEIGHBOR: usize = 8;
+/// A search of the graph passes about n / allowed rows for each of the k that it may find; comparing with all allowed costs
+/// as many distances as there are. They cost the same where allowed² is about this times k n: docs/PERFORMANCE.md, "Filters".
+const EVEN: usize = 32;
 
 impl Set {
-    /// A search of the graph passes about n / allowed rows for each that it may find; comparing with all allowed rows, which lie
-    /// one after the other, costs about a third as much a row.
     fn new(index: &Index, k: usize, rows: Vec<u32>) -> Self {
         let n = index.graph.n();
-        let passed = k.saturating_mul(n) / rows.len();
-        if rows.len() / 3 <= PER_NEIGHBOR.saturating_mul(passed) {
+        if rows.len().saturating_mul(rows.len()) <= EVEN.saturating_mul(k).saturating_mul(n) {
             return Self::Few(rows);
         }
         let mut bits = vec![0u64; n.div_ceil(64)];
