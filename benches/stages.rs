@@ -3,31 +3,11 @@
 //! Stages are told apart by parameters: trees without rounds (forest and leaf joins), rounds without trees (local joins), all
 //! pairs.
 
+mod data;
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use nndescent::{Algorithm, Metric, NnDescent, Points, exact};
-
-const N: usize = 10_000;
-const DIM: usize = 64;
-
-/// Patches of 6 dimensions around 50 centres.
-fn data() -> Vec<f32> {
-    let mut state = 1u64;
-    let mut uniform = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
-    };
-    let bases: Vec<f32> = (0..50 * 7 * DIM).map(|_| uniform()).collect();
-    let mut out = Vec::with_capacity(N * DIM);
-    for i in 0..N {
-        let basis = &bases[i % 50 * 7 * DIM..][..7 * DIM];
-        let at: Vec<f32> = (0..6).map(|_| uniform()).collect();
-        out.extend((0..DIM).map(|d| {
-            let along: f32 = at.iter().enumerate().map(|(c, a)| a * basis[c * DIM + d]).sum();
-            along + 2.0 * basis[6 * DIM + d] + 0.02 * uniform()
-        }));
-    }
-    out
-}
+use data::{DIM, N, data};
+use nndescent::{Algorithm, Metric, NnDescent, Points, Prepare, exact};
 
 fn stages(c: &mut Criterion) {
     let data = data();
@@ -45,6 +25,17 @@ fn stages(c: &mut Criterion) {
     bench("whole build, cosine", &|| build(&builder(Metric::Cosine)));
     bench("whole build, manhattan", &|| build(&builder(Metric::Manhattan)));
     bench("exact, euclidean", &|| drop(exact::graph(&points, Metric::Euclidean, 15, false).expect("a graph")));
+    let graph = builder(Metric::Euclidean).n_neighbors(30).graph(&points).expect("a graph").graph;
+    let index = || Prepare::new().index(&points, Metric::Euclidean, &graph).expect("an index");
+    bench("prepare", &|| drop(index()));
+    let index = index();
+    bench("10000 queries at once", &|| drop(index.query(&points, 10).run().expect("answers")));
+    bench("10000 queries one by one", &|| {
+        let mut searcher = index.searcher();
+        for query in data.chunks(DIM) {
+            searcher.nearest(query, 10, 0.1).expect("an answer");
+        }
+    });
     group.finish();
 }
 

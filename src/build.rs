@@ -316,7 +316,7 @@ impl<'a> NnDescent<'a> {
     /// About n^1.1 distances on most data; exact search n².
     pub fn graph(&self, points: &Points) -> Result<Built, BuildError> {
         let plan = self.plan(points)?;
-        let (algorithm, reason) = self.choose(points, &plan)?;
+        let (algorithm, reason) = self.choose(points, &plan);
         let span = tracing::debug_span!("graph", n = points.n(), dim = points.dim(), %algorithm);
         let _entered = span.enter();
         let built = match algorithm {
@@ -333,14 +333,13 @@ impl<'a> NnDescent<'a> {
         Ok(plan)
     }
 
-    fn choose(&self, points: &Points, plan: &Plan) -> Result<(Algorithm, Option<String>), BuildError> {
+    fn choose(&self, points: &Points, plan: &Plan) -> (Algorithm, Option<String>) {
         match (self.params.algorithm, &self.params.device) {
-            (Algorithm::Exact, Device::Gpu(_)) => Err(GpuError::Unsupported { what: "exact search".into() }.into()),
             (Algorithm::Auto, Device::Gpu(_)) => {
-                Ok((Algorithm::NnDescent, Some("auto: a GPU was asked for, and exact search runs on the CPU".into())))
+                (Algorithm::NnDescent, Some("auto: nndescent, where a GPU was asked for by name".into()))
             }
-            (Algorithm::Auto, _) => Ok(cost::cheapest(points.as_dense(), plan)),
-            (asked, _) => Ok((asked, None)),
+            (Algorithm::Auto, _) => cost::cheapest(points.as_dense(), plan),
+            (asked, _) => (asked, None),
         }
     }
 
@@ -363,12 +362,16 @@ impl<'a> NnDescent<'a> {
 
     fn build_exact(&self, points: &Points, plan: &Plan, reason: Option<String>) -> Result<Built, BuildError> {
         let start = Instant::now();
-        let graph = exact::graph_of(points, plan, &|f| self.tick(Phase::Exact, 0, plan, 0, f))?;
+        let tick = |f| self.tick(Phase::Exact, 0, plan, 0, f);
+        let (graph, executor) = match &self.params.device {
+            Device::Gpu(selector) => gpu_executor(selector)?.exact(points, plan, &tick)?,
+            Device::Auto | Device::Cpu => CpuExecutor.exact(points, plan, &tick)?,
+        };
         let n = points.n();
         let whole = RecallEstimate { estimate: 1.0, low: 1.0, high: 1.0, sample: n };
         let report = BuildReport {
             algorithm: Algorithm::Exact,
-            executor: cpu::describe(),
+            executor,
             reason,
             seconds: Seconds { descent: start.elapsed().as_secs_f64(), ..Seconds::default() },
             rounds: Vec::new(),

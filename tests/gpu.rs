@@ -4,9 +4,7 @@
 #![cfg(feature = "gpu")]
 
 use half::f16;
-use nndescent::{
-    Algorithm, BuildError, Built, Device, GpuError, GpuSelector, KnnGraph, Metric, NnDescent, Points, eval, exact,
-};
+use nndescent::{Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, eval, exact};
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
@@ -96,6 +94,31 @@ fn both_executors_build_good_graphs_with_every_metric() {
         };
         let (on_cpu, on_gpu) = (recall(Device::Cpu), recall(gpu.clone()));
         assert!((on_cpu - on_gpu).abs() < 0.005 || on_gpu > on_cpu, "{name}: {on_gpu} on the GPU, {on_cpu} on the CPU");
+    }
+}
+
+#[test]
+fn exact_search_is_exact_with_every_metric() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    for name in METRICS {
+        let metric = metric(name);
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for include_self in [false, true].into_iter().take(if name == "euclidean" { 2 } else { 1 }) {
+            let builder = NnDescent::new(metric).n_neighbors(10).algorithm(Algorithm::Exact).include_self(include_self);
+            let built = builder.device(gpu.clone()).graph(&points).unwrap();
+            let truth = exact::graph(&points, metric, 10, include_self).unwrap();
+            assert!(built.report.executor.starts_with("gpu"), "{}", built.report.executor);
+            assert_eq!(built.report.distances_evaluated, (n * (n - 1)) as u64);
+            assert_eq!(built.graph.distances(), truth.distances(), "{name}");
+            // Ids may differ where distances are tied.
+            let same = built.graph.indices().iter().zip(truth.indices()).filter(|(a, b)| a == b).count();
+            assert!(
+                same * 1000 >= 998 * truth.indices().len() || name == "hamming" || name == "chebyshev",
+                "{name}: {same}"
+            );
+        }
     }
 }
 
@@ -191,8 +214,6 @@ fn what_cannot_run_is_an_error() {
     let asked = |name: &str| NnDescent::new(Metric::Euclidean).n_neighbors(2).device(name.parse().unwrap());
     let message = asked("no such gpu").graph(&points).unwrap_err().to_string();
     assert!(message.starts_with("no GPU adapter for `no such gpu`; there is"), "{message}");
-    let error = asked("gpu").algorithm(Algorithm::Exact).graph(&points).unwrap_err();
-    assert_eq!(error, BuildError::Gpu(GpuError::Unsupported { what: "exact search".into() }));
 }
 
 #[test]
@@ -210,5 +231,6 @@ fn device_memory_is_estimated() {
     let points = Points::dense(&data, n, dim).unwrap();
     let estimate = NnDescent::new(Metric::Euclidean).n_neighbors(15).estimate_device_memory(&points).unwrap();
     // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and lists.
-    assert_eq!(estimate, n as u64 * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16));
+    // And the distances within leaves of up to 128.
+    assert_eq!(estimate, n as u64 * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16 + 4 * 128));
 }

@@ -16,6 +16,12 @@ def fashion(source):
         return np.frombuffer(f.read(), np.uint8, offset=16).reshape(-1, 784)
 
 
+def fashion_queries(source):
+    """The 10,000 test images of Fashion-MNIST, as f32."""
+    with gzip.open(os.path.join(source, "t10k-images-idx3-ubyte.gz")) as f:
+        return np.frombuffer(f.read(), np.uint8, offset=16).reshape(-1, 784).astype(np.float32)
+
+
 def cities(source):
     """Latitude and longitude in degrees as points on the unit sphere, n x 3 f32."""
     lat, lon = np.radians(np.load(os.path.join(source, CITIES))).T
@@ -48,6 +54,7 @@ def copies():
 
 RECIPES = {
     "fashion": lambda a: fashion(a.fashion).astype(np.float32),
+    "fashion-queries": lambda a: fashion_queries(a.fashion),
     "fashion-u8": lambda a: fashion(a.fashion),
     "cities": lambda a: cities(a.cities),
     "clusters32": lambda _: manifolds(500_000, 32, 500, 6, 12, 1),

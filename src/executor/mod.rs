@@ -51,6 +51,9 @@ pub(crate) trait Executor {
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError>;
+
+    /// The exact graph of a plan, and what found it on what: for the report.
+    fn exact(&self, points: &Points, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError>;
 }
 
 /// A graph being built.

@@ -69,18 +69,13 @@ impl Index {
 }
 
 impl Searcher<'_> {
-    /// The `k` points nearest to a row of values, as (true distance, id), ascending, and what it cost. `epsilon` as in
+    /// The `k` points nearest to a row of values, as (true distance, id), ascending. `epsilon` as in
     /// [`QueryBuilder::epsilon`](super::QueryBuilder::epsilon).
     ///
     /// # Errors
     /// A row of another width than the points, or with a value that is not finite; `k` zero or more than there are points; an
     /// epsilon below zero.
-    pub fn nearest(
-        &mut self,
-        values: &[f32],
-        k: usize,
-        epsilon: f32,
-    ) -> Result<(&[(f32, u32)], QueryStats), IndexError> {
+    pub fn nearest(&mut self, values: &[f32], k: usize, epsilon: f32) -> Result<&[(f32, u32)], IndexError> {
         self.index.check_k(k)?;
         self.index.check_epsilon(epsilon)?;
         if values.len() != self.index.dim() {
@@ -90,8 +85,14 @@ impl Searcher<'_> {
             return Err(IndexError::NotFinite { column, value: values[column] });
         }
         self.set_query(values);
-        let stats = self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });
-        Ok((&self.found, stats))
+        self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });
+        Ok(&self.found)
+    }
+
+    /// What the last query cost.
+    #[must_use]
+    pub fn stats(&self) -> QueryStats {
+        self.scratch.stats
     }
 
     pub(super) fn set_query(&mut self, values: &[f32]) {

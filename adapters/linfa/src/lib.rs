@@ -142,7 +142,7 @@ impl<F: Float, D: Distance<F>> NearestNeighbourIndex<F> for Searched<'_, F, D> {
         }
         let mut searcher = self.index.searcher();
         let ids: Vec<u32> = match searcher.nearest(&query, k, self.epsilon) {
-            Ok((found, _)) => found.iter().map(|f| f.1).collect(),
+            Ok(found) => found.iter().map(|f| f.1).collect(),
             // Queries beyond f32 are compared with every point.
             Err(_) => (0..self.index.n() as u32).collect(),
         };

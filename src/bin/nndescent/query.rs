@@ -129,9 +129,10 @@ fn one_by_one(index: &Index, queries: &Points, k: usize, epsilon: f32) -> Result
     let mut total = QueryStats::default();
     for i in 0..queries.n() {
         queries.as_dense().widen_row(i, &mut values);
-        let (found, stats) = searcher.nearest(&values, k, epsilon)?;
+        let found = searcher.nearest(&values, k, epsilon)?;
         indices.extend(found.iter().map(|f| f.1));
         distances.extend(found.iter().map(|f| f.0));
+        let stats = searcher.stats();
         total.distances += stats.distances;
         total.hops += stats.hops;
     }

@@ -104,6 +104,10 @@ impl Executor for CpuExecutor {
         session.init_distances += fill_random(&*session.space, &mut session.rows, session.plan.seed);
         Ok(Box::new(session))
     }
+
+    fn exact(&self, points: &Points, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
+        Ok((crate::exact::graph_of(points, plan, tick)?, super::describe()))
+    }
 }
 
 /// Points in working order.

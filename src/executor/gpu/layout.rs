@@ -102,8 +102,17 @@ const OTHER_BINDINGS: u32 = 6;
 /// of about two seconds, and desktops stutter long before.
 const DISPATCH_OPERATIONS: f64 = 0.2e12;
 
+/// Rows of a block of exact search: as many workgroups keep the nearest.
+const EXACT_ROWS: u32 = 1024;
+/// Columns of a tile's corner are 16 bits.
+const LARGEST_SIDE: u32 = 1 << 15;
 /// Bytes of distances between the rows of leaves: a tree of 60,000 points in leaves of 128.
 const PAIR_BYTES: u64 = 32 << 20;
+
+/// Bytes for the distances within the leaves of a tree.
+pub(super) fn pair_bytes(n: usize, leaf_size: usize) -> u64 {
+    (4 * n as u64 * leaf_size.min(n) as u64).min(PAIR_BYTES)
+}
 
 impl Layout {
     pub(super) fn new(wanted: Wanted, allowed: Allowed) -> Result<Self, GpuError> {
@@ -138,33 +147,46 @@ impl Layout {
         (0..groups.div_ceil(most)).map(move |d| (d * most, most.min(groups - d * most)))
     }
 
-    /// How many of the first leaves there is room for the distances of.
-    pub(super) fn leaves_at_once(&self, leaves: &[[u32; 2]]) -> Result<usize, GpuError> {
+    /// The leaves of a tree as blocks, in batches that there is room for the distances of.
+    pub(super) fn leaf_batches(&self, bounds: &[u32]) -> Result<Vec<Vec<Block>>, GpuError> {
+        let mut batches = vec![Vec::new()];
         let mut pairs = 0;
-        let fits = |leaf: &&[u32; 2]| {
-            pairs += leaf_pairs(**leaf);
-            pairs <= self.pairs
-        };
-        match leaves.iter().take_while(fits).count() {
-            0 => {
-                let bytes = 4 * leaf_pairs(leaves[0]) as u64;
-                Err(GpuError::TooLarge { what: "the distances of a leaf", bytes, limit: 4 * self.pairs as u64 })
+        for leaf in bounds.windows(2) {
+            let m = leaf[1] - leaf[0];
+            let needed = (m as usize).pow(2);
+            if needed > self.pairs {
+                let (bytes, limit) = (4 * needed as u64, 4 * self.pairs as u64);
+                return Err(GpuError::TooLarge { what: "the distances of a leaf", bytes, limit });
             }
-            count => Ok(count),
+            if pairs + needed > self.pairs {
+                batches.push(Vec::new());
+                pairs = 0;
+            }
+            let block = Block::new([leaf[0], m], [leaf[0], m], pairs as u32, true);
+            batches.last_mut().expect("there is one").push(block);
+            pairs += needed;
         }
+        Ok(batches)
     }
 
-    /// The tiles of leaves, as `leaf_pairs.wgsl` reads them: those that have pairs above the diagonal.
-    pub(super) fn tiles(&self, leaves: &[[u32; 2]]) -> Vec<[u32; 4]> {
-        let (mut tiles, mut pairs) = (Vec::new(), 0);
-        for &[start, end] in leaves {
-            let m = end - start;
-            for x in (0..m).step_by(self.tile.x as usize) {
-                let above = |y: &u32| y + self.tile.y > x;
-                let columns = (0..m).step_by(self.tile.y as usize).filter(above);
-                tiles.extend(columns.map(|y| [start, end, pairs, x << 16 | y]));
+    /// All rows against all rows, a block at a time.
+    pub(super) fn exact_blocks(&self, n: u32) -> Vec<Block> {
+        let rows = EXACT_ROWS.min(n);
+        let columns = ((self.pairs / rows as usize) as u32).min(LARGEST_SIDE).min(n);
+        let starts = |step: u32| (0..n).step_by(step as usize);
+        let block = |x, y| Block::new([x, rows.min(n - x)], [y, columns.min(n - y)], 0, false);
+        starts(rows).flat_map(|x| starts(columns).map(move |y| block(x, y))).collect()
+    }
+
+    /// The tiles of blocks, as `block_pairs.wgsl` reads them; of symmetric ones those with pairs above the diagonal.
+    pub(super) fn tiles(&self, blocks: &[Block]) -> Vec<[u32; 2]> {
+        let mut tiles = Vec::new();
+        for (block, i) in blocks.iter().zip(0..) {
+            for x in (0..block.x_count).step_by(self.tile.x as usize) {
+                let wanted = |y: &u32| block.symmetric == 0 || y + self.tile.y > x;
+                let columns = (0..block.y_count).step_by(self.tile.y as usize).filter(wanted);
+                tiles.extend(columns.map(|y| [i, x << 16 | y]));
             }
-            pairs += leaf_pairs([start, end]) as u32;
         }
         tiles
     }
@@ -175,20 +197,43 @@ impl Layout {
     }
 }
 
-/// Places of the matrix of distances within a leaf.
-pub(super) fn leaf_pairs([start, end]: [u32; 2]) -> usize {
-    ((end - start) as usize).pow(2)
+/// `Block` of shaders/shared/blocks.wgsl.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
+pub(super) struct Block {
+    pub x_start: u32,
+    pub x_count: u32,
+    pub y_start: u32,
+    pub y_count: u32,
+    pub pairs: u32,
+    pub symmetric: u32,
+    pub padding: [u32; 2],
 }
 
-/// Every row of leaves, as `leaf_rows.wgsl` reads them.
-pub(super) fn places(leaves: &[[u32; 2]]) -> Vec<[u32; 4]> {
-    let (mut places, mut pairs) = (Vec::new(), 0);
-    for &[start, end] in leaves {
-        let m = end - start;
-        places.extend((0..m).map(|own| [start, end, pairs + own * m, own]));
-        pairs += m * m;
+impl Block {
+    fn new([x_start, x_count]: [u32; 2], [y_start, y_count]: [u32; 2], pairs: u32, symmetric: bool) -> Self {
+        Self { x_start, x_count, y_start, y_count, pairs, symmetric: symmetric.into(), padding: [0; 2] }
     }
-    places
+
+    /// Distances in its matrix.
+    pub(super) fn pairs(&self) -> usize {
+        self.x_count as usize * self.y_count as usize
+    }
+
+    /// Distances that are computed for it: those of rows to themselves do not count.
+    pub(super) fn distances(&self) -> u64 {
+        let all = self.pairs() as u64;
+        if self.symmetric == 1 {
+            return (all - u64::from(self.x_count)) / 2;
+        }
+        let (x, y) = (self.x_start..self.x_start + self.x_count, self.y_start..self.y_start + self.y_count);
+        all - u64::from(x.end.min(y.end).saturating_sub(x.start.max(y.start)))
+    }
+}
+
+/// Every row of blocks, as `offer_pairs.wgsl` reads them.
+pub(super) fn places(blocks: &[Block]) -> Vec<[u32; 2]> {
+    blocks.iter().zip(0..).flat_map(|(block, i)| (0..block.x_count).map(move |row| [i, row])).collect()
 }
 
 impl Wanted {
@@ -277,28 +322,46 @@ mod tests {
     #[test]
     fn tiles_cover_the_pairs_of_leaves() {
         let mut layout = Layout::new(wanted(1000, 4), WEB_GPU).unwrap();
-        let leaves = [[0, 1], [1, 100], [100, 228], [228, 260]];
+        let batches = layout.leaf_batches(&[0, 1, 100, 228, 260]).unwrap();
+        assert_eq!(batches.len(), 1);
+        let mut blocks = batches[0].clone();
+        blocks.push(Block::new([0, 70], [50, 99], 0, false));
         for tile in [TILE, SOFTWARE_TILE] {
             layout.tile = tile;
-            let tiles = layout.tiles(&leaves);
-            for [start, end] in leaves {
-                let m = end - start;
-                for (x, y) in (0..m).flat_map(|x| (x + 1..m).map(move |y| (x, y))) {
-                    let covers = |t: &&[u32; 4]| {
-                        let (row, column) = (t[3] >> 16, t[3] & 0xffff);
-                        t[0] == start && (row..row + tile.x).contains(&x) && (column..column + tile.y).contains(&y)
+            let tiles = layout.tiles(&blocks);
+            for (block, i) in blocks.iter().zip(0..) {
+                let all = (0..block.x_count).flat_map(|x| (0..block.y_count).map(move |y| (x, y)));
+                for (x, y) in all.filter(|(x, y)| block.symmetric == 0 || x < y) {
+                    let covers = |t: &&[u32; 2]| {
+                        let (row, column) = (t[1] >> 16, t[1] & 0xffff);
+                        t[0] == i && (row..row + tile.x).contains(&x) && (column..column + tile.y).contains(&y)
                     };
-                    assert_eq!(tiles.iter().filter(covers).count(), 1, "{x} {y} of {m}");
+                    assert_eq!(tiles.iter().filter(covers).count(), 1, "{x} {y} of block {i}");
                 }
             }
         }
-        layout.pairs = 128 * 128 + 99 * 99;
-        assert_eq!(layout.leaves_at_once(&leaves).unwrap(), 2);
-        assert_eq!(layout.leaves_at_once(&leaves[1..]).unwrap(), 2);
-        layout.pairs = 100;
-        assert!(
-            layout.leaves_at_once(&leaves[1..]).unwrap_err().to_string().starts_with("the distances of a leaf needs")
+        assert_eq!(
+            blocks.iter().map(Block::distances).sum::<u64>(),
+            99 * 98 / 2 + 128 * 127 / 2 + 32 * 31 / 2 + 70 * 99 - 20
         );
+        layout.pairs = 128 * 128 + 99 * 99;
+        let sizes = |bounds: &[u32]| layout.leaf_batches(bounds).unwrap().iter().map(Vec::len).collect::<Vec<usize>>();
+        assert_eq!(sizes(&[0, 1, 100, 228, 260]), [2, 2]);
+        assert_eq!(sizes(&[0, 99, 227, 259]), [2, 1]);
+        layout.pairs = 100;
+        let error = layout.leaf_batches(&[0, 1, 100]).unwrap_err().to_string();
+        assert!(error.starts_with("the distances of a leaf needs"), "{error}");
+    }
+
+    #[test]
+    fn blocks_of_exact_search_cover_all_pairs() {
+        let mut layout = Layout::new(wanted(5000, 4), WEB_GPU).unwrap();
+        for pairs in [1 << 23, 1 << 20] {
+            layout.pairs = pairs;
+            let blocks = layout.exact_blocks(5000);
+            assert!(blocks.iter().all(|b| b.pairs() <= pairs && b.y_count <= LARGEST_SIDE));
+            assert_eq!(blocks.iter().map(Block::distances).sum::<u64>(), 5000 * 4999);
+        }
     }
 
     #[test]

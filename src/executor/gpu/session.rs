@@ -10,7 +10,7 @@ use half::f16;
 use super::adapter;
 use super::device::Gpu;
 use super::error::GpuError;
-use super::layout::{Layout, Params, Wanted, leaf_pairs, places};
+use super::layout::{Block, Layout, Params, Wanted, pair_bytes, places};
 use super::shaders::{Kernel, Slot, Stored, source};
 use crate::error::BuildError;
 use crate::executor::cpu::session::{Settled, caps, settle};
@@ -43,13 +43,18 @@ impl Executor for GpuExecutor {
         let gpu = Gpu::open(&adapter::select(&self.adapter)?)?;
         Ok(Box::new(GpuSession::open(gpu, points, plan, init_graph, tick)?))
     }
+
+    fn exact(&self, points: &Points, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
+        let gpu = Gpu::open(&adapter::select(&self.adapter)?)?;
+        GpuSession::exact(gpu, points, plan, tick)
+    }
 }
 
 pub(super) struct GpuSession<'p> {
     points: Points<'p>,
     plan: Plan,
-    /// For the trees.
-    space: Box<dyn Space>,
+    /// For the trees; exact search needs none.
+    space: Option<Box<dyn Space>>,
     /// The point that stands at each place of the working order.
     order: Vec<u32>,
     /// The place of each point.
@@ -93,19 +98,53 @@ impl<'p> GpuSession<'p> {
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
+        let Settled { space, order, bounds, .. } = settle(points.as_dense(), plan);
+        let mut session = Self::with_data(gpu, points, plan, order)?;
+        session.space = Some(space);
+        if let Some(bounds) = bounds {
+            let ids: Vec<u32> = (0..points.n() as u32).collect();
+            session.join_leaves(&ids, &bounds)?;
+            session.trees_grown = 1;
+        }
+        init_graph.map_or(Ok(()), |graph| session.take_over(graph))?;
+        session.grow_trees(tick)?;
+        session.fill_random()?;
+        session.check_rows()?;
+        Ok(session)
+    }
+
+    /// The exact graph.
+    pub(super) fn exact(
+        gpu: Gpu,
+        points: &Points<'p>,
+        plan: &Plan,
+        tick: Tick,
+    ) -> Result<(KnnGraph, String), BuildError> {
+        // A few more than are wanted, whose order the final distances may exchange.
+        let width = (plan.others() + EXACT_SLACK).min(points.n() - 1);
+        let plan = Plan { width, ..plan.clone() };
+        let order = (0..points.n() as u32).collect();
+        let mut session = Self::with_data(gpu, points, &plan, order)?;
+        session.compare_all(tick)?;
+        session.check_rows()?;
+        let (ran, rows) = (session.describe(), session.read_rows()?);
+        Ok((Finishing::new(&session.points, &session.plan, &session.order, &rows).graph(), ran))
+    }
+
+    /// A session with its data on the device, in this order, and empty rows.
+    fn with_data(gpu: Gpu, points: &Points<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
         let dense = points.as_dense();
         let stored = stored(dense, plan.metric.form());
         let layout = Layout::new(wanted(dense, plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         let stage = Stage::new(&gpu, layout)?;
-        let Settled { space, order, bounds, .. } = settle(dense, plan);
         let mut place = vec![0; order.len()];
         order.iter().enumerate().for_each(|(at, &point)| place[point as usize] = at as u32);
         let data = upload(&gpu, dense, plan.metric.form(), stored, &layout, &order)?;
-        let mut session = Self {
+        let session = Self {
             points: *points,
             plan: plan.clone(),
-            space,
+            space: None,
             order,
             place,
             stored,
@@ -118,15 +157,6 @@ impl<'p> GpuSession<'p> {
             dispatches: 0,
         };
         session.write_rows(&RowTable::new(points.n(), plan.width))?;
-        if let Some(bounds) = bounds {
-            let ids: Vec<u32> = (0..points.n() as u32).collect();
-            session.join_leaves(&ids, &bounds)?;
-            session.trees_grown = 1;
-        }
-        init_graph.map_or(Ok(()), |graph| session.take_over(graph))?;
-        session.grow_trees(tick)?;
-        session.fill_random()?;
-        session.check_rows()?;
         Ok(session)
     }
 
@@ -211,31 +241,59 @@ impl<'p> GpuSession<'p> {
     /// Joins the leaves of a tree, as many at a time as there is room for the distances of.
     fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
         self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
-        let leaves: Vec<[u32; 2]> = bounds.windows(2).map(|leaf| [leaf[0], leaf[1]]).collect();
-        let mut rest = &leaves[..];
         self.rows_not_full = 0;
-        while !rest.is_empty() {
-            let (batch, later) = rest.split_at(self.stage.layout.leaves_at_once(rest)?);
-            self.join_batch(batch)?;
-            rest = later;
+        for blocks in self.stage.layout.leaf_batches(bounds)? {
+            let (tiles, places) = self.write_tiles(&blocks)?;
+            self.rows_not_full += self.join_blocks("leaves", &blocks, tiles, places)?;
         }
         Ok(())
     }
 
-    fn join_batch(&mut self, leaves: &[[u32; 2]]) -> Result<(), GpuError> {
-        let tiles = self.stage.layout.tiles(leaves);
-        let places = places(leaves);
+    /// Every row against all others, instead of trees and rounds.
+    fn compare_all(&mut self, tick: Tick) -> Result<(), BuildError> {
+        let ids: Vec<u32> = (0..self.order.len() as u32).collect();
+        self.write_slot(Slot::ListIds, bytemuck::cast_slice(&ids))?;
+        let blocks = self.stage.layout.exact_blocks(ids.len() as u32);
+        let mut written = (None, (0, 0));
+        for (done, block) in blocks.iter().enumerate() {
+            tick(done as f32 / blocks.len() as f32)?;
+            // Most blocks have the same tiles.
+            let size = Some((block.x_count, block.y_count));
+            if written.0 != size {
+                written = (size, self.write_tiles(std::slice::from_ref(block))?);
+            }
+            let (tiles, places) = written.1;
+            self.join_blocks("exact search", std::slice::from_ref(block), tiles, places)?;
+        }
+        self.rows_not_full = 0;
+        tick(1.0)
+    }
+
+    /// Writes the tiles and the rows of blocks; how many there are.
+    fn write_tiles(&mut self, blocks: &[Block]) -> Result<(usize, usize), GpuError> {
+        let (tiles, places) = (self.stage.layout.tiles(blocks), places(blocks));
         self.write_slot(Slot::Tiles, bytemuck::cast_slice(&tiles))?;
         self.write_slot(Slot::Places, bytemuck::cast_slice(&places))?;
-        let pairs = leaves.iter().map(|&leaf| leaf_pairs(leaf)).sum::<usize>();
+        Ok((tiles.len(), places.len()))
+    }
+
+    /// Computes the distances of blocks and offers them to their rows; how many of these are not full.
+    fn join_blocks(
+        &mut self,
+        during: &'static str,
+        blocks: &[Block],
+        tiles: usize,
+        places: usize,
+    ) -> Result<u32, GpuError> {
+        self.write_slot(Slot::Blocks, bytemuck::cast_slice(blocks))?;
+        let pairs = blocks.iter().map(Block::pairs).sum::<usize>();
         self.make_room(Slot::Pairs, 4 * pairs as u64)?;
-        let counted = self.run("leaves", |this, encoder| {
-            this.record(encoder, Kernel::LeafPairs, tiles.len())?;
-            this.record(encoder, Kernel::LeafRows, places.len())
+        let counted = self.run(during, |this, encoder| {
+            this.record(encoder, Kernel::BlockPairs, tiles)?;
+            this.record(encoder, Kernel::OfferPairs, places)
         })?;
-        self.init_distances += counted.distances;
-        self.rows_not_full += counted.not_full;
-        Ok(())
+        self.init_distances += blocks.iter().map(Block::distances).sum::<u64>();
+        Ok(counted.not_full)
     }
 
     fn make_room(&mut self, slot: Slot, bytes: u64) -> Result<(), GpuError> {
@@ -294,7 +352,8 @@ impl<'p> GpuSession<'p> {
     fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
         while self.trees_grown < self.plan.n_trees as u64 {
             tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
-            let leaves = forest::tree(&*self.space, self.plan.leaf_size, self.plan.seed, self.trees_grown);
+            let Some(space) = &self.space else { break };
+            let leaves = forest::tree(&**space, self.plan.leaf_size, self.plan.seed, self.trees_grown);
             self.join_leaves(&leaves.ids, &leaves.bounds)?;
             self.trees_grown += 1;
         }
@@ -352,6 +411,9 @@ impl<'p> GpuSession<'p> {
         &self.gpu
     }
 }
+
+/// Neighbours kept beyond those wanted by exact search: sums in another order can exchange near ties.
+const EXACT_SLACK: usize = 8;
 
 /// Rows that are compared with the CPU's.
 const CHECKED: usize = 16;
@@ -512,7 +574,7 @@ fn wanted(points: &Dense, plan: &Plan, stored: Stored) -> Wanted {
 
 /// Bytes that a build takes on the device.
 pub(crate) fn estimate_memory(points: &Dense, plan: &Plan) -> u64 {
-    wanted(points, plan, stored(points, plan.metric.form())).bytes()
+    wanted(points, plan, stored(points, plan.metric.form())).bytes() + pair_bytes(points.n(), plan.leaf_size)
 }
 
 /// Rows brought to the device at once.

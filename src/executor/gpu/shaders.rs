@@ -54,6 +54,7 @@ pub(super) enum Slot {
     ListIds,
     Owners,
     Spans,
+    Blocks,
     Tiles,
     Places,
     Pairs,
@@ -68,8 +69,8 @@ pub(super) enum Slot {
 /// A kernel: one entry point of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
-    LeafPairs,
-    LeafRows,
+    BlockPairs,
+    OfferPairs,
     OfferLists,
     FillRandom,
     CountEdges,
@@ -82,8 +83,8 @@ pub(super) enum Kernel {
 impl Kernel {
     #[cfg(test)]
     pub(super) const ALL: [Self; 9] = [
-        Self::LeafPairs,
-        Self::LeafRows,
+        Self::BlockPairs,
+        Self::OfferPairs,
         Self::OfferLists,
         Self::FillRandom,
         Self::CountEdges,
@@ -95,8 +96,8 @@ impl Kernel {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::LeafPairs => "leaf_pairs",
-            Self::LeafRows => "leaf_rows",
+            Self::BlockPairs => "block_pairs",
+            Self::OfferPairs => "offer_pairs",
             Self::OfferLists => "offer_lists",
             Self::FillRandom => "fill_random",
             Self::CountEdges => "reverse_edges (count)",
@@ -123,10 +124,17 @@ impl Kernel {
             Self::OfferLists => {
                 &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, ListIds), (5, Owners), (6, Spans)]
             }
-            Self::LeafPairs => &[(0, Params), (4, ListIds), (5, Tiles), (6, Pairs)],
-            Self::LeafRows => {
-                &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, ListIds), (5, Places), (6, Pairs)]
-            }
+            Self::BlockPairs => &[(0, Params), (4, ListIds), (5, Blocks), (6, Pairs), (7, Tiles)],
+            Self::OfferPairs => &[
+                (0, Params),
+                (1, Counters),
+                (2, RowDistances),
+                (3, RowIds),
+                (4, ListIds),
+                (5, Blocks),
+                (6, Pairs),
+                (7, Places),
+            ],
             Self::FillRandom => &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds)],
             Self::CountEdges => &[(0, Params), (3, RowIds), (4, Counts)],
             Self::GiveRoom => &[(0, Params), (4, Counts), (5, Cursors), (8, Total)],
@@ -142,7 +150,7 @@ impl Kernel {
 
     /// Whether the data is bound, as group 1.
     pub(super) fn reads_data(self) -> bool {
-        matches!(self, Self::LeafPairs | Self::OfferLists | Self::FillRandom | Self::LocalJoin)
+        matches!(self, Self::BlockPairs | Self::OfferLists | Self::FillRandom | Self::LocalJoin)
     }
 
     /// Rows that a workgroup of `group` invocations works on.
@@ -159,6 +167,7 @@ const COUNTERS: &str = include_str!("../../../shaders/shared/counters.wgsl");
 const ROWS: &str = include_str!("../../../shaders/shared/rows.wgsl");
 const NEAREST: &str = include_str!("../../../shaders/shared/nearest.wgsl");
 const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
+const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
 const DISTANCE: &str = include_str!("../../../shaders/shared/distance.wgsl");
 
 /// The WGSL of `kernel`, for values stored and laid out so, under `form`.
@@ -185,9 +194,9 @@ pub(super) fn source(kernel: Kernel, form: Form, stored: Stored, layout: &Layout
     }
     let data = data(stored, layout.shards) + &metric(form) + DISTANCE;
     let parts: &[&str] = match kernel {
-        Kernel::LeafPairs => &[PARAMS, &data, include_str!("../../../shaders/leaf_pairs.wgsl")],
-        Kernel::LeafRows => {
-            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, include_str!("../../../shaders/leaf_rows.wgsl")]
+        Kernel::BlockPairs => &[PARAMS, BLOCKS, &data, include_str!("../../../shaders/block_pairs.wgsl")],
+        Kernel::OfferPairs => {
+            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, BLOCKS, include_str!("../../../shaders/offer_pairs.wgsl")]
         }
         Kernel::OfferLists => {
             &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/offer_lists.wgsl")]
@@ -254,7 +263,7 @@ fn metric(form: Form) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::gpu::layout::{Allowed, Params, Wanted};
+    use crate::executor::gpu::layout::{Allowed, Block, Params, Wanted};
 
     fn layout(stored: Stored, n: usize) -> Layout {
         let allowed =
@@ -337,6 +346,21 @@ mod tests {
             ("seed", std::mem::offset_of!(Params, seed)),
             ("rows", std::mem::offset_of!(Params, rows)),
         ];
+        let block = parsed(&source(Kernel::BlockPairs, Form::L2, Stored::F32, &layout(Stored::F32, 100)));
+        let block =
+            block.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Block")).expect("the shaders have Block").1;
+        let naga::TypeInner::Struct { members: fields, span: block_span } = &block.inner else { panic!("a struct") };
+        let offsets: Vec<usize> = fields.iter().map(|m| m.offset as usize).collect();
+        let host_block = [
+            std::mem::offset_of!(Block, x_start),
+            std::mem::offset_of!(Block, x_count),
+            std::mem::offset_of!(Block, y_start),
+            std::mem::offset_of!(Block, y_count),
+            std::mem::offset_of!(Block, pairs),
+            std::mem::offset_of!(Block, symmetric),
+            std::mem::offset_of!(Block, padding),
+        ];
+        assert_eq!((offsets.as_slice(), *block_span as usize), (&host_block[..], size_of::<Block>()));
         let shader: Vec<(&str, usize)> =
             members.iter().map(|m| (m.name.as_deref().unwrap_or_default(), m.offset as usize)).collect();
         assert_eq!(shader, host);

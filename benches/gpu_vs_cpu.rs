@@ -1,0 +1,31 @@
+//! The same builds on the CPU and on every GPU: `cargo bench --bench gpu_vs_cpu`. Software adapters are left out unless
+//! `NNDESCENT_BENCH_SOFTWARE` is set; `nndescent bench` has phases, rates and recall.
+
+mod data;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use data::{DIM, N, data};
+use nndescent::gpu::adapters;
+use nndescent::{Algorithm, Device, GpuSelector, Metric, NnDescent, Points};
+
+fn gpu_vs_cpu(c: &mut Criterion) {
+    let data = data();
+    let points = Points::dense(&data, N, DIM).expect("finite values");
+    let software = std::env::var_os("NNDESCENT_BENCH_SOFTWARE").is_some();
+    let gpus = adapters().into_iter().filter(|a| software || a.kind != "software");
+    let gpus = gpus.map(|a| (a.name.clone(), Device::Gpu(GpuSelector::Index(a.index))));
+    let devices: Vec<(String, Device)> = std::iter::once(("cpu".into(), Device::Cpu)).chain(gpus).collect();
+    let mut group = c.benchmark_group(format!("{N} x {DIM}"));
+    group.throughput(Throughput::Elements(N as u64)).sample_size(10);
+    for (name, device) in &devices {
+        for (what, algorithm) in [("nndescent", Algorithm::NnDescent), ("exact", Algorithm::Exact)] {
+            let builder =
+                NnDescent::new(Metric::Euclidean).algorithm(algorithm).device(device.clone()).recall_sample(0);
+            group.bench_function(BenchmarkId::new(what, name), |b| b.iter(|| builder.graph(&points).expect("a graph")));
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, gpu_vs_cpu);
+criterion_main!(benches);

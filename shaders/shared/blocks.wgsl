@@ -1,0 +1,15 @@
+// Rows to be compared with columns: the leaves of a tree, each with itself, or a stretch of all rows with another.
+@group(0) @binding(4) var<storage, read> ids: array<u32>;
+struct Block {
+    // Places in `ids` of the rows and of the columns.
+    x_start: u32,
+    x_count: u32,
+    y_start: u32,
+    y_count: u32,
+    // Where the matrix of distances begins in `pairs`.
+    pairs: u32,
+    // 1 where columns are the rows: then every distance is computed once and written twice.
+    symmetric: u32,
+    padding: vec2<u32>,
+}
+@group(0) @binding(5) var<storage, read> blocks: array<Block>;
