@@ -547,7 +547,7 @@ fn damaged_files_are_errors() {
     assert!(message(&[&whole[..], &[0; 64]].concat()).contains("its header says"));
     // Any byte of any part: found when it is looked for; never a panic if it is not.
     let asked = points_of(&queries);
-    let unused = |at: usize| at < 64 && at >= 56;
+    let unused = |at: usize| (56..64).contains(&at);
     for at in (0..whole.len()).step_by(whole.len() / 500).chain(0..64).filter(|&at| !unused(at)) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x55;

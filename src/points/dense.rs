@@ -82,6 +82,14 @@ impl<'a> Dense<'a> {
         self.rows
     }
 
+    /// The values as bytes, if they are f32 and all whole numbers from 0 to 255, as pictures are.
+    pub(crate) fn whole_bytes(&self) -> Option<Vec<u8>> {
+        let Rows::F32(x) = self.rows else { return None };
+        let whole = |v: &f32| f32::from(*v as u8) == *v;
+        let all = x.par_chunks(1 << 16).all(|values| values.iter().all(whole));
+        all.then(|| x.par_iter().with_min_len(1 << 16).map(|v| *v as u8).collect())
+    }
+
     /// Bytes of one value.
     pub(crate) fn value_size(&self) -> usize {
         with_rows!(self.rows, x => size_of_val(&x[0]))

@@ -42,14 +42,6 @@ pub(crate) struct SearchQuery {
     fit: Fit,
 }
 
-/// The values as bytes, if they are f32 and all whole numbers from 0 to 255, as pictures are.
-fn whole_bytes(points: &Dense) -> Option<Vec<u8>> {
-    let Rows::F32(x) = points.rows() else { return None };
-    let whole = |v: &f32| (*v as u8) as f32 == *v;
-    let all = x.par_chunks(1 << 16).all(|values| values.iter().all(whole));
-    all.then(|| x.par_iter().with_min_len(1 << 16).map(|v| *v as u8).collect())
-}
-
 /// Largest mean relative error of a near neighbour's coded reduced distance with which reranking still finds them:
 /// docs/PERFORMANCE.md, "Quantization".
 const TOLERANCE: f64 = 0.03;
@@ -76,7 +68,7 @@ impl SearchRows {
         groups: impl Iterator<Item = &'g [u32]>,
     ) -> Self {
         let (form, dim, level, given) = (metric.form(), points.dim(), Level::detect(), points.type_name());
-        let bytes = if quantization == Quantization::None { None } else { whole_bytes(points) };
+        let bytes = if quantization == Quantization::None { None } else { points.whole_bytes() };
         let points = &bytes.as_ref().map_or(*points, |bytes| Dense::trusted(Rows::U8(bytes), points.n(), dim));
         let suits = byte_rows::suits(points, form);
         let exact_codes = suits && byte_rows::is_exact(points, form);
@@ -220,7 +212,7 @@ impl SearchRows {
     /// Adds rows of the type of these; what distances are multiplied with from now on, where codes had to be chosen anew.
     pub(crate) fn push(&mut self, points: &Dense) -> f32 {
         let before = self.unit();
-        let whole = if self.are_bytes() { whole_bytes(points) } else { None };
+        let whole = if self.are_bytes() { points.whole_bytes() } else { None };
         if self.given == f32::NAME && self.are_bytes() && whole.is_none() {
             self.widen();
         }

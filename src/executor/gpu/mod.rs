@@ -18,6 +18,8 @@ mod session;
 mod shaders;
 
 #[cfg(all(test, feature = "gpu"))]
+mod faults;
+#[cfg(all(test, feature = "gpu"))]
 mod twins;
 
 #[cfg(feature = "gpu")]

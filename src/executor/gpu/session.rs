@@ -133,7 +133,10 @@ impl<'p> GpuSession<'p> {
 
     /// A session with its data on the device, in this order, and empty rows.
     fn with_data(gpu: Gpu, points: &Points<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
-        let dense = points.as_dense();
+        // Whole numbers that fit a byte are read as bytes: the same distances from a quarter of the memory.
+        let bytes = if angular(plan.metric.form()) { None } else { points.as_dense().whole_bytes() };
+        let bytes = bytes.as_ref().map(|bytes| Dense::trusted(Rows::U8(bytes), points.n(), points.dim()));
+        let dense = bytes.as_ref().unwrap_or(points.as_dense());
         let stored = stored(dense, plan.metric.form());
         let layout = Layout::new(wanted(dense, plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
@@ -548,6 +551,10 @@ fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
     }
 }
 
+fn angular(form: Form) -> bool {
+    matches!(form, Form::Angular { .. })
+}
+
 /// How the points are kept on the device: as they are, and as f32 of length 1 for angular metrics.
 fn stored(points: &Dense, form: Form) -> Stored {
     match (form, points.rows()) {
@@ -561,7 +568,7 @@ fn stored(points: &Dense, form: Form) -> Stored {
 fn wanted(points: &Dense, plan: &Plan, stored: Stored) -> Wanted {
     let caps = caps(plan);
     // One column more for rows without length.
-    let columns = points.dim() + usize::from(matches!(plan.metric.form(), Form::Angular { .. }));
+    let columns = points.dim() + usize::from(angular(plan.metric.form()));
     Wanted {
         n: points.n(),
         quads: columns.div_ceil(4),

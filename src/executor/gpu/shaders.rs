@@ -213,6 +213,8 @@ pub(super) fn source(kernel: Kernel, form: Form, stored: Stored, layout: &Layout
         }
     };
     parts.iter().for_each(|part| text.push_str(part));
+    #[cfg(test)]
+    let text = super::faults::plant(text);
     text
 }
 

@@ -16,7 +16,7 @@ use crate::params::{Params, Plan};
 use crate::points::Points;
 use crate::rng::hash;
 
-fn gpu() -> Option<Gpu> {
+pub(super) fn gpu() -> Option<Gpu> {
     let Some(adapter) = adapter::enumerate().into_iter().next() else {
         assert!(
             std::env::var_os("NNDESCENT_REQUIRE_GPU").is_none(),
@@ -28,16 +28,16 @@ fn gpu() -> Option<Gpu> {
     Some(Gpu::open(&adapter).expect("the adapter opens"))
 }
 
-const N: usize = 700;
-const DIM: usize = 13;
+pub(super) const N: usize = 700;
+pub(super) const DIM: usize = 13;
 
 /// Whole numbers, whose distances are the same in any order of summation, in clusters; so many values that ties are rare.
-fn data() -> Vec<f32> {
+pub(super) fn data() -> Vec<f32> {
     let value = |i: usize| hash(1, 2, (i / DIM / 35) as u64, (i % DIM) as u64) % 800 + hash(3, 4, i as u64, 0) % 200;
     (0..N * DIM).map(|i| value(i) as f32).collect()
 }
 
-fn plan(n_trees: usize) -> Plan {
+pub(super) fn plan(n_trees: usize) -> Plan {
     let params = Params { n_neighbors: Some(9), n_trees: Some(n_trees), leaf_size: Some(40), ..Params::default() };
     let plan = Plan::new(Metric::SqEuclidean, &params, N).unwrap();
     // Rows of the CPU are longer where codes are rounded; these are whole numbers.
@@ -65,20 +65,28 @@ fn describe(row: &[u64]) -> Vec<(f32, u32)> {
 #[test]
 fn every_round_is_its_twins() {
     let Some(gpu) = gpu() else { return };
-    let data = data();
-    let points = Points::dense(&data, N, DIM).unwrap();
+    compare_rounds(gpu, &data()).unwrap();
+}
+
+/// What differs from the twin in a build with trees and four rounds.
+pub(super) fn compare_rounds(gpu: Gpu, data: &[f32]) -> Result<(), String> {
+    let said = |e: BuildError| e.to_string();
+    let same = |same: bool, what: String| if same { Ok(()) } else { Err(what) };
+    let points = Points::dense(data, N, DIM).unwrap();
     let plan = plan(3);
-    let mut ours = open(gpu, &points, &plan);
+    let mut ours = GpuSession::open(gpu, &points, &plan, None, &|_| Ok(())).map_err(said)?;
     let mut twin = CpuExecutor.open(&points, &plan, None, &|_| Ok(())).unwrap();
     // The twin's own order differs from the device's after trees are joined: compare as the points are numbered.
     let all: Vec<u32> = (0..N as u32).collect();
-    assert_eq!(ours.peek(&all).unwrap(), twin.peek(&all).unwrap());
+    same(ours.peek(&all).map_err(said)? == twin.peek(&all).unwrap(), "trees".into())?;
     for round in 0..4 {
-        let (a, b): (RoundStats, RoundStats) = (ours.round(&|_| Ok(())).unwrap(), twin.round(&|_| Ok(())).unwrap());
-        assert_eq!(a.distances, b.distances, "round {round}");
-        assert_eq!(ours.peek(&all).unwrap(), twin.peek(&all).unwrap(), "round {round}");
-        assert_eq!(a.updates == 0, b.updates == 0, "round {round}");
+        let (a, b): (RoundStats, RoundStats) =
+            (ours.round(&|_| Ok(())).map_err(said)?, twin.round(&|_| Ok(())).unwrap());
+        same(a.distances == b.distances, format!("round {round}: {} distances, not {}", a.distances, b.distances))?;
+        same(ours.peek(&all).map_err(said)? == twin.peek(&all).unwrap(), format!("round {round}"))?;
+        same((a.updates == 0) == (b.updates == 0), format!("round {round}: {} updates", a.updates))?;
     }
+    Ok(())
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! Tests that pass whatever kernels compute are worth nothing: here one fault after another is planted in the shaders, and the
+//! comparisons with the CPU must notice every one.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use super::session::GpuSession;
+use super::twins::{DIM, N, compare_rounds, data, gpu, plan};
+use crate::error::BuildError;
+use crate::exact;
+use crate::executor::Session;
+use crate::graph::order::id;
+use crate::metric::Metric;
+use crate::params::Plan;
+use crate::points::Points;
+
+thread_local! {
+    /// A text of the shaders, and what is to stand there instead.
+    static FAULT: RefCell<Option<(&'static str, &'static str)>> = const { RefCell::new(None) };
+    /// Shaders with the fault in them.
+    static PLANTED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The text with this thread's fault in it, where it has the place for it.
+pub(super) fn plant(text: String) -> String {
+    FAULT.with_borrow(|fault| match fault {
+        Some((right, wrong)) if text.contains(right) => {
+            PLANTED.set(PLANTED.get() + 1);
+            text.replacen(right, wrong, 1)
+        }
+        _ => text,
+    })
+}
+
+/// The metric to look with, the text, and the fault.
+const FAULTS: [(Metric, &str, &str); 28] = [
+    (Metric::SqEuclidean, "row < column {", "row + 1u < column {"),
+    (Metric::SqEuclidean, "first + i % DEPTH);", "first + i % (DEPTH - 1u));"),
+    (Metric::SqEuclidean, "column >= block.y_count", "column + 1u >= block.y_count"),
+    (
+        Metric::SqEuclidean,
+        "if other != row {\n                offer(pairs",
+        "if other < row {\n                offer(pairs",
+    ),
+    (Metric::SqEuclidean, "pairs[distances + column]", "pairs[distances + (column ^ 1u)]"),
+    (
+        Metric::SqEuclidean,
+        "if other != row {\n                offer(distance_between",
+        "if other < row {\n                offer(distance_between",
+    ),
+    (Metric::SqEuclidean, "step < params.n && other != row", "step < params.n && other < row"),
+    (Metric::SqEuclidean, "looked_at >= params.n", "looked_at >= 8u"),
+    (
+        Metric::SqEuclidean,
+        "row_ids[row * WIDTH + r];\n        if id != NOBODY {\n            atomicAdd(&counts[id >> 1u], 1u);",
+        "row_ids[row * WIDTH + r];\n        if id != NOBODY {\n            atomicMax(&counts[id >> 1u], 1u);",
+    ),
+    (Metric::SqEuclidean, "row << 1u | (id & 1u)", "row << 1u | 1u"),
+    (Metric::SqEuclidean, "!is_held(id)", "true"),
+    (Metric::SqEuclidean, "id & ~1u", "id"),
+    (Metric::SqEuclidean, "select(fresh, 0u,", "select(0u, 0u,"),
+    (Metric::SqEuclidean, "distance_between(row, waiting[w])", "distance_between(row, waiting[w] ^ 1u)"),
+    (Metric::SqEuclidean, "header & 0xffffu, m < fresh", "header & 0xffffu, m > fresh"),
+    (Metric::SqEuclidean, "d == e && id < other", "d == e"),
+    (Metric::SqEuclidean, "&& !is_kept(id)", ""),
+    (Metric::SqEuclidean, "= kept_ids[r];\n    }\n}", "= kept_ids[r] & ~1u;\n    }\n}"),
+    (Metric::SqEuclidean, "acc = step(acc, load(x, q + 3u), load(y, q + 3u));", ""),
+    (Metric::SqEuclidean, "fma(d, d, acc.sum)", "fma(d, abs(d) + 1.0, acc.sum)"),
+    (Metric::Cosine, "0.5 * dot(acc.sum", "0.6 * dot(acc.sum"),
+    (Metric::InnerProduct, "fma(x, y, acc.sum)", "fma(x, abs(y) + 1.0, acc.sum)"),
+    (Metric::Manhattan, "abs(x - y)", "max(x - y, vec4<f32>())"),
+    (Metric::Chebyshev, "abs(x - y)", "max(x - y, vec4<f32>())"),
+    (Metric::Minkowski { p: 3.0 }, "vec4<f32>(POWER)", "vec4<f32>(POWER + 0.5)"),
+    (Metric::Hamming, "x != y", "x > y"),
+    (Metric::Canberra, "abs(x) + abs(y)", "abs(x) + abs(y) + 1.0"),
+    (Metric::BrayCurtis, "abs(x + y)", "abs(x)"),
+];
+
+#[test]
+fn every_planted_fault_is_noticed() {
+    if gpu().is_none() {
+        return;
+    }
+    let metrics: Vec<Metric> = FAULTS.iter().map(|fault| fault.0).collect();
+    for (at, metric) in metrics.iter().enumerate().filter(|(at, metric)| !metrics[..*at].contains(metric)) {
+        assert_eq!(compare(*metric), Ok(()), "without a fault ({at})");
+    }
+    for (metric, right, wrong) in FAULTS {
+        FAULT.set(Some((right, wrong)));
+        PLANTED.set(0);
+        let noticed = compare(metric);
+        FAULT.set(None);
+        assert!(PLANTED.get() > 0, "{metric}: `{right}` is nowhere");
+        assert!(noticed.is_err(), "{metric}: `{wrong}` instead of `{right}` was not noticed");
+    }
+}
+
+/// Every kernel against the CPU.
+fn compare(metric: Metric) -> Result<(), String> {
+    let data = data();
+    let points = Points::dense(&data, N, DIM).unwrap();
+    let plan = Plan { metric, ..plan(0) };
+    compare_exact(&points, &plan)?;
+    if metric != Metric::SqEuclidean {
+        return Ok(());
+    }
+    compare_rounds(gpu().expect("there was one"), &data)?;
+    // Many distances are the same.
+    let tied: Vec<f32> = data.iter().map(|v| (v / 150.0).floor()).collect();
+    compare_exact(&Points::dense(&tied, N, DIM).unwrap(), &plan)?;
+    compare_warm_start(&points, &plan)?;
+    complete_rows(&points, &plan)
+}
+
+fn said(error: BuildError) -> String {
+    error.to_string()
+}
+
+fn compare_exact(points: &Points, plan: &Plan) -> Result<(), String> {
+    let gpu = gpu().expect("there was one");
+    let (found, _) = GpuSession::exact(gpu, points, plan, &|_| Ok(())).map_err(said)?;
+    let truth = exact::graph(points, plan.metric, plan.n_neighbors, false).unwrap();
+    let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
+    match found.distances().iter().zip(truth.distances()).position(apart) {
+        Some(at) => Err(format!("exact search: {} instead of {}", found.distances()[at], truth.distances()[at])),
+        None => Ok(()),
+    }
+}
+
+/// Rows taken over from a graph are those of the graph.
+fn compare_warm_start(points: &Points, plan: &Plan) -> Result<(), String> {
+    let truth = exact::graph(points, plan.metric, plan.n_neighbors, false).unwrap();
+    let gpu = gpu().expect("there was one");
+    let session = GpuSession::open(gpu, points, plan, Some(&truth), &|_| Ok(())).map_err(said)?;
+    let all: Vec<u32> = (0..N as u32).collect();
+    let found = session.peek(&all).map_err(said)?;
+    if found == truth { Ok(()) } else { Err("rows taken over".into()) }
+}
+
+/// Random rows are full of distinct others.
+fn complete_rows(points: &Points, plan: &Plan) -> Result<(), String> {
+    let gpu = gpu().expect("there was one");
+    let session = GpuSession::open(gpu, points, plan, None, &|_| Ok(())).map_err(said)?;
+    let rows = session.read_rows().map_err(|e| e.to_string())?;
+    let complete = |row: usize| {
+        let ids: BTreeSet<u32> = rows.row(row).iter().map(|&slot| id(slot)).collect();
+        ids.len() == plan.width && !ids.contains(&(row as u32)) && ids.iter().all(|&id| (id as usize) < N)
+    };
+    (0..N).find(|&row| !complete(row)).map_or(Ok(()), |row| Err(format!("row {row}: {:?}", rows.row(row))))
+}
