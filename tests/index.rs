@@ -176,10 +176,25 @@ fn every_point_is_found() {
         let hits = index.query(&points, 1).epsilon(0.1).run().unwrap();
         let lost = hits.distances.iter().filter(|d| **d > 0.0).count();
         assert!(lost <= 3, "{quantization}: {lost} points are not their own nearest");
-        // As many as there are, in every answer.
-        let all = index.query(&points_of(&data[..DIM]), index.n()).run().unwrap();
-        assert_eq!(all.neighbors(0).iter().collect::<BTreeSet<_>>().len(), index.n());
+        // As many as there are, in every answer, wherever the search begins: and by the graph, not by comparing with all.
+        for from in [0, 500, 1100, 1300] {
+            let all = index.query(&points_of(&data[from * DIM..][..DIM]), index.n()).run().unwrap();
+            assert_eq!(all.neighbors(0).iter().collect::<BTreeSet<_>>().len(), index.n());
+            assert!(all.stats[0].distances < index.n() as u64 + 300, "{quantization}: {:?}", all.stats[0]);
+        }
     }
+}
+
+/// Parts that no neighbour leads out of: the right one is found among them.
+#[test]
+fn many_far_clusters_are_told_apart() {
+    let clusters = 150;
+    let all = patches(150 * 70, DIM, clusters, 23);
+    let (data, queries) = all.split_at(150 * 68 * DIM);
+    let truth = exact::query(&points_of(data), &points_of(queries), Metric::Euclidean, 10).unwrap();
+    let index = index_of(data, Metric::Euclidean);
+    let hits = index.query(&points_of(queries), 10).epsilon(0.2).run().unwrap();
+    assert!(recall(&hits, &truth) > 0.94, "{}", recall(&hits, &truth));
 }
 
 #[test]
@@ -345,6 +360,28 @@ fn tuning_reaches_its_target_at_the_least_cost() {
 }
 
 #[test]
+fn tuning_leaves_codes_that_do_not_serve() {
+    // One point far off takes all the codes but a few.
+    let (mut data, _) = base_and_queries(2000, 0, 22);
+    data.extend([3e4; DIM]);
+    let points = points_of(&data);
+    let graph = exact::graph(&points, Metric::Euclidean, 30, false).unwrap();
+    let coded = |quantization| {
+        let mut index = Prepare::new().quantization(quantization).index(&points, Metric::Euclidean, &graph).unwrap();
+        let tuning = index.tune(0.95, 10, 200).unwrap();
+        assert!(tuning.reached, "{tuning:?}");
+        let file = tempfile::Builder::new().suffix(".nnd").tempfile().unwrap();
+        index.save(file.path()).unwrap();
+        let opened = Index::open(file.path()).unwrap();
+        let answers = |index: &Index| index.query(&points, 5).run().unwrap();
+        assert_eq!(answers(&index), answers(&opened), "what was tuned is remembered");
+        tuning.quantized
+    };
+    assert!(!coded(Quantization::U8));
+    assert!(coded(Quantization::F16), "halves serve, and are half as many bytes");
+}
+
+#[test]
 fn a_fifth_changed_is_as_good_as_a_rebuild() {
     let (data, queries) = base_and_queries(5000, 300, 16);
     for (metric, quantization) in [
@@ -478,6 +515,11 @@ fn bad_input_is_named() {
     let graph = exact::graph(&points_of(&data), Metric::Manhattan, 5, false).unwrap();
     let error = error.index(&points_of(&data), Metric::Manhattan, &graph).unwrap_err();
     assert!(matches!(error, IndexError::Quantization { .. }), "{error}");
+    let huge: Vec<f32> = data.iter().map(|v| v * 1e6).collect();
+    let graph = exact::graph(&points_of(&huge), Metric::Euclidean, 5, false).unwrap();
+    let halves = Prepare::new().quantization(Quantization::F16);
+    let error = halves.index(&points_of(&huge), Metric::Euclidean, &graph).unwrap_err();
+    assert!(error.to_string().contains("beyond 65504"), "{error}");
     assert!(index.tune(1.0, 10, 100).is_err() && index.tune(0.9, 0, 100).is_err() && index.tune(0.9, 10, 0).is_err());
 }
 

@@ -7,6 +7,7 @@ use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, is_new, joined};
 use crate::metric::simd::prefetch;
 
 use super::adjacency::Adjacency;
+use super::entries::Entries;
 use super::rows::{SearchQuery, SearchRows};
 use super::visited::Visited;
 
@@ -23,8 +24,20 @@ pub struct QueryStats {
 /// Entries that a search begins with.
 const STARTS: usize = 8;
 
-/// The entries nearest to a query, ascending; [`EMPTY`] where there are fewer.
-pub(crate) type Starts = [Neighbor; STARTS];
+/// Groups of entries that are looked at: all, if there are few.
+const GROUPS: usize = 6;
+const ALL_GROUPS: usize = 16;
+/// A search for more begins with all entries: what is wanted may lie in many parts of the data.
+const MUCH: usize = 64;
+
+/// The entries nearest to a query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Starts {
+    /// Ascending; [`EMPTY`] where there are fewer.
+    pub rows: [Neighbor; STARTS],
+    /// Distances that were evaluated to find them.
+    pub evaluated: u32,
+}
 
 /// Room for one search after another.
 #[derive(Default)]
@@ -46,7 +59,7 @@ pub(crate) struct Scratch {
 pub(crate) struct Field<'a> {
     pub rows: &'a SearchRows,
     pub graph: &'a Adjacency,
-    pub entries: &'a [u32],
+    pub entries: &'a Entries,
     /// d₀.
     pub nearest: f32,
 }
@@ -63,45 +76,80 @@ pub(crate) struct Reach<'a> {
     pub radius: f32,
     /// Rows that may be found; all rows lead on.
     pub allowed: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
+    /// Whether what is wanted may lie anywhere, rather than where the query is: then the search begins with all entries.
+    pub everywhere: bool,
     /// A row that the search must not pass through.
     pub blocked: Option<u32>,
 }
 
 impl Default for Reach<'_> {
     fn default() -> Self {
-        Self { k: 1, width: 1, epsilon: 0.0, radius: f32::NEG_INFINITY, allowed: None, blocked: None }
+        Self {
+            k: 1,
+            width: 1,
+            epsilon: 0.0,
+            radius: f32::NEG_INFINITY,
+            allowed: None,
+            everywhere: false,
+            blocked: None,
+        }
     }
 }
 
 impl Field<'_> {
-    /// The entries nearest to the query in `scratch`, ascending: where to begin.
+    /// The entries nearest to the query in `scratch`, ascending, among the nearest groups: where to begin.
     pub(crate) fn starts(&self, scratch: &mut Scratch) -> Starts {
-        let Scratch { query, distances, pool, stats, .. } = scratch;
-        self.rows.to_many(query, self.entries, distances);
-        stats.distances += self.entries.len() as u64;
+        let Scratch { query, ids, distances, pool, near, stats, .. } = scratch;
+        ids.clear();
+        ids.extend((0..self.entries.n_groups()).map(|g| self.entries.group(g).first().copied().unwrap_or_default()));
+        self.rows.to_many(query, ids, distances);
+        let mut evaluated = ids.len();
+        // Groups by their centers' distances.
+        near.clear();
+        near.extend(distances.iter().zip(0..).map(|(&d, g)| fresh(d, g)));
         pool.clear();
-        pool.extend(self.entries.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
-        let mut starts = [EMPTY; STARTS];
-        let few = STARTS.min(pool.len());
-        if few < pool.len() {
-            pool.select_nth_unstable(few);
+        pool.extend(ids.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
+        let few = if near.len() <= ALL_GROUPS { near.len() } else { GROUPS };
+        near.select_nth_unstable(few - 1);
+        for &group in &near[..few] {
+            let others = self.entries.group(id(group) as usize).get(1..).unwrap_or_default();
+            self.rows.to_many(query, others, distances);
+            evaluated += others.len();
+            pool.extend(others.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
         }
-        starts[..few].copy_from_slice(&pool[..few]);
-        starts.sort_unstable();
-        starts
+        let mut rows = [EMPTY; STARTS];
+        let few = STARTS.min(pool.len());
+        pool.select_nth_unstable(few - 1);
+        rows[..few].copy_from_slice(&pool[..few]);
+        rows.sort_unstable();
+        stats.distances += evaluated as u64;
+        Starts { rows, evaluated: evaluated as u32 }
+    }
+
+    /// The rows that a search begins with, marked: the starts, or all entries where much is wanted.
+    fn begin(&self, starts: &Starts, reach: &Reach, scratch: &mut Scratch) {
+        let Scratch { query, visited, ids, distances, near, stats, .. } = scratch;
+        visited.mark(reach.blocked.as_slice(), ids);
+        near.clear();
+        if reach.k <= MUCH && !reach.everywhere {
+            visited.mark(&starts.rows.map(id), ids);
+            near.extend(starts.rows.iter().filter(|&&start| ids.contains(&id(start))));
+            return;
+        }
+        visited.mark(&self.entries.rows, ids);
+        self.rows.to_many(query, ids, distances);
+        stats.distances += ids.len() as u64;
+        near.extend(ids.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
     }
 
     /// Rows found for the query in `scratch`, ascending by the traversal's distance: at least `reach.width` if there are as many.
     pub(crate) fn search<'s>(&self, starts: &Starts, reach: Reach, scratch: &'s mut Scratch) -> &'s [Neighbor] {
+        scratch.visited.reset(self.graph.n());
+        self.begin(starts, &reach, scratch);
         let Scratch { query, visited, ids, distances, near, pool, allowed, stats } = scratch;
-        visited.reset(self.graph.n());
-        visited.mark(reach.blocked.as_slice(), ids);
-        let first: [u32; STARTS] = starts.map(id);
-        visited.mark(&first, ids);
-        near.clear();
-        near.extend(starts.iter().filter(|&&start| ids.contains(&id(start))));
         pool.clear();
         allowed.clear();
+        let least = self.rows.in_unit_of(self.nearest, query);
         let mut bound = f32::INFINITY;
         let mut cursor = 0;
         loop {
@@ -126,7 +174,7 @@ impl Field<'_> {
                 };
                 if let Some(&last) = best.get(reach.k - 1) {
                     let d = distance(last).max(reach.radius);
-                    bound = d + reach.epsilon * (d - self.nearest);
+                    bound = d + reach.epsilon * (d - least);
                 }
             }
             // What lies beyond the bound is neither expanded nor a result.

@@ -12,13 +12,13 @@ use rayon::prelude::*;
 use crate::graph::UNKNOWN;
 use crate::graph::order::{Neighbor, fresh, id};
 use crate::points::{Dense, MAX_POINTS, Points, PointsError};
-use crate::rng::{below, hash};
 use crate::space::recompute::Query;
 
 use super::beam::{Reach, Scratch};
 use super::diversify::{Diversify, Room};
+use super::entries::Entries;
 use super::options::SLACK;
-use super::{ENTRIES, Index, IndexError};
+use super::{Index, IndexError};
 
 /// Rows added between two looks at the graph: those of one batch are compared with each other one by one.
 const BATCH: usize = 512;
@@ -109,6 +109,9 @@ impl Index {
             }
             self.link(first..self.order.len() as u32)?;
         }
+        if self.entries.are_few_for(self.graph.n()) {
+            self.entries = Entries::choose(&self.rows, self.graph.n());
+        }
         self.connect();
         Ok(())
     }
@@ -185,22 +188,12 @@ impl Index {
         self.graph = super::Adjacency::of_lists(lists.iter().map(|list| &list[..])).ok_or(too_many)?;
         self.rows.select(&kept);
         self.order = kept.iter().map(|&row| self.order[row as usize]).collect::<Vec<u32>>().into();
-        self.entries = spread(kept.len()).into();
+        self.entries = Entries::choose(&self.rows, kept.len());
         self.removed = Vec::new().into();
         self.n_removed = 0;
         self.connect();
         Ok(())
     }
-}
-
-/// One row from each of as many equal ranges as there are entries: rows lie in an order of neighbourhoods, so these are spread.
-pub(super) fn spread(n: usize) -> Vec<u32> {
-    let count = ENTRIES.min(n);
-    let entry = |s: usize| {
-        let (from, to) = (s * n / count, (s + 1) * n / count);
-        (from + below(hash(0, 0xe47, s as u64, 0), to - from)) as u32
-    };
-    (0..count).map(entry).collect()
 }
 
 /// Room for finding one row's neighbours after another's.

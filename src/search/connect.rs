@@ -9,10 +9,15 @@ use super::beam::{Reach, Scratch};
 const FOUND: usize = 8;
 
 impl Index {
-    /// Gives every row that cannot be reached from the entries an edge from one that can, near it.
+    /// Links the entries in a ring, for a search begins with the nearest few alone; then gives every row that cannot be reached
+    /// from them an edge from one that can, near it.
     pub(super) fn connect(&mut self) {
+        let entries = self.entries.rows.to_vec();
+        for (&from, &to) in entries.iter().zip(entries.iter().cycle().skip(1)).filter(|(from, to)| from != to) {
+            self.lead(from, to);
+        }
         let mut reached = vec![false; self.graph.n()];
-        self.reach(&self.entries, &mut reached);
+        self.reach(&entries, &mut reached);
         let mut scratch = Scratch::default();
         let mut values = vec![0.0; self.dim()];
         for row in 0..self.graph.n() as u32 {
@@ -31,11 +36,18 @@ impl Index {
             .map(|&f| id(f));
             let from = found.min_by_key(|&f| self.graph.neighbors(f).len());
             if let Some(from) = from {
-                let mut list = self.graph.neighbors(from).to_vec();
-                list.push(row);
-                self.graph.set(from, &list);
+                self.lead(from, row);
             }
             self.reach(&[row], &mut reached);
+        }
+    }
+
+    /// Adds an edge, unless it is there.
+    fn lead(&mut self, from: u32, to: u32) {
+        let mut list = self.graph.neighbors(from).to_vec();
+        if !list.contains(&to) {
+            list.push(to);
+            self.graph.set(from, &list);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::section::Section;
 use crate::space::byte_rows::{self, Coding};
 
 use super::adjacency::{Adjacency, Span};
+use super::entries::Entries;
 use super::rows::{SearchRows, Traversal};
 use super::stored::{Stored, Values, with_values};
 use super::{Index, IndexMemory};
@@ -28,8 +29,9 @@ const CODES: Kind = Kind(8, "the points' codes");
 const STATS: Kind = Kind(9, "the sums of codes");
 const HALVES: Kind = Kind(10, "the points in f16");
 const HALF_DIRECTIONS: Kind = Kind(11, "the lengths of points in f16");
-const ALL: [Kind; 11] =
-    [ORDER, ENTRIES, REMOVED, SPANS, EDGES, VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS];
+const GROUPS: Kind = Kind(12, "the groups of entries");
+const ALL: [Kind; 12] =
+    [ORDER, ENTRIES, REMOVED, SPANS, EDGES, VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS, GROUPS];
 
 impl Index {
     /// Writes the index to a file: to a temporary one beside it, then renamed, so that `path` holds a whole index or what it
@@ -41,7 +43,8 @@ impl Index {
         let (spans, edges) = self.graph.compact();
         let mut sections: Vec<(Kind, &[u8])> = vec![
             (ORDER, bytes(&self.order)),
-            (ENTRIES, bytes(&self.entries)),
+            (ENTRIES, bytes(&self.entries.rows)),
+            (GROUPS, bytes(&self.entries.starts)),
             (REMOVED, bytes(&self.removed)),
             (SPANS, bytes(&spans)),
             (EDGES, bytes(&edges)),
@@ -115,6 +118,7 @@ impl Index {
         put("nearest", &self.nearest);
         put("end_id", &self.end_id);
         put("epsilon", &self.tuned.unwrap_or(-1.0));
+        put("by_values", &u8::from(self.rows.by_values));
         put("given", &self.rows.given);
         put("values", &self.rows.stored.as_ref().map_or("none", |stored| stored.dense().type_name()));
         match &self.rows.traversal {
@@ -141,7 +145,7 @@ impl Index {
             rows,
             graph: Adjacency { spans: of_length(file, SPANS, n)?, ids: any_length(file, EDGES)? },
             order: of_length(file, ORDER, n)?,
-            entries: any_length(file, ENTRIES)?,
+            entries: Entries { rows: any_length(file, ENTRIES)?, starts: any_length(file, GROUPS)? },
             nearest: file.meta("nearest")?,
             max_degree: file.meta("max_degree")?,
             n_removed: 0,
@@ -149,11 +153,12 @@ impl Index {
             end_id: file.meta("end_id")?,
             tuned: Some(file.meta::<f32>("epsilon")?).filter(|e| *e >= 0.0),
         };
-        if let Some(entry) = index.entries.iter().find(|&&entry| entry as usize >= n) {
+        if let Some(entry) = index.entries.rows.iter().find(|&&entry| entry as usize >= n) {
             return Err(file.inconsistent(format!("an entry at row {entry} of {n}")));
         }
-        if n == 0 || index.entries.is_empty() {
-            return Err(file.inconsistent(format!("{n} rows and {} entries", index.entries.len())));
+        let (entries, groups) = (index.entries.rows.len(), index.entries.starts.len());
+        if n == 0 || entries == 0 || groups < 2 {
+            return Err(file.inconsistent(format!("{n} rows, {entries} entries, {groups} starts of groups")));
         }
         let n_removed = index.removed.iter().map(|word| word.count_ones() as usize).sum();
         if n_removed > n || index.removed.len() > n.div_ceil(64) {
@@ -189,7 +194,7 @@ impl Index {
         }
         add(size_of_val(&self.graph.spans[..]), self.graph.spans.is_mapped(), false);
         add(size_of_val(&self.graph.ids[..]), self.graph.ids.is_mapped(), false);
-        for section in [&self.order, &self.entries] {
+        for section in [&self.order, &self.entries.rows, &self.entries.starts] {
             add(size_of_val(&section[..]), section.is_mapped(), false);
         }
         add(size_of_val(&self.removed[..]), self.removed.is_mapped(), false);
@@ -243,7 +248,8 @@ fn rows_of(file: &Opened, metric: Metric, n: usize) -> Result<SearchRows, FileEr
     let given: String = file.meta("given")?;
     let given = TYPES.into_iter().find(|name| *name == given);
     let given = given.ok_or_else(|| file.inconsistent("points of an unknown type"))?;
-    Ok(SearchRows { metric, dim, given, stored, traversal })
+    let by_values = file.meta::<u8>("by_values")? != 0;
+    Ok(SearchRows { metric, dim, given, stored, traversal, by_values })
 }
 
 fn stored_of(

@@ -5,6 +5,7 @@ mod beam;
 mod change;
 mod connect;
 mod diversify;
+mod entries;
 mod error;
 mod file;
 mod filter;
@@ -33,6 +34,7 @@ use crate::section::Section;
 
 use adjacency::Adjacency;
 use beam::Field;
+use entries::Entries;
 use options::PreparePlan;
 use rows::{SearchRows, Traversal};
 
@@ -44,8 +46,7 @@ pub struct Index {
     graph: Adjacency,
     /// The point that each row is.
     order: Section<u32>,
-    /// Rows that every search begins with.
-    entries: Section<u32>,
+    entries: Entries,
     /// The smallest reduced distance between neighbours, in the traversal's unit.
     nearest: f32,
     /// A bit for every row that was removed; as many words as there are such rows to be told.
@@ -76,19 +77,17 @@ pub struct IndexMemory {
 /// PyNNDescent's.
 const EPSILON: f32 = 0.1;
 
-/// Rows that every search begins with: docs/PERFORMANCE.md, "Entries".
-const ENTRIES: usize = 64;
-
 impl Index {
     fn prepare(points: &Points, metric: Metric, graph: &KnnGraph, plan: &PreparePlan) -> Result<Self, IndexError> {
         let points = points.as_dense();
         let too_many = IndexError::TooManyEdges { n: points.n(), max_degree: plan.max_degree };
         let prepared = prepare::prepare(points, metric, graph, plan).ok_or(too_many)?;
+        let entries = Entries::choose(&prepared.rows, points.n());
         let mut index = Self {
             rows: prepared.rows,
             graph: prepared.graph,
             order: prepared.order.into(),
-            entries: change::spread(points.n()).into(),
+            entries,
             nearest: prepared.nearest,
             removed: Vec::new().into(),
             n_removed: 0,

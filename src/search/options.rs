@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use half::f16;
+use rayon::prelude::*;
+
 use crate::error::BuildError;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::params::ParseChoiceError;
-use crate::points::Points;
+use crate::points::{Points, Rows};
 
 use super::{Index, IndexError};
 
@@ -166,6 +169,13 @@ impl Prepare {
         let suits = crate::space::byte_rows::suits(points.as_dense(), metric.form());
         if self.quantization == Quantization::U8 && !suits {
             return Err(IndexError::Quantization { metric: metric.to_string(), dim: points.dim() });
+        }
+        if self.quantization == Quantization::F16
+            && let Rows::F32(values) = points.as_dense().rows()
+            && let Some(largest) = values.par_iter().copied().reduce_with(|a, b| if a.abs() > b.abs() { a } else { b })
+            && largest.abs() > f32::from(f16::MAX)
+        {
+            return Err(out_of_range("quantization", largest, "none, u8 or auto where values are beyond 65504"));
         }
         let max_degree = ((k as f32 * self.pruning_degree_multiplier).round() as usize).max(2);
         if let DiversifyMethod::DegreeAware { aggressiveness } = self.method

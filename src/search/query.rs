@@ -254,7 +254,7 @@ impl<'a> QueryBuilder<'a> {
             (Some(searcher.starts()), i)
         };
         let mut order: Vec<_> = (0..count).into_par_iter().with_min_len(16).map_init(room, starts).collect();
-        order.sort_unstable_by_key(|(starts, i)| (starts.map(|s| id(s[0])), *i));
+        order.sort_unstable_by_key(|(starts, i)| (starts.map(|s| id(s.rows[0])), *i));
         order
     }
 

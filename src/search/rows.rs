@@ -30,6 +30,8 @@ pub(crate) struct SearchRows {
     /// The values; none where the codes are the values.
     pub stored: Option<Stored>,
     pub traversal: Traversal,
+    /// Whether searches find their way by the values although there is a compressed copy: what tuning may find cheaper.
+    pub by_values: bool,
 }
 
 /// A query, in every form that it is compared in.
@@ -89,7 +91,14 @@ impl SearchRows {
             Quantization::None | Quantization::F16 => false,
         };
         if wanted && exact_codes {
-            return Self { metric, dim, given, stored: None, traversal: Traversal::Codes(codes(points)) };
+            return Self {
+                metric,
+                dim,
+                given,
+                stored: None,
+                traversal: Traversal::Codes(codes(points)),
+                by_values: false,
+            };
         }
         let stored = Stored::of_points(points, metric, order);
         let traversal = if wanted {
@@ -99,7 +108,7 @@ impl SearchRows {
         } else {
             Traversal::Values
         };
-        Self { metric, dim, given, stored: Some(stored), traversal }
+        Self { metric, dim, given, stored: Some(stored), traversal, by_values: false }
     }
 
     /// A reduced distance in the unit of the traversal, with room for its rounding.
@@ -107,7 +116,7 @@ impl SearchRows {
         let room = TOLERANCE as f32 * reduced.abs();
         match &self.traversal {
             Traversal::Codes(codes) if query.fit != Fit::Outside => codes.unit() * (reduced + room),
-            Traversal::Halves(_) => reduced + room,
+            Traversal::Halves(_) if query.fit != Fit::Outside => reduced + room,
             _ => reduced,
         }
     }
@@ -116,7 +125,7 @@ impl SearchRows {
     pub(crate) fn is_lossy(&self, query: &SearchQuery) -> bool {
         match &self.traversal {
             Traversal::Values => false,
-            Traversal::Halves(_) => true,
+            Traversal::Halves(_) => query.fit != Fit::Outside,
             Traversal::Codes(_) => query.fit == Fit::Rounded || self.stored.is_some() && query.fit == Fit::Exact,
         }
     }
@@ -142,6 +151,9 @@ impl SearchRows {
             Traversal::Codes(codes) => codes.encode(values, &mut query.coded),
             _ => Fit::Rounded,
         };
+        if self.by_values && self.stored.is_some() {
+            query.fit = Fit::Outside;
+        }
         query.exact_is_set = false;
         if !matches!(&self.traversal, Traversal::Codes(_)) || query.fit == Fit::Outside {
             self.set_exact(query);
@@ -168,7 +180,9 @@ impl SearchRows {
                 out.resize(others.len(), 0.0);
                 codes.query_to_many(&query.coded, others, out);
             }
-            Traversal::Halves(halves) => halves.compare(self.metric).reduced_from(&query.exact, others, out),
+            Traversal::Halves(halves) if query.fit != Fit::Outside => {
+                halves.compare(self.metric).reduced_from(&query.exact, others, out);
+            }
             _ => self.reduced(query, others, out),
         }
     }
@@ -233,6 +247,29 @@ impl SearchRows {
             }
         }
         self.unit() / before
+    }
+
+    /// A distance of the traversal in the unit that `query` is compared in.
+    pub(crate) fn in_unit_of(&self, distance: f32, query: &SearchQuery) -> f32 {
+        if query.fit == Fit::Outside { distance / self.unit() } else { distance }
+    }
+
+    /// Bytes that a search reads of a row.
+    pub(crate) fn bytes_of_row(&self) -> usize {
+        let of = |stored: &Stored| stored.dim * stored.dense().value_size();
+        match (&self.traversal, &self.stored) {
+            (Traversal::Codes(_), Some(stored)) if self.by_values => of(stored),
+            (Traversal::Codes(_), _) => byte_rows::chunks_of_row(self.dim) * 64,
+            (Traversal::Halves(halves), None) => of(halves),
+            (Traversal::Halves(halves), Some(stored)) => of(if self.by_values { stored } else { halves }),
+            (Traversal::Values, Some(stored)) => of(stored),
+            (Traversal::Values, None) => unreachable!("values are kept where nothing stands for them"),
+        }
+    }
+
+    /// Whether searches could find their way by the values or by a copy.
+    pub(crate) fn has_a_choice(&self) -> bool {
+        self.stored.is_some() && !matches!(self.traversal, Traversal::Values)
     }
 
     /// Whether values are kept as bytes.

@@ -110,7 +110,7 @@ impl Searcher<'_> {
     /// Says where the search begins, as [`Searcher::starts`] found for the same query, and what that cost.
     pub(super) fn begin_at(&mut self, starts: Starts) {
         self.starts = Some(starts);
-        self.scratch.stats.distances += self.index.entries.len() as u64;
+        self.scratch.stats.distances += u64::from(starts.evaluated);
     }
 
     /// What was found last.
@@ -147,6 +147,7 @@ impl Searcher<'_> {
             k,
             width: if index.rows.is_lossy(&self.scratch.query) { width(k) } else { k },
             epsilon: wanted.epsilon,
+            everywhere: matches!(wanted.allowed, Allowed::Many { .. }),
             blocked: wanted.except.filter(|_| wanted.held_out),
             allowed: if all { None } else { Some(&allowed) },
             ..Reach::default()
@@ -168,6 +169,10 @@ impl Searcher<'_> {
         let point = |(&row, &d): (&u32, &f32)| (metric.to_true(d, dim), index.order[row as usize]);
         self.found.clear();
         self.found.extend(self.rows.iter().zip(&self.distances).map(point));
+        self.sort_found();
+    }
+
+    fn sort_found(&mut self) {
         self.found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     }
 
@@ -194,6 +199,8 @@ impl Searcher<'_> {
         let (metric, dim) = (index.metric(), index.dim());
         self.found.clear();
         self.found.extend(self.best.iter().map(|&f| (metric.to_true(distance(f), dim), id(f))));
+        // Distances that differ before may be the same after.
+        self.sort_found();
     }
 
     /// All points within the true distance `radius`, ascending.
@@ -206,7 +213,7 @@ impl Searcher<'_> {
             epsilon,
             radius: index.rows.in_traversal(index.metric().to_reduced(radius, index.dim()), &self.scratch.query),
             allowed: (index.n_removed > 0).then_some(&allowed),
-            blocked: None,
+            ..Reach::default()
         };
         let starts = self.starts();
         let found = index.field().search(&starts, reach, &mut self.scratch);

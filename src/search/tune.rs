@@ -16,6 +16,8 @@ use super::{Index, IndexError};
 pub struct Tuning {
     /// The epsilon that queries will use unless they say otherwise.
     pub epsilon: f32,
+    /// Whether queries find their way by the index's compressed copy, where it has one.
+    pub quantized: bool,
     /// Recall with it, on the sample.
     pub recall: RecallEstimate,
     /// Whether that is the target or more.
@@ -27,8 +29,9 @@ const EPSILONS: [f32; 20] =
     [0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1.0];
 
 impl Index {
-    /// Finds the smallest epsilon with which searches for `k` neighbours reach `target_recall`, and remembers it for queries that
-    /// do not say (in saved files, too).
+    /// Finds the smallest epsilon with which searches for `k` neighbours reach `target_recall`, by the compressed copy or, where that
+    /// reads fewer bytes in all or alone reaches the target, by the values; and remembers both for queries that do not say
+    /// (in saved files, too).
     ///
     /// `sample` points of the index are searched for as if they were not in it: the search may not pass through them.
     /// Queries from elsewhere than the points may need more.
@@ -37,7 +40,7 @@ impl Index {
     /// A target that is not above 0 and below 1, `k` or `sample` zero, `k` not less than the number of points.
     ///
     /// # Complexity
-    /// `sample` exact searches and about 5 approximate ones for each.
+    /// `sample` exact searches and about 5 approximate ones for each, twice where there is a copy.
     pub fn tune(&mut self, target_recall: f32, k: usize, sample: usize) -> Result<Tuning, IndexError> {
         if !(target_recall > 0.0 && target_recall < 1.0) {
             return Err(out_of_range("target_recall", target_recall, "above 0 and below 1"));
@@ -51,24 +54,48 @@ impl Index {
         }
         let rows = self.sample(sample);
         let everything: Vec<u32> = self.present_rows().collect();
-        let truth = self.neighbors_of(&rows, k, 0.0, Allowed::Few(&everything));
-        let recall = |epsilon: f32| {
-            let found = self.neighbors_of(&rows, k, epsilon, Allowed::All);
-            eval::estimate(&found, &truth, self.n()).expect("both graphs have a row for every sampled point")
+        let (truth, _) = self.neighbors_of(&rows, k, 0.0, Allowed::Few(&everything));
+        let ways: &[bool] = if self.rows.has_a_choice() { &[false, true] } else { &[self.rows.by_values] };
+        let mut best: Option<(Tuning, f64)> = None;
+        for &by_values in ways {
+            self.rows.by_values = by_values;
+            let (tuning, cost) = self.tune_epsilon(target_recall, k, &rows, &truth);
+            // The cheaper of those that reach the target; if none does, the nearer to it.
+            let value =
+                |t: &Tuning, cost: f64| if t.reached { 1.0 + 1.0 / (1.0 + cost) } else { t.recall.estimate - 1.0 };
+            let better = |(other, least): &(Tuning, f64)| value(&tuning, cost) > value(other, *least);
+            if best.as_ref().is_none_or(better) {
+                best = Some((tuning, cost));
+            }
+        }
+        let (tuning, _) = best.expect("there is at least one way");
+        self.rows.by_values = !tuning.quantized;
+        self.tuned = Some(tuning.epsilon);
+        Ok(tuning)
+    }
+
+    /// The smallest epsilon that will do, and the bytes that a search then reads.
+    fn tune_epsilon(&self, target_recall: f32, k: usize, rows: &[u32], truth: &KnnGraph) -> (Tuning, f64) {
+        let try_one = |epsilon: f32| {
+            let (found, distances) = self.neighbors_of(rows, k, epsilon, Allowed::All);
+            let recall =
+                eval::estimate(&found, truth, self.n()).expect("both graphs have a row for every sampled point");
+            (recall, distances as f64 * self.rows.bytes_of_row() as f64)
         };
         // Recall grows with epsilon.
         let (mut low, mut high) = (0, EPSILONS.len() - 1);
         while low < high {
             let middle = (low + high) / 2;
-            if recall(EPSILONS[middle]).estimate >= f64::from(target_recall) {
+            if try_one(EPSILONS[middle]).0.estimate >= f64::from(target_recall) {
                 high = middle;
             } else {
                 low = middle + 1;
             }
         }
-        let (epsilon, recall) = (EPSILONS[low], recall(EPSILONS[low]));
-        self.tuned = Some(epsilon);
-        Ok(Tuning { epsilon, recall, reached: recall.estimate >= f64::from(target_recall) })
+        let epsilon = EPSILONS[low];
+        let (recall, cost) = try_one(epsilon);
+        let reached = recall.estimate >= f64::from(target_recall);
+        (Tuning { epsilon, quantized: !self.rows.by_values, recall, reached }, cost)
     }
 
     /// Rows from all over the index.
@@ -82,21 +109,23 @@ impl Index {
         (0..count).map(row).collect()
     }
 
-    fn neighbors_of(&self, rows: &[u32], k: usize, epsilon: f32, allowed: Allowed) -> KnnGraph {
-        let found: Vec<Vec<(f32, u32)>> = rows
+    /// What searches for rows of the index find, and the distances that they evaluate.
+    fn neighbors_of(&self, rows: &[u32], k: usize, epsilon: f32, allowed: Allowed) -> (KnnGraph, u64) {
+        let found: Vec<(Vec<(f32, u32)>, u64)> = rows
             .par_iter()
             .map_init(
                 || (self.searcher(), vec![0.0; self.dim()]),
                 |(searcher, values), &row| {
                     self.rows.values(row, values);
                     searcher.set_query(values);
-                    searcher.answer(Wanted { k, epsilon, allowed, except: Some(row), held_out: true });
-                    searcher.found().to_vec()
+                    let wanted = Wanted { k, epsilon, allowed, except: Some(row), held_out: true };
+                    let stats = searcher.answer(wanted);
+                    (searcher.found().to_vec(), stats.distances)
                 },
             )
             .collect();
-        let ids = found.iter().flatten().map(|f| f.1).collect();
-        let distances = found.iter().flatten().map(|f| f.0).collect();
-        KnnGraph::from_parts(rows.len(), k, ids, distances)
+        let flat = || found.iter().flat_map(|f| &f.0);
+        let (ids, distances) = (flat().map(|f| f.1).collect(), flat().map(|f| f.0).collect());
+        (KnnGraph::from_parts(rows.len(), k, ids, distances), found.iter().map(|f| f.1).sum())
     }
 }
