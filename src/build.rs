@@ -16,7 +16,7 @@ use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
 use crate::points::Points;
-use crate::rng::{below, hash};
+use crate::rng::one_of_each;
 use crate::search::{Index, IndexError, Prepare};
 
 /// Part of a build, for progress.
@@ -537,12 +537,7 @@ impl Sample {
         if count == 0 || plan.others() == 0 {
             return Ok(None);
         }
-        // One row from each of `count` equal ranges: distinct, spread, and a function of the seed.
-        let row = |s: usize| {
-            let (from, to) = (s * n / count, (s + 1) * n / count);
-            from + below(hash(plan.seed, 0x5a3b, s as u64, 0), to - from)
-        };
-        let rows: Vec<usize> = (0..count).map(row).collect();
+        let rows: Vec<usize> = one_of_each(plan.seed, 0x5a3b, n, count).collect();
         let truth = exact::rows_of(points, &rows, plan.metric, plan.others())?;
         Ok(Some(Self { rows: rows.into_iter().map(|r| r as u32).collect(), truth }))
     }

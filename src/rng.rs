@@ -23,3 +23,11 @@ fn mix(mut x: u64) -> u64 {
 pub(crate) fn below(bits: u64, n: usize) -> usize {
     ((u128::from(bits) * n as u128) >> 64) as usize
 }
+
+/// One number below `n` from each of `count` (at most `n`) equal ranges: distinct, ascending, spread.
+pub(crate) fn one_of_each(seed: u64, stream: u64, n: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |s| {
+        let (from, to) = (s * n / count, (s + 1) * n / count);
+        from + below(hash(seed, stream, s as u64, 0), to - from)
+    })
+}

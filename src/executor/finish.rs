@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::cpu::owned_rows::OwnedRows;
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, id};
+use crate::graph::order::{EMPTY, id, nearest_first};
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
 use crate::points::Points;
@@ -41,7 +41,7 @@ impl<'a> Finishing<'a> {
         self.exact.distances(self.order[i] as usize, ids, distances);
         found.clear();
         found.extend(distances.iter().copied().zip(ids.iter().copied()));
-        found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        found.sort_unstable_by(nearest_first);
         found.truncate(self.plan.others());
     }
 

@@ -1,4 +1,4 @@
-//! An order of rows in which neighbours lie near each other.
+//! Orders of rows: one in which neighbours lie near each other, and where each row stands in it.
 
 /// Rows collected from one start: with those that are read beside them, about what the second-level cache of a core holds.
 const GROUP: usize = 1024;
@@ -26,4 +26,11 @@ pub(crate) fn breadth_first_groups<I: Iterator<Item = u32>>(n: usize, near: impl
         }
     }
     order
+}
+
+/// Where each row stands in an order.
+pub(crate) fn places(order: &[u32]) -> Vec<u32> {
+    let mut places = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(at, &row)| places[row as usize] = at as u32);
+    places
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod locality;
 pub(crate) mod order;
+pub(crate) mod reverse;
 pub(crate) mod rows;
 
 /// The id of an entry that is not known, in graphs that a user hands over (`init_graph`).

@@ -20,6 +20,11 @@ pub(crate) fn from_order_bits(bits: u32) -> f32 {
     f32::from_bits(if bits & 0x8000_0000 != 0 { bits ^ 0x8000_0000 } else { !bits })
 }
 
+/// The order of (true distance, id).
+pub(crate) fn nearest_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
+    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+}
+
 /// A neighbour not yet joined (its flag says new).
 #[inline(always)]
 pub(crate) fn fresh(distance: f32, id: u32) -> Neighbor {

@@ -14,6 +14,10 @@ impl RowTable {
         Self { width, slots: vec![EMPTY; n * width] }
     }
 
+    pub(crate) fn n(&self) -> usize {
+        self.slots.len() / self.width
+    }
+
     #[inline]
     pub(crate) fn row(&self, i: usize) -> &[Neighbor] {
         &self.slots[i * self.width..(i + 1) * self.width]

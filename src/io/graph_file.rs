@@ -1,9 +1,8 @@
 //! Graphs as .npz files of `indices` and `distances`.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -11,6 +10,7 @@ use super::npy::{Npz, read_header};
 use super::values::{Kind, read_vec};
 use super::{IoError, vecs};
 use crate::graph::{KnnGraph, UNKNOWN};
+use crate::persist;
 
 /// Reads a graph: an .npz with `indices` (n x k of uint32, int32 or int64; -1 or 4294967295 where unknown) and, if known, `distances`
 /// (n x k, float32 or float64; zeros without), or the ids of an .ivecs file.
@@ -94,17 +94,7 @@ fn read_distances(path: &Path, npz: &mut Npz, n: usize, k: usize) -> Result<Vec<
 /// # Errors
 /// [`IoError::Os`].
 pub fn write_graph(path: &Path, graph: &KnnGraph) -> Result<(), IoError> {
-    let os = |source| IoError::Os { path: path.into(), source };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if path.is_dir() {
-        return Err(os(std::io::ErrorKind::IsADirectory.into()));
-    }
-    let file = NamedTempFile::new_in(folder).map_err(os)?;
-    write_npz(BufWriter::with_capacity(1 << 20, file.as_file()), graph).map_err(os)?;
-    file.as_file().sync_all().map_err(os)?;
-    crate::persist::set_usual_permissions(&file).map_err(os)?;
-    file.persist(path).map_err(|e| os(e.error))?;
-    Ok(())
+    persist::replace(path, |out| write_npz(out, graph)).map_err(|source| IoError::Os { path: path.into(), source })
 }
 
 fn write_npz(writer: impl Write + std::io::Seek, graph: &KnnGraph) -> std::io::Result<()> {

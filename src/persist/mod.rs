@@ -115,28 +115,34 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kind(pub u32, pub &'static str);
 
-/// Writes a file: to a temporary one beside it, then renamed, so that `path` holds a whole file or what it held before.
+/// Writes a file of sections: see [`replace`].
 pub(crate) fn write(path: &Path, meta: &str, sections: &[(Kind, &[u8])]) -> Result<(), FileError> {
     if cfg!(target_endian = "big") {
         return Err(FileError::BigEndian);
     }
-    let os = |source| FileError::Os { path: path.into(), source };
+    let written = replace(path, |out| write_to(out, meta, sections));
+    written.map_err(|source| FileError::Os { path: path.into(), source })
+}
+
+/// Writes a file: to a temporary one beside it, then renamed, so that `path` holds a whole file or what it held before.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if path.is_dir() {
-        return Err(os(io::ErrorKind::IsADirectory.into()));
+        return Err(io::ErrorKind::IsADirectory.into());
     }
-    let file = tempfile::Builder::new().prefix(".nndescent").tempfile_in(folder).map_err(os)?;
+    let file = tempfile::Builder::new().prefix(".nndescent").tempfile_in(folder)?;
     let mut out = BufWriter::with_capacity(1 << 20, file.as_file());
-    write_to(&mut out, meta, sections).and_then(|()| out.flush()).map_err(os)?;
+    write(&mut out)?;
+    out.flush()?;
     drop(out);
-    file.as_file().sync_all().map_err(os)?;
-    set_usual_permissions(&file).map_err(os)?;
-    file.persist(path).map_err(|e| os(e.error))?;
+    file.as_file().sync_all()?;
+    set_usual_permissions(&file)?;
+    file.persist(path)?;
     Ok(())
 }
 
 /// Temporary files are for their owner alone; finished ones are as `File::create` would make them (less the umask's default).
-pub(crate) fn set_usual_permissions(file: &tempfile::NamedTempFile) -> io::Result<()> {
+fn set_usual_permissions(file: &tempfile::NamedTempFile) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

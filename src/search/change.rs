@@ -24,6 +24,8 @@ use super::{Index, IndexError};
 const BATCH: usize = 512;
 /// How widely new rows look for neighbours.
 const EPSILON: f32 = 0.2;
+/// How edges are chosen after changes, whatever the index was made with.
+const DIVERSIFY: Diversify = Diversify { probability: 1.0, slack: SLACK, seed: 0, factors: &[] };
 /// One in so many rows may be removed before they are cleared away.
 const MOST_REMOVED: usize = 5;
 
@@ -118,13 +120,12 @@ impl Index {
 
     /// Gives new rows their edges, and others edges to them.
     fn link(&mut self, new: Range<u32>) -> Result<(), IndexError> {
-        let diversify = Diversify { probability: 1.0, slack: SLACK, seed: 0, factors: &[] };
         let lists: Vec<Vec<Neighbor>> = new
             .clone()
             .into_par_iter()
             .map_init(Linker::default, |linker, row| {
                 linker.find(self, row, new.clone());
-                diversify.prune(&self.rows, row, &mut linker.found, self.max_degree, &mut linker.room);
+                DIVERSIFY.prune(&self.rows, row, &mut linker.found, self.max_degree, &mut linker.room);
                 linker.found.clone()
             })
             .collect();
@@ -138,7 +139,7 @@ impl Index {
             .map_init(Linker::default, |linker, (row, more)| {
                 linker.rank(self, row, self.graph.neighbors(row).iter().copied().chain(more));
                 if linker.found.len() > self.max_degree {
-                    diversify.prune(&self.rows, row, &mut linker.found, self.max_degree, &mut linker.room);
+                    DIVERSIFY.prune(&self.rows, row, &mut linker.found, self.max_degree, &mut linker.room);
                 }
                 (row, linker.found.clone())
             })
@@ -170,7 +171,6 @@ impl Index {
         let kept: Vec<u32> = self.present_rows().collect();
         let mut place = vec![UNKNOWN; self.graph.n()];
         kept.iter().enumerate().for_each(|(at, &row)| place[row as usize] = at as u32);
-        let diversify = Diversify { probability: 1.0, slack: SLACK, seed: 0, factors: &[] };
         let lists: Vec<Vec<u32>> = kept
             .par_iter()
             .with_min_len(16)
@@ -178,7 +178,7 @@ impl Index {
                 let edges = self.graph.neighbors(row);
                 if edges.iter().any(|&to| self.is_removed(to)) {
                     linker.bypass(self, row);
-                    diversify.prune(&self.rows, row, &mut linker.found, self.max_degree, &mut linker.room);
+                    DIVERSIFY.prune(&self.rows, row, &mut linker.found, self.max_degree, &mut linker.room);
                     return linker.found.iter().map(|&n| place[id(n) as usize]).collect();
                 }
                 edges.iter().filter_map(|&to| place.get(to as usize).copied()).collect()

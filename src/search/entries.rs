@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::rng::{below, hash};
+use crate::rng::one_of_each;
 use crate::section::Section;
 use crate::space::recompute::Query;
 
@@ -25,11 +25,7 @@ impl Entries {
     /// spread. As many groups as the root of their number, each around one of them.
     pub(crate) fn choose(rows: &SearchRows, n: usize) -> Self {
         let count = n.div_ceil(ROWS).max(FEWEST).min(n);
-        let entry = |s: usize| {
-            let (from, to) = (s * n / count, (s + 1) * n / count);
-            (from + below(hash(0, 0xe47, s as u64, 0), to - from)) as u32
-        };
-        let all: Vec<u32> = (0..count).map(entry).collect();
+        let all: Vec<u32> = one_of_each(0, 0xe47, n, count).map(|row| row as u32).collect();
         let n_groups = (count as f64).sqrt().ceil() as usize;
         let centers: Vec<u32> = (0..n_groups).map(|g| all[g * count / n_groups]).collect();
         let group_of = |(query, distances): &mut (Query, Vec<f32>), &row: &u32| {

@@ -12,6 +12,7 @@ use crate::metric::Metric;
 use crate::params::ParseChoiceError;
 use crate::points::{Points, Rows};
 
+use super::query::out_of_range;
 use super::{Index, IndexError};
 
 /// What a search finds its way by. Results are always ranked by the points as they were given.
@@ -151,11 +152,6 @@ impl Prepare {
 
     /// The settings, checked.
     fn plan(&self, k: usize, points: &Points, metric: Metric) -> Result<PreparePlan, IndexError> {
-        let out_of_range = |name, value: f32, range: &str| IndexError::Parameter {
-            name,
-            value: value.to_string(),
-            range: range.into(),
-        };
         if !(0.0..=1.0).contains(&self.diversify_prob) {
             return Err(out_of_range("diversify_prob", self.diversify_prob, "0 to 1"));
         }

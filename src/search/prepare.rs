@@ -3,12 +3,11 @@
 //! As PyNNDescent's `prepare`: rows are diversified, edges get their reverses, degrees are pruned. Departures: reverse
 //! neighbours are diversified together with forward ones, and every row is made reachable.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
 use rayon::prelude::*;
 
-use crate::graph::locality::breadth_first_groups;
+use crate::graph::locality::{breadth_first_groups, places};
 use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id};
+use crate::graph::reverse::ReverseEdges;
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
@@ -46,12 +45,11 @@ pub(crate) fn prepare(points: &Dense, metric: Metric, graph: &KnnGraph, plan: &P
     let rows = SearchRows::new(points, metric, plan.quantization, &order, groups.iter().map(|g| &g[..]));
     let forward = forward_edges(&rows, graph, &order);
     let nearest = forward.slots.par_iter().filter(|s| **s != EMPTY).min().map_or(0.0, |&s| distance(s));
-    let reverse = Reverse::of(&forward);
+    let reverse = ReverseEdges::collect(&forward, forward.width);
     let factors = match plan.method {
         DiversifyMethod::Standard => Vec::new(),
         DiversifyMethod::DegreeAware { aggressiveness } => {
-            let degree =
-                |row: usize| forward.row(row).iter().filter(|s| **s != EMPTY).count() + reverse.of_row(row).len();
+            let degree = |row: usize| forward.row(row).iter().filter(|s| **s != EMPTY).count() + reverse.of(row).len();
             let degrees: Vec<u32> = (0..n).map(|row| degree(row) as u32).collect();
             hub_factors(&degrees, plan.max_degree, aggressiveness)
         }
@@ -77,8 +75,7 @@ fn groups(graph: &KnnGraph) -> Vec<Vec<u32>> {
 
 /// The graph's edges between rows in working order, with the distances that the search will see.
 fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32]) -> RowTable {
-    let mut place = vec![0u32; order.len()];
-    order.iter().enumerate().for_each(|(at, &point)| place[point as usize] = at as u32);
+    let place = places(order);
     let mut edges = RowTable::new(graph.n(), graph.k());
     edges.slots.par_chunks_mut(graph.k()).enumerate().with_min_len(64).for_each_init(
         || (Vec::new(), Vec::new(), Query::default()),
@@ -100,19 +97,18 @@ fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32]) -> RowTable
 fn diversified(
     rows: &SearchRows,
     forward: &RowTable,
-    reverse: &Reverse,
+    reverse: &ReverseEdges,
     diversify: &Diversify,
     max_degree: usize,
 ) -> RowTable {
-    let mut kept = RowTable::new(forward.slots.len() / forward.width, max_degree);
+    let mut kept = RowTable::new(forward.n(), max_degree);
     kept.slots.par_chunks_mut(max_degree).enumerate().with_min_len(16).for_each_init(
-        || (Vec::new(), Room::default()),
-        |(candidates, room), (row, slots)| {
-            candidates.clear();
-            candidates.extend(forward.row(row).iter().filter(|s| **s != EMPTY));
-            candidates.extend(reverse.of_row(row).iter().take(forward.width));
-            candidates.sort_unstable();
-            candidates.dedup_by_key(|c| id(*c));
+        || (Vec::new(), Vec::new(), Room::default()),
+        |(candidates, back, room), (row, slots)| {
+            back.clear();
+            back.extend(reverse.of(row));
+            back.sort_unstable();
+            both_ways(forward.row(row), back.iter().copied().take(forward.width), candidates);
             diversify.prune(rows, row as u32, candidates, max_degree, room);
             slots[..candidates.len()].copy_from_slice(candidates);
         },
@@ -122,16 +118,12 @@ fn diversified(
 
 /// Edges both ways, the most useful where there are too many.
 fn with_reverses(rows: &SearchRows, kept: &RowTable, diversify: &Diversify) -> Vec<Vec<u32>> {
-    let reverse = Reverse::of(kept);
-    let all = (0..kept.slots.len() / kept.width).into_par_iter().with_min_len(16);
+    let reverse = ReverseEdges::collect(kept, kept.width);
+    let all = (0..kept.n()).into_par_iter().with_min_len(16);
     let edges = all.map_init(
         || (Vec::new(), Room::default()),
         |(candidates, room), row| {
-            candidates.clear();
-            candidates.extend(kept.row(row).iter().filter(|s| **s != EMPTY));
-            candidates.extend(reverse.of_row(row));
-            candidates.sort_unstable();
-            candidates.dedup_by_key(|c| id(*c));
+            both_ways(kept.row(row), reverse.of(row), candidates);
             if candidates.len() > kept.width {
                 diversify.prune(rows, row as u32, candidates, kept.width, room);
             }
@@ -141,57 +133,11 @@ fn with_reverses(rows: &SearchRows, kept: &RowTable, diversify: &Diversify) -> V
     edges.collect()
 }
 
-/// For every row the rows that it is a neighbour of, ascending.
-struct Reverse {
-    ends: Vec<u32>,
-    edges: Vec<Neighbor>,
-}
-
-impl Reverse {
-    fn of(table: &RowTable) -> Self {
-        let n = table.slots.len() / table.width;
-        let known = |row: &[Neighbor]| row.iter().copied().take_while(|s| *s != EMPTY).collect::<Vec<_>>();
-        let counts: Vec<AtomicU32> = (0..n).map(|_| AtomicU32::new(0)).collect();
-        table.slots.par_chunks(table.width).for_each(|row| {
-            row.iter().take_while(|s| **s != EMPTY).for_each(|&s| {
-                counts[id(s) as usize].fetch_add(1, Ordering::Relaxed);
-            });
-        });
-        let mut total = 0;
-        let ends: Vec<u32> = counts
-            .iter()
-            .map(|count| {
-                let first = total;
-                total += count.swap(first, Ordering::Relaxed);
-                total
-            })
-            .collect();
-        let edges: Vec<AtomicU64> = (0..total).map(|_| AtomicU64::new(0)).collect();
-        table.slots.par_chunks(table.width).enumerate().for_each(|(from, row)| {
-            for slot in known(row) {
-                let at = counts[id(slot) as usize].fetch_add(1, Ordering::Relaxed);
-                edges[at as usize].store(fresh(distance(slot), from as u32), Ordering::Relaxed);
-            }
-        });
-        let mut reverse = Self { ends, edges: edges.into_iter().map(AtomicU64::into_inner).collect() };
-        reverse.sort();
-        reverse
-    }
-
-    /// Edges were placed by whoever came first.
-    fn sort(&mut self) {
-        let mut rest = &mut self.edges[..];
-        let mut first = 0;
-        let mut rows = Vec::with_capacity(self.ends.len());
-        for &end in &self.ends {
-            rows.extend(rest.split_off_mut(..(end - first) as usize));
-            first = end;
-        }
-        rows.into_par_iter().with_min_len(256).for_each(<[Neighbor]>::sort_unstable);
-    }
-
-    fn of_row(&self, row: usize) -> &[Neighbor] {
-        let first = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.edges[first as usize..self.ends[row] as usize]
-    }
+/// A row's neighbours and those that hold it, each once, ascending.
+fn both_ways(row: &[Neighbor], back: impl Iterator<Item = Neighbor>, candidates: &mut Vec<Neighbor>) {
+    candidates.clear();
+    candidates.extend(row.iter().filter(|s| **s != EMPTY));
+    candidates.extend(back);
+    candidates.sort_unstable();
+    candidates.dedup_by_key(|c| id(*c));
 }

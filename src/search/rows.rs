@@ -1,8 +1,8 @@
 //! The rows of an index as a search reads them: a compressed copy to find the way by, and the values to rank by.
 
-use crate::metric::simd::Level;
 use rayon::prelude::*;
 
+use crate::metric::simd::Level;
 use crate::metric::{Form, Metric};
 use crate::points::{Dense, Element, Rows};
 use crate::search::stored::Stored;
@@ -74,41 +74,31 @@ impl SearchRows {
         let points = &bytes.as_ref().map_or(*points, |bytes| Dense::trusted(Rows::U8(bytes), points.n(), dim));
         let suits = byte_rows::suits(points, form);
         let exact_codes = suits && byte_rows::is_exact(points, form);
-        let codes = |points: &Dense| {
-            let mut codes = byte_rows::codes(points, form, level);
-            codes.renumber(order);
-            codes
+        let serve = |codes: &dyn Codes| {
+            let exact = Recompute::new(metric, points, points);
+            byte_rows::mean_error(&exact, codes, groups) <= TOLERANCE
         };
-        let wanted = match quantization {
-            Quantization::U8 => suits,
-            Quantization::Auto => {
-                exact_codes
-                    || suits && {
-                        let exact = Recompute::new(metric, points, points);
-                        byte_rows::mean_error(&exact, &*byte_rows::codes(points, form, level), groups) <= TOLERANCE
-                    }
+        let codes = match quantization {
+            Quantization::U8 | Quantization::Auto if suits => {
+                let codes = byte_rows::codes(points, form, level);
+                let wanted = quantization == Quantization::U8 || exact_codes || serve(&*codes);
+                wanted.then_some(codes)
             }
-            Quantization::None | Quantization::F16 => false,
+            _ => None,
         };
-        if wanted && exact_codes {
-            return Self {
-                metric,
-                dim,
-                given,
-                stored: None,
-                traversal: Traversal::Codes(codes(points)),
-                by_values: false,
-            };
-        }
-        let stored = Stored::of_points(points, metric, order);
-        let traversal = if wanted {
-            Traversal::Codes(codes(points))
-        } else if quantization == Quantization::F16 && matches!(points.rows(), Rows::F32(_)) {
-            Traversal::Halves(Stored::halves(&stored.dense(), metric))
-        } else {
-            Traversal::Values
+        let needs_values = codes.is_none() || !exact_codes;
+        let stored = needs_values.then(|| Stored::of_points(points, metric, order));
+        let traversal = match (codes, &stored) {
+            (Some(mut codes), _) => {
+                codes.renumber(order);
+                Traversal::Codes(codes)
+            }
+            (None, Some(stored)) if quantization == Quantization::F16 && matches!(points.rows(), Rows::F32(_)) => {
+                Traversal::Halves(Stored::halves(&stored.dense(), metric))
+            }
+            _ => Traversal::Values,
         };
-        Self { metric, dim, given, stored: Some(stored), traversal, by_values: false }
+        Self { metric, dim, given, stored, traversal, by_values: false }
     }
 
     /// A reduced distance in the unit of the traversal, with room for its rounding.

@@ -1,6 +1,6 @@
 //! One query after another, with room that is used again.
 
-use crate::graph::order::{Neighbor, distance, fresh, id};
+use crate::graph::order::{Neighbor, distance, fresh, id, nearest_first};
 
 use super::beam::{QueryStats, Reach, Scratch, Starts};
 use super::{Index, IndexError};
@@ -169,11 +169,7 @@ impl Searcher<'_> {
         let point = |(&row, &d): (&u32, &f32)| (metric.to_true(d, dim), index.order[row as usize]);
         self.found.clear();
         self.found.extend(self.rows.iter().zip(&self.distances).map(point));
-        self.sort_found();
-    }
-
-    fn sort_found(&mut self) {
-        self.found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        self.found.sort_unstable_by(nearest_first);
     }
 
     /// Compares with every one of `rows`.
@@ -200,7 +196,7 @@ impl Searcher<'_> {
         self.found.clear();
         self.found.extend(self.best.iter().map(|&f| (metric.to_true(distance(f), dim), id(f))));
         // Distances that differ before may be the same after.
-        self.sort_found();
+        self.found.sort_unstable_by(nearest_first);
     }
 
     /// All points within the true distance `radius`, ascending.

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::eval::{self, RecallEstimate};
 use crate::graph::KnnGraph;
-use crate::rng::{below, hash};
+use crate::rng::one_of_each;
 
 use super::query::out_of_range;
 use super::searcher::{Allowed, Wanted};
@@ -24,7 +24,7 @@ pub struct Tuning {
     pub reached: bool,
 }
 
-/// Tried from the middle outwards.
+/// Searched by halving.
 const EPSILONS: [f32; 20] =
     [0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1.0];
 
@@ -61,8 +61,7 @@ impl Index {
             self.rows.by_values = by_values;
             let (tuning, cost) = self.tune_epsilon(target_recall, k, &rows, &truth);
             // The cheaper of those that reach the target; if none does, the nearer to it.
-            let value =
-                |t: &Tuning, cost: f64| if t.reached { 1.0 + 1.0 / (1.0 + cost) } else { t.recall.estimate - 1.0 };
+            let value = |t: &Tuning, cost: f64| (t.reached, if t.reached { -cost } else { t.recall.estimate });
             let better = |(other, least): &(Tuning, f64)| value(&tuning, cost) > value(other, *least);
             if best.as_ref().is_none_or(better) {
                 best = Some((tuning, cost));
@@ -101,12 +100,7 @@ impl Index {
     /// Rows from all over the index.
     fn sample(&self, count: usize) -> Vec<u32> {
         let rows: Vec<u32> = self.present_rows().collect();
-        let (n, count) = (rows.len(), count.min(rows.len()));
-        let row = |s: usize| {
-            let (from, to) = (s * n / count, (s + 1) * n / count);
-            rows[from + below(hash(0, 0x7e5, s as u64, 0), to - from)]
-        };
-        (0..count).map(row).collect()
+        one_of_each(0, 0x7e5, rows.len(), count.min(rows.len())).map(|at| rows[at]).collect()
     }
 
     /// What searches for rows of the index find, and the distances that they evaluate.

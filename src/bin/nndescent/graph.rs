@@ -34,7 +34,7 @@ pub struct BuildArguments {
     pub input: PathBuf,
     /// Array to take from an .npz or HDF5 file.
     #[arg(long)]
-    pub array: Option<String>,
+    array: Option<String>,
     /// Neighbours of every row, itself not counted [default: 15 for graphs, 30 for indexes].
     #[arg(short, long = "n-neighbors")]
     k: Option<usize>,
@@ -60,7 +60,7 @@ pub struct BuildArguments {
     recall_sample: Option<usize>,
     /// Graph to start from: .npz with `indices`, -1 or 4294967295 where unknown.
     #[arg(long)]
-    pub init_graph: Option<PathBuf>,
+    init_graph: Option<PathBuf>,
     /// Random-projection trees.
     #[arg(long)]
     n_trees: Option<usize>,
@@ -88,10 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_writable(&arguments.output, "npz")?;
     let pool = pool(asked.threads)?;
 
-    let start = Instant::now();
-    let matrix = pool.install(|| read_matrix(&asked.input, asked.array.as_deref()))?;
-    let init_graph = asked.init_graph.as_deref().map(read_graph).transpose()?;
-    let load = start.elapsed().as_secs_f64();
+    let Loaded { matrix, init_graph, seconds: load } = asked.load(&pool)?;
 
     let bar = Bar::new(!arguments.json);
     let show = |p: &Progress| bar.show(p);
@@ -116,7 +113,21 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a build is made of.
+pub struct Loaded {
+    pub matrix: Matrix,
+    pub init_graph: Option<KnnGraph>,
+    pub seconds: f64,
+}
+
 impl BuildArguments {
+    pub fn load(&self, pool: &rayon::ThreadPool) -> Result<Loaded, Failure> {
+        let start = Instant::now();
+        let matrix = pool.install(|| read_matrix(&self.input, self.array.as_deref()))?;
+        let init_graph = self.init_graph.as_deref().map(read_graph).transpose()?;
+        Ok(Loaded { matrix, init_graph, seconds: start.elapsed().as_secs_f64() })
+    }
+
     pub fn configure<'a>(&self, builder: NnDescent<'a>, init_graph: Option<&'a KnnGraph>) -> NnDescent<'a> {
         let builder = builder.algorithm(self.algorithm).device(self.device.clone()).seed(self.seed);
         let set = |b: NnDescent<'a>, v: Option<usize>, f: fn(NnDescent<'a>, usize) -> NnDescent<'a>| match v {

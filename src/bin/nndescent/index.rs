@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::io::read_graph;
 use nndescent::{Indexed, NnDescent, Prepare, Progress, Quantization};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::graph::{BuildArguments, build_report, extend, parse, summarize_build};
-use crate::input::{check_writable, pool, read_matrix};
+use crate::graph::{BuildArguments, Loaded, build_report, extend, parse, summarize_build};
+use crate::input::{check_writable, pool};
 use crate::progress::Bar;
 
 #[derive(clap::Args)]
@@ -46,10 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_writable(&arguments.output, "nnd")?;
     let pool = pool(asked.threads)?;
 
-    let start = Instant::now();
-    let matrix = pool.install(|| read_matrix(&asked.input, asked.array.as_deref()))?;
-    let init_graph = asked.init_graph.as_deref().map(read_graph).transpose()?;
-    let load = start.elapsed().as_secs_f64();
+    let Loaded { matrix, init_graph, seconds: load } = asked.load(&pool)?;
 
     let bar = Bar::new(!arguments.json);
     let show = |p: &Progress| bar.show(p);

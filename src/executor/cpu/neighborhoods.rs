@@ -1,11 +1,9 @@
 //! Who is next to whom at the start of a round: neighbours and reverse neighbours of every row, new ones first.
 
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU32, AtomicU64};
-
 use rayon::prelude::*;
 
 use crate::graph::order::{EMPTY, id, is_new, joined};
+use crate::graph::reverse::ReverseEdges;
 use crate::graph::rows::RowTable;
 use crate::metric::simd::prefetch;
 
@@ -29,7 +27,7 @@ impl Neighborhoods {
     /// `caps.reverse` nearest; marks the neighbours taken as joined.
     pub(crate) fn take(rows: &mut RowTable, caps: Caps) -> Self {
         let forward = caps.forward.min(rows.width);
-        let n = rows.slots.len() / rows.width;
+        let n = rows.n();
         let reverse = ReverseEdges::collect(rows, forward);
         let stride = 1 + forward + caps.reverse;
         let mut this = Self { stride, table: vec![0; n * stride] };
@@ -79,46 +77,5 @@ impl Neighborhoods {
     #[inline(always)]
     fn row(&self, i: u32) -> &[u32] {
         &self.table[i as usize * self.stride..][..self.stride]
-    }
-}
-
-/// For every row, the rows that hold it, as neighbours (distance, id of the holder, flag), in no order.
-struct ReverseEdges {
-    starts: Vec<u32>,
-    edges: Vec<AtomicU64>,
-}
-
-impl ReverseEdges {
-    /// Counts, then places. Threads race for places of one row only: who reads them sorts them.
-    fn collect(rows: &RowTable, forward: usize) -> Self {
-        let n = rows.slots.len() / rows.width;
-        let per_row = || rows.slots.par_chunks_exact(rows.width).enumerate().with_min_len(64);
-        let next: Vec<AtomicU32> = (0..=n).map(|_| AtomicU32::new(0)).collect();
-        per_row().for_each(|(_, row)| {
-            for &s in row[..forward].iter().filter(|s| **s != EMPTY) {
-                next[id(s) as usize].fetch_add(1, Relaxed);
-            }
-        });
-        let mut total = 0;
-        let starts: Vec<u32> = next
-            .iter()
-            .map(|count| {
-                let start = total;
-                total += count.swap(start, Relaxed);
-                start
-            })
-            .collect();
-        let edges: Vec<AtomicU64> = (0..total).map(|_| AtomicU64::new(0)).collect();
-        per_row().for_each(|(holder, row)| {
-            for &s in row[..forward].iter().filter(|s| **s != EMPTY) {
-                let place = next[id(s) as usize].fetch_add(1, Relaxed);
-                edges[place as usize].store(s >> 32 << 32 | (holder as u64) << 1 | s & 1, Relaxed);
-            }
-        });
-        Self { starts, edges }
-    }
-
-    fn of(&self, i: usize) -> impl Iterator<Item = u64> {
-        self.edges[self.starts[i] as usize..self.starts[i + 1] as usize].iter().map(|e| e.load(Relaxed))
     }
 }

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::graph::locality::breadth_first_groups;
+use crate::graph::locality::{breadth_first_groups, places};
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
 use crate::space::permute_rows;
@@ -13,8 +13,7 @@ const FOLLOWED: usize = 8;
 
 /// The row to stand at each place.
 pub(crate) fn graph_order(rows: &RowTable) -> Vec<u32> {
-    let n = rows.slots.len() / rows.width;
-    breadth_first_groups(n, |row| {
+    breadth_first_groups(rows.n(), |row| {
         let near = &rows.row(row as usize)[..FOLLOWED.min(rows.width)];
         near.iter().filter(|s| **s != EMPTY).map(|&s| id(s))
     })
@@ -22,8 +21,7 @@ pub(crate) fn graph_order(rows: &RowTable) -> Vec<u32> {
 
 /// Puts row `order[i]` in place `i`, and says so in all rows.
 pub(crate) fn renumber_rows(rows: &mut RowTable, order: &[u32]) {
-    let mut place = vec![0u32; order.len()];
-    order.iter().enumerate().for_each(|(at, &row)| place[row as usize] = at as u32);
+    let place = places(order);
     permute_rows(&mut rows.slots, rows.width, order);
     rows.slots.par_chunks_mut(rows.width).with_min_len(64).for_each(|row| {
         for slot in row.iter_mut().filter(|s| **s != EMPTY) {

@@ -1,7 +1,7 @@
 //! Exact k-nearest: a block of queries against the whole base, in tiles, with a running best k for each query.
 
 use super::leaf_join::offer;
-use crate::graph::order::{EMPTY, distance, id};
+use crate::graph::order::{EMPTY, distance, id, nearest_first};
 use crate::metric::body::{Body, NegativeDot, tile, with_body};
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 use crate::metric::{Form, Metric};
@@ -102,7 +102,7 @@ impl<'a> Scan<'a> {
         let mut distances = Vec::new();
         self.exact.distances(query, &kept, &mut distances);
         let mut row: Vec<(f32, u32)> = distances.into_iter().zip(kept).collect();
-        row.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        row.sort_unstable_by(nearest_first);
         row
     }
 

@@ -12,6 +12,7 @@ use crate::error::BuildError;
 use crate::executor::finish::Finishing;
 use crate::executor::{Executor, RoundStats, Session, Tick};
 use crate::forest;
+use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, joined};
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
@@ -74,8 +75,7 @@ impl Executor for CpuExecutor {
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
         let Settled { space, rounded, order, bounds } = settle(points.as_dense(), plan);
-        let mut place = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(at, &point)| place[point as usize] = at as u32);
+        let place = places(&order);
         let mut plan = plan.clone();
         if rounded {
             plan.width = plan.width.max(plan.others() + plan.others() / 4).min(points.n() - 1);
@@ -148,7 +148,7 @@ impl CpuSession<'_> {
         renumber_rows(&mut self.rows, &order);
         self.space.renumber(&order);
         self.order = order.iter().map(|&at| self.order[at as usize]).collect();
-        self.order.iter().enumerate().for_each(|(at, &point)| self.place[point as usize] = at as u32);
+        self.place = places(&self.order);
     }
 
     /// Puts the known entries of a graph into the rows.

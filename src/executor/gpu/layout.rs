@@ -232,7 +232,7 @@ impl Block {
 }
 
 /// Every row of blocks, as `offer_pairs.wgsl` reads them.
-pub(super) fn places(blocks: &[Block]) -> Vec<[u32; 2]> {
+pub(super) fn block_places(blocks: &[Block]) -> Vec<[u32; 2]> {
     blocks.iter().zip(0..).flat_map(|(block, i)| (0..block.x_count).map(move |row| [i, row])).collect()
 }
 

@@ -10,13 +10,14 @@ use half::f16;
 use super::adapter;
 use super::device::Gpu;
 use super::error::GpuError;
-use super::layout::{Block, Layout, Params, Wanted, pair_bytes, places};
+use super::layout::{Block, Layout, Params, Wanted, block_places, pair_bytes};
 use super::shaders::{Kernel, Slot, Stored, source};
 use crate::error::BuildError;
 use crate::executor::cpu::session::{Settled, caps, settle};
 use crate::executor::finish::Finishing;
 use crate::executor::{Executor, RoundStats, Session, Tick, Traffic};
 use crate::forest;
+use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, distance, fresh, id, is_new, joined};
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
@@ -141,8 +142,7 @@ impl<'p> GpuSession<'p> {
         let layout = Layout::new(wanted(dense, plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         let stage = Stage::new(&gpu, layout)?;
-        let mut place = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(at, &point)| place[point as usize] = at as u32);
+        let place = places(&order);
         let data = upload(&gpu, dense, plan.metric.form(), stored, &layout, &order)?;
         let session = Self {
             points: *points,
@@ -274,7 +274,7 @@ impl<'p> GpuSession<'p> {
 
     /// Writes the tiles and the rows of blocks; how many there are.
     fn write_tiles(&mut self, blocks: &[Block]) -> Result<(usize, usize), GpuError> {
-        let (tiles, places) = (self.stage.layout.tiles(blocks), places(blocks));
+        let (tiles, places) = (self.stage.layout.tiles(blocks), block_places(blocks));
         self.write_slot(Slot::Tiles, bytemuck::cast_slice(&tiles))?;
         self.write_slot(Slot::Places, bytemuck::cast_slice(&places))?;
         Ok((tiles.len(), places.len()))
