@@ -24,9 +24,9 @@ fn stages(c: &mut Criterion) {
     bench("whole build, euclidean", &|| build(&builder(Metric::Euclidean)));
     bench("whole build, cosine", &|| build(&builder(Metric::Cosine)));
     bench("whole build, manhattan", &|| build(&builder(Metric::Manhattan)));
-    bench("exact, euclidean", &|| drop(exact::graph(&points, Metric::Euclidean, 15, false).expect("a graph")));
+    bench("exact, euclidean", &|| drop(exact::graph(&points, &Metric::Euclidean, 15, false).expect("a graph")));
     let graph = builder(Metric::Euclidean).n_neighbors(30).graph(&points).expect("a graph").graph;
-    let index = || Prepare::new().index(&points, Metric::Euclidean, &graph).expect("an index");
+    let index = || Prepare::new().index(&points, &Metric::Euclidean, &graph).expect("an index");
     bench("prepare", &|| drop(index()));
     let index = index();
     bench("10000 queries at once", &|| drop(index.query(&points, 10).run().expect("answers")));

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(e) = report.recall {
         println!("  recall       {:.4} estimated ({:.4} to {:.4}) from {} rows", e.estimate, e.low, e.high, e.sample);
     }
-    let truth = exact::graph(&points, Metric::Euclidean, K, false)?;
+    let truth = exact::graph(&points, &Metric::Euclidean, K, false)?;
     println!("               {:.4} against exact search of all rows", eval::recall(graph, &truth, K)?);
     println!("  same label   {:.1} % of all neighbours\n", 100.0 * same_label(graph));
 

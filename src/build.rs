@@ -16,6 +16,8 @@ use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
 use crate::points::Points;
+use crate::prepared::Prepared;
+use crate::problem::Problem;
 use crate::rng::one_of_each;
 use crate::search::{Index, IndexError, Prepare};
 
@@ -284,7 +286,7 @@ impl<'a> NnDescent<'a> {
         let k = self.params.n_neighbors.unwrap_or(INDEX_NEIGHBORS.min(points.n() - 1));
         let built = builder.n_neighbors(k).graph(points)?;
         let start = Instant::now();
-        let index = self.prepare.clone().seed(self.params.seed).index(points, self.metric, &built.graph)?;
+        let index = self.prepare.clone().seed(self.params.seed).index(points, &self.metric, &built.graph)?;
         Ok(Indexed { index, report: built.report, prepare_seconds: start.elapsed().as_secs_f64() })
     }
 
@@ -293,8 +295,9 @@ impl<'a> NnDescent<'a> {
     /// # Errors
     /// Those of [`NnDescent::graph`].
     pub fn estimate_memory(&self, points: &Points) -> Result<u64, BuildError> {
-        let plan = self.plan(points)?;
-        Ok(cpu::estimate_memory(points.as_dense(), &plan))
+        let prepared = Prepared::new(points, &self.metric)?;
+        let (problem, plan) = (prepared.problem(), self.plan(points)?);
+        Ok(prepared.bytes() + cpu::estimate_memory(&problem, &plan))
     }
 
     /// Bytes that a build takes on a GPU: data, rows, and what a round reads.
@@ -303,8 +306,9 @@ impl<'a> NnDescent<'a> {
     /// Those of [`NnDescent::graph`].
     #[cfg(feature = "gpu")]
     pub fn estimate_device_memory(&self, points: &Points) -> Result<u64, BuildError> {
+        let prepared = Prepared::new(points, &self.metric)?;
         let plan = self.plan(points)?;
-        Ok(crate::executor::gpu::estimate_memory(points.as_dense(), &plan))
+        Ok(crate::executor::gpu::estimate_memory(&prepared.problem(), &plan)?)
     }
 
     /// Builds the graph.
@@ -316,40 +320,40 @@ impl<'a> NnDescent<'a> {
     /// About n^1.1 distances on most data; exact search n².
     pub fn graph(&self, points: &Points) -> Result<Built, BuildError> {
         let plan = self.plan(points)?;
-        let (algorithm, reason) = self.choose(points, &plan);
+        let prepared = Prepared::new(points, &self.metric)?;
+        let problem = &prepared.problem();
+        let (algorithm, reason) = self.choose(problem, &plan);
         let span = tracing::debug_span!("graph", n = points.n(), dim = points.dim(), %algorithm);
         let _entered = span.enter();
         let built = match algorithm {
-            Algorithm::Exact => self.build_exact(points, &plan, reason)?,
-            _ => self.build_on_a_device(points, plan, reason)?,
+            Algorithm::Exact => self.build_exact(problem, &plan, reason)?,
+            _ => self.build_on_a_device(problem, plan, reason)?,
         };
+        prepared.verdict()?;
         tracing::info!(seconds = ?built.report.seconds, distances = built.report.distances_evaluated, "built");
         Ok(built)
     }
 
     fn plan(&self, points: &Points) -> Result<Plan, BuildError> {
-        let plan = Plan::new(self.metric, &self.params, points.n())?;
+        let plan = Plan::new(&self.metric, &self.params, points.n())?;
         self.init_graph.map_or(Ok(()), |graph| check_init_graph(graph, points.n()))?;
         Ok(plan)
     }
 
-    fn choose(&self, points: &Points, plan: &Plan) -> (Algorithm, Option<String>) {
+    fn choose(&self, problem: &Problem, plan: &Plan) -> (Algorithm, Option<String>) {
         match (self.params.algorithm, &self.params.device) {
             (Algorithm::Auto, Device::Gpu(_)) => {
                 (Algorithm::NnDescent, Some("auto: nndescent, where a GPU was asked for by name".into()))
             }
-            (Algorithm::Auto, _) => cost::cheapest(points.as_dense(), plan),
+            (Algorithm::Auto, _) => cost::cheapest(problem, plan),
             (asked, _) => (asked, None),
         }
     }
 
     /// Under `Auto`, whether exact search is the cheaper way on.
-    fn exact_is_cheaper(&self, points: &Points, plan: &Plan) -> bool {
-        let points = points.as_dense();
+    fn exact_is_cheaper(&self, problem: &Problem, plan: &Plan) -> bool {
         let cpu_will_do = !matches!(self.params.device, Device::Gpu(_));
-        cpu_will_do
-            && self.params.algorithm == Algorithm::Auto
-            && cost::exact(points, plan) <= cost::descent(points, plan)
+        cpu_will_do && self.params.algorithm == Algorithm::Auto && cost::exact(problem) <= cost::descent(problem, plan)
     }
 
     fn tick(&self, phase: Phase, round: usize, plan: &Plan, updates: u64, fraction: f32) -> Result<(), BuildError> {
@@ -360,14 +364,14 @@ impl<'a> NnDescent<'a> {
         }
     }
 
-    fn build_exact(&self, points: &Points, plan: &Plan, reason: Option<String>) -> Result<Built, BuildError> {
+    fn build_exact(&self, problem: &Problem, plan: &Plan, reason: Option<String>) -> Result<Built, BuildError> {
         let start = Instant::now();
         let tick = |f| self.tick(Phase::Exact, 0, plan, 0, f);
         let (graph, executor) = match &self.params.device {
-            Device::Gpu(selector) => gpu_executor(selector)?.exact(points, plan, &tick)?,
-            Device::Auto | Device::Cpu => CpuExecutor.exact(points, plan, &tick)?,
+            Device::Gpu(selector) => gpu_executor(selector)?.exact(problem, plan, &tick)?,
+            Device::Auto | Device::Cpu => CpuExecutor.exact(problem, plan, &tick)?,
         };
-        let n = points.n();
+        let n = problem.n();
         let whole = RecallEstimate { estimate: 1.0, low: 1.0, high: 1.0, sample: n };
         let report = BuildReport {
             algorithm: Algorithm::Exact,
@@ -385,20 +389,20 @@ impl<'a> NnDescent<'a> {
     }
 
     /// Where the device is left open: on a GPU if that is worth it, on the CPU if not, or if the GPU fails.
-    fn build_on_a_device(&self, points: &Points, plan: Plan, reason: Option<String>) -> Result<Built, BuildError> {
+    fn build_on_a_device(&self, problem: &Problem, plan: Plan, reason: Option<String>) -> Result<Built, BuildError> {
         let because = |more: String| reason.iter().cloned().chain([more]).collect::<Vec<_>>().join("; ");
         match &self.params.device {
-            Device::Cpu => self.build_by_descent(&CpuExecutor, points, plan, reason),
-            Device::Gpu(selector) => self.build_by_descent(&*gpu_executor(selector)?, points, plan, reason),
+            Device::Cpu => self.build_by_descent(&CpuExecutor, problem, plan, reason),
+            Device::Gpu(selector) => self.build_by_descent(&*gpu_executor(selector)?, problem, plan, reason),
             Device::Auto => {
-                let failure = match gpu_if_worth_it(points, &plan) {
-                    Ok(gpu) => match self.build_by_descent(&*gpu, points, plan.clone(), reason.clone()) {
+                let failure = match gpu_if_worth_it(problem, &plan) {
+                    Ok(gpu) => match self.build_by_descent(&*gpu, problem, plan.clone(), reason.clone()) {
                         Err(BuildError::Gpu(error)) => format!("the GPU failed: {error}"),
                         done => return done,
                     },
                     Err(why_not) => why_not,
                 };
-                self.build_by_descent(&CpuExecutor, points, plan, Some(because(failure)))
+                self.build_by_descent(&CpuExecutor, problem, plan, Some(because(failure)))
             }
         }
     }
@@ -406,24 +410,24 @@ impl<'a> NnDescent<'a> {
     fn build_by_descent(
         &self,
         executor: &dyn Executor,
-        points: &Points,
+        problem: &Problem,
         plan: Plan,
         reason: Option<String>,
     ) -> Result<Built, BuildError> {
         let mut seconds = Seconds::default();
         let start = Instant::now();
         let init = |fraction| self.tick(Phase::Init, 0, &plan, 0, fraction);
-        let mut session = executor.open(points, &plan, self.init_graph, &init)?;
+        let mut session = executor.open(problem, &plan, self.init_graph, &init)?;
         seconds.init = start.elapsed().as_secs_f64();
 
         let mut rounds = Vec::new();
         let start = Instant::now();
-        let mut stop = self.descend(&mut *session, &plan, points.n(), &mut rounds)?;
+        let mut stop = self.descend(&mut *session, &plan, problem.n(), &mut rounds)?;
         seconds.descent = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
-        let sample = Sample::draw(points, &plan)?;
-        let mut recall = sample.as_ref().map(|s| s.estimate(&*session, points.n())).transpose()?;
+        let sample = Sample::draw(problem, &plan)?;
+        let mut recall = sample.as_ref().map(|s| s.estimate(&*session, problem.n())).transpose()?;
         seconds.recall = start.elapsed().as_secs_f64();
 
         let (mut plan, mut target) = (plan, None);
@@ -431,15 +435,15 @@ impl<'a> NnDescent<'a> {
             let start = Instant::now();
             let mut widened = 0;
             while recall.is_some_and(|r| r.low < f64::from(goal)) && widened < MOST_WIDENINGS {
-                plan = widen(&plan, points.n());
-                if self.exact_is_cheaper(points, &plan) {
+                plan = widen(&plan, problem.n());
+                if self.exact_is_cheaper(problem, &plan) {
                     let reason =
                         format!("auto: exact search costs less than widening the build once more to reach {goal}");
-                    return self.build_exact(points, &plan, Some(reason));
+                    return self.build_exact(problem, &plan, Some(reason));
                 }
                 session.widen(&plan, &|f| self.tick(Phase::Init, rounds.len(), &plan, 0, f))?;
-                stop = self.descend(&mut *session, &plan, points.n(), &mut rounds)?;
-                recall = Some(sample.estimate(&*session, points.n())?);
+                stop = self.descend(&mut *session, &plan, problem.n(), &mut rounds)?;
+                recall = Some(sample.estimate(&*session, problem.n())?);
                 widened += 1;
             }
             seconds.descent += start.elapsed().as_secs_f64();
@@ -496,8 +500,8 @@ const WORTH_A_GPU: f64 = 4.0;
 
 /// The GPU for this job, or why it is none's.
 #[cfg(feature = "gpu")]
-fn gpu_if_worth_it(points: &Points, plan: &Plan) -> Result<Box<dyn Executor>, String> {
-    let seconds = cost::descent(points.as_dense(), plan) * 1e-9 / rayon::current_num_threads() as f64;
+fn gpu_if_worth_it(problem: &Problem, plan: &Plan) -> Result<Box<dyn Executor>, String> {
+    let seconds = cost::descent(problem, plan) * 1e-9 / rayon::current_num_threads() as f64;
     if seconds < WORTH_A_GPU {
         return Err(format!("about {seconds:.2} s on the CPU: too little for a GPU"));
     }
@@ -508,7 +512,7 @@ fn gpu_if_worth_it(points: &Points, plan: &Plan) -> Result<Box<dyn Executor>, St
 }
 
 #[cfg(not(feature = "gpu"))]
-fn gpu_if_worth_it(_: &Points, _: &Plan) -> Result<Box<dyn Executor>, String> {
+fn gpu_if_worth_it(_: &Problem, _: &Plan) -> Result<Box<dyn Executor>, String> {
     Err(GpuError::NotCompiled.to_string())
 }
 
@@ -532,13 +536,13 @@ struct Sample {
 }
 
 impl Sample {
-    fn draw(points: &Points, plan: &Plan) -> Result<Option<Self>, BuildError> {
-        let (n, count) = (points.n(), plan.recall_sample);
+    fn draw(problem: &Problem, plan: &Plan) -> Result<Option<Self>, BuildError> {
+        let (n, count) = (problem.n(), plan.recall_sample);
         if count == 0 || plan.others() == 0 {
             return Ok(None);
         }
         let rows: Vec<usize> = one_of_each(plan.seed, 0x5a3b, n, count).collect();
-        let truth = exact::rows_of(points, &rows, plan.metric, plan.others())?;
+        let truth = exact::rows_of(problem, &rows, plan.others(), &|_| Ok(()))?;
         Ok(Some(Self { rows: rows.into_iter().map(|r| r as u32).collect(), truth }))
     }
 

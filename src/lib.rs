@@ -36,6 +36,8 @@ mod metric;
 mod params;
 mod persist;
 mod points;
+mod prepared;
+mod problem;
 mod rng;
 mod search;
 mod section;
@@ -47,10 +49,10 @@ pub use error::BuildError;
 pub use executor::gpu::GpuError;
 pub use executor::{RoundStats, Traffic};
 pub use graph::{KnnGraph, UNKNOWN};
-pub use metric::{Metric, ParseMetricError};
+pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
-pub use points::{Dense, Element, MAX_POINTS, Points, PointsError, Rows};
+pub use points::{Bits, Dense, Element, Items, ItemsRef, MAX_POINTS, Points, PointsError, Rows, items, row_items};
 pub use search::{
     DiversifyMethod, Hits, Index, IndexError, IndexMemory, Prepare, Quantization, QueryBuilder, QueryStats, RadiusHits,
     Searcher, Tuning,

@@ -181,8 +181,8 @@ const MIN_WIDTH: usize = 20;
 const MAX_CANDIDATES: usize = 10_000;
 
 impl Plan {
-    pub(crate) fn new(metric: Metric, params: &Params, n: usize) -> Result<Self, BuildError> {
-        let metric = metric.checked()?;
+    pub(crate) fn new(metric: &Metric, params: &Params, n: usize) -> Result<Self, BuildError> {
+        let metric = metric.clone().checked()?;
         let n_neighbors = params.n_neighbors.unwrap_or(N_NEIGHBORS);
         let own = usize::from(params.include_self);
         let most = n - 1 + own;

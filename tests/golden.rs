@@ -13,7 +13,7 @@ const K: usize = 15;
 fn line(name: &str, data: &[u8], dim: usize, builder: &NnDescent, metric: Metric) -> String {
     let points = Points::dense(data, data.len() / dim, dim).unwrap();
     let built = builder.clone().n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0).graph(&points).unwrap();
-    let truth = exact::graph(&points, metric, K, false).unwrap();
+    let truth = exact::graph(&points, &metric, K, false).unwrap();
     let recall = eval::recall(&built.graph, &truth, K).unwrap();
     let updates: Vec<String> = built.report.rounds.iter().map(|r| r.updates.to_string()).collect();
     format!(

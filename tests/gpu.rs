@@ -34,7 +34,7 @@ fn build(builder: &NnDescent, device: Device, points: &Points) -> Built {
 }
 
 /// Rows complete, ascending by (distance, id), distinct, without themselves, with true distances.
-fn check_rows(graph: &KnnGraph, k: usize, metric: Metric, rows: &dyn Fn(usize) -> Vec<f32>) {
+fn check_rows(graph: &KnnGraph, k: usize, metric: &Metric, rows: &dyn Fn(usize) -> Vec<f32>) {
     for i in 0..graph.n() {
         let (ids, distances) = (graph.neighbors(i), graph.row_distances(i));
         assert_eq!(ids.len(), k, "row {i}");
@@ -85,11 +85,11 @@ fn both_executors_build_good_graphs_with_every_metric() {
     let points = Points::dense(&data, n, dim).unwrap();
     for name in METRICS {
         let metric = metric(name);
-        let builder = NnDescent::new(metric).n_neighbors(10).seed(3);
-        let truth = exact::graph(&points, metric, 10, false).unwrap();
+        let builder = NnDescent::new(metric.clone()).n_neighbors(10).seed(3);
+        let truth = exact::graph(&points, &metric, 10, false).unwrap();
         let recall = |device| {
             let built = build(&builder, device, &points);
-            check_rows(&built.graph, 10, metric, &|i| data[i * dim..(i + 1) * dim].to_vec());
+            check_rows(&built.graph, 10, &metric, &|i| data[i * dim..(i + 1) * dim].to_vec());
             eval::recall(&built.graph, &truth, 10).unwrap()
         };
         let (on_cpu, on_gpu) = (recall(Device::Cpu), recall(gpu.clone()));
@@ -106,9 +106,10 @@ fn exact_search_is_exact_with_every_metric() {
         let metric = metric(name);
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for include_self in [false, true].into_iter().take(if name == "euclidean" { 2 } else { 1 }) {
-            let builder = NnDescent::new(metric).n_neighbors(10).algorithm(Algorithm::Exact).include_self(include_self);
+            let builder =
+                NnDescent::new(metric.clone()).n_neighbors(10).algorithm(Algorithm::Exact).include_self(include_self);
             let built = builder.device(gpu.clone()).graph(&points).unwrap();
-            let truth = exact::graph(&points, metric, 10, include_self).unwrap();
+            let truth = exact::graph(&points, &metric, 10, include_self).unwrap();
             assert!(built.report.executor.starts_with("gpu"), "{}", built.report.executor);
             assert_eq!(built.report.distances_evaluated, (n * (n - 1)) as u64);
             assert_eq!(built.graph.distances(), truth.distances(), "{name}");
@@ -164,7 +165,7 @@ fn other_values_stay_as_they_are() {
     ] {
         let built = build(&builder, gpu.clone(), &points);
         assert!(built.report.executor.contains(&format!("{name} rows")), "{}", built.report.executor);
-        check_rows(&built.graph, 8, Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+        check_rows(&built.graph, 8, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
         // Trees round differently, distances of whole numbers do not.
         let agreement = eval::recall(&built.graph, &wide.graph, 8).unwrap();
         assert!(agreement > 0.998, "{name}: {agreement}");
@@ -182,7 +183,7 @@ fn rows_are_complete_on_hard_data() {
         let points = Points::dense(data, n, dim).unwrap();
         for trees in [0, 6] {
             let built = build(&NnDescent::new(Metric::Euclidean).n_neighbors(k).n_trees(trees), gpu.clone(), &points);
-            check_rows(&built.graph, k, Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+            check_rows(&built.graph, k, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
             if trees > 0 && name == "copies" {
                 let of_copies = (0..n).filter(|&i| built.graph.row_distances(i).iter().all(|d| *d == 0.0)).count();
                 assert!(of_copies * 1000 >= n * 999, "{of_copies} of {n} rows found their copies");
@@ -196,7 +197,7 @@ fn starts_from_a_graph_and_widens_for_a_target() {
     let Some(gpu) = device() else { return };
     let (data, n, dim) = digits();
     let points = Points::dense(&data, n, dim).unwrap();
-    let truth = exact::graph(&points, Metric::Euclidean, 10, false).unwrap();
+    let truth = exact::graph(&points, &Metric::Euclidean, 10, false).unwrap();
     let builder = NnDescent::new(Metric::Euclidean).n_neighbors(10).n_trees(0);
     let warm = build(&builder.clone().init_graph(&truth).n_iters(0), gpu.clone(), &points);
     assert_eq!(eval::recall(&warm.graph, &truth, 10).unwrap(), 1.0);

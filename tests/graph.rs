@@ -16,7 +16,7 @@ fn descend(metric: Metric, k: usize) -> NnDescent<'static> {
 }
 
 /// Ids valid, distinct and not the row's own; rows ascending by (distance, id); stored distances those of the metric.
-fn check_promises(graph: &KnnGraph, data: &[f32], dim: usize, metric: Metric) {
+fn check_promises(graph: &KnnGraph, data: &[f32], dim: usize, metric: &Metric) {
     for i in 0..graph.n() {
         let (ids, distances) = (graph.neighbors(i), graph.row_distances(i));
         for (at, (&id, &d)) in ids.iter().zip(distances).enumerate() {
@@ -57,10 +57,10 @@ fn every_metric_finds_its_neighbours() {
     for metric in metrics.iter().map(|m| m.parse().unwrap()).chain([minkowski]) {
         let data = if metric == Metric::Hamming { &positive } else { &data };
         let points = Points::dense(data, n, dim).unwrap();
-        let built = descend(metric, k).graph(&points).unwrap();
-        check_promises(&built.graph, data, dim, metric);
-        let truth = exact::graph(&points, metric, k, false).unwrap();
-        check_promises(&truth, data, dim, metric);
+        let built = descend(metric.clone(), k).graph(&points).unwrap();
+        check_promises(&built.graph, data, dim, &metric);
+        let truth = exact::graph(&points, &metric, k, false).unwrap();
+        check_promises(&truth, data, dim, &metric);
         let recall = eval::recall(&built.graph, &truth, k).unwrap();
         assert!(recall >= 0.95, "{metric}: recall {recall}");
         let estimate = built.report.recall.unwrap();
@@ -78,12 +78,12 @@ fn codes_of_wide_rows_change_no_promise() {
     let bytes: Vec<u8> = data.iter().map(|v| (v * 8.0 + 128.0) as u8).collect();
     let wide: Vec<f32> = bytes.iter().map(|&v| f32::from(v)).collect();
     for metric in [Metric::Euclidean, Metric::Cosine, Metric::Correlation, Metric::InnerProduct] {
-        let of_floats = descend(metric, k).graph(&Points::dense(&data, n, dim).unwrap()).unwrap();
-        check_promises(&of_floats.graph, &data, dim, metric);
-        let of_bytes = descend(metric, k).graph(&Points::dense(&bytes, n, dim).unwrap()).unwrap();
-        check_promises(&of_bytes.graph, &wide, dim, metric);
+        let of_floats = descend(metric.clone(), k).graph(&Points::dense(&data, n, dim).unwrap()).unwrap();
+        check_promises(&of_floats.graph, &data, dim, &metric);
+        let of_bytes = descend(metric.clone(), k).graph(&Points::dense(&bytes, n, dim).unwrap()).unwrap();
+        check_promises(&of_bytes.graph, &wide, dim, &metric);
         for (built, data) in [(&of_floats, &data), (&of_bytes, &wide)] {
-            let truth = exact::graph(&Points::dense(data, n, dim).unwrap(), metric, k, false).unwrap();
+            let truth = exact::graph(&Points::dense(data, n, dim).unwrap(), &metric, k, false).unwrap();
             let recall = eval::recall(&built.graph, &truth, k).unwrap();
             assert!(recall >= 0.97, "{metric}: {recall} ({})", built.report.executor);
         }
@@ -98,7 +98,7 @@ fn same_bytes_at_any_number_of_threads() {
     for metric in [Metric::Euclidean, Metric::Manhattan, Metric::Cosine] {
         let build = |threads| -> Built {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| descend(metric, 12).seed(7).graph(&points).unwrap())
+            pool.install(|| descend(metric.clone(), 12).seed(7).graph(&points).unwrap())
         };
         let one = build(1);
         for threads in [2, 3, 8] {
@@ -116,8 +116,8 @@ fn copies_are_found() {
     let points = Points::dense(&data, distinct * copies, dim).unwrap();
     for metric in [Metric::Euclidean, Metric::Cosine, Metric::Manhattan] {
         for algorithm in [Algorithm::Auto, Algorithm::NnDescent, Algorithm::Exact] {
-            let graph = NnDescent::new(metric).algorithm(algorithm).graph(&points).unwrap().graph;
-            check_promises(&graph, &data, dim, metric);
+            let graph = NnDescent::new(metric.clone().clone()).algorithm(algorithm).graph(&points).unwrap().graph;
+            check_promises(&graph, &data, dim, &metric);
             let perfect = (0..graph.n()).filter(|&i| graph.row_distances(i).iter().all(|d| *d == 0.0)).count();
             assert!(perfect * 1000 >= graph.n() * 999, "{metric}, {algorithm}: {perfect} rows of {}", graph.n());
         }
@@ -134,15 +134,15 @@ fn hard_shapes_are_complete() {
         let points = Points::dense(data, n, dim).unwrap();
         for metric in [Metric::Euclidean, Metric::Cosine, Metric::InnerProduct, Metric::Canberra] {
             for k in [1, 7, 40] {
-                let built = descend(metric, k).graph(&points).unwrap();
-                check_promises(&built.graph, data, dim, metric);
+                let built = descend(metric.clone(), k).graph(&points).unwrap();
+                check_promises(&built.graph, data, dim, &metric);
             }
         }
     }
     for n in 2..12 {
         let points = Points::dense(&line[..n], n, 1).unwrap();
         let graph = descend(Metric::Euclidean, n - 1).graph(&points).unwrap().graph;
-        check_promises(&graph, &line[..n], 1, Metric::Euclidean);
+        check_promises(&graph, &line[..n], 1, &Metric::Euclidean);
     }
 }
 
@@ -173,7 +173,7 @@ fn no_trees_and_a_warm_start() {
     let (n, dim, k) = (3000, 16, 10);
     let data = patches(n, dim, 20, 6);
     let points = Points::dense(&data, n, dim).unwrap();
-    let truth = exact::graph(&points, Metric::Euclidean, k, false).unwrap();
+    let truth = exact::graph(&points, &Metric::Euclidean, k, false).unwrap();
     let recall = |built: &Built| eval::recall(&built.graph, &truth, k).unwrap();
     let random = descend(Metric::Euclidean, k).n_trees(0).n_iters(30).graph(&points).unwrap();
     assert!(recall(&random) > 0.95, "from random neighbours: {}", recall(&random));
@@ -193,7 +193,7 @@ fn target_recall_is_reached_and_reported() {
     let (n, dim, k) = (6000, 60, 10);
     let data: Vec<f32> = (0..n * dim).map(|_| (0..6).map(|_| rng.random::<f32>()).sum::<f32>() - 3.0).collect();
     let points = Points::dense(&data, n, dim).unwrap();
-    let truth = exact::graph(&points, Metric::Euclidean, k, false).unwrap();
+    let truth = exact::graph(&points, &Metric::Euclidean, k, false).unwrap();
     let plain = descend(Metric::Euclidean, k).graph(&points).unwrap();
     let built = descend(Metric::Euclidean, k).target_recall(0.97).recall_sample(600).graph(&points).unwrap();
     let target = built.report.target.unwrap();
@@ -227,8 +227,8 @@ fn exact_queries_match_the_graph() {
     let data = patches(n, dim, 10, 9);
     let points = Points::dense(&data, n, dim).unwrap();
     for metric in [Metric::Euclidean, Metric::Cosine, Metric::Correlation, Metric::Chebyshev] {
-        let graph = exact::graph(&points, metric, 5, false).unwrap();
-        let hits = exact::query(&points, &points, metric, 6).unwrap();
+        let graph = exact::graph(&points, &metric, 5, false).unwrap();
+        let hits = exact::query(&points, &points, &metric, 6).unwrap();
         for i in 0..n {
             assert_eq!((hits.neighbors(i)[0], hits.row_distances(i)[0]), (i as u32, 0.0), "{metric}");
             assert_eq!(&hits.neighbors(i)[1..], graph.neighbors(i), "{metric}");
@@ -266,7 +266,7 @@ fn mistakes_are_errors_with_numbers() {
     assert_eq!(message(descend(Metric::Euclidean, 5).init_graph(&wrong)), expected);
 
     let other = Points::dense(&data, 16, 5).unwrap();
-    let mismatch = exact::query(&points, &other, Metric::Euclidean, 3).unwrap_err().to_string();
+    let mismatch = exact::query(&points, &other, &Metric::Euclidean, 3).unwrap_err().to_string();
     assert_eq!(mismatch, "queries of 5 columns of float32 cannot be compared with a base of 4 columns of float32");
 }
 
@@ -298,8 +298,8 @@ proptest! {
         let data: Vec<f32> = (0..n * dim).map(|_| value()).collect();
         let points = Points::dense(&data, n, dim).unwrap();
         for metric in [Metric::Euclidean, Metric::Cosine, Metric::Hamming] {
-            let built = descend(metric, k.min(n - 1)).n_trees(trees).leaf_size(leaf).max_candidates(candidates).n_iters(iters);
-            check_promises(&built.seed(seed).graph(&points).unwrap().graph, &data, dim, metric);
+            let built = descend(metric.clone(), k.min(n - 1)).n_trees(trees).leaf_size(leaf).max_candidates(candidates).n_iters(iters);
+            check_promises(&built.seed(seed).graph(&points).unwrap().graph, &data, dim, &metric);
         }
     }
 }

@@ -22,7 +22,7 @@ fn base_and_queries(n: usize, queries: usize, seed: u64) -> (Vec<f32>, Vec<f32>)
 }
 
 fn index_of(data: &[f32], metric: Metric) -> Index {
-    NnDescent::new(metric).recall_sample(0).index(&points_of(data)).unwrap().index
+    NnDescent::new(metric.clone()).recall_sample(0).index(&points_of(data)).unwrap().index
 }
 
 fn points_of(data: &[f32]) -> Points<'_> {
@@ -35,7 +35,7 @@ fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
 }
 
 /// Rows complete and ascending, ids distinct, distances those of the metric.
-fn check_promises(hits: &Hits, data: &[f32], queries: &[f32], metric: Metric) {
+fn check_promises(hits: &Hits, data: &[f32], queries: &[f32], metric: &Metric) {
     for (i, query) in queries.chunks(DIM).enumerate() {
         let (ids, distances) = (hits.neighbors(i), hits.row_distances(i));
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), hits.k, "query {i}: {ids:?}");
@@ -68,16 +68,16 @@ fn every_metric_and_quantization_finds_neighbours() {
         let positive_only = matches!(metric, Metric::Hamming | Metric::Canberra | Metric::BrayCurtis);
         let (data, queries) = if positive_only { (&positive, &positive_queries) } else { (&data, &queries) };
         let (points, query_points) = (points_of(data), points_of(queries));
-        let truth = exact::query(&points, &query_points, metric, 10).unwrap();
-        let graph = NnDescent::new(metric).n_neighbors(30).recall_sample(0).graph(&points).unwrap().graph;
+        let truth = exact::query(&points, &query_points, &metric, 10).unwrap();
+        let graph = NnDescent::new(metric.clone()).n_neighbors(30).recall_sample(0).graph(&points).unwrap().graph;
         for quantization in [Quantization::Auto, Quantization::None, Quantization::F16, Quantization::U8] {
             let prepare = Prepare::new().quantization(quantization);
-            let index = match prepare.index(&points, metric, &graph) {
+            let index = match prepare.index(&points, &metric, &graph) {
                 Err(IndexError::Quantization { .. }) if quantization == Quantization::U8 => continue,
                 index => index.unwrap(),
             };
             let hits = index.query(&query_points, 10).epsilon(0.3).run().unwrap();
-            check_promises(&hits, data, queries, metric);
+            check_promises(&hits, data, queries, &metric);
             let found = recall(&hits, &truth);
             assert!(found > 0.97, "{metric} {quantization}: recall {found}");
         }
@@ -88,10 +88,10 @@ fn every_metric_and_quantization_finds_neighbours() {
 fn inner_products_are_searched_by_their_order() {
     let (data, queries) = base_and_queries(3000, 100, 2);
     let (points, query_points) = (points_of(&data), points_of(&queries));
-    let truth = exact::query(&points, &query_points, Metric::InnerProduct, 10).unwrap();
+    let truth = exact::query(&points, &query_points, &Metric::InnerProduct, 10).unwrap();
     let index = index_of(&data, Metric::InnerProduct);
     let hits = index.query(&query_points, 10).epsilon(0.3).run().unwrap();
-    check_promises(&hits, &data, &queries, Metric::InnerProduct);
+    check_promises(&hits, &data, &queries, &Metric::InnerProduct);
     assert!(recall(&hits, &truth) > 0.9, "{}", recall(&hits, &truth));
 }
 
@@ -106,22 +106,22 @@ fn bytes_and_halves_are_searched_as_they_came() {
     let signed_queries: Vec<i8> = byte_queries.iter().map(|&b| (b ^ 128).cast_signed()).collect();
     let shape = |n: usize| (n / DIM, DIM);
     for metric in [Metric::Euclidean, Metric::Cosine, Metric::Manhattan] {
-        let of = |points: &Points| NnDescent::new(metric).recall_sample(0).index(points).unwrap().index;
+        let of = |points: &Points| NnDescent::new(metric.clone()).recall_sample(0).index(points).unwrap().index;
         let byte_points = Points::dense(&bytes, shape(bytes.len()).0, DIM).unwrap();
         let byte_query_points = Points::dense(&byte_queries, shape(queries.len()).0, DIM).unwrap();
-        let truth = exact::query(&byte_points, &byte_query_points, metric, 10).unwrap();
+        let truth = exact::query(&byte_points, &byte_query_points, &metric, 10).unwrap();
         let from_bytes = of(&byte_points).query(&byte_query_points, 10).epsilon(0.2).run().unwrap();
         assert!(recall(&from_bytes, &truth) > 0.99, "{metric}");
         // Floats that are whole bytes are kept as bytes, and searched with other floats.
         let index = of(&points_of(&widened));
         assert!(index.memory().rows < widened.len() * 2, "{metric}: {:?}", index.memory());
         let hits = index.query(&points_of(&wide_queries), 10).epsilon(0.2).run().unwrap();
-        check_promises(&hits, &widened, &wide_queries, metric);
-        let truth = exact::query(&points_of(&widened), &points_of(&wide_queries), metric, 10).unwrap();
+        check_promises(&hits, &widened, &wide_queries, &metric);
+        let truth = exact::query(&points_of(&widened), &points_of(&wide_queries), &metric, 10).unwrap();
         assert!(recall(&hits, &truth) > 0.99, "{metric}");
         let signed_points = Points::dense(&signed, shape(signed.len()).0, DIM).unwrap();
         let signed_query_points = Points::dense(&signed_queries, shape(queries.len()).0, DIM).unwrap();
-        let truth = exact::query(&signed_points, &signed_query_points, metric, 10).unwrap();
+        let truth = exact::query(&signed_points, &signed_query_points, &metric, 10).unwrap();
         let hits = of(&signed_points).query(&signed_query_points, 10).epsilon(0.2).run().unwrap();
         assert!(recall(&hits, &truth) > 0.99, "{metric}");
     }
@@ -131,10 +131,10 @@ fn bytes_and_halves_are_searched_as_they_came() {
 fn queries_beyond_the_codes_are_answered_by_values() {
     let (data, queries) = base_and_queries(2000, 20, 4);
     let far: Vec<f32> = queries.iter().map(|v| v * 10.0).collect();
-    let truth = exact::query(&points_of(&data), &points_of(&far), Metric::Euclidean, 10).unwrap();
+    let truth = exact::query(&points_of(&data), &points_of(&far), &Metric::Euclidean, 10).unwrap();
     let index = Prepare::new().quantization(Quantization::U8);
-    let graph = exact::graph(&points_of(&data), Metric::Euclidean, 30, false).unwrap();
-    let index = index.index(&points_of(&data), Metric::Euclidean, &graph).unwrap();
+    let graph = exact::graph(&points_of(&data), &Metric::Euclidean, 30, false).unwrap();
+    let index = index.index(&points_of(&data), &Metric::Euclidean, &graph).unwrap();
     let hits = index.query(&points_of(&far), 10).epsilon(0.3).run().unwrap();
     assert!(recall(&hits, &truth) > 0.95, "{}", recall(&hits, &truth));
 }
@@ -191,7 +191,7 @@ fn many_far_clusters_are_told_apart() {
     let clusters = 150;
     let all = patches(150 * 70, DIM, clusters, 23);
     let (data, queries) = all.split_at(150 * 68 * DIM);
-    let truth = exact::query(&points_of(data), &points_of(queries), Metric::Euclidean, 10).unwrap();
+    let truth = exact::query(&points_of(data), &points_of(queries), &Metric::Euclidean, 10).unwrap();
     let index = index_of(data, Metric::Euclidean);
     let hits = index.query(&points_of(queries), 10).epsilon(0.2).run().unwrap();
     assert!(recall(&hits, &truth) > 0.94, "{}", recall(&hits, &truth));
@@ -204,7 +204,7 @@ fn few_points_and_large_k() {
         let index = index_of(&data, Metric::Cosine);
         for k in 1..=n {
             let hits = index.query(&points_of(&data), k).run().unwrap();
-            let truth = exact::query(&points_of(&data), &points_of(&data), Metric::Cosine, k).unwrap();
+            let truth = exact::query(&points_of(&data), &points_of(&data), &Metric::Cosine, k).unwrap();
             assert!(recall(&hits, &truth) > 0.999, "{k} of {n}");
         }
     }
@@ -212,8 +212,8 @@ fn few_points_and_large_k() {
     let index = index_of(&data, Metric::Euclidean);
     for k in [100, 1000, 2000] {
         let hits = index.query(&points_of(&queries), k).run().unwrap();
-        let truth = exact::query(&points_of(&data), &points_of(&queries), Metric::Euclidean, k).unwrap();
-        check_promises(&hits, &data, &queries, Metric::Euclidean);
+        let truth = exact::query(&points_of(&data), &points_of(&queries), &Metric::Euclidean, k).unwrap();
+        check_promises(&hits, &data, &queries, &Metric::Euclidean);
         assert!(recall(&hits, &truth) > 0.95, "k = {k}: {}", recall(&hits, &truth));
     }
 }
@@ -284,9 +284,9 @@ fn radius_queries_find_all_within() {
         (Metric::Manhattan, Quantization::None),
         (Metric::Minkowski { p: 3.0 }, Quantization::None),
     ] {
-        let graph = exact::graph(&points, metric, 30, false).unwrap();
-        let index = Prepare::new().quantization(quantization).index(&points, metric, &graph).unwrap();
-        let truth = exact::query(&points, &query_points, metric, 60).unwrap();
+        let graph = exact::graph(&points, &metric, 30, false).unwrap();
+        let index = Prepare::new().quantization(quantization).index(&points, &metric, &graph).unwrap();
+        let truth = exact::query(&points, &query_points, &metric, 60).unwrap();
         // About twenty neighbours on average.
         let radius = (0..40).map(|i| truth.row_distances(i)[20]).sum::<f32>() / 40.0;
         let hits = index.query_radius(&query_points, radius, 0.2).unwrap();
@@ -312,7 +312,7 @@ fn points_of_the_index_find_others() {
     let index = index_of(&data, Metric::Euclidean);
     let ids = [5, 1999, 0, 5];
     let hits = index.query_ids(&ids, 10).epsilon(0.2).run().unwrap();
-    let truth = exact::graph(&points_of(&data), Metric::Euclidean, 10, false).unwrap();
+    let truth = exact::graph(&points_of(&data), &Metric::Euclidean, 10, false).unwrap();
     for (i, &id) in ids.iter().enumerate() {
         assert!(!hits.neighbors(i).contains(&id));
         assert_eq!(hits.neighbors(i)[..3], truth.neighbors(id as usize)[..3], "{id}");
@@ -327,9 +327,9 @@ fn points_of_the_index_find_others() {
 fn diversification_can_be_chosen() {
     let (data, queries) = base_and_queries(4000, 200, 14);
     let (points, query_points) = (points_of(&data), points_of(&queries));
-    let truth = exact::query(&points, &query_points, Metric::Euclidean, 10).unwrap();
+    let truth = exact::query(&points, &query_points, &Metric::Euclidean, 10).unwrap();
     let graph = NnDescent::new(Metric::Euclidean).n_neighbors(30).graph(&points).unwrap().graph;
-    let index = |prepare: Prepare| prepare.index(&points, Metric::Euclidean, &graph).unwrap();
+    let index = |prepare: Prepare| prepare.index(&points, &Metric::Euclidean, &graph).unwrap();
     let usual = index(Prepare::new());
     let aware = index(Prepare::new().diversify_method(DiversifyMethod::DegreeAware { aggressiveness: 3.0 }));
     let half = index(Prepare::new().diversify_prob(0.5));
@@ -348,7 +348,7 @@ fn tuning_reaches_its_target_at_the_least_cost() {
     let (data, queries) = base_and_queries(5000, 300, 15);
     let mut index = index_of(&data, Metric::Euclidean);
     assert_eq!(index.epsilon(), 0.1);
-    let truth = exact::query(&points_of(&data), &points_of(&queries), Metric::Euclidean, 10).unwrap();
+    let truth = exact::query(&points_of(&data), &points_of(&queries), &Metric::Euclidean, 10).unwrap();
     let mut before = -1.0;
     for target in [0.8, 0.99, 0.999] {
         let tuning = index.tune(target, 10, 300).unwrap();
@@ -365,9 +365,9 @@ fn tuning_leaves_codes_that_do_not_serve() {
     let (mut data, _) = base_and_queries(2000, 0, 22);
     data.extend([3e4; DIM]);
     let points = points_of(&data);
-    let graph = exact::graph(&points, Metric::Euclidean, 30, false).unwrap();
+    let graph = exact::graph(&points, &Metric::Euclidean, 30, false).unwrap();
     let coded = |quantization| {
-        let mut index = Prepare::new().quantization(quantization).index(&points, Metric::Euclidean, &graph).unwrap();
+        let mut index = Prepare::new().quantization(quantization).index(&points, &Metric::Euclidean, &graph).unwrap();
         let tuning = index.tune(0.95, 10, 200).unwrap();
         assert!(tuning.reached, "{tuning:?}");
         let file = tempfile::Builder::new().suffix(".nnd").tempfile().unwrap();
@@ -390,12 +390,13 @@ fn a_fifth_changed_is_as_good_as_a_rebuild() {
         (Metric::Manhattan, Quantization::None),
     ] {
         // 4,000 points at first; 500 go, 500 are replaced, 500 come: 1,500 of 4,000 rows differ.
-        let builder = NnDescent::new(metric).recall_sample(0).prepare(Prepare::new().quantization(quantization));
+        let builder =
+            NnDescent::new(metric.clone()).recall_sample(0).prepare(Prepare::new().quantization(quantization));
         let mut index = builder.index(&points_of(&data[..4000 * DIM])).unwrap().index;
         let check = |index: &Index, present: &[(u32, usize)], what: &str| {
             let values: Vec<f32> = present.iter().flat_map(|&(_, row)| data[row * DIM..][..DIM].to_vec()).collect();
             let rebuilt = builder.index(&points_of(&values)).unwrap().index;
-            let truth = exact::query(&points_of(&values), &points_of(&queries), metric, 10).unwrap();
+            let truth = exact::query(&points_of(&values), &points_of(&queries), &metric, 10).unwrap();
             let asked = points_of(&queries);
             let (changed, new) = (index.query(&asked, 10).run().unwrap(), rebuilt.query(&asked, 10).run().unwrap());
             let ids: BTreeSet<u32> = present.iter().map(|p| p.0).collect();
@@ -504,21 +505,21 @@ fn bad_input_is_named() {
         Prepare::new().pruning_degree_multiplier(0.0),
         Prepare::new().diversify_method(DiversifyMethod::DegreeAware { aggressiveness: -1.0 }),
     ] {
-        let graph = exact::graph(&points_of(&data), Metric::Euclidean, 5, false).unwrap();
-        let error = prepare.index(&points_of(&data), Metric::Euclidean, &graph).unwrap_err();
+        let graph = exact::graph(&points_of(&data), &Metric::Euclidean, 5, false).unwrap();
+        let error = prepare.index(&points_of(&data), &Metric::Euclidean, &graph).unwrap_err();
         assert!(matches!(error, IndexError::Parameter { .. }), "{error}");
     }
     let other = KnnGraph::from_parts(2, 1, vec![1, 0], vec![0.0; 2]);
-    let error = Prepare::new().index(&points_of(&data), Metric::Euclidean, &other).unwrap_err();
+    let error = Prepare::new().index(&points_of(&data), &Metric::Euclidean, &other).unwrap_err();
     assert_eq!(error, IndexError::Build(BuildError::InitGraphRows { rows: 2, n: 300 }));
     let error = Prepare::new().quantization(Quantization::U8);
-    let graph = exact::graph(&points_of(&data), Metric::Manhattan, 5, false).unwrap();
-    let error = error.index(&points_of(&data), Metric::Manhattan, &graph).unwrap_err();
+    let graph = exact::graph(&points_of(&data), &Metric::Manhattan, 5, false).unwrap();
+    let error = error.index(&points_of(&data), &Metric::Manhattan, &graph).unwrap_err();
     assert!(matches!(error, IndexError::Quantization { .. }), "{error}");
     let huge: Vec<f32> = data.iter().map(|v| v * 1e6).collect();
-    let graph = exact::graph(&points_of(&huge), Metric::Euclidean, 5, false).unwrap();
+    let graph = exact::graph(&points_of(&huge), &Metric::Euclidean, 5, false).unwrap();
     let halves = Prepare::new().quantization(Quantization::F16);
-    let error = halves.index(&points_of(&huge), Metric::Euclidean, &graph).unwrap_err();
+    let error = halves.index(&points_of(&huge), &Metric::Euclidean, &graph).unwrap_err();
     assert!(error.to_string().contains("beyond 65504"), "{error}");
     assert!(index.tune(1.0, 10, 100).is_err() && index.tune(0.9, 0, 100).is_err() && index.tune(0.9, 10, 0).is_err());
 }
@@ -536,13 +537,14 @@ fn files_hold_the_index() {
     let path = folder.path().join("a.nnd");
     for metric in [Metric::Euclidean, Metric::Cosine, Metric::Correlation, Metric::Minkowski { p: 1.5 }] {
         for quantization in [Quantization::Auto, Quantization::None, Quantization::F16] {
-            let builder = NnDescent::new(metric).recall_sample(0).prepare(Prepare::new().quantization(quantization));
+            let builder =
+                NnDescent::new(metric.clone()).recall_sample(0).prepare(Prepare::new().quantization(quantization));
             let mut index = builder.index(&points_of(&data)).unwrap().index;
             index.tune(0.9, 5, 50).unwrap();
             index.save(&path).unwrap();
             Index::verify(&path).unwrap();
             let opened = Index::open(&path).unwrap();
-            assert_eq!((opened.metric(), opened.n(), opened.epsilon()), (metric, 1500, index.epsilon()));
+            assert_eq!((opened.metric(), opened.n(), opened.epsilon()), (&metric, 1500, index.epsilon()));
             assert_eq!(opened.memory().owned, 0, "all of it lies in the file");
             let asked = points_of(&queries);
             assert_eq!(index.query(&asked, 10).run().unwrap(), opened.query(&asked, 10).run().unwrap(), "{metric}");
@@ -616,7 +618,7 @@ fn files_of_version_1_can_be_read() {
     }
     Index::verify(&path).unwrap();
     let index = Index::open(&path).unwrap();
-    assert_eq!((index.n(), index.dim(), index.metric()), (300, 64, Metric::Euclidean));
-    let truth = exact::query(&points, &points, Metric::Euclidean, 5).unwrap();
+    assert_eq!((index.n(), index.dim(), index.metric()), (300, 64, &Metric::Euclidean));
+    let truth = exact::query(&points, &points, &Metric::Euclidean, 5).unwrap();
     assert!(recall(&index.query(&points, 5).epsilon(0.2).run().unwrap(), &truth) > 0.99);
 }

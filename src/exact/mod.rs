@@ -6,68 +6,94 @@ use rayon::prelude::*;
 
 use crate::error::BuildError;
 use crate::executor::Tick;
+use crate::executor::cpu::leaf_join::offer;
 use crate::executor::cpu::scan::Scan;
 use crate::graph::KnnGraph;
+use crate::graph::order::{EMPTY, id, nearest_first};
 use crate::metric::Metric;
 use crate::params::{Params, Plan};
 use crate::points::Points;
-use crate::space::recompute::Recompute;
+use crate::prepared::Prepared;
+use crate::problem::{Problem, Searched, Truth};
+use crate::space::Space;
 
 /// The exact k-nearest-neighbour graph of `points`: row `i` holds the `k` nearest points other than `i`, or, with
 /// `include_self`, `i` first and the `k - 1` nearest others.
 ///
 /// # Errors
-/// `k` zero or more than there are, parameters of the metric out of range.
+/// `k` zero or more than there are, parameters of the metric out of range, values that it has no distances for.
 ///
 /// # Complexity
 /// n² distances.
-pub fn graph(points: &Points, metric: Metric, k: usize, include_self: bool) -> Result<KnnGraph, BuildError> {
+pub fn graph(points: &Points, metric: &Metric, k: usize, include_self: bool) -> Result<KnnGraph, BuildError> {
     let params = Params { n_neighbors: Some(k), include_self, ..Params::default() };
     let plan = Plan::new(metric, &params, points.n())?;
-    graph_of(points, &plan, &|_| Ok(()))
+    let prepared = Prepared::new(points, metric)?;
+    let graph = graph_of(&prepared.problem(), &plan, &|_| Ok(()))?;
+    prepared.verdict().map(|()| graph)
 }
 
 /// For every query the `k` nearest rows of `base`, ascending by (distance, id): a graph with a row for each query.
 ///
 /// # Errors
-/// Queries of another type or number of columns than the base, `k` zero or more than rows in the base.
+/// Queries of another type or number of columns than the base, `k` zero or more than rows in the base, values that the
+/// metric has no distances for.
 ///
 /// # Complexity
 /// n · queries distances.
-pub fn query(base: &Points, queries: &Points, metric: Metric, k: usize) -> Result<KnnGraph, BuildError> {
-    let metric = metric.checked()?;
-    let shape = |p: &Points| format!("{} columns of {}", p.dim(), p.as_dense().type_name());
-    if shape(base) != shape(queries) {
-        return Err(BuildError::Mismatch { queries: shape(queries), base: shape(base) });
+pub fn query(base: &Points, queries: &Points, metric: &Metric, k: usize) -> Result<KnnGraph, BuildError> {
+    if base.shape() != queries.shape() {
+        return Err(BuildError::Mismatch { queries: queries.shape(), base: base.shape() });
     }
     if k == 0 || k > base.n() {
         let range = format!("1 to the {} rows of the base", base.n());
         return Err(BuildError::Parameter { name: "k", value: k.to_string(), range });
     }
     let rows: Vec<usize> = (0..queries.n()).collect();
-    let scan = Scan::new(base.as_dense(), queries.as_dense(), metric);
-    search(&scan, &rows, k, false, &|_| Ok(()))
+    let (base, queries) = (Prepared::new(base, metric)?, Prepared::new(queries, metric)?);
+    match (base.problem().direct(), queries.problem().direct()) {
+        (Some((base, direct)), Some((queries, _))) => {
+            let scan = Scan::new(&base, &queries, direct);
+            in_blocks(&rows, k, &|_| Ok(()), |rows, ids, ds| scan.nearest(rows, k, false, ids, ds))
+        }
+        _ => {
+            let joined = base
+                .problem()
+                .points
+                .joined(&queries.problem().points)
+                .ok_or_else(|| BuildError::MetricRows { metric: metric.name(), rows: "items and queries" })?;
+            let joined = Prepared::new(&joined.view()?, metric)?;
+            let n = base.problem().n();
+            let rows: Vec<usize> = rows.iter().map(|row| n + row).collect();
+            Compared::new(&joined.problem(), n).rows(&rows, k, false, &|_| Ok(()))
+        }
+    }
 }
 
 /// The exact rows of some points, themselves left out.
-pub(crate) fn rows_of(points: &Points, rows: &[usize], metric: Metric, k: usize) -> Result<KnnGraph, BuildError> {
-    search(&Scan::of_points(points.as_dense(), metric), rows, k, true, &|_| Ok(()))
+pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -> Result<KnnGraph, BuildError> {
+    match problem.direct() {
+        Some((dense, direct)) => {
+            let scan = Scan::of_points(&dense, direct);
+            in_blocks(rows, k, tick, |rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
+        }
+        None => Compared::new(problem, problem.n()).rows(rows, k, true, tick),
+    }
 }
 
 /// The exact graph of a plan.
-pub(crate) fn graph_of(points: &Points, plan: &Plan, tick: Tick) -> Result<KnnGraph, BuildError> {
-    let (n, k) = (points.n(), plan.n_neighbors);
+pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<KnnGraph, BuildError> {
+    let (n, k) = (problem.n(), plan.n_neighbors);
     let rows: Vec<usize> = (0..n).collect();
-    let scan = Scan::of_points(points.as_dense(), plan.metric);
     if !plan.include_self {
-        return search(&scan, &rows, k, true, tick);
+        return rows_of(problem, &rows, k, tick);
     }
-    let others = if k == 1 { None } else { Some(search(&scan, &rows, k - 1, true, tick)?) };
-    let exact = Recompute::new(plan.metric, points.as_dense(), points.as_dense());
+    let others = if k == 1 { None } else { Some(rows_of(problem, &rows, k - 1, tick)?) };
+    let truth = problem.truth();
     let (mut indices, mut distances) = (Vec::with_capacity(n * k), Vec::with_capacity(n * k));
     for i in 0..n {
         indices.push(i as u32);
-        distances.push(exact.to_self(i));
+        distances.push(truth.to_self(i));
         if let Some(others) = &others {
             indices.extend_from_slice(others.neighbors(i));
             distances.extend_from_slice(others.row_distances(i));
@@ -76,17 +102,82 @@ pub(crate) fn graph_of(points: &Points, plan: &Plan, tick: Tick) -> Result<KnnGr
     Ok(KnnGraph::from_parts(n, k, indices, distances))
 }
 
+/// Points that are no dense rows under a kernel of the metric's own: compared as they are searched, and ranked by their true
+/// distances.
+struct Compared<'a> {
+    truth: Box<dyn Truth + 'a>,
+    /// None where the order that is searched by is only near the metric's.
+    space: Option<Box<dyn Space + 'a>>,
+    /// The first so many points may be found.
+    base: usize,
+}
+
+/// Neighbours kept beyond those wanted, whose order the true distances may exchange.
+const SLACK: usize = 8;
+/// Points of the base between two looks at the best so far.
+const BASE: usize = 1024;
+
+impl<'a> Compared<'a> {
+    fn new(problem: &Problem<'a>, base: usize) -> Self {
+        let space = match problem.searched {
+            _ if problem.is_proxy => None,
+            Searched::Dense(dense, direct) => {
+                Some(crate::space::float_rows::space(&dense, direct.form(), crate::metric::simd::Level::detect()))
+            }
+            Searched::Rows(rows) => Some(rows.space()),
+        };
+        Self { truth: problem.truth(), space, base }
+    }
+
+    fn rows(&self, rows: &[usize], k: usize, skip_own: bool, tick: Tick) -> Result<KnnGraph, BuildError> {
+        in_blocks(rows, k, tick, |rows, ids, distances| {
+            let (mut to, mut row) = (Vec::new(), Vec::new());
+            for ((&i, ids), distances) in rows.iter().zip(ids.chunks_exact_mut(k)).zip(distances.chunks_exact_mut(k)) {
+                let kept = self.candidates(i, k, skip_own);
+                self.truth.distances(i, &kept, &mut to);
+                row.clear();
+                row.extend(to.iter().copied().zip(kept));
+                row.sort_unstable_by(nearest_first);
+                for ((id, distance), found) in ids.iter_mut().zip(distances).zip(&row) {
+                    (*distance, *id) = *found;
+                }
+            }
+        })
+    }
+
+    /// Points among which the `k` nearest of point `i` are.
+    fn candidates(&self, i: usize, k: usize, skip_own: bool) -> Vec<u32> {
+        let others = (0..self.base as u32).filter(|&other| !(skip_own && other as usize == i));
+        let Some(space) = &self.space else { return others.collect() };
+        let others: Vec<u32> = others.collect();
+        let mut best = vec![EMPTY; (k + SLACK).min(others.len())];
+        let mut to = vec![0.0; BASE];
+        for others in others.chunks(BASE) {
+            let to = &mut to[..others.len()];
+            space.one_to_many(i as u32, others, to);
+            offer(&mut best, others, to, usize::MAX);
+        }
+        best.iter().filter(|slot| **slot != EMPTY).map(|&slot| id(slot)).collect()
+    }
+}
+
 /// Queries per block: enough to use each row of the base often while it is in cache.
 const QUERIES: usize = 32;
 
-fn search(scan: &Scan, rows: &[usize], k: usize, skip_own: bool, tick: Tick) -> Result<KnnGraph, BuildError> {
+/// Runs `nearest(rows, ids, distances)` over blocks of rows.
+fn in_blocks(
+    rows: &[usize],
+    k: usize,
+    tick: Tick,
+    nearest: impl Fn(&[usize], &mut [u32], &mut [f32]) + Sync,
+) -> Result<KnnGraph, BuildError> {
     let mut indices = vec![0u32; rows.len() * k];
     let mut distances = vec![0f32; rows.len() * k];
     let (done, count) = (AtomicUsize::new(0), rows.len());
     let blocks =
         rows.par_chunks(QUERIES).zip(indices.par_chunks_mut(QUERIES * k)).zip(distances.par_chunks_mut(QUERIES * k));
     blocks.try_for_each(|((rows, ids), ds)| {
-        scan.nearest(rows, k, skip_own, ids, ds);
+        nearest(rows, ids, ds);
         let done = done.fetch_add(rows.len(), Ordering::Relaxed) + rows.len();
         tick(done as f32 / count as f32)
     })?;

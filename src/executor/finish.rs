@@ -7,12 +7,11 @@ use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, id, nearest_first};
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
-use crate::points::Points;
-use crate::space::recompute::Recompute;
+use crate::problem::{Problem, Truth};
 
 /// Rows of any executor on their way out.
 pub(crate) struct Finishing<'a> {
-    exact: Recompute<'a>,
+    truth: Box<dyn Truth + 'a>,
     plan: &'a Plan,
     /// The point that stands at each place of the working order.
     order: &'a [u32],
@@ -28,9 +27,8 @@ struct RowScratch {
 }
 
 impl<'a> Finishing<'a> {
-    pub(crate) fn new(points: &Points<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
-        let exact = Recompute::new(plan.metric, points.as_dense(), points.as_dense());
-        Self { exact, plan, order, rows }
+    pub(crate) fn new(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
+        Self { truth: problem.truth(), plan, order, rows }
     }
 
     /// The `k` nearest of the row at place `i`, with true distances, ascending by (distance, id), as the points were given.
@@ -38,7 +36,7 @@ impl<'a> Finishing<'a> {
         let RowScratch { ids, distances, found } = scratch;
         ids.clear();
         ids.extend(self.rows.row(i).iter().filter(|s| **s != EMPTY).map(|&s| self.order[id(s) as usize]));
-        self.exact.distances(self.order[i] as usize, ids, distances);
+        self.truth.distances(self.order[i] as usize, ids, distances);
         found.clear();
         found.extend(distances.iter().copied().zip(ids.iter().copied()));
         found.sort_unstable_by(nearest_first);
@@ -72,7 +70,7 @@ impl<'a> Finishing<'a> {
             // SAFETY: `order` is a permutation, so every point's row is taken once.
             let (ids, ds) = unsafe { (ids.row(point), ds.row(point)) };
             if own == 1 {
-                (ids[0], ds[0]) = (point, self.exact.to_self(point as usize));
+                (ids[0], ds[0]) = (point, self.truth.to_self(point as usize));
             }
             for ((id, d), found) in ids[own..].iter_mut().zip(&mut ds[own..]).zip(&scratch.found) {
                 (*d, *id) = *found;

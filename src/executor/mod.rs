@@ -10,7 +10,7 @@ pub(crate) mod gpu;
 use crate::error::BuildError;
 use crate::graph::KnnGraph;
 use crate::params::Plan;
-use crate::points::Points;
+use crate::problem::Problem;
 
 /// What one round of descent did.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,14 +46,14 @@ pub(crate) trait Executor {
     /// Brings the points to where the work is done and fills every row: trees, `init_graph`, random neighbours.
     fn open<'p>(
         &self,
-        points: &Points<'p>,
+        problem: &Problem<'p>,
         plan: &Plan,
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError>;
 
     /// The exact graph of a plan, and what found it on what: for the report.
-    fn exact(&self, points: &Points, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError>;
+    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError>;
 }
 
 /// A graph being built.

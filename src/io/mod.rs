@@ -12,6 +12,7 @@
 //! that a file promises are checked against its length before memory is taken.
 
 mod error;
+mod floats;
 mod graph_file;
 mod hdf5;
 mod ids;
@@ -24,6 +25,7 @@ mod vecs;
 use std::path::Path;
 
 pub use error::IoError;
+pub use floats::read_floats;
 pub use graph_file::{read_graph, write_graph};
 pub use ids::read_ids;
 pub use values::Values;

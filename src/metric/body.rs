@@ -148,6 +148,44 @@ impl Body for BrayCurtis {
     }
 }
 
+/// Triangle area times sector area, of (x-y)·(x-y), x·x and y·y.
+#[derive(Clone, Copy)]
+pub(crate) struct TsSs;
+
+impl Body for TsSs {
+    type Acc<S: Simd> = [S::F; 3];
+    #[inline(always)]
+    fn start<S: Simd>(self) -> Self::Acc<S> {
+        [S::splat(0.0); 3]
+    }
+    #[inline(always)]
+    fn step<S: Simd>(self, [apart, xx, yy]: Self::Acc<S>, x: S::F, y: S::F) -> Self::Acc<S> {
+        let d = S::sub(x, y);
+        [S::mul_add(d, d, apart), S::mul_add(x, x, xx), S::mul_add(y, y, yy)]
+    }
+    #[inline(always)]
+    fn finish<S: Simd>(self, acc: [Self::Acc<S>; 4]) -> [f32; 4] {
+        let [a, b, c, d] = acc;
+        let sums = |i: usize| S::sum4([a[i], b[i], c[i], d[i]]);
+        let (apart, xx, yy) = (sums(0), sums(1), sums(2));
+        let mut out = [0.0; 4];
+        for j in 0..4 {
+            out[j] = ts_ss(apart[j].into(), xx[j].into(), yy[j].into()) as f32;
+        }
+        out
+    }
+}
+
+/// TS-SS of two vectors by their squared distance and squared lengths. Heidarian and Dinneen (BigDataService 2016), with PyNNDescent's 10 degrees
+/// beside the angle; a vector without length is at right angles to others.
+pub(crate) fn ts_ss(squared: f64, xx: f64, yy: f64) -> f64 {
+    let (x, y) = (xx.sqrt(), yy.sqrt());
+    let cosine = if x * y > 0.0 { ((xx + yy - squared) / (2.0 * x * y)).clamp(-1.0, 1.0) } else { 0.0 };
+    let theta = cosine.acos() + 10f64.to_radians();
+    let apart = squared.sqrt() + (x - y).abs();
+    (x * y * theta.sin() / 2.0) * (apart * apart * theta / 2.0)
+}
+
 /// Runs `$run` with `$body` bound to the body of a [`Form`]; angular forms expect rows of length 1.
 macro_rules! with_body {
     ($form:expr, $body:ident => $run:expr) => {{
@@ -187,6 +225,10 @@ macro_rules! with_body {
             }
             Form::Coordinates(Coordinates::BrayCurtis) => {
                 let $body = body::BrayCurtis;
+                $run
+            }
+            Form::Coordinates(Coordinates::TsSs) => {
+                let $body = body::TsSs;
                 $run
             }
         }

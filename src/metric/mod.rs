@@ -1,143 +1,157 @@
-//! Distances: their names, their formulas, and the kernels that compute them.
+//! Distances: their names, their definitions, and the kernels that compute them.
 //!
 //! Search runs in a *reduced* distance, a cheaper number of the same order (squared for euclidean, say); true distances
-//! are computed at the edge, by [`Metric::distance`]'s formula in f32.
+//! are computed at the edge. Metrics without a kernel of their own are searched on transformed rows under one that has:
+//! see [`route`].
 
 pub(crate) mod body;
-mod oracle;
+pub(crate) mod boolean;
+mod check;
+pub(crate) mod definition;
+pub(crate) mod direct;
 mod parse;
+pub(crate) mod route;
 pub(crate) mod simd;
+mod support;
+pub(crate) mod transform;
+mod transport_trees;
 
-pub use parse::ParseMetricError;
+use std::sync::Arc;
 
-/// How far two rows are from each other. All are computed in f32, whatever the type of the data.
+pub use parse::{Argument, ParseMetricError};
+pub use support::MetricSupport;
+
+pub(crate) use boolean::Boolean;
+pub(crate) use direct::{Coordinates, Direct, Form};
+
+/// How far two rows are from each other. All are computed from f32 values, whatever the type of the data.
 ///
-/// | name (aliases) | formula | range | zero rows |
-/// |---|---|---|---|
-/// | `euclidean` (`l2`) | sqrt(Σ (x-y)²) | [0, ∞) | |
-/// | `sqeuclidean` | Σ (x-y)² | [0, ∞) | |
-/// | `manhattan` (`l1`, `taxicab`, `cityblock`) | Σ \|x-y\| | [0, ∞) | |
-/// | `chebyshev` (`linf`, `linfty`, `linfinity`) | max \|x-y\| | [0, ∞) | |
-/// | `minkowski` (argument p) | (Σ \|x-y\|^p)^(1/p) | [0, ∞) | |
-/// | `cosine` | 1 - x·y / (\|x\| \|y\|) | [0, 2] | 0 to another zero row, 1 to the rest |
-/// | `correlation` | cosine of x - mean(x), y - mean(y) | [0, 2] | constant rows as zero rows in cosine |
-/// | `dot` | 1 - x·y, for rows of length 1 | (-∞, ∞) | 1 |
-/// | `inner_product` | -x·y | (-∞, ∞) | 0 |
-/// | `hamming` | share of columns that differ | [0, 1] | |
-/// | `canberra` | Σ \|x-y\| / (\|x\|+\|y\|), 0/0 = 0 | [0, dim] | |
-/// | `braycurtis` | Σ \|x-y\| / Σ \|x+y\| | [0, ∞) | 0/0 = 0 |
-///
-/// Definitions follow scipy.spatial.distance where it has the name; `dot` and `inner_product` follow PyNNDescent, but keep
-/// their order where x·y is negative (the reference clamps `dot` to 1).
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// docs/METRICS.md shows for each where it can be used, what rows without length give, and where the definition differs
+/// from PyNNDescent's. Definitions follow scipy.spatial.distance where it has the name, else `pynndescent.distances`.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Metric {
-    /// sqrt(Σ (x-y)²).
+    /// sqrt(Σ (x-y)²), 0 to ∞.
     Euclidean,
-    /// Σ (x-y)².
+    /// Σ (x-y)², 0 to ∞.
     SqEuclidean,
-    /// 1 - cos(x, y), not clamped beyond 90 degrees.
+    /// 1 - x·y / (|x| |y|), 0 to 2: not clamped beyond 90 degrees. 0 between two zero rows, 1 between one and another row.
     Cosine,
-    /// 1 - x·y: cosine for rows already of length 1.
+    /// 1 - x·y: cosine for rows already of length 1. Any value otherwise.
     Dot,
-    /// -x·y: maximum inner product search.
+    /// -x·y: maximum inner product search. Any value.
     InnerProduct,
-    /// Σ |x-y|.
+    /// Σ |x-y|, 0 to ∞.
     Manhattan,
-    /// max |x-y|.
+    /// max |x-y|, 0 to ∞.
     Chebyshev,
-    /// (Σ |x-y|^p)^(1/p).
+    /// (Σ |x-y|^p)^(1/p), 0 to ∞.
     Minkowski {
         /// The exponent, finite and at least 1.
         p: f32,
     },
-    /// Share of columns that differ.
+    /// Share of columns that differ, 0 to 1.
     Hamming,
-    /// Cosine of the rows less their means.
+    /// Cosine of the rows less their means, 0 to 2; constant rows are as zero rows in cosine.
     Correlation,
-    /// Σ |x-y| / (|x|+|y|).
+    /// Σ |x-y| / (|x|+|y|), 0 to the number of columns; 0/0 is 0.
     Canberra,
-    /// Σ |x-y| / Σ |x+y|.
+    /// Σ |x-y| / Σ |x+y|, 0 to ∞; 0/0 is 0.
     BrayCurtis,
-}
-
-/// The computation behind a metric; several metrics share one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Form {
-    /// Σ (x-y)².
-    L2,
-    /// 1 - x·y over rows brought to length 1, after subtracting their means if `centered`.
-    Angular { centered: bool },
-    /// -x·y.
-    Inner,
-    /// A sum or maximum over coordinates without a dot-product form.
-    Coordinates(Coordinates),
-}
-
-/// The coordinate-wise bodies.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Coordinates {
-    Manhattan,
-    Chebyshev,
-    Minkowski(f32),
-    Hamming,
-    Canberra,
-    BrayCurtis,
-}
-
-impl Coordinates {
-    /// Whether a coordinate takes a library call rather than a few instructions.
-    pub(crate) fn is_slow(self) -> bool {
-        matches!(self, Self::Minkowski(_))
-    }
+    /// sqrt(Σ (x-y)² / v), 0 to ∞.
+    StandardizedEuclidean {
+        /// One variance a column, finite and above 0.
+        variances: Arc<[f32]>,
+    },
+    /// (Σ w |x-y|^p)^(1/p), 0 to ∞.
+    WeightedMinkowski {
+        /// One weight a column, finite and at least 0.
+        weights: Arc<[f32]>,
+        /// The exponent, finite and at least 1.
+        p: f32,
+    },
+    /// sqrt((x-y)ᵀ V⁻¹ (x-y)), 0 to ∞.
+    Mahalanobis {
+        /// V⁻¹, columns x columns: symmetric and positive definite.
+        inverse_covariance: Arc<[f32]>,
+    },
+    /// Correlation of the ranks of the columns within each row, ties sharing their mean rank, 0 to 2.
+    Spearman,
+    /// Great-circle distance in radians of (latitude, longitude) in radians, 0 to π. Two columns.
+    Haversine,
+    /// Triangle area times sector area of two vectors (Heidarian and Dinneen, BigDataService 2016), with PyNNDescent's 10
+    /// degrees beside the angle; any value: below 0 beyond 170 degrees. A zero row is at right angles to others.
+    TsSs,
+    /// The angle between two rows as a share of 180 degrees, 0 to 1. Zero rows as in cosine: 0 to each other, 1/2 to the rest.
+    TrueAngular,
+    /// sqrt(1 - Σ sqrt(x y) / sqrt(Σx Σy)), 0 to 1: rows are distributions up to a factor. 0 between two zero rows, 1
+    /// between one and another row.
+    Hellinger,
+    /// Least cost of moving one distribution onto the other: the optimal transport, found exactly. Searched by a proxy.
+    Kantorovich {
+        /// Cost of moving a unit from bin to bin, columns x columns: symmetric, finite, at least 0, and 0 on the diagonal.
+        cost: Arc<[f32]>,
+    },
+    /// The cost of the transport that Sinkhorn's entropy regularization prefers (Cuturi, NIPS 2013), in at most 10,000 rounds:
+    /// below 0.03 of the largest cost they begin at the exact transport, and the last digits hang on that. Searched by a proxy.
+    Sinkhorn {
+        /// As in [`Metric::Kantorovich`].
+        cost: Arc<[f32]>,
+        /// Strength of the regularization, above 0: PyNNDescent's 1.
+        regularization: f32,
+    },
+    /// (Σ |F-G|^p)^(1/p) of cumulative distributions over ordered bins.
+    Wasserstein1d {
+        /// The exponent, finite and at least 1.
+        p: f32,
+    },
+    /// As `Wasserstein1d` on a circle: the differences F-G less their median. Searched by a proxy.
+    CircularKantorovich {
+        /// The exponent, finite and at least 1.
+        p: f32,
+    },
+    /// Half the divergence of each distribution from the mean of both, natural logarithm, 0 to ln 2. Searched by a proxy.
+    JensenShannon,
+    /// KL(p, q) + KL(q, p) of distributions smoothed by 1.2e-7 in every bin, 0 to ∞. Searched by a proxy.
+    SymmetricKl,
+    /// Sets of non-zero columns: 1 - |x∩y| / |x∪y|, 0 to 1; 0 between empty sets.
+    Jaccard,
+    /// Share of columns that are in one set only, 0 to 1.
+    Matching,
+    /// One only / (2 both + one only), 0 to 1.
+    Dice,
+    /// (one only - both + columns) / (one only + columns), 0 to 1; 0 between equal sets.
+    Kulsinski,
+    /// 2 one only / (columns + one only), 0 to 1.
+    RogersTanimoto,
+    /// As `RogersTanimoto`.
+    SokalMichener,
+    /// (columns - both) / columns, 0 to 1; 0 between equal sets.
+    RussellRao,
+    /// One only / (both / 2 + one only), 0 to 1; 0 between equal sets.
+    SokalSneath,
+    /// 2 x-only y-only / (both neither + x-only y-only), 0 to 2; 0 where one set contains the other.
+    Yule,
+    /// Number of bits that differ, 0 to the number of bits.
+    BitHamming,
+    /// 1 - |x∩y| / |x∪y| of sets of bits, 0 to 1; 0 between empty sets.
+    BitJaccard,
+    /// The distance that [`Points::items`](crate::Points::items) bring with them.
+    Custom,
 }
 
 impl Metric {
-    pub(crate) fn form(self) -> Form {
-        match self {
-            Self::Euclidean | Self::SqEuclidean => Form::L2,
-            Self::Cosine => Form::Angular { centered: false },
-            Self::Correlation => Form::Angular { centered: true },
-            Self::Dot | Self::InnerProduct => Form::Inner,
-            Self::Manhattan => Form::Coordinates(Coordinates::Manhattan),
-            Self::Chebyshev => Form::Coordinates(Coordinates::Chebyshev),
-            Self::Minkowski { p } => Form::Coordinates(Coordinates::Minkowski(p)),
-            Self::Hamming => Form::Coordinates(Coordinates::Hamming),
-            Self::Canberra => Form::Coordinates(Coordinates::Canberra),
-            Self::BrayCurtis => Form::Coordinates(Coordinates::BrayCurtis),
-        }
-    }
-
-    /// The true distance of a reduced one, for rows of `dim` columns.
-    pub(crate) fn to_true(self, reduced: f32, dim: usize) -> f32 {
-        match self {
-            Self::Euclidean => reduced.sqrt(),
-            Self::Minkowski { p } => reduced.powf(1.0 / p),
-            Self::Dot => 1.0 + reduced,
-            Self::Hamming => reduced / dim as f32,
-            _ => reduced,
-        }
-    }
-
-    /// The reduced distance of a true one, for rows of `dim` columns.
-    pub(crate) fn to_reduced(self, distance: f32, dim: usize) -> f32 {
-        match self {
-            // Distances below zero, which there are none of, stay below zero.
-            Self::Euclidean => distance * distance.abs(),
-            Self::Minkowski { p } => distance.abs().powf(p).copysign(distance),
-            Self::Dot => distance - 1.0,
-            Self::Hamming => distance * dim as f32,
-            _ => distance,
-        }
-    }
-
     /// The distance of two rows by its definition, in f64: slow, and what everything else is tested against.
     ///
+    /// The bits of `BitHamming` and `BitJaccard` are here those of whole numbers from 0 to 255.
+    ///
+    /// NaN for `Custom`, whose items bring their own.
+    ///
     /// # Panics
-    /// If the rows differ in length.
+    /// If the rows differ in length, or parameters of the metric are for rows of another length.
     #[must_use]
-    pub fn distance(self, x: &[f32], y: &[f32]) -> f64 {
+    pub fn distance(&self, x: &[f32], y: &[f32]) -> f64 {
         assert_eq!(x.len(), y.len(), "rows of {} and {} columns", x.len(), y.len());
-        oracle::distance(self, x, y)
+        definition::distance(self, x, y)
     }
 }

@@ -2,12 +2,17 @@
 //!
 //! Values stay as they come (f32, f16, u8, i8); kernels widen them in registers.
 
+mod bits;
 mod dense;
 mod element;
+mod items;
+mod owned;
 
+pub use bits::Bits;
 pub(crate) use dense::with_rows;
 pub use dense::{Dense, Rows};
 pub use element::Element;
+pub use items::{Items, ItemsRef, items, row_items};
 
 use thiserror::Error;
 
@@ -53,6 +58,14 @@ pub enum PointsError {
         /// NaN, inf or -inf.
         value: f32,
     },
+    /// Bits beyond the width of a row are set.
+    #[error("row {row} has bits set beyond its {dim}")]
+    BitsBeyond {
+        /// The first such row.
+        row: usize,
+        /// Bits of a row.
+        dim: usize,
+    },
     /// An `ndarray` view whose rows are not contiguous.
     #[error("the array of shape {n} x {dim} is not contiguous in row-major order: call `.as_standard_layout()` first")]
     NotRowMajor {
@@ -68,11 +81,15 @@ fn expected(n: usize, dim: usize) -> String {
 }
 
 /// The rows that a graph is built on, or queries are made with: a borrowed view, checked once.
-///
-/// Made by [`Points::dense`]; other layouts (sparse rows, packed bits) will join as further constructors.
 #[derive(Debug, Clone, Copy)]
-pub struct Points<'a> {
-    dense: Dense<'a>,
+#[non_exhaustive]
+pub enum Points<'a> {
+    /// A dense matrix: [`Points::dense`].
+    Dense(Dense<'a>),
+    /// Packed bits: [`Points::bits`].
+    Bits(Bits<'a>),
+    /// Whatever the user compares: [`Points::items`].
+    Items(ItemsRef<'a>),
 }
 
 impl<'a> Points<'a> {
@@ -85,7 +102,28 @@ impl<'a> Points<'a> {
     /// # Complexity
     /// One parallel pass over floating-point data; none over integers.
     pub fn dense<E: Element>(data: &'a [E], n: usize, dim: usize) -> Result<Self, PointsError> {
-        Ok(Self { dense: Dense::new(data, n, dim)? })
+        Dense::new(data, n, dim).map(Self::Dense)
+    }
+
+    /// `n` rows of `dim` bits, each row `dim.div_ceil(8)` bytes: for the metrics of sets, `bit_hamming` and `bit_jaccard`. Words
+    /// of other widths are given by `bytemuck::cast_slice`.
+    ///
+    /// # Errors
+    /// `n` or `dim` zero, bytes that are not `n` rows, more than [`MAX_POINTS`] rows, a row with bits beyond `dim`.
+    pub fn bits(bytes: &'a [u8], n: usize, dim: usize) -> Result<Self, PointsError> {
+        Bits::new(bytes, n, dim).map(Self::Bits)
+    }
+
+    /// Items that bring their own distance: for [`Metric::Custom`](crate::Metric::Custom).
+    ///
+    /// # Errors
+    /// No items, or more than [`MAX_POINTS`].
+    pub fn items(items: &'a dyn Items) -> Result<Self, PointsError> {
+        match items.n() {
+            0 => Err(PointsError::NoRows),
+            n if n > MAX_POINTS => Err(PointsError::TooMany { n }),
+            _ => Ok(Self::Items(ItemsRef(items))),
+        }
     }
 
     /// A two-dimensional `ndarray` view in standard (row-major, contiguous) layout.
@@ -102,18 +140,43 @@ impl<'a> Points<'a> {
     /// Number of rows.
     #[must_use]
     pub fn n(&self) -> usize {
-        self.dense.n()
+        match self {
+            Self::Dense(dense) => dense.n(),
+            Self::Bits(bits) => bits.n(),
+            Self::Items(items) => items.0.n(),
+        }
     }
 
-    /// Number of columns.
+    /// Number of columns, or bits; 1 for items.
     #[must_use]
     pub fn dim(&self) -> usize {
-        self.dense.dim()
+        match self {
+            Self::Dense(dense) => dense.dim(),
+            Self::Bits(bits) => bits.dim(),
+            Self::Items(_) => 1,
+        }
     }
 
-    /// The dense view.
+    /// The dense view, if they are dense.
     #[must_use]
-    pub fn as_dense(&self) -> &Dense<'a> {
-        &self.dense
+    pub fn as_dense(&self) -> Option<&Dense<'a>> {
+        match self {
+            Self::Dense(dense) => Some(dense),
+            Self::Bits(_) | Self::Items(_) => None,
+        }
+    }
+
+    /// The type of the values, as numpy names it; `bits`.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Dense(dense) => dense.type_name(),
+            Self::Bits(_) => "bits",
+            Self::Items(_) => "items",
+        }
+    }
+
+    /// Columns and type, in words: what queries and points must agree in.
+    pub(crate) fn shape(&self) -> String {
+        format!("{} columns of {}", self.dim(), self.type_name())
     }
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::graph::UNKNOWN;
 use crate::graph::order::{Neighbor, fresh, id};
-use crate::points::{Dense, MAX_POINTS, Points, PointsError};
+use crate::points::{MAX_POINTS, Points, PointsError};
 use crate::space::recompute::Query;
 
 use super::beam::{Reach, Scratch};
@@ -44,7 +44,7 @@ impl Index {
         }
         let ids: Vec<u32> = (self.end_id..end as u32).collect();
         self.check_like(points)?;
-        self.append(points.as_dense(), &ids)?;
+        self.append(points, &ids)?;
         self.end_id = end as u32;
         Ok(end as u32 - points.n() as u32..end as u32)
     }
@@ -59,7 +59,7 @@ impl Index {
             return Err(IndexError::IdCount { found: ids.len(), expected: points.n() });
         }
         let rows = self.distinct_rows(ids)?;
-        self.append(points.as_dense(), ids)?;
+        self.append(points, ids)?;
         self.mark_removed(&rows);
         self.clear_away_if_many()
     }
@@ -87,7 +87,7 @@ impl Index {
 
     fn check_like(&self, points: &Points) -> Result<(), IndexError> {
         self.check_dim(points)?;
-        let (found, expected) = (points.as_dense().type_name(), self.rows.given);
+        let (found, expected) = (points.type_name(), self.rows.given);
         if found == expected { Ok(()) } else { Err(IndexError::Type { found, expected }) }
     }
 
@@ -100,8 +100,8 @@ impl Index {
         }
     }
 
-    fn append(&mut self, points: &Dense, ids: &[u32]) -> Result<(), IndexError> {
-        let unit = self.rows.push(points);
+    fn append(&mut self, points: &Points, ids: &[u32]) -> Result<(), IndexError> {
+        let unit = self.rows.push(points)?;
         self.nearest *= unit;
         for batch in ids.chunks(BATCH) {
             let first = self.order.len() as u32;
@@ -202,7 +202,6 @@ struct Linker {
     scratch: Scratch,
     room: Room,
     query: Query,
-    values: Vec<f32>,
     ids: Vec<u32>,
     distances: Vec<f32>,
     found: Vec<Neighbor>,
@@ -211,9 +210,7 @@ struct Linker {
 impl Linker {
     /// The rows near `row`, by searching, and among the `new` ones by comparing with each.
     fn find(&mut self, index: &Index, row: u32, new: Range<u32>) {
-        self.values.resize(index.dim(), 0.0);
-        index.rows.values(row, &mut self.values);
-        index.rows.set_query(&self.values, &mut self.scratch.query);
+        index.rows.set_own_query(row, &mut self.scratch.query);
         let present = |row: u32| !index.is_removed(row);
         let reach = Reach {
             k: index.max_degree.min(index.n()),

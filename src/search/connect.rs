@@ -19,13 +19,11 @@ impl Index {
         let mut reached = vec![false; self.graph.n()];
         self.reach(&entries, &mut reached);
         let mut scratch = Scratch::default();
-        let mut values = vec![0.0; self.dim()];
         for row in 0..self.graph.n() as u32 {
             if reached[row as usize] {
                 continue;
             }
-            self.rows.values(row, &mut values);
-            self.rows.set_query(&values, &mut scratch.query);
+            self.rows.set_own_query(row, &mut scratch.query);
             let reach = Reach { k: FOUND, width: FOUND, epsilon: 0.1, ..Reach::default() };
             // What a search finds has been reached; the one with the fewest edges is to lead on.
             let found = {

@@ -35,6 +35,18 @@ pub enum IndexError {
         /// Columns.
         dim: usize,
     },
+    /// A radius where searches only come near the order of the metric.
+    #[error("queries by radius need a metric that is searched by itself: `{metric}` goes by a proxy")]
+    ProxyRadius {
+        /// Name of the metric.
+        metric: &'static str,
+    },
+    /// Rows that no index keeps.
+    #[error("no index can be made of {rows}: it would have to keep them")]
+    NoIndex {
+        /// What the rows are.
+        rows: &'static str,
+    },
     /// More edges than their places are counted.
     #[error("{n} points with up to {max_degree} edges each: more than 4294967295 edges")]
     TooManyEdges {

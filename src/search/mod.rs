@@ -4,6 +4,7 @@ mod adjacency;
 mod beam;
 mod change;
 mod connect;
+mod dense_rows;
 mod diversify;
 mod entries;
 mod error;
@@ -13,6 +14,7 @@ mod options;
 mod prepare;
 mod query;
 mod rows;
+mod rows_file;
 mod searcher;
 mod stored;
 mod tune;
@@ -36,7 +38,7 @@ use adjacency::Adjacency;
 use beam::Field;
 use entries::Entries;
 use options::PreparePlan;
-use rows::{SearchRows, Traversal};
+use rows::{RowKind, SearchRows};
 
 /// Points prepared for searching: a diversified graph, and the points' values in an order that suits it.
 ///
@@ -78,10 +80,9 @@ pub struct IndexMemory {
 const EPSILON: f32 = 0.1;
 
 impl Index {
-    fn prepare(points: &Points, metric: Metric, graph: &KnnGraph, plan: &PreparePlan) -> Result<Self, IndexError> {
-        let points = points.as_dense();
+    fn prepare(points: &Points, metric: &Metric, graph: &KnnGraph, plan: &PreparePlan) -> Result<Self, IndexError> {
         let too_many = IndexError::TooManyEdges { n: points.n(), max_degree: plan.max_degree };
-        let prepared = prepare::prepare(points, metric, graph, plan).ok_or(too_many)?;
+        let prepared = prepare::prepare(points, metric, graph, plan)?.ok_or(too_many)?;
         let entries = Entries::choose(&prepared.rows, points.n());
         let mut index = Self {
             rows: prepared.rows,
@@ -125,8 +126,8 @@ impl Index {
 
     /// The metric.
     #[must_use]
-    pub fn metric(&self) -> Metric {
-        self.rows.metric
+    pub fn metric(&self) -> &Metric {
+        &self.rows.metric
     }
 
     /// Edges of the search graph.
@@ -168,10 +169,9 @@ impl Index {
 
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let traversal = match &self.rows.traversal {
-            Traversal::Values => "values",
-            Traversal::Halves(_) => "f16",
-            Traversal::Codes(_) => "u8 codes",
+        let traversal = match &self.rows.kind {
+            RowKind::Dense(rows, _) => rows.traversal.name(),
+            RowKind::Bits(_) => "bits",
         };
         f.debug_struct("Index")
             .field("n", &self.n())

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use half::f16;
 use rayon::prelude::*;
 
-use crate::error::BuildError;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::params::ParseChoiceError;
-use crate::points::{Points, Rows};
+use crate::points::{Dense, Points, Rows};
+use crate::prepared::Prepared;
+use crate::space::byte_rows;
 
 use super::query::out_of_range;
 use super::{Index, IndexError};
@@ -143,15 +144,14 @@ impl Prepare {
     ///
     /// # Complexity
     /// About 100 distances a point.
-    pub fn index(&self, points: &Points, metric: Metric, graph: &KnnGraph) -> Result<Index, IndexError> {
-        let metric = metric.checked().map_err(BuildError::from)?;
+    pub fn index(&self, points: &Points, metric: &Metric, graph: &KnnGraph) -> Result<Index, IndexError> {
         crate::build::check_init_graph(graph, points.n())?;
         let plan = self.plan(graph.k(), points, metric)?;
         Index::prepare(points, metric, graph, &plan)
     }
 
     /// The settings, checked.
-    fn plan(&self, k: usize, points: &Points, metric: Metric) -> Result<PreparePlan, IndexError> {
+    fn plan(&self, k: usize, points: &Points, metric: &Metric) -> Result<PreparePlan, IndexError> {
         if !(0.0..=1.0).contains(&self.diversify_prob) {
             return Err(out_of_range("diversify_prob", self.diversify_prob, "0 to 1"));
         }
@@ -162,12 +162,11 @@ impl Prepare {
                 "above 0, at most 100",
             ));
         }
-        let suits = crate::space::byte_rows::suits(points.as_dense(), metric.form());
-        if self.quantization == Quantization::U8 && !suits {
+        if self.quantization == Quantization::U8 && !has_codes(points, metric)? {
             return Err(IndexError::Quantization { metric: metric.to_string(), dim: points.dim() });
         }
         if self.quantization == Quantization::F16
-            && let Rows::F32(values) = points.as_dense().rows()
+            && let Some(Rows::F32(values)) = points.as_dense().map(Dense::rows)
             && let Some(largest) = values.par_iter().copied().reduce_with(|a, b| if a.abs() > b.abs() { a } else { b })
             && largest.abs() > f32::from(f16::MAX)
         {
@@ -187,6 +186,13 @@ impl Prepare {
             quantization: self.quantization,
         })
     }
+}
+
+/// Whether rows can be kept as codes.
+fn has_codes(points: &Points, metric: &Metric) -> Result<bool, IndexError> {
+    let prepared = Prepared::new(points, metric)?;
+    let dense = prepared.problem().dense();
+    Ok(dense.is_some_and(|(dense, direct)| byte_rows::suits(&dense, direct.form())))
 }
 
 /// How much nearer than the row a kept neighbour must be to one that is dropped, in reduced distance: DiskANN's alpha, squared

@@ -11,14 +11,14 @@ use crate::graph::reverse::ReverseEdges;
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
-use crate::points::Dense;
+use crate::points::Points;
 use crate::search::adjacency::Adjacency;
 use crate::search::diversify::{Diversify, Room, hub_factors};
 use crate::search::rows::SearchRows;
 use crate::space::recompute::Query;
 
-use super::DiversifyMethod;
 use super::options::{PreparePlan, SLACK};
+use super::{DiversifyMethod, IndexError};
 
 /// Neighbours followed to bring rows into an order.
 const FOLLOWED: usize = 8;
@@ -34,7 +34,12 @@ pub(crate) struct Prepared {
 }
 
 /// Rows in an order that keeps neighbours together, and the edges that a search needs; none if these are too many.
-pub(crate) fn prepare(points: &Dense, metric: Metric, graph: &KnnGraph, plan: &PreparePlan) -> Option<Prepared> {
+pub(crate) fn prepare(
+    points: &Points,
+    metric: &Metric,
+    graph: &KnnGraph,
+    plan: &PreparePlan,
+) -> Result<Option<Prepared>, IndexError> {
     let n = points.n();
     let near = |row: u32| {
         let known = graph.neighbors(row as usize).iter().copied().filter(|&p| p != UNKNOWN);
@@ -42,7 +47,7 @@ pub(crate) fn prepare(points: &Dense, metric: Metric, graph: &KnnGraph, plan: &P
     };
     let order = breadth_first_groups(n, near);
     let groups = groups(graph);
-    let rows = SearchRows::new(points, metric, plan.quantization, &order, groups.iter().map(|g| &g[..]));
+    let rows = SearchRows::new(points, metric, plan.quantization, &order, groups.iter().map(|g| &g[..]))?;
     let forward = forward_edges(&rows, graph, &order);
     let nearest = forward.slots.par_iter().filter(|s| **s != EMPTY).min().map_or(0.0, |&s| distance(s));
     let reverse = ReverseEdges::collect(&forward, forward.width);
@@ -58,8 +63,8 @@ pub(crate) fn prepare(points: &Dense, metric: Metric, graph: &KnnGraph, plan: &P
     let kept = diversified(&rows, &forward, &reverse, &diversify, plan.max_degree);
     drop((forward, reverse));
     let lists = with_reverses(&rows, &kept, &diversify);
-    let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..]))?;
-    Some(Prepared { rows, graph, order, nearest })
+    let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..]));
+    Ok(graph.map(|graph| Prepared { rows, graph, order, nearest }))
 }
 
 /// Points with their neighbours, spread over the graph.

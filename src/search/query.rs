@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::points::Points;
+use crate::prepared::check_rows;
 
 use super::beam::{QueryStats, Starts};
 use super::filter::{Filter, Rows};
@@ -115,8 +116,11 @@ impl Index {
     /// # Errors
     /// Queries of another width than the points, a radius that is not a number, an epsilon below zero.
     pub fn query_radius(&self, queries: &Points, radius: f32, epsilon: f32) -> Result<RadiusHits, IndexError> {
-        self.check_dim(queries)?;
+        self.check_queries(queries)?;
         self.check_epsilon(epsilon)?;
+        if self.rows.is_proxied() {
+            return Err(IndexError::ProxyRadius { metric: self.metric().name() });
+        }
         if !radius.is_finite() {
             return Err(out_of_range("radius", radius, "finite"));
         }
@@ -124,10 +128,9 @@ impl Index {
             .into_par_iter()
             .with_min_len(16)
             .map_init(
-                || (self.searcher(), vec![0.0; self.dim()]),
-                |(searcher, values), i| {
-                    queries.as_dense().widen_row(i, values);
-                    searcher.set_query(values);
+                || (self.searcher(), Vec::new()),
+                |(searcher, room), i| {
+                    searcher.set_query(queries.query_row(i, room));
                     let stats = searcher.within(radius, epsilon);
                     (searcher.found().to_vec(), stats)
                 },
@@ -154,6 +157,16 @@ impl Index {
     pub(super) fn check_epsilon(&self, epsilon: f32) -> Result<(), IndexError> {
         let valid = epsilon >= 0.0 && epsilon.is_finite();
         if valid { Ok(()) } else { Err(out_of_range("epsilon", epsilon, "at least 0")) }
+    }
+
+    /// Checks that queries are rows that the points can be compared with.
+    pub(super) fn check_queries(&self, queries: &Points) -> Result<(), IndexError> {
+        self.check_dim(queries)?;
+        let is_bits = |name: &str| name == "bits";
+        if is_bits(queries.type_name()) != is_bits(self.rows.given) {
+            return Err(IndexError::Type { found: queries.type_name(), expected: self.rows.given });
+        }
+        queries.as_dense().map_or(Ok(()), |dense| check_rows(self.metric(), dense).map_err(IndexError::from))
     }
 
     pub(super) fn check_dim(&self, queries: &Points) -> Result<(), IndexError> {
@@ -211,9 +224,9 @@ impl<'a> QueryBuilder<'a> {
         let mut answers = vec![(f32::INFINITY, UNKNOWN); count * k];
         let mut stats = vec![QueryStats::default(); count];
         answers.par_chunks_mut(k).zip(&mut stats).zip(&order).with_min_len(16).for_each_init(
-            || (index.searcher(), vec![0.0; index.dim()]),
-            |(searcher, values), ((out, stats), &(starts, i))| {
-                self.set_query(i as usize, &places, values, searcher);
+            || (index.searcher(), Vec::new()),
+            |(searcher, room), ((out, stats), &(starts, i))| {
+                self.set_query(i as usize, &places, room, searcher);
                 if let Some(starts) = starts {
                     searcher.begin_at(starts);
                 }
@@ -233,12 +246,11 @@ impl<'a> QueryBuilder<'a> {
         }
     }
 
-    fn set_query(&self, i: usize, places: &[u32], values: &mut [f32], searcher: &mut Searcher) {
+    fn set_query(&self, i: usize, places: &[u32], room: &mut Vec<f32>, searcher: &mut Searcher) {
         match self.asked {
-            Asked::Points(queries) => queries.as_dense().widen_row(i, values),
-            Asked::Ids(_) => self.index.rows.values(places[i], values),
+            Asked::Points(queries) => searcher.set_query(queries.query_row(i, room)),
+            Asked::Ids(_) => searcher.set_own_query(places[i]),
         }
-        searcher.set_query(values);
     }
 
     /// Queries, and where their searches begin, in the order of the entries that they are nearest to: what one reads is still in
@@ -248,9 +260,9 @@ impl<'a> QueryBuilder<'a> {
         if self.count() < FEW {
             return (0..count).map(|i| (None, i)).collect();
         }
-        let room = || (self.index.searcher(), vec![0.0; self.index.dim()]);
-        let starts = |(searcher, values): &mut (Searcher, Vec<f32>), i: u32| {
-            self.set_query(i as usize, places, values, searcher);
+        let room = || (self.index.searcher(), Vec::new());
+        let starts = |(searcher, room): &mut (Searcher, Vec<f32>), i: u32| {
+            self.set_query(i as usize, places, room, searcher);
             (Some(searcher.starts()), i)
         };
         let mut order: Vec<_> = (0..count).into_par_iter().with_min_len(16).map_init(room, starts).collect();
@@ -263,7 +275,7 @@ impl<'a> QueryBuilder<'a> {
         self.index.check_epsilon(self.epsilon)?;
         self.index.check_k(self.k)?;
         match self.asked {
-            Asked::Points(queries) => self.index.check_dim(queries).map(|()| Vec::new()),
+            Asked::Points(queries) => self.index.check_queries(queries).map(|()| Vec::new()),
             Asked::Ids(ids) => {
                 // A point is not among its own neighbours.
                 let others = self.index.n() - 1;

@@ -1,325 +1,278 @@
-//! The rows of an index as a search reads them: a compressed copy to find the way by, and the values to rank by.
+//! The rows of an index, of whatever kind: what a search compares queries with.
 
-use rayon::prelude::*;
-
-use crate::metric::simd::Level;
-use crate::metric::{Form, Metric};
-use crate::points::{Dense, Element, Rows};
-use crate::search::stored::Stored;
-use crate::space::byte_rows::{self, CodedQuery, Codes, Fit};
-use crate::space::recompute::{Query, Recompute};
+use crate::metric::route::Route;
+use crate::metric::transform::{Transform, Transformer};
+use crate::metric::{Direct, Metric};
+use crate::points::Points;
+use crate::prepared::{self, Prepared};
+use crate::problem::Searched;
+use crate::search::IndexError;
+use crate::space::Space;
+use crate::space::bit_rows::{BitQuery, BitRows};
+use crate::space::recompute::Query;
 
 use super::Quantization;
-
-/// What a search finds its way by.
-pub(crate) enum Traversal {
-    /// The stored values.
-    Values,
-    /// Copies rounded to f16.
-    Halves(Stored),
-    /// u8 codes and integer dot products.
-    Codes(Box<dyn Codes>),
-}
+use super::dense_rows::{DenseQuery, DenseRows};
+use super::stored::Stored;
 
 /// The rows of an index.
 pub(crate) struct SearchRows {
     pub metric: Metric,
+    /// Columns of the points as they are given.
     pub dim: usize,
-    /// The type of the points as they were given, as numpy names it.
+    /// The type of the points as they are given.
     pub given: &'static str,
-    /// The values; none where the codes are the values.
-    pub stored: Option<Stored>,
-    pub traversal: Traversal,
-    /// Whether searches find their way by the values although there is a compressed copy: what tuning may find cheaper.
-    pub by_values: bool,
+    pub kind: RowKind,
+}
+
+/// The rows by kind.
+pub(crate) enum RowKind {
+    Dense(Box<DenseRows>, Way),
+    Bits(BitRows),
+}
+
+/// From dense points as they are given to rows as they are searched, and back to distances.
+pub(crate) struct Way {
+    pub transformer: Transformer,
+    /// The points as they were given, where distances between transformed rows are only near the metric's.
+    pub originals: Option<Stored>,
+}
+
+/// A row to search for, as it is given.
+#[derive(Clone, Copy)]
+pub(crate) enum QueryRow<'a> {
+    Values(&'a [f32]),
+    Bits(&'a [u8]),
+}
+
+impl Points<'_> {
+    /// Row `i`; `room` holds what has to be widened.
+    pub(crate) fn query_row<'a>(&'a self, i: usize, room: &'a mut Vec<f32>) -> QueryRow<'a> {
+        match self {
+            Points::Dense(dense) => {
+                room.resize(dense.dim(), 0.0);
+                dense.widen_row(i, room);
+                QueryRow::Values(room)
+            }
+            Points::Bits(bits) => QueryRow::Bits(bits.row(i)),
+            Points::Items(_) => unreachable!("no index holds items"),
+        }
+    }
 }
 
 /// A query, in every form that it is compared in.
 #[derive(Default)]
 pub(crate) struct SearchQuery {
-    values: Vec<f32>,
-    exact: Query,
-    exact_is_set: bool,
-    coded: CodedQuery,
-    fit: Fit,
+    dense: DenseQuery,
+    bits: BitQuery,
+    /// As it was given, and transformed.
+    given: Vec<f32>,
+    transformed: Vec<f32>,
 }
 
-/// Largest mean relative error of a near neighbour's coded reduced distance with which reranking still finds them:
-/// docs/PERFORMANCE.md, "Quantization".
-const TOLERANCE: f64 = 0.03;
-
-/// Adds rows to codes; how well the worst of them is coded.
-fn push_codes(codes: &mut dyn Codes, points: &Dense) -> Fit {
-    let mut row = vec![0.0; points.dim()];
-    let mut query = CodedQuery::default();
-    let fit = |i: usize| {
-        points.widen_row(i, &mut row);
-        codes.push(&row);
-        codes.encode(&row, &mut query)
-    };
-    (0..points.n()).map(fit).max().unwrap_or_default()
+impl Way {
+    /// The way that rows of `dim` columns go under a metric, and the kernel that they are then compared by.
+    pub(crate) fn new(metric: &Metric, dim: usize) -> Result<(Self, Direct), IndexError> {
+        let (transform, direct) = match metric.route() {
+            Route::Direct(direct) => (Transform::None, direct),
+            Route::Same(transform, direct) | Route::Proxy(transform, direct) => (transform, direct),
+            Route::Sets(_) | Route::Bits(_) | Route::Custom => unreachable!("none of dense rows under a kernel"),
+        };
+        let transformer = prepared::ready(metric, &transform, dim)?;
+        Ok((Self { transformer, originals: None }, direct))
+    }
 }
 
 impl SearchRows {
     /// The rows `order` of `points`; `groups` are points with their neighbours, to try codes on.
     pub(crate) fn new<'g>(
-        points: &Dense,
-        metric: Metric,
+        points: &Points,
+        metric: &Metric,
         quantization: Quantization,
         order: &[u32],
         groups: impl Iterator<Item = &'g [u32]>,
-    ) -> Self {
-        let (form, dim, level, given) = (metric.form(), points.dim(), Level::detect(), points.type_name());
-        let bytes = if quantization == Quantization::None { None } else { points.whole_bytes() };
-        let points = &bytes.as_ref().map_or(*points, |bytes| Dense::trusted(Rows::U8(bytes), points.n(), dim));
-        let suits = byte_rows::suits(points, form);
-        let exact_codes = suits && byte_rows::is_exact(points, form);
-        let serve = |codes: &dyn Codes| {
-            let exact = Recompute::new(metric, points, points);
-            byte_rows::mean_error(&exact, codes, groups) <= TOLERANCE
-        };
-        let codes = match quantization {
-            Quantization::U8 | Quantization::Auto if suits => {
-                let codes = byte_rows::codes(points, form, level);
-                let wanted = quantization == Quantization::U8 || exact_codes || serve(&*codes);
-                wanted.then_some(codes)
+    ) -> Result<Self, IndexError> {
+        let prepared = Prepared::new(points, metric)?;
+        let problem = prepared.problem();
+        let kind = match problem.searched {
+            Searched::Dense(dense, direct) => {
+                let (mut way, _) = Way::new(metric, points.dim())?;
+                let given = points.as_dense().filter(|_| problem.is_proxy);
+                way.originals = given.map(|given| Stored::of_points(given, Direct::Euclidean, order));
+                RowKind::Dense(Box::new(DenseRows::new(&dense, direct, quantization, order, groups)), way)
             }
-            _ => None,
-        };
-        let needs_values = codes.is_none() || !exact_codes;
-        let stored = needs_values.then(|| Stored::of_points(points, metric, order));
-        let traversal = match (codes, &stored) {
-            (Some(mut codes), _) => {
-                codes.renumber(order);
-                Traversal::Codes(codes)
+            Searched::Rows(rows) => {
+                let no_index = || IndexError::NoIndex { rows: points.type_name() };
+                let mut rows = rows.bits().ok_or_else(no_index)?;
+                rows.renumber(order);
+                RowKind::Bits(rows)
             }
-            (None, Some(stored)) if quantization == Quantization::F16 && matches!(points.rows(), Rows::F32(_)) => {
-                Traversal::Halves(Stored::halves(&stored.dense(), metric))
-            }
-            _ => Traversal::Values,
         };
-        Self { metric, dim, given, stored, traversal, by_values: false }
+        Ok(Self { metric: metric.clone(), dim: points.dim(), given: points.type_name(), kind })
     }
 
-    /// A reduced distance in the unit of the traversal, with room for its rounding.
-    pub(crate) fn in_traversal(&self, reduced: f32, query: &SearchQuery) -> f32 {
-        let room = TOLERANCE as f32 * reduced.abs();
-        match &self.traversal {
-            Traversal::Codes(codes) if query.fit != Fit::Outside => codes.unit() * (reduced + room),
-            Traversal::Halves(_) if query.fit != Fit::Outside => reduced + room,
-            _ => reduced,
+    /// Makes `query` ready for a row as points are given.
+    pub(crate) fn set_query(&self, row: QueryRow, query: &mut SearchQuery) {
+        let SearchQuery { dense, bits, given, transformed } = query;
+        match (&self.kind, row) {
+            (RowKind::Dense(rows, Way { transformer: Transformer::None, .. }), QueryRow::Values(values)) => {
+                given.clear();
+                rows.set_query(values, dense);
+            }
+            (RowKind::Dense(rows, way), QueryRow::Values(values)) => {
+                given.clear();
+                given.extend_from_slice(values);
+                transformed.resize(rows.dim, 0.0);
+                way.transformer.apply(values, transformed);
+                rows.set_query(transformed, dense);
+            }
+            (RowKind::Bits(rows), QueryRow::Bits(row)) => rows.set_query(row, bits),
+            (RowKind::Bits(rows), QueryRow::Values(values)) => rows.set_query_of_columns(values, bits),
+            (RowKind::Dense(..), QueryRow::Bits(_)) => unreachable!("queries are checked to be of the points' kind"),
         }
     }
 
-    /// Whether the traversal's distances are rounded more than the values'.
+    /// Makes `query` ready for a row of the index.
+    pub(crate) fn set_own_query(&self, row: u32, query: &mut SearchQuery) {
+        let SearchQuery { dense, bits, given, transformed } = query;
+        match &self.kind {
+            RowKind::Dense(rows, way) => {
+                transformed.resize(rows.dim, 0.0);
+                rows.values(row, transformed);
+                rows.set_query(transformed, dense);
+                if let Some(originals) = &way.originals {
+                    given.resize(originals.dim, 0.0);
+                    originals.dense().widen_row(row as usize, given);
+                }
+            }
+            RowKind::Bits(rows) => rows.set_own_query(row, bits),
+        }
+    }
+
+    /// Whether what a search finds has to be ranked anew.
     pub(crate) fn is_lossy(&self, query: &SearchQuery) -> bool {
-        match &self.traversal {
-            Traversal::Values => false,
-            Traversal::Halves(_) => query.fit != Fit::Outside,
-            Traversal::Codes(_) => query.fit == Fit::Rounded || self.stored.is_some() && query.fit == Fit::Exact,
+        match &self.kind {
+            RowKind::Dense(rows, way) => way.originals.is_some() || rows.is_lossy(&query.dense),
+            RowKind::Bits(_) => false,
         }
     }
 
-    /// Reduced distances of the values, by codes where these are the values. After [`SearchRows::set_exact`].
-    pub(crate) fn exact(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
-        match &self.traversal {
-            Traversal::Codes(codes)
-                if self.stored.is_none() && query.fit == Fit::Exact && self.metric.form() == Form::L2 =>
-            {
-                self.to_many(query, others, out);
-                debug_assert_eq!(codes.unit(), 1.0);
+    /// Whether the order of the search is only near the metric's.
+    pub(crate) fn is_proxied(&self) -> bool {
+        matches!(&self.kind, RowKind::Dense(_, Way { originals: Some(_), .. }))
+    }
+
+    /// A true distance in the unit of the traversal, with room for its rounding.
+    pub(crate) fn in_traversal(&self, radius: f32, query: &SearchQuery) -> f32 {
+        match &self.kind {
+            RowKind::Dense(rows, _) => {
+                rows.in_traversal(rows.metric.to_reduced(self.metric.to_direct(radius), rows.dim), &query.dense)
             }
-            _ => self.reduced(query, others, out),
+            RowKind::Bits(_) => radius,
         }
     }
 
-    /// Makes `query` ready for a row of values.
-    pub(crate) fn set_query(&self, values: &[f32], query: &mut SearchQuery) {
-        query.values.clear();
-        query.values.extend_from_slice(values);
-        query.fit = match &self.traversal {
-            Traversal::Codes(codes) => codes.encode(values, &mut query.coded),
-            _ => Fit::Rounded,
-        };
-        if self.by_values && self.stored.is_some() {
-            query.fit = Fit::Outside;
-        }
-        query.exact_is_set = false;
-        if !matches!(&self.traversal, Traversal::Codes(_)) || query.fit == Fit::Outside {
-            self.set_exact(query);
-        }
-    }
-
-    /// Makes `query` ready to be compared with values.
-    pub(crate) fn set_exact(&self, query: &mut SearchQuery) {
-        let stored = match (&self.stored, &self.traversal) {
-            (Some(stored), _) | (None, Traversal::Halves(stored)) => stored,
-            _ => return,
-        };
-        if !query.exact_is_set {
-            stored.compare(self.metric).set_query(&query.values, &mut query.exact);
-            query.exact_is_set = true;
+    /// True distances of the query to `others`.
+    pub(crate) fn distances(&self, query: &mut SearchQuery, others: &[u32], out: &mut Vec<f32>) {
+        match &self.kind {
+            RowKind::Dense(_, Way { originals: Some(originals), .. }) => {
+                let mut row = vec![0.0; self.dim];
+                out.clear();
+                out.extend(others.iter().map(|&other| {
+                    originals.dense().widen_row(other as usize, &mut row);
+                    self.metric.distance(&query.given, &row) as f32
+                }));
+            }
+            RowKind::Dense(rows, _) => {
+                rows.set_exact(&mut query.dense);
+                rows.exact(&query.dense, others, out);
+                out.iter_mut().for_each(|d| *d = self.metric.of_direct(rows.metric.to_true(*d, rows.dim)));
+            }
+            RowKind::Bits(rows) => rows.query_to_many(&query.bits, others, out),
         }
     }
 
     /// Distances to find the way by, reduced, in a unit of the traversal's own.
     #[inline]
     pub(crate) fn to_many(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
-        match &self.traversal {
-            Traversal::Codes(codes) if query.fit != Fit::Outside => {
-                out.resize(others.len(), 0.0);
-                codes.query_to_many(&query.coded, others, out);
-            }
-            Traversal::Halves(halves) if query.fit != Fit::Outside => {
-                halves.compare(self.metric).reduced_from(&query.exact, others, out);
-            }
-            _ => self.reduced(query, others, out),
+        match &self.kind {
+            RowKind::Dense(rows, _) => rows.to_many(&query.dense, others, out),
+            RowKind::Bits(rows) => rows.query_to_many(&query.bits, others, out),
         }
     }
 
     /// Distances between rows, as [`SearchRows::to_many`] gives them.
     pub(crate) fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>) {
-        let stored = match (&self.traversal, &self.stored) {
-            (Traversal::Codes(codes), _) => {
+        match &self.kind {
+            RowKind::Dense(rows, _) => rows.between(row, others, room, out),
+            RowKind::Bits(rows) => {
                 out.resize(others.len(), 0.0);
-                codes.one_to_many(row, others, out);
-                return;
+                rows.one_to_many(row, others, out);
             }
-            (Traversal::Halves(halves), _) => halves,
-            (Traversal::Values, Some(stored)) => stored,
-            (Traversal::Values, None) => unreachable!("values are kept where nothing stands for them"),
-        };
-        let compare = stored.compare(self.metric);
-        compare.set_base_query(row, room);
-        compare.reduced_from(room, others, out);
+        }
     }
 
-    /// Keeps the values as f32 from now on, where they were kept as bytes.
-    fn widen(&mut self) {
-        let n = match (&self.stored, &self.traversal) {
-            (Some(stored), _) => stored.n(),
-            (None, Traversal::Codes(codes)) => codes.n(),
-            (None, _) => unreachable!("values are kept where nothing stands for them"),
-        };
-        let mut values = vec![0.0; n * self.dim];
-        values.par_chunks_mut(self.dim).enumerate().for_each(|(row, to)| self.values(row as u32, to));
-        let dense = Dense::trusted(Rows::F32(&values), n, self.dim);
-        let order: Vec<u32> = (0..n as u32).collect();
-        let stored = Stored::of_points(&dense, self.metric, &order);
-        if let Traversal::Codes(codes) = &mut self.traversal {
-            // One scale for whole numbers does for others near them; angles get a scale for every row.
-            *codes = byte_rows::codes(&dense, self.metric.form(), Level::detect());
-        }
-        self.stored = Some(stored);
-    }
-
-    /// Adds rows of the type of these; what distances are multiplied with from now on, where codes had to be chosen anew.
-    pub(crate) fn push(&mut self, points: &Dense) -> f32 {
-        let before = self.unit();
-        let whole = if self.are_bytes() { points.whole_bytes() } else { None };
-        if self.given == f32::NAME && self.are_bytes() && whole.is_none() {
-            self.widen();
-        }
-        let bytes = whole.as_ref().map(|bytes| Dense::trusted(Rows::U8(bytes), points.n(), self.dim));
-        let points = bytes.as_ref().unwrap_or(points);
-        if let Some(stored) = &mut self.stored {
-            stored.push(points, self.metric);
-        }
-        match &mut self.traversal {
-            Traversal::Values => {}
-            Traversal::Halves(halves) => halves.push(&Stored::halves(points, self.metric).dense(), self.metric),
-            Traversal::Codes(codes) => {
-                if push_codes(&mut **codes, points) == Fit::Outside
-                    && let Some(stored) = &self.stored
-                {
-                    *codes = byte_rows::codes(&stored.dense(), self.metric.form(), Level::detect());
+    /// Adds rows of the kind of these; what distances are multiplied with from now on, where codes had to be chosen anew.
+    pub(crate) fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
+        let prepared = Prepared::new(points, &self.metric)?;
+        Ok(match (&mut self.kind, prepared.problem().searched) {
+            (RowKind::Dense(rows, way), Searched::Dense(dense, _)) => {
+                if let (Some(originals), Some(given)) = (&mut way.originals, points.as_dense()) {
+                    originals.push(given, Direct::Euclidean);
                 }
+                rows.push(&dense)
             }
-        }
-        self.unit() / before
+            (RowKind::Bits(rows), Searched::Rows(more)) => {
+                rows.push(&more.bits().ok_or(IndexError::NoIndex { rows: points.type_name() })?);
+                1.0
+            }
+            _ => unreachable!("points are checked to be of the index's kind"),
+        })
     }
 
     /// A distance of the traversal in the unit that `query` is compared in.
     pub(crate) fn in_unit_of(&self, distance: f32, query: &SearchQuery) -> f32 {
-        if query.fit == Fit::Outside { distance / self.unit() } else { distance }
+        match &self.kind {
+            RowKind::Dense(rows, _) => rows.in_unit_of(distance, &query.dense),
+            RowKind::Bits(_) => distance,
+        }
     }
 
     /// Bytes that a search reads of a row.
     pub(crate) fn bytes_of_row(&self) -> usize {
-        let of = |stored: &Stored| stored.dim * stored.dense().value_size();
-        match (&self.traversal, &self.stored) {
-            (Traversal::Codes(_), Some(stored)) if self.by_values => of(stored),
-            (Traversal::Codes(_), _) => byte_rows::chunks_of_row(self.dim) * 64,
-            (Traversal::Halves(halves), None) => of(halves),
-            (Traversal::Halves(halves), Some(stored)) => of(if self.by_values { stored } else { halves }),
-            (Traversal::Values, Some(stored)) => of(stored),
-            (Traversal::Values, None) => unreachable!("values are kept where nothing stands for them"),
+        match &self.kind {
+            RowKind::Dense(rows, _) => rows.bytes_of_row(),
+            RowKind::Bits(rows) => rows.bytes_of_row(),
         }
     }
 
     /// Whether searches could find their way by the values or by a copy.
     pub(crate) fn has_a_choice(&self) -> bool {
-        self.stored.is_some() && !matches!(self.traversal, Traversal::Values)
+        matches!(&self.kind, RowKind::Dense(rows, _) if rows.has_a_choice())
     }
 
-    /// Whether values are kept as bytes.
-    fn are_bytes(&self) -> bool {
-        self.stored.as_ref().is_none_or(|stored| stored.dense().type_name() == u8::NAME)
+    /// Whether searches find their way by the values although there is a compressed copy.
+    pub(crate) fn by_values(&self) -> bool {
+        matches!(&self.kind, RowKind::Dense(rows, _) if rows.by_values)
     }
 
-    /// What a reduced distance of values is multiplied with to be one of the traversal.
-    fn unit(&self) -> f32 {
-        match &self.traversal {
-            Traversal::Codes(codes) => codes.unit(),
-            _ => 1.0,
+    /// Says whether searches find their way by the values: what tuning may find cheaper.
+    pub(crate) fn go_by_values(&mut self, by_values: bool) {
+        if let RowKind::Dense(rows, _) = &mut self.kind {
+            rows.by_values = by_values;
         }
     }
 
     /// Keeps the rows `order`, in that order.
     pub(crate) fn select(&mut self, order: &[u32]) {
-        let metric = self.metric;
-        if let Some(stored) = &mut self.stored {
-            *stored = Stored::of_points(&stored.dense(), metric, order);
+        match &mut self.kind {
+            RowKind::Dense(rows, way) => {
+                if let Some(originals) = &mut way.originals {
+                    *originals = Stored::of_points(&originals.dense(), Direct::Euclidean, order);
+                }
+                rows.select(order);
+            }
+            RowKind::Bits(rows) => rows.select(order),
         }
-        match &mut self.traversal {
-            Traversal::Values => {}
-            Traversal::Halves(halves) => *halves = Stored::of_points(&halves.dense(), metric, order),
-            Traversal::Codes(codes) => codes.select(order),
-        }
-    }
-
-    /// The values of a row, as they were given.
-    pub(crate) fn values(&self, row: u32, out: &mut [f32]) {
-        match (&self.stored, &self.traversal) {
-            (Some(stored), _) | (None, Traversal::Halves(stored)) => stored.dense().widen_row(row as usize, out),
-            (None, Traversal::Codes(codes)) => codes.decode(row, out),
-            (None, Traversal::Values) => unreachable!("values are kept where nothing stands for them"),
-        }
-    }
-
-    /// Reduced distances of the values.
-    pub(crate) fn reduced(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
-        match (&self.stored, &self.traversal) {
-            (Some(stored), _) => stored.compare(self.metric).reduced_from(&query.exact, others, out),
-            (None, Traversal::Codes(codes)) => self.reduced_by_decoding(&**codes, query, others, out),
-            (None, Traversal::Halves(halves)) => halves.compare(self.metric).reduced_from(&query.exact, others, out),
-            (None, Traversal::Values) => unreachable!("values are kept where nothing stands for them"),
-        }
-    }
-
-    /// Codes that are the values, turned back into values.
-    fn reduced_by_decoding(&self, codes: &dyn Codes, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
-        let mut values = vec![0.0; others.len() * self.dim];
-        for (row, &other) in values.chunks_exact_mut(self.dim).zip(others) {
-            codes.decode(other, row);
-        }
-        out.clear();
-        if others.is_empty() {
-            return;
-        }
-        let rows = Dense::trusted(Rows::F32(&values), others.len(), self.dim);
-        let row = Dense::trusted(Rows::F32(&query.values), 1, self.dim);
-        let places: Vec<u32> = (0..others.len() as u32).collect();
-        Recompute::new(self.metric, &rows, &row).reduced(0, &places, out);
     }
 }

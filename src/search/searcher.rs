@@ -1,9 +1,12 @@
 //! One query after another, with room that is used again.
 
 use crate::graph::order::{Neighbor, distance, fresh, id, nearest_first};
+use crate::points::Points;
 
 use super::beam::{QueryStats, Reach, Scratch, Starts};
+use super::rows::QueryRow;
 use super::{Index, IndexError};
+use crate::error::BuildError;
 
 /// Answers one query at a time; a thread keeps one. Made by [`Index::searcher`].
 pub struct Searcher<'a> {
@@ -45,6 +48,11 @@ fn width(k: usize) -> usize {
     k + (k / 2).max(8)
 }
 
+/// Rows ranked anew where the search's order is only near the metric's: docs/PERFORMANCE.md, "Proxies".
+fn proxied_width(k: usize) -> usize {
+    3 * k + 20
+}
+
 /// Rows compared at once by exact search.
 const BLOCK: usize = 1024;
 
@@ -78,13 +86,48 @@ impl Searcher<'_> {
     pub fn nearest(&mut self, values: &[f32], k: usize, epsilon: f32) -> Result<&[(f32, u32)], IndexError> {
         self.index.check_k(k)?;
         self.index.check_epsilon(epsilon)?;
+        if self.index.rows.given == "bits" {
+            return Err(IndexError::Type { found: "values", expected: "bits" });
+        }
         if values.len() != self.index.dim() {
             return Err(IndexError::Dimension { found: values.len(), expected: self.index.dim() });
         }
         if let Some(column) = values.iter().position(|v| !v.is_finite()) {
             return Err(IndexError::NotFinite { column, value: values[column] });
         }
-        self.set_query(values);
+        let metric = self.index.metric();
+        if let Some(column) = metric.first_wrong(values) {
+            let (value, range) = (values[column], metric.values_range());
+            return Err(BuildError::Value { metric: metric.name(), row: 0, column, value, range }.into());
+        }
+        self.set_query(QueryRow::Values(values));
+        self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });
+        Ok(&self.found)
+    }
+
+    /// The `k` points nearest to row `i` of `queries`, of whatever kind the index holds; else as [`Searcher::nearest`].
+    ///
+    /// # Errors
+    /// Those of [`Searcher::nearest`], queries of another kind than the points.
+    ///
+    /// # Panics
+    /// If there is no row `i`.
+    pub fn nearest_to(
+        &mut self,
+        queries: &Points,
+        i: usize,
+        k: usize,
+        epsilon: f32,
+    ) -> Result<&[(f32, u32)], IndexError> {
+        if let Points::Dense(dense) = queries {
+            let mut values = vec![0.0; dense.dim()];
+            dense.widen_row(i, &mut values);
+            return self.nearest(&values, k, epsilon);
+        }
+        self.index.check_k(k)?;
+        self.index.check_epsilon(epsilon)?;
+        self.index.check_queries(queries)?;
+        self.set_query(queries.query_row(i, &mut Vec::new()));
         self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });
         Ok(&self.found)
     }
@@ -95,8 +138,18 @@ impl Searcher<'_> {
         self.scratch.stats
     }
 
-    pub(super) fn set_query(&mut self, values: &[f32]) {
-        self.index.rows.set_query(values, &mut self.scratch.query);
+    pub(super) fn set_query(&mut self, row: QueryRow) {
+        self.index.rows.set_query(row, &mut self.scratch.query);
+        self.begin();
+    }
+
+    /// Makes a row of the index the query.
+    pub(super) fn set_own_query(&mut self, row: u32) {
+        self.index.rows.set_own_query(row, &mut self.scratch.query);
+        self.begin();
+    }
+
+    fn begin(&mut self) {
         self.scratch.stats = QueryStats::default();
         self.starts = None;
     }
@@ -145,7 +198,11 @@ impl Searcher<'_> {
         let k = wanted.k.max(NEAR.min(index.n()));
         let reach = Reach {
             k,
-            width: if index.rows.is_lossy(&self.scratch.query) { width(k) } else { k },
+            width: match index.rows.is_proxied() {
+                true => proxied_width(k),
+                false if index.rows.is_lossy(&self.scratch.query) => width(k),
+                false => k,
+            },
             epsilon: wanted.epsilon,
             everywhere: matches!(wanted.allowed, Allowed::Many { .. }),
             blocked: wanted.except.filter(|_| wanted.held_out),
@@ -163,10 +220,8 @@ impl Searcher<'_> {
     /// The rows found by their true distances, as points.
     fn rank(&mut self) {
         let index = self.index;
-        index.rows.set_exact(&mut self.scratch.query);
-        index.rows.exact(&self.scratch.query, &self.rows, &mut self.distances);
-        let (metric, dim) = (index.metric(), index.dim());
-        let point = |(&row, &d): (&u32, &f32)| (metric.to_true(d, dim), index.order[row as usize]);
+        index.rows.distances(&mut self.scratch.query, &self.rows, &mut self.distances);
+        let point = |(&row, &d): (&u32, &f32)| (d, index.order[row as usize]);
         self.found.clear();
         self.found.extend(self.rows.iter().zip(&self.distances).map(point));
         self.found.sort_unstable_by(nearest_first);
@@ -177,11 +232,10 @@ impl Searcher<'_> {
         let index = self.index;
         let mut rows = rows.filter(|&row| Some(row) != wanted.except).peekable();
         self.best.clear();
-        index.rows.set_exact(&mut self.scratch.query);
         while rows.peek().is_some() {
             self.rows.clear();
             self.rows.extend(rows.by_ref().take(BLOCK));
-            index.rows.exact(&self.scratch.query, &self.rows, &mut self.distances);
+            index.rows.distances(&mut self.scratch.query, &self.rows, &mut self.distances);
             self.scratch.stats.distances += self.rows.len() as u64;
             // Ties by point, as everywhere.
             let found = self.rows.iter().zip(&self.distances).map(|(&row, &d)| fresh(d, index.order[row as usize]));
@@ -192,11 +246,8 @@ impl Searcher<'_> {
             }
         }
         self.best.sort_unstable();
-        let (metric, dim) = (index.metric(), index.dim());
         self.found.clear();
-        self.found.extend(self.best.iter().map(|&f| (metric.to_true(distance(f), dim), id(f))));
-        // Distances that differ before may be the same after.
-        self.found.sort_unstable_by(nearest_first);
+        self.found.extend(self.best.iter().map(|&f| (distance(f), id(f))));
     }
 
     /// All points within the true distance `radius`, ascending.
@@ -207,7 +258,7 @@ impl Searcher<'_> {
             k: NEAR.min(index.n()),
             width: NEAR,
             epsilon,
-            radius: index.rows.in_traversal(index.metric().to_reduced(radius, index.dim()), &self.scratch.query),
+            radius: index.rows.in_traversal(radius, &self.scratch.query),
             allowed: (index.n_removed > 0).then_some(&allowed),
             ..Reach::default()
         };

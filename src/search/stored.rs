@@ -3,7 +3,7 @@
 use half::f16;
 use rayon::prelude::*;
 
-use crate::metric::Metric;
+use crate::metric::Direct;
 use crate::points::{Dense, Rows};
 use crate::section::Section;
 use crate::space::recompute::{Direction, Recompute, directions};
@@ -39,7 +39,7 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// The rows `order` of `points`, in that order.
-    pub(crate) fn of_points(points: &Dense, metric: Metric, order: &[u32]) -> Self {
+    pub(crate) fn of_points(points: &Dense, metric: Direct, order: &[u32]) -> Self {
         fn take<T: bytemuck::Pod + Send + Sync>(x: &[T], dim: usize, order: &[u32]) -> Section<T> {
             let mut values = vec![T::zeroed(); order.len() * dim];
             values.par_chunks_mut(dim).zip(order).with_min_len(256).for_each(|(to, &from)| {
@@ -58,7 +58,7 @@ impl Stored {
     }
 
     /// The rows rounded to f16.
-    pub(crate) fn halves(points: &Dense, metric: Metric) -> Self {
+    pub(crate) fn halves(points: &Dense, metric: Direct) -> Self {
         let dim = points.dim();
         let mut values = vec![f16::ZERO; points.n() * dim];
         values.par_chunks_mut(dim).enumerate().with_min_len(256).for_each_init(
@@ -71,14 +71,14 @@ impl Stored {
         Self::new(Values::F16(values.into()), dim, metric)
     }
 
-    fn new(values: Values, dim: usize, metric: Metric) -> Self {
+    fn new(values: Values, dim: usize, metric: Direct) -> Self {
         let mut stored = Self { values, dim, directions: Vec::new().into() };
         stored.directions = directions(&stored.dense(), metric).into();
         stored
     }
 
     /// Adds rows of the same type.
-    pub(crate) fn push(&mut self, points: &Dense, metric: Metric) {
+    pub(crate) fn push(&mut self, points: &Dense, metric: Direct) {
         match (&mut self.values, points.rows()) {
             (Values::F32(to), Rows::F32(x)) => to.edit(|to| to.extend_from_slice(x)),
             (Values::F16(to), Rows::F16(x)) => to.edit(|to| to.extend_from_slice(x)),
@@ -104,7 +104,7 @@ impl Stored {
         Dense::trusted(rows, self.n(), self.dim)
     }
 
-    pub(crate) fn compare(&self, metric: Metric) -> Recompute<'_> {
+    pub(crate) fn compare(&self, metric: Direct) -> Recompute<'_> {
         Recompute::of_base(metric, self.dense(), &self.directions)
     }
 }

@@ -55,10 +55,10 @@ impl Index {
         let rows = self.sample(sample);
         let everything: Vec<u32> = self.present_rows().collect();
         let (truth, _) = self.neighbors_of(&rows, k, 0.0, Allowed::Few(&everything));
-        let ways: &[bool] = if self.rows.has_a_choice() { &[false, true] } else { &[self.rows.by_values] };
+        let ways: &[bool] = if self.rows.has_a_choice() { &[false, true] } else { &[self.rows.by_values()] };
         let mut best: Option<(Tuning, f64)> = None;
         for &by_values in ways {
-            self.rows.by_values = by_values;
+            self.rows.go_by_values(by_values);
             let (tuning, cost) = self.tune_epsilon(target_recall, k, &rows, &truth);
             // The cheaper of those that reach the target; if none does, the nearer to it.
             let value = |t: &Tuning, cost: f64| (t.reached, if t.reached { -cost } else { t.recall.estimate });
@@ -68,7 +68,7 @@ impl Index {
             }
         }
         let (tuning, _) = best.expect("there is at least one way");
-        self.rows.by_values = !tuning.quantized;
+        self.rows.go_by_values(!tuning.quantized);
         self.tuned = Some(tuning.epsilon);
         Ok(tuning)
     }
@@ -94,7 +94,7 @@ impl Index {
         let epsilon = EPSILONS[low];
         let (recall, cost) = try_one(epsilon);
         let reached = recall.estimate >= f64::from(target_recall);
-        (Tuning { epsilon, quantized: !self.rows.by_values, recall, reached }, cost)
+        (Tuning { epsilon, quantized: !self.rows.by_values(), recall, reached }, cost)
     }
 
     /// Rows from all over the index.
@@ -108,10 +108,9 @@ impl Index {
         let found: Vec<(Vec<(f32, u32)>, u64)> = rows
             .par_iter()
             .map_init(
-                || (self.searcher(), vec![0.0; self.dim()]),
-                |(searcher, values), &row| {
-                    self.rows.values(row, values);
-                    searcher.set_query(values);
+                || self.searcher(),
+                |searcher, &row| {
+                    searcher.set_own_query(row);
                     let wanted = Wanted { k, epsilon, allowed, except: Some(row), held_out: true };
                     let stats = searcher.answer(wanted);
                     (searcher.found().to_vec(), stats.distances)

@@ -1,7 +1,10 @@
 //! Points as the CPU executor holds them: rows in working order, and reduced distances between them.
 
+pub(crate) mod bit_rows;
+pub(crate) mod by_definition;
 pub(crate) mod byte_rows;
 pub(crate) mod float_rows;
+pub(crate) mod item_rows;
 pub(crate) mod recompute;
 
 use crate::metric::simd::{Level, Op, Simd, dispatch};
@@ -217,26 +220,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::metric::{Form, Metric};
+    use crate::metric::{Coordinates, Direct, Form, Metric};
     use crate::points::Points;
 
-    const METRICS: [Metric; 12] = [
-        Metric::Euclidean,
-        Metric::SqEuclidean,
-        Metric::Cosine,
-        Metric::Dot,
-        Metric::InnerProduct,
-        Metric::Manhattan,
-        Metric::Chebyshev,
-        Metric::Minkowski { p: 3.0 },
-        Metric::Hamming,
-        Metric::Correlation,
-        Metric::Canberra,
-        Metric::BrayCurtis,
+    const METRICS: [Direct; 13] = [
+        Direct::Euclidean,
+        Direct::SqEuclidean,
+        Direct::Cosine,
+        Direct::Dot,
+        Direct::InnerProduct,
+        Direct::Manhattan,
+        Direct::Chebyshev,
+        Direct::Minkowski { p: 3.0 },
+        Direct::Hamming,
+        Direct::Correlation,
+        Direct::Canberra,
+        Direct::BrayCurtis,
+        Direct::TsSs,
     ];
 
     /// The true distances of a space's reduced ones, all pairs, by both of its ways.
-    fn check_space(points: &Points, wide: &[f32], metric: Metric, space: &dyn Space, tolerance: f64) {
+    fn check_space(points: &Points, wide: &[f32], metric: Direct, space: &dyn Space, tolerance: f64) {
         let (n, dim) = (points.n(), points.dim());
         let ids: Vec<u32> = (0..n as u32).collect();
         let mut all = vec![f32::NAN; n * n];
@@ -248,19 +252,26 @@ mod tests {
             let mut to_all = vec![f32::NAN; n];
             space.one_to_many(i as u32, &ids, &mut to_all);
             for j in (0..n).filter(|&j| j != i) {
-                let truth = metric.distance(row(i), row(j));
+                let truth = Metric::from(metric).distance(row(i), row(j));
                 let size = row(i).iter().chain(row(j)).map(|v| f64::from(v.abs())).fold(1.0, f64::max);
-                let size = if metric.form() == Form::Inner { size * size * dim as f64 } else { size };
+                let size = match metric.form() {
+                    Form::Inner => size * size * dim as f64,
+                    Form::Coordinates(Coordinates::TsSs) => (size * size * dim as f64).powi(2),
+                    _ => size,
+                };
                 for found in [all[i * n + j], to_all[j]].map(|d| f64::from(metric.to_true(d, dim))) {
                     // Both infinite where x + y is zero, in braycurtis.
                     if found == truth {
                         continue;
                     }
                     let bound = tolerance * truth.abs().max(1e-3 * size);
-                    assert!((found - truth).abs() <= bound, "{metric} {i} {j}: {found} instead of {truth}");
+                    assert!((found - truth).abs() <= bound, "{metric:?} {i} {j}: {found} instead of {truth}");
                 }
-                assert_eq!(all[i * n + j].to_bits(), all[j * n + i].to_bits(), "{metric} is symmetric");
-                assert!(j == 0 || block[i * (n - 1) + j - 1].to_bits() == all[i * n + j].to_bits(), "{metric} {i} {j}");
+                assert_eq!(all[i * n + j].to_bits(), all[j * n + i].to_bits(), "{metric:?} is symmetric");
+                assert!(
+                    j == 0 || block[i * (n - 1) + j - 1].to_bits() == all[i * n + j].to_bits(),
+                    "{metric:?} {i} {j}"
+                );
             }
         }
     }
@@ -270,7 +281,7 @@ mod tests {
         let wide: Vec<f32> = values.iter().map(|v| v.to_f32()).collect();
         for level in Level::available() {
             for metric in METRICS {
-                let space = float_rows::space(points.as_dense(), metric.form(), level);
+                let space = float_rows::space(points.as_dense().unwrap(), metric.form(), level);
                 check_space(&points, &wide, metric, &*space, tolerance);
             }
         }
@@ -309,9 +320,9 @@ mod tests {
             };
             let points = if signed { Points::dense(&signed_values, n, dim) } else { Points::dense(&values, n, dim) }.unwrap();
             for level in Level::available() {
-                for metric in METRICS.into_iter().filter(|m| byte_rows::is_exact(points.as_dense(), m.form())) {
-                    if byte_rows::suits(points.as_dense(), metric.form()) {
-                        let space = byte_rows::space(points.as_dense(), metric.form(), level);
+                for metric in METRICS.into_iter().filter(|m| byte_rows::is_exact(points.as_dense().unwrap(), m.form())) {
+                    if byte_rows::suits(points.as_dense().unwrap(), metric.form()) {
+                        let space = byte_rows::space(points.as_dense().unwrap(), metric.form(), level);
                         check_space(&points, &wide, metric, &*space, 1e-4);
                     }
                 }
@@ -325,8 +336,8 @@ mod tests {
         let values: Vec<f32> = (0..n * dim).map(|i| ((i * 7919 % 1000) as f32 / 500.0 - 1.0) * 3.0).collect();
         let points = Points::dense(&values, n, dim).unwrap();
         for level in Level::available() {
-            for metric in [Metric::Cosine, Metric::Correlation] {
-                let space = byte_rows::space(points.as_dense(), metric.form(), level);
+            for metric in [Direct::Cosine, Direct::Correlation] {
+                let space = byte_rows::space(points.as_dense().unwrap(), metric.form(), level);
                 check_space(&points, &values, metric, &*space, 0.02);
             }
         }

@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use super::float_rows::direction_scale;
 use crate::metric::body::{Body, tile, with_body};
 use crate::metric::simd::{LANES, Level, Op, Simd, dispatch, prefetch};
-use crate::metric::{Form, Metric};
+use crate::metric::{Direct, Form};
 use crate::points::{Dense, Element, with_rows};
 
 /// Computes true distances between the points of a set and those of another (or the same).
 pub(crate) struct Recompute<'a> {
-    metric: Metric,
+    metric: Direct,
     base: Dense<'a>,
     queries: Dense<'a>,
     level: Level,
@@ -50,7 +50,7 @@ pub(crate) struct Query {
 
 impl<'a> Recompute<'a> {
     /// `base` and `queries` have the same type and number of columns.
-    pub(crate) fn new(metric: Metric, base: &Dense<'a>, queries: &Dense<'a>) -> Self {
+    pub(crate) fn new(metric: Direct, base: &Dense<'a>, queries: &Dense<'a>) -> Self {
         let (base, queries) = (*base, *queries);
         let directions = Cow::Owned(directions(&base, metric));
         let query_directions = self::directions(&queries, metric);
@@ -58,7 +58,7 @@ impl<'a> Recompute<'a> {
     }
 
     /// A base whose [`directions`] are known, to be compared with rows that are not points: [`Recompute::query`].
-    pub(crate) fn of_base(metric: Metric, base: Dense<'a>, directions: &'a [Direction]) -> Self {
+    pub(crate) fn of_base(metric: Direct, base: Dense<'a>, directions: &'a [Direction]) -> Self {
         let directions = Cow::Borrowed(directions);
         Self { metric, base, queries: base, level: Level::detect(), directions, query_directions: Vec::new() }
     }
@@ -158,7 +158,7 @@ pub(crate) fn typed_as<'a, E: Element>(_: &[E], queries: &Dense<'a>) -> &'a [E] 
 }
 
 /// Length and mean of every row; none unless the metric is angular.
-pub(crate) fn directions(points: &Dense, metric: Metric) -> Vec<Direction> {
+pub(crate) fn directions(points: &Dense, metric: Direct) -> Vec<Direction> {
     let Form::Angular { centered } = metric.form() else { return Vec::new() };
     (0..points.n())
         .into_par_iter()

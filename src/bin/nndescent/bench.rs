@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::io::Matrix;
+use nndescent::io::{Matrix, read_matrix};
 use nndescent::{Algorithm, BuildReport, Device, KnnGraph, NnDescent, Points, eval, exact};
 
 use crate::failure::Failure;
-use crate::input::{MetricArguments, pool, read_matrix};
+use crate::input::{MetricArguments, pool};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -63,11 +63,11 @@ fn compare(arguments: &Arguments, points: &Points) -> Result<(), Failure> {
     say!("{} x {}, {metric}, k={}, the fastest of {}\n", points.n(), points.dim(), arguments.k, arguments.repeats);
     let truth = if arguments.exact {
         let start = Instant::now();
-        let truth = exact::graph(points, metric, arguments.k, false)?;
+        let truth = exact::graph(points, &metric, arguments.k, false)?;
         say!("exact on the CPU: {:.3} s", start.elapsed().as_secs_f64());
         let start = Instant::now();
         let device = arguments.device.parse().unwrap_or_default();
-        let built = NnDescent::new(metric).n_neighbors(arguments.k).algorithm(Algorithm::Exact).device(device);
+        let built = NnDescent::new(metric.clone()).n_neighbors(arguments.k).algorithm(Algorithm::Exact).device(device);
         let built = built.graph(points)?;
         say!("exact on {}: {:.3} s\n", built.report.executor, start.elapsed().as_secs_f64());
         Some(truth)
@@ -77,7 +77,8 @@ fn compare(arguments: &Arguments, points: &Points) -> Result<(), Failure> {
     say!("| on | init s | descent s | finish s | rounds | million distances | GFLOP/s | GB/s | recall |");
     say!("|---|---|---|---|---|---|---|---|---|");
     for device in [Device::Cpu, arguments.device.parse().unwrap_or_default()] {
-        let builder = NnDescent::new(metric).n_neighbors(arguments.k).algorithm(Algorithm::NnDescent).device(device);
+        let builder =
+            NnDescent::new(metric.clone()).n_neighbors(arguments.k).algorithm(Algorithm::NnDescent).device(device);
         let mut fastest: Option<(KnnGraph, BuildReport)> = None;
         for _ in 0..arguments.repeats.max(1) {
             let built = builder.graph(points)?;

@@ -6,7 +6,7 @@ use nndescent::{Index, io};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::{pool, read_matrix};
+use crate::input::{DataArguments, pool};
 
 #[derive(clap::Args)]
 pub struct AddArguments {
@@ -14,9 +14,8 @@ pub struct AddArguments {
     index: PathBuf,
     /// Matrix of points to add: they get the next ids.
     points: PathBuf,
-    /// Array to take from an .npz or HDF5 file.
-    #[arg(long)]
-    array: Option<String>,
+    #[command(flatten)]
+    data: DataArguments,
     /// Ids whose points are replaced by these, in place of new ones: .npy of integers.
     #[arg(long)]
     replace: Option<PathBuf>,
@@ -44,7 +43,7 @@ pub struct RemoveArguments {
 
 pub fn add(arguments: &AddArguments) -> Result<(), Failure> {
     let pool = pool(arguments.threads)?;
-    let matrix = pool.install(|| read_matrix(&arguments.points, arguments.array.as_deref()))?;
+    let matrix = pool.install(|| arguments.data.read(&arguments.points))?;
     let points = matrix.points().map_err(|e| Failure::points(&arguments.points, &e))?;
     let ids = arguments.replace.as_deref().map(io::read_ids).transpose()?;
     let index = pool.install(|| -> Result<Index, Failure> {

@@ -8,7 +8,7 @@ use nndescent::{KnnGraph, exact};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::{MetricArguments, check_writable, pool, read_matrix};
+use crate::input::{DataArguments, MetricArguments, check_writable, pool};
 use crate::memory::peak_bytes;
 
 #[derive(clap::Args)]
@@ -17,9 +17,8 @@ pub struct Arguments {
     base: PathBuf,
     /// Matrix of queries; without it, the base's own rows, each without itself.
     queries: Option<PathBuf>,
-    /// Array of the base to take from an .npz or HDF5 file.
-    #[arg(long)]
-    array: Option<String>,
+    #[command(flatten)]
+    data: DataArguments,
     /// Array of the queries to take from an .npz or HDF5 file.
     #[arg(long)]
     query_array: Option<String>,
@@ -60,14 +59,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn search(arguments: &Arguments, start: Instant) -> Result<(KnnGraph, f64), Failure> {
     let metric = arguments.metric.metric()?;
-    let matrix = read_matrix(&arguments.base, arguments.array.as_deref())?;
+    let matrix = arguments.data.read(&arguments.base)?;
     let base = matrix.points().map_err(|e| Failure::points(&arguments.base, &e))?;
     let Some(path) = &arguments.queries else {
         let load = start.elapsed().as_secs_f64();
-        return Ok((exact::graph(&base, metric, arguments.k, arguments.include_self)?, load));
+        return Ok((exact::graph(&base, &metric, arguments.k, arguments.include_self)?, load));
     };
-    let queries = read_matrix(path, arguments.query_array.as_deref())?;
+    let queries = arguments.data.with_array(arguments.query_array.as_deref()).read(path)?;
     let queries = queries.points().map_err(|e| Failure::points(path, &e))?;
     let load = start.elapsed().as_secs_f64();
-    Ok((exact::query(&base, &queries, metric, arguments.k)?, load))
+    Ok((exact::query(&base, &queries, &metric, arguments.k)?, load))
 }

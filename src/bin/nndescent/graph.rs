@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::io::{Matrix, read_graph, write_graph};
+use nndescent::io::{read_graph, write_graph};
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Progress};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::input::{MetricArguments, check_writable, pool, read_matrix};
+use crate::input::{Data, DataArguments, MetricArguments, check_writable, pool};
 use crate::memory::peak_bytes;
 use crate::progress::Bar;
 
@@ -32,9 +32,8 @@ pub struct Arguments {
 pub struct BuildArguments {
     /// Matrix of n x d: .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin, IDX (.gz), .hdf5.
     pub input: PathBuf,
-    /// Array to take from an .npz or HDF5 file.
-    #[arg(long)]
-    array: Option<String>,
+    #[command(flatten)]
+    data: DataArguments,
     /// Neighbours of every row, itself not counted [default: 15 for graphs, 30 for indexes].
     #[arg(short, long = "n-neighbors")]
     k: Option<usize>,
@@ -88,14 +87,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_writable(&arguments.output, "npz")?;
     let pool = pool(asked.threads)?;
 
-    let Loaded { matrix, init_graph, seconds: load } = asked.load(&pool)?;
+    let Loaded { data, init_graph, seconds: load } = asked.load(&pool)?;
 
     let bar = Bar::new(!arguments.json);
     let show = |p: &Progress| bar.show(p);
     let builder = NnDescent::new(metric).progress(&show).include_self(arguments.include_self);
     let builder = asked.configure(builder, init_graph.as_ref());
     let built = pool.install(|| {
-        let points = matrix.points().map_err(|e| Failure::points(&asked.input, &e))?;
+        let points = data.points().map_err(|e| Failure::points(&asked.input, &e))?;
         builder.graph(&points).map_err(Failure::from)
     });
     bar.done();
@@ -106,16 +105,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let write = start.elapsed().as_secs_f64();
 
     if arguments.json {
-        say!("{}", report(arguments, &matrix, &built, load, write));
+        say!("{}", report(arguments, &data, &built, load, write));
     } else {
-        summarize(arguments, &matrix, &built);
+        summarize(arguments, &data, &built);
     }
     Ok(())
 }
 
 /// What a build is made of.
 pub struct Loaded {
-    pub matrix: Matrix,
+    pub data: Data,
     pub init_graph: Option<KnnGraph>,
     pub seconds: f64,
 }
@@ -123,9 +122,9 @@ pub struct Loaded {
 impl BuildArguments {
     pub fn load(&self, pool: &rayon::ThreadPool) -> Result<Loaded, Failure> {
         let start = Instant::now();
-        let matrix = pool.install(|| read_matrix(&self.input, self.array.as_deref()))?;
+        let data = pool.install(|| self.data.read(&self.input))?;
         let init_graph = self.init_graph.as_deref().map(read_graph).transpose()?;
-        Ok(Loaded { matrix, init_graph, seconds: start.elapsed().as_secs_f64() })
+        Ok(Loaded { data, init_graph, seconds: start.elapsed().as_secs_f64() })
     }
 
     pub fn configure<'a>(&self, builder: NnDescent<'a>, init_graph: Option<&'a KnnGraph>) -> NnDescent<'a> {
@@ -146,14 +145,14 @@ impl BuildArguments {
     }
 }
 
-fn report(arguments: &Arguments, matrix: &Matrix, built: &Built, load: f64, write: f64) -> Value {
+fn report(arguments: &Arguments, data: &Data, built: &Built, load: f64, write: f64) -> Value {
     let mut report = build_report(&built.report);
     let s = &built.report.seconds;
     let more = json!({
-        "n": matrix.n,
-        "dim": matrix.dim,
+        "n": data.shape().0,
+        "dim": data.shape().1,
         "k": built.graph.k(),
-        "narrowed_from": matrix.narrowed_from,
+        "narrowed_from": data.narrowed_from(),
         "seconds": {
             "load": load, "build": s.init + s.descent + s.finish, "init": s.init, "descent": s.descent,
             "finish": s.finish, "recall": s.recall, "write": write,
@@ -200,9 +199,10 @@ pub fn build_report(r: &BuildReport) -> Value {
     })
 }
 
-fn summarize(arguments: &Arguments, matrix: &Matrix, built: &Built) {
+fn summarize(arguments: &Arguments, data: &Data, built: &Built) {
     let r = &built.report;
-    say!("{} x {} -> {} neighbours each, {}", matrix.n, matrix.dim, built.graph.k(), arguments.output.display());
+    let (n, dim) = data.shape();
+    say!("{n} x {dim} -> {} neighbours each, {}", built.graph.k(), arguments.output.display());
     summarize_build(r);
 }
 

@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_writable(&arguments.output, "nnd")?;
     let pool = pool(asked.threads)?;
 
-    let Loaded { matrix, init_graph, seconds: load } = asked.load(&pool)?;
+    let Loaded { data, init_graph, seconds: load } = asked.load(&pool)?;
 
     let bar = Bar::new(!arguments.json);
     let show = |p: &Progress| bar.show(p);
@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .quantization(arguments.quantization);
     let builder = asked.configure(NnDescent::new(metric).progress(&show).prepare(prepare), init_graph.as_ref());
     let indexed = pool.install(|| -> Result<Indexed, Failure> {
-        let points = matrix.points().map_err(|e| Failure::points(&asked.input, &e))?;
+        let points = data.points().map_err(|e| Failure::points(&asked.input, &e))?;
         let mut indexed = builder.index(&points)?;
         if let Some(target) = arguments.tune {
             indexed.index.tune(target, TUNE_K.min(indexed.index.n() - 1), TUNE_SAMPLE)?;

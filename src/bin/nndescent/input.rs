@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use nndescent::Metric;
-use nndescent::io::{self, Matrix};
+use nndescent::io::{self, Matrix, Values};
+use nndescent::{Argument, Metric, Points, PointsError};
 
 use crate::failure::Failure;
 
@@ -13,7 +13,7 @@ pub struct MetricArguments {
     /// Distance: euclidean, cosine, manhattan, ...
     #[arg(long, default_value = "euclidean")]
     metric: String,
-    /// Argument of the metric, as p=3 for minkowski.
+    /// Argument of the metric: a number, as p=3 for minkowski, or an array from a file, as vinv=matrix.npy for mahalanobis.
     #[arg(long, value_name = "NAME=VALUE")]
     metric_arg: Vec<String>,
 }
@@ -21,22 +21,90 @@ pub struct MetricArguments {
 impl MetricArguments {
     pub fn metric(&self) -> Result<Metric, Failure> {
         let arguments = self.metric_arg.iter().map(|a| {
-            let wrong = || Failure::Argument(format!("--metric-arg `{a}`: NAME=VALUE with a number is needed, as p=3"));
+            let wrong = || {
+                Failure::Argument(format!("--metric-arg `{a}`: NAME=VALUE with a number or a .npy is needed, as p=3"))
+            };
             let (name, value) = a.split_once('=').ok_or_else(wrong)?;
-            Ok((name, value.parse::<f32>().map_err(|_| wrong())?))
+            let argument = match value.parse::<f32>() {
+                Ok(number) => number.into(),
+                Err(_) if value.to_lowercase().ends_with(".npy") => read_array(Path::new(value))?,
+                Err(_) => return Err(wrong()),
+            };
+            Ok((name, argument))
         });
         let arguments = arguments.collect::<Result<Vec<_>, Failure>>()?;
         Metric::parse_with(&self.metric, &arguments).map_err(|e| Failure::Argument(e.to_string()))
     }
 }
 
-/// Reads a matrix; says on stderr if its values had to be narrowed.
-pub fn read_matrix(path: &Path, array: Option<&str>) -> Result<Matrix, Failure> {
-    let matrix = io::read_matrix(path, array)?;
-    if let Some(from) = matrix.narrowed_from {
-        eprintln!("nndescent: {}: {from} narrowed to float32", path.display());
+/// A vector, or a matrix row by row.
+fn read_array(path: &Path) -> Result<Argument, Failure> {
+    Ok(Argument::Values(io::read_floats(path)?.into()))
+}
+
+/// Which array of a file holds the points, and what its values are.
+#[derive(clap::Args)]
+pub struct DataArguments {
+    /// Array to take from an .npz or HDF5 file.
+    #[arg(long)]
+    array: Option<String>,
+    /// Rows are packed bits: u8, eight to a value.
+    #[arg(long)]
+    bits: bool,
+}
+
+/// Points read from a file.
+pub enum Data {
+    Matrix(Matrix),
+    Bits { bytes: Vec<u8>, n: usize, dim: usize },
+}
+
+impl DataArguments {
+    /// The same of another array.
+    pub fn with_array(&self, array: Option<&str>) -> Self {
+        Self { array: array.map(Into::into), bits: self.bits }
     }
-    Ok(matrix)
+
+    /// Reads points; says on stderr if their values had to be narrowed.
+    pub fn read(&self, path: &Path) -> Result<Data, Failure> {
+        let matrix = io::read_matrix(path, self.array.as_deref())?;
+        if self.bits {
+            let (n, dim) = (matrix.n, 8 * matrix.dim);
+            let Values::U8(bytes) = matrix.values else {
+                return Err(Failure::Input(format!("{}: --bits needs values of type uint8", path.display())));
+            };
+            return Ok(Data::Bits { bytes, n, dim });
+        }
+        if let Some(from) = matrix.narrowed_from {
+            eprintln!("nndescent: {}: {from} narrowed to float32", path.display());
+        }
+        Ok(Data::Matrix(matrix))
+    }
+}
+
+impl Data {
+    pub fn points(&self) -> Result<Points<'_>, PointsError> {
+        match self {
+            Self::Matrix(matrix) => matrix.points(),
+            Self::Bits { bytes, n, dim } => Points::bits(bytes, *n, *dim),
+        }
+    }
+
+    /// Rows and columns.
+    pub fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Matrix(matrix) => (matrix.n, matrix.dim),
+            Self::Bits { n, dim, .. } => (*n, *dim),
+        }
+    }
+
+    /// The type in the file, where values had to be narrowed.
+    pub fn narrowed_from(&self) -> Option<&'static str> {
+        match self {
+            Self::Matrix(matrix) => matrix.narrowed_from,
+            Self::Bits { .. } => None,
+        }
+    }
 }
 
 /// A rayon pool of the size asked for.

@@ -61,6 +61,8 @@ enum Command {
     Devices(devices::Arguments),
     /// What a file holds.
     Info(compare::InfoArguments),
+    /// Every metric, its other names, and where it can be used.
+    Metrics,
 }
 
 fn main() -> ExitCode {
@@ -81,6 +83,10 @@ fn main() -> ExitCode {
         #[cfg(feature = "gpu")]
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Info(arguments) => compare::info(&arguments),
+        Command::Metrics => {
+            say!("{}", nndescent::Metric::table().trim_end());
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

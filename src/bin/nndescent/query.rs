@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nndescent::io::{self, write_graph};
-use nndescent::{Index, KnnGraph, Metric, Points, QueryStats};
+use nndescent::{Index, KnnGraph, Points, QueryStats};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::{check_writable, pool, read_matrix};
+use crate::input::{DataArguments, check_writable, pool};
 use crate::memory::peak_bytes;
 
 #[derive(clap::Args)]
@@ -17,9 +17,8 @@ pub struct Arguments {
     index: PathBuf,
     /// Matrix of queries.
     queries: PathBuf,
-    /// Array of the queries to take from an .npz or HDF5 file.
-    #[arg(long)]
-    array: Option<String>,
+    #[command(flatten)]
+    data: DataArguments,
     /// Neighbours of every query.
     #[arg(short, long, default_value_t = 10)]
     k: usize,
@@ -60,7 +59,7 @@ const TUNE_SAMPLE: usize = 500;
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_writable(&arguments.output, "npz")?;
     let pool = pool(arguments.threads)?;
-    let matrix = pool.install(|| read_matrix(&arguments.queries, arguments.array.as_deref()))?;
+    let matrix = pool.install(|| arguments.data.read(&arguments.queries))?;
     let queries = matrix.points().map_err(|e| Failure::points(&arguments.queries, &e))?;
 
     let start = Instant::now();
@@ -124,12 +123,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn one_by_one(index: &Index, queries: &Points, k: usize, epsilon: f32) -> Result<(KnnGraph, QueryStats), Failure> {
     let (mut indices, mut distances) = (Vec::new(), Vec::new());
-    let mut values = vec![0.0; queries.dim()];
     let mut searcher = index.searcher();
     let mut total = QueryStats::default();
     for i in 0..queries.n() {
-        queries.as_dense().widen_row(i, &mut values);
-        let found = searcher.nearest(&values, k, epsilon)?;
+        let found = searcher.nearest_to(queries, i, k, epsilon)?;
         indices.extend(found.iter().map(|f| f.1));
         distances.extend(found.iter().map(|f| f.0));
         let stats = searcher.stats();
@@ -141,11 +138,10 @@ fn one_by_one(index: &Index, queries: &Points, k: usize, epsilon: f32) -> Result
 
 fn check_metric(arguments: &Arguments, index: &Index) -> Result<(), Failure> {
     let Some(name) = &arguments.metric else { return Ok(()) };
-    let metric: Metric = name.parse().map_err(|e| Failure::Argument(format!("{e}")))?;
-    if metric == index.metric() {
+    if index.metric().is_named(name) {
         return Ok(());
     }
-    Err(Failure::Input(format!("{}: an index by {}, not {metric}", arguments.index.display(), index.metric())))
+    Err(Failure::Input(format!("{}: an index by {}, not {name}", arguments.index.display(), index.metric())))
 }
 
 /// One entry for every id below `end`: true for those in the file.

@@ -2,7 +2,7 @@
 
 pub(crate) mod cost;
 mod fill;
-mod leaf_join;
+pub(crate) mod leaf_join;
 mod local_join;
 pub(crate) mod neighborhoods;
 pub(crate) mod owned_rows;

@@ -4,7 +4,7 @@ use super::leaf_join::offer;
 use crate::graph::order::{EMPTY, distance, id, nearest_first};
 use crate::metric::body::{Body, NegativeDot, tile, with_body};
 use crate::metric::simd::{Level, Op, Simd, dispatch};
-use crate::metric::{Form, Metric};
+use crate::metric::{Direct, Form};
 use crate::points::{Dense, Element, with_rows};
 use crate::space::Space;
 use crate::space::byte_rows::{self, Bound};
@@ -20,7 +20,7 @@ const CODED_SLACK: usize = 40;
 
 /// A base and queries, of the same type and number of columns, ready to be searched.
 pub(crate) struct Scan<'a> {
-    metric: Metric,
+    metric: Direct,
     exact: Recompute<'a>,
     base: Dense<'a>,
     queries: Dense<'a>,
@@ -34,12 +34,12 @@ struct Coded {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(base: &Dense<'a>, queries: &Dense<'a>, metric: Metric) -> Self {
+    pub(crate) fn new(base: &Dense<'a>, queries: &Dense<'a>, metric: Direct) -> Self {
         Self { metric, exact: Recompute::new(metric, base, queries), base: *base, queries: *queries, coded: None }
     }
 
     /// The points against themselves, looked at as byte codes first where that can be bounded.
-    pub(crate) fn of_points(points: &Dense<'a>, metric: Metric) -> Self {
+    pub(crate) fn of_points(points: &Dense<'a>, metric: Direct) -> Self {
         let bound = Bound::new(points, metric.form());
         let space = || byte_rows::space(points, metric.form(), Level::detect());
         Self { coded: bound.map(|bound| Coded { space: space(), bound }), ..Self::new(points, points, metric) }

@@ -16,9 +16,11 @@ use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, joined};
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
+use crate::metric::Form;
 use crate::metric::simd::Level;
 use crate::params::Plan;
-use crate::points::{Dense, Points};
+use crate::points::Dense;
+use crate::problem::{Problem, Searched};
 use crate::space::Space;
 use crate::space::recompute::Recompute;
 use crate::space::{byte_rows, float_rows};
@@ -28,11 +30,12 @@ pub(crate) struct CpuExecutor;
 
 /// Peak bytes beyond the input: points in working order, rows and order throughout, and the most of what comes and goes
 /// beside them.
-pub(crate) fn estimate_memory(points: &Dense, plan: &Plan) -> u64 {
-    let (n, form) = (points.n() as u64, plan.metric.form());
-    let float = float_rows::bytes(points, form) as u64;
-    let codes = if byte_rows::suits(points, form) { byte_rows::bytes(points) as u64 } else { 0 };
-    let space = if codes > 0 && byte_rows::is_exact(points, form) { codes } else { float.max(codes) };
+pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> u64 {
+    let n = problem.n() as u64;
+    let (space, codes) = match problem.searched {
+        Searched::Dense(points, direct) => dense_memory(&points, direct.form()),
+        Searched::Rows(rows) => (rows.bytes(), 0),
+    };
     let caps = caps(plan);
     let forward = plan.width.min(caps.forward) as u64;
     let width = (plan.width + plan.others() / 4) as u64;
@@ -45,6 +48,13 @@ pub(crate) fn estimate_memory(points: &Dense, plan: &Plan) -> u64 {
     space + n * (8 * width + 8) + tree.max(regroup).max(round).max(output).max(sample)
 }
 
+/// Bytes of dense points in working order, and of their codes.
+fn dense_memory(points: &Dense, form: Form) -> (u64, u64) {
+    let float = float_rows::bytes(points, form) as u64;
+    let codes = if byte_rows::suits(points, form) { byte_rows::bytes(points) as u64 } else { 0 };
+    (if codes > 0 && byte_rows::is_exact(points, form) { codes } else { float.max(codes) }, codes)
+}
+
 /// Lengths and means of a row in recomputation, as base and as query.
 const DIRECTIONS: u64 = 16;
 
@@ -53,9 +63,9 @@ pub(crate) fn caps(plan: &Plan) -> Caps {
 }
 
 struct CpuSession<'p> {
-    points: Points<'p>,
+    problem: Problem<'p>,
     plan: Plan,
-    space: Box<dyn Space>,
+    space: Box<dyn Space + 'p>,
     /// The point that stands at each place of the working order.
     order: Vec<u32>,
     /// The place of each point.
@@ -69,30 +79,30 @@ struct CpuSession<'p> {
 impl Executor for CpuExecutor {
     fn open<'p>(
         &self,
-        points: &Points<'p>,
+        problem: &Problem<'p>,
         plan: &Plan,
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
-        let Settled { space, rounded, order, bounds } = settle(points.as_dense(), plan);
+        let Settled { space, rounded, order, bounds } = settle(problem, plan);
         let place = places(&order);
         let mut plan = plan.clone();
         if rounded {
-            plan.width = plan.width.max(plan.others() + plan.others() / 4).min(points.n() - 1);
+            plan.width = plan.width.max(plan.others() + plan.others() / 4).min(problem.n() - 1);
         }
         let mut session = CpuSession {
-            points: *points,
+            problem: *problem,
             space,
             order,
             place,
-            rows: RowTable::new(points.n(), plan.width),
+            rows: RowTable::new(problem.n(), plan.width),
             pool: ScratchPool::new(),
             init_distances: 0,
             trees_grown: 0,
             plan,
         };
         if let Some(bounds) = bounds {
-            let ids: Vec<u32> = (0..points.n() as u32).collect();
+            let ids: Vec<u32> = (0..problem.n() as u32).collect();
             session.init_distances += leaf_join(&*session.space, &ids, &bounds, &mut session.rows, &session.pool);
             session.trees_grown = 1;
         }
@@ -105,14 +115,14 @@ impl Executor for CpuExecutor {
         Ok(Box::new(session))
     }
 
-    fn exact(&self, points: &Points, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
-        Ok((crate::exact::graph_of(points, plan, tick)?, super::describe()))
+    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
+        Ok((crate::exact::graph_of(problem, plan, tick)?, super::describe()))
     }
 }
 
 /// Points in working order.
-pub(crate) struct Settled {
-    pub space: Box<dyn Space>,
+pub(crate) struct Settled<'p> {
+    pub space: Box<dyn Space + 'p>,
     /// Whether the space holds rounded codes, so that rows have to be longer while they are built.
     pub rounded: bool,
     /// The point that stands at each place.
@@ -123,8 +133,12 @@ pub(crate) struct Settled {
 
 /// Puts the points in the order of the first tree's leaves, so that near points are near in memory, as byte codes where
 /// these serve.
-pub(crate) fn settle(points: &Dense, plan: &Plan) -> Settled {
-    let (form, level) = (plan.metric.form(), Level::detect());
+pub(crate) fn settle<'p>(problem: &Problem<'p>, plan: &Plan) -> Settled<'p> {
+    let (points, direct) = match problem.searched {
+        Searched::Dense(points, direct) => (points, direct),
+        Searched::Rows(rows) => return settle_rows(rows.space(), plan),
+    };
+    let (points, form, level) = (&points, direct.form(), Level::detect());
     let exact_codes = byte_rows::is_exact(points, form);
     let mut coded = byte_rows::suits(points, form) && (exact_codes || plan.n_trees > 0);
     let mut space = if coded { byte_rows::space(points, form, level) } else { float_rows::space(points, form, level) };
@@ -132,13 +146,23 @@ pub(crate) fn settle(points: &Dense, plan: &Plan) -> Settled {
         return Settled { space, rounded: false, order: (0..points.n() as u32).collect(), bounds: None };
     }
     let leaves = forest::tree(&*space, plan.leaf_size, plan.seed, 0);
-    if coded && !exact_codes && !byte_rows::serves(&Recompute::new(plan.metric, points, points), &*space, &leaves) {
+    if coded && !exact_codes && !byte_rows::serves(&Recompute::new(direct, points, points), &*space, &leaves) {
         coded = false;
         drop(space);
         space = float_rows::space(points, form, level);
     }
     space.renumber(&leaves.ids);
     Settled { space, rounded: coded && !exact_codes, order: leaves.ids, bounds: Some(leaves.bounds) }
+}
+
+fn settle_rows<'p>(mut space: Box<dyn Space + 'p>, plan: &Plan) -> Settled<'p> {
+    if plan.n_trees == 0 {
+        let order = (0..space.n() as u32).collect();
+        return Settled { space, rounded: false, order, bounds: None };
+    }
+    let leaves = forest::tree(&*space, plan.leaf_size, plan.seed, 0);
+    space.renumber(&leaves.ids);
+    Settled { space, rounded: false, order: leaves.ids, bounds: Some(leaves.bounds) }
 }
 
 impl CpuSession<'_> {
@@ -173,7 +197,7 @@ impl CpuSession<'_> {
     }
 
     fn finishing(&self) -> Finishing<'_> {
-        Finishing::new(&self.points, &self.plan, &self.order, &self.rows)
+        Finishing::new(&self.problem, &self.plan, &self.order, &self.rows)
     }
 }
 
@@ -200,7 +224,7 @@ impl Session for CpuSession<'_> {
     }
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
-        let old = std::mem::replace(&mut self.rows, RowTable::new(self.points.n(), plan.width));
+        let old = std::mem::replace(&mut self.rows, RowTable::new(self.problem.n(), plan.width));
         self.plan = plan.clone();
         for (to, from) in self.rows.slots.chunks_exact_mut(plan.width).zip(old.slots.chunks_exact(old.width)) {
             for (to, &from) in to.iter_mut().zip(from) {

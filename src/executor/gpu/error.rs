@@ -48,10 +48,10 @@ pub enum GpuError {
         limit: u64,
     },
     /// Something that only the CPU does.
-    #[error("{what} does not run on a GPU: use `Device::Cpu`")]
+    #[error("metric `{metric}` on these rows does not run on a GPU: use `Device::Cpu`")]
     Unsupported {
-        /// What was asked for.
-        what: String,
+        /// Name of the metric.
+        metric: String,
     },
     /// The device ran out of memory.
     #[error("the device ran out of memory in {during} (this build needs about {})", size(*bytes))]

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::session::GpuSession;
-use super::twins::{DIM, N, compare_rounds, data, gpu, plan};
+use super::twins::{DIM, N, compare_rounds, data, gpu, plan, problem};
 use crate::error::BuildError;
 use crate::exact;
 use crate::executor::Session;
@@ -13,6 +13,7 @@ use crate::graph::order::id;
 use crate::metric::Metric;
 use crate::params::Plan;
 use crate::points::Points;
+use crate::problem::Problem;
 
 thread_local! {
     /// A text of the shaders, and what is to stand there instead.
@@ -33,7 +34,7 @@ pub(super) fn plant(text: String) -> String {
 }
 
 /// The metric to look with, the text, and the fault.
-const FAULTS: [(Metric, &str, &str); 28] = [
+const FAULTS: [(Metric, &str, &str); 29] = [
     (Metric::SqEuclidean, "row < column {", "row + 1u < column {"),
     (Metric::SqEuclidean, "first + i % DEPTH);", "first + i % (DEPTH - 1u));"),
     (Metric::SqEuclidean, "column >= block.y_count", "column + 1u >= block.y_count"),
@@ -74,6 +75,7 @@ const FAULTS: [(Metric, &str, &str); 28] = [
     (Metric::Hamming, "x != y", "x > y"),
     (Metric::Canberra, "abs(x) + abs(y)", "abs(x) + abs(y) + 1.0"),
     (Metric::BrayCurtis, "abs(x + y)", "abs(x)"),
+    (Metric::TsSs, "apart * apart", "apart"),
 ];
 
 #[test]
@@ -81,14 +83,14 @@ fn every_planted_fault_is_noticed() {
     if gpu().is_none() {
         return;
     }
-    let metrics: Vec<Metric> = FAULTS.iter().map(|fault| fault.0).collect();
+    let metrics: Vec<Metric> = FAULTS.iter().map(|fault| fault.0.clone()).collect();
     for (at, metric) in metrics.iter().enumerate().filter(|(at, metric)| !metrics[..*at].contains(metric)) {
-        assert_eq!(compare(*metric), Ok(()), "without a fault ({at})");
+        assert_eq!(compare(metric), Ok(()), "without a fault ({at})");
     }
     for (metric, right, wrong) in FAULTS {
         FAULT.set(Some((right, wrong)));
         PLANTED.set(0);
-        let noticed = compare(metric);
+        let noticed = compare(&metric);
         FAULT.set(None);
         assert!(PLANTED.get() > 0, "{metric}: `{right}` is nowhere");
         assert!(noticed.is_err(), "{metric}: `{wrong}` instead of `{right}` was not noticed");
@@ -96,30 +98,30 @@ fn every_planted_fault_is_noticed() {
 }
 
 /// Every kernel against the CPU.
-fn compare(metric: Metric) -> Result<(), String> {
+fn compare(metric: &Metric) -> Result<(), String> {
     let data = data();
     let points = Points::dense(&data, N, DIM).unwrap();
-    let plan = Plan { metric, ..plan(0) };
-    compare_exact(&points, &plan)?;
-    if metric != Metric::SqEuclidean {
+    let (task, plan) = (Problem::of_dense(&points, metric), Plan { metric: metric.clone(), ..plan(0) });
+    compare_exact(&task, &plan)?;
+    if *metric != Metric::SqEuclidean {
         return Ok(());
     }
     compare_rounds(gpu().expect("there was one"), &data)?;
     // Many distances are the same.
     let tied: Vec<f32> = data.iter().map(|v| (v / 150.0).floor()).collect();
-    compare_exact(&Points::dense(&tied, N, DIM).unwrap(), &plan)?;
-    compare_warm_start(&points, &plan)?;
-    complete_rows(&points, &plan)
+    compare_exact(&problem(&tied, DIM), &plan)?;
+    compare_warm_start(&task, &plan)?;
+    complete_rows(&task, &plan)
 }
 
 fn said(error: BuildError) -> String {
     error.to_string()
 }
 
-fn compare_exact(points: &Points, plan: &Plan) -> Result<(), String> {
+fn compare_exact(problem: &Problem, plan: &Plan) -> Result<(), String> {
     let gpu = gpu().expect("there was one");
-    let (found, _) = GpuSession::exact(gpu, points, plan, &|_| Ok(())).map_err(said)?;
-    let truth = exact::graph(points, plan.metric, plan.n_neighbors, false).unwrap();
+    let (found, _) = GpuSession::exact(gpu, problem, plan, &|_| Ok(())).map_err(said)?;
+    let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
     match found.distances().iter().zip(truth.distances()).position(apart) {
         Some(at) => Err(format!("exact search: {} instead of {}", found.distances()[at], truth.distances()[at])),
@@ -128,19 +130,19 @@ fn compare_exact(points: &Points, plan: &Plan) -> Result<(), String> {
 }
 
 /// Rows taken over from a graph are those of the graph.
-fn compare_warm_start(points: &Points, plan: &Plan) -> Result<(), String> {
-    let truth = exact::graph(points, plan.metric, plan.n_neighbors, false).unwrap();
+fn compare_warm_start(problem: &Problem, plan: &Plan) -> Result<(), String> {
+    let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let gpu = gpu().expect("there was one");
-    let session = GpuSession::open(gpu, points, plan, Some(&truth), &|_| Ok(())).map_err(said)?;
+    let session = GpuSession::open(gpu, problem, plan, Some(&truth), &|_| Ok(())).map_err(said)?;
     let all: Vec<u32> = (0..N as u32).collect();
     let found = session.peek(&all).map_err(said)?;
     if found == truth { Ok(()) } else { Err("rows taken over".into()) }
 }
 
 /// Random rows are full of distinct others.
-fn complete_rows(points: &Points, plan: &Plan) -> Result<(), String> {
+fn complete_rows(problem: &Problem, plan: &Plan) -> Result<(), String> {
     let gpu = gpu().expect("there was one");
-    let session = GpuSession::open(gpu, points, plan, None, &|_| Ok(())).map_err(said)?;
+    let session = GpuSession::open(gpu, problem, plan, None, &|_| Ok(())).map_err(said)?;
     let rows = session.read_rows().map_err(|e| e.to_string())?;
     let complete = |row: usize| {
         let ids: BTreeSet<u32> = rows.row(row).iter().map(|&slot| id(slot)).collect();

@@ -21,9 +21,10 @@ use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, distance, fresh, id, is_new, joined};
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
-use crate::metric::Form;
+use crate::metric::{Direct, Form};
 use crate::params::{GpuSelector, Plan};
-use crate::points::{Dense, Points, Rows};
+use crate::points::{Dense, Rows};
+use crate::problem::Problem;
 use crate::space::Space;
 use crate::space::float_rows::direction_of;
 use crate::space::recompute::Recompute;
@@ -36,26 +37,29 @@ pub(crate) struct GpuExecutor {
 impl Executor for GpuExecutor {
     fn open<'p>(
         &self,
-        points: &Points<'p>,
+        problem: &Problem<'p>,
         plan: &Plan,
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
         let gpu = Gpu::open(&adapter::select(&self.adapter)?)?;
-        Ok(Box::new(GpuSession::open(gpu, points, plan, init_graph, tick)?))
+        Ok(Box::new(GpuSession::open(gpu, problem, plan, init_graph, tick)?))
     }
 
-    fn exact(&self, points: &Points, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
+    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
         let gpu = Gpu::open(&adapter::select(&self.adapter)?)?;
-        GpuSession::exact(gpu, points, plan, tick)
+        GpuSession::exact(gpu, problem, plan, tick)
     }
 }
 
 pub(super) struct GpuSession<'p> {
-    points: Points<'p>,
+    problem: Problem<'p>,
+    /// The rows that are searched, and their kernel.
+    dense: Dense<'p>,
+    direct: Direct,
     plan: Plan,
     /// For the trees; exact search needs none.
-    space: Option<Box<dyn Space>>,
+    space: Option<Box<dyn Space + 'p>>,
     /// The point that stands at each place of the working order.
     order: Vec<u32>,
     /// The place of each point.
@@ -94,16 +98,17 @@ const NEW: u64 = 1;
 impl<'p> GpuSession<'p> {
     pub(super) fn open(
         gpu: Gpu,
-        points: &Points<'p>,
+        problem: &Problem<'p>,
         plan: &Plan,
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
-        let Settled { space, order, bounds, .. } = settle(points.as_dense(), plan);
-        let mut session = Self::with_data(gpu, points, plan, order)?;
+        searched(problem)?;
+        let Settled { space, order, bounds, .. } = settle(problem, plan);
+        let mut session = Self::with_data(gpu, problem, plan, order)?;
         session.space = Some(space);
         if let Some(bounds) = bounds {
-            let ids: Vec<u32> = (0..points.n() as u32).collect();
+            let ids: Vec<u32> = (0..problem.n() as u32).collect();
             session.join_leaves(&ids, &bounds)?;
             session.trees_grown = 1;
         }
@@ -117,35 +122,38 @@ impl<'p> GpuSession<'p> {
     /// The exact graph.
     pub(super) fn exact(
         gpu: Gpu,
-        points: &Points<'p>,
+        problem: &Problem<'p>,
         plan: &Plan,
         tick: Tick,
     ) -> Result<(KnnGraph, String), BuildError> {
         // A few more than are wanted, whose order the final distances may exchange.
-        let width = (plan.others() + EXACT_SLACK).min(points.n() - 1);
+        let width = (plan.others() + EXACT_SLACK).min(problem.n() - 1);
         let plan = Plan { width, ..plan.clone() };
-        let order = (0..points.n() as u32).collect();
-        let mut session = Self::with_data(gpu, points, &plan, order)?;
+        let order = (0..problem.n() as u32).collect();
+        let mut session = Self::with_data(gpu, problem, &plan, order)?;
         session.compare_all(tick)?;
         session.check_rows()?;
         let (ran, rows) = (session.describe(), session.read_rows()?);
-        Ok((Finishing::new(&session.points, &session.plan, &session.order, &rows).graph(), ran))
+        Ok((Finishing::new(&session.problem, &session.plan, &session.order, &rows).graph(), ran))
     }
 
     /// A session with its data on the device, in this order, and empty rows.
-    fn with_data(gpu: Gpu, points: &Points<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
+    fn with_data(gpu: Gpu, problem: &Problem<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
+        let (points, direct) = searched(problem)?;
         // Whole numbers that fit a byte are read as bytes: the same distances from a quarter of the memory.
-        let bytes = if angular(plan.metric.form()) { None } else { points.as_dense().whole_bytes() };
+        let bytes = if angular(direct.form()) { None } else { points.whole_bytes() };
         let bytes = bytes.as_ref().map(|bytes| Dense::trusted(Rows::U8(bytes), points.n(), points.dim()));
-        let dense = bytes.as_ref().unwrap_or(points.as_dense());
-        let stored = stored(dense, plan.metric.form());
-        let layout = Layout::new(wanted(dense, plan, stored), gpu.allowed)?;
+        let dense = bytes.as_ref().unwrap_or(&points);
+        let stored = stored(dense, direct.form());
+        let layout = Layout::new(wanted(dense, direct, plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         let stage = Stage::new(&gpu, layout)?;
         let place = places(&order);
-        let data = upload(&gpu, dense, plan.metric.form(), stored, &layout, &order)?;
+        let data = upload(&gpu, dense, direct.form(), stored, &layout, &order)?;
         let session = Self {
-            points: *points,
+            problem: *problem,
+            dense: points,
+            direct,
             plan: plan.clone(),
             space: None,
             order,
@@ -165,7 +173,7 @@ impl<'p> GpuSession<'p> {
 
     /// Compares distances of a few rows with the CPU's: a driver that computes something else is found before it matters.
     pub(super) fn check_rows(&self) -> Result<(), GpuError> {
-        let (metric, dense) = (self.plan.metric, self.points.as_dense());
+        let (metric, dense) = (self.direct, &self.dense);
         let checked = CHECKED.min(self.order.len());
         let rows = self.read_first_rows(checked)?;
         let exact = Recompute::new(metric, dense, dense);
@@ -186,7 +194,7 @@ impl<'p> GpuSession<'p> {
 
     /// Runs a kernel over all rows (or places).
     fn record(&mut self, encoder: &mut wgpu::CommandEncoder, kernel: Kernel, rows: usize) -> Result<(), GpuError> {
-        self.stage.prepare(&self.gpu, kernel, self.plan.metric.form(), self.stored)?;
+        self.stage.prepare(&self.gpu, kernel, self.direct.form(), self.stored)?;
         let groups = (rows as u32).div_ceil(kernel.rows_per_group(self.stage.layout.group));
         self.stage.prepare_params(&self.gpu, &self.plan, groups)?;
         let stage = &self.stage;
@@ -466,7 +474,7 @@ impl Session for GpuSession<'_> {
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
         let old = self.read_rows()?;
-        let layout = Layout::new(wanted(self.points.as_dense(), plan, self.stored), self.gpu.allowed)?;
+        let layout = Layout::new(wanted(&self.dense, self.direct, plan, self.stored), self.gpu.allowed)?;
         self.gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         self.stage = Stage::new(&self.gpu, layout)?;
         self.plan = plan.clone();
@@ -484,13 +492,13 @@ impl Session for GpuSession<'_> {
 
     fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError> {
         let rows = self.read_rows()?;
-        Ok(Finishing::new(&self.points, &self.plan, &self.order, &rows).rows_of(points, &self.place))
+        Ok(Finishing::new(&self.problem, &self.plan, &self.order, &rows).rows_of(points, &self.place))
     }
 
     fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
         tick(0.0)?;
         let rows = self.read_rows()?;
-        let graph = Finishing::new(&self.points, &self.plan, &self.order, &rows).graph();
+        let graph = Finishing::new(&self.problem, &self.plan, &self.order, &rows).graph();
         tick(1.0)?;
         Ok(graph)
     }
@@ -551,6 +559,11 @@ fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
     }
 }
 
+/// The dense rows that kernels can search, if the metric has any.
+fn searched<'a>(problem: &Problem<'a>) -> Result<(Dense<'a>, Direct), GpuError> {
+    problem.dense().ok_or_else(|| GpuError::Unsupported { metric: problem.metric.to_string() })
+}
+
 fn angular(form: Form) -> bool {
     matches!(form, Form::Angular { .. })
 }
@@ -565,10 +578,10 @@ fn stored(points: &Dense, form: Form) -> Stored {
     }
 }
 
-fn wanted(points: &Dense, plan: &Plan, stored: Stored) -> Wanted {
+fn wanted(points: &Dense, direct: Direct, plan: &Plan, stored: Stored) -> Wanted {
     let caps = caps(plan);
     // One column more for rows without length.
-    let columns = points.dim() + usize::from(angular(plan.metric.form()));
+    let columns = points.dim() + usize::from(angular(direct.form()));
     Wanted {
         n: points.n(),
         quads: columns.div_ceil(4),
@@ -580,8 +593,10 @@ fn wanted(points: &Dense, plan: &Plan, stored: Stored) -> Wanted {
 }
 
 /// Bytes that a build takes on the device.
-pub(crate) fn estimate_memory(points: &Dense, plan: &Plan) -> u64 {
-    wanted(points, plan, stored(points, plan.metric.form())).bytes() + pair_bytes(points.n(), plan.leaf_size)
+pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> Result<u64, GpuError> {
+    let (points, direct) = searched(problem)?;
+    let stored = stored(&points, direct.form());
+    Ok(wanted(&points, direct, plan, stored).bytes() + pair_bytes(points.n(), plan.leaf_size))
 }
 
 /// Rows brought to the device at once.

@@ -259,6 +259,7 @@ fn metric(form: Form) -> String {
         Form::Coordinates(Coordinates::Hamming) => body!("hamming"),
         Form::Coordinates(Coordinates::Canberra) => body!("canberra"),
         Form::Coordinates(Coordinates::BrayCurtis) => body!("braycurtis"),
+        Form::Coordinates(Coordinates::TsSs) => body!("ts_ss"),
     }
 }
 
@@ -291,7 +292,7 @@ mod tests {
     #[test]
     fn every_variant_is_valid() {
         use Coordinates::*;
-        let coordinates = [Manhattan, Chebyshev, Minkowski(3.0), Minkowski(0.5), Hamming, Canberra, BrayCurtis];
+        let coordinates = [Manhattan, Chebyshev, Minkowski(3.0), Minkowski(0.5), Hamming, Canberra, BrayCurtis, TsSs];
         let forms = [Form::L2, Form::Angular { centered: true }, Form::Inner].into_iter();
         let mut texts = 0;
         for form in forms.chain(coordinates.map(Form::Coordinates)) {
@@ -306,7 +307,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(texts, 10 * 4 * 2 * 9);
+        assert_eq!(texts, 11 * 4 * 2 * 9);
     }
 
     fn check_bindings(module: &naga::Module, kernel: Kernel) {

@@ -14,6 +14,7 @@ use crate::graph::rows::RowTable;
 use crate::metric::Metric;
 use crate::params::{Params, Plan};
 use crate::points::Points;
+use crate::problem::Problem;
 use crate::rng::hash;
 
 pub(super) fn gpu() -> Option<Gpu> {
@@ -39,13 +40,17 @@ pub(super) fn data() -> Vec<f32> {
 
 pub(super) fn plan(n_trees: usize) -> Plan {
     let params = Params { n_neighbors: Some(9), n_trees: Some(n_trees), leaf_size: Some(40), ..Params::default() };
-    let plan = Plan::new(Metric::SqEuclidean, &params, N).unwrap();
+    let plan = Plan::new(&Metric::SqEuclidean, &params, N).unwrap();
     // Rows of the CPU are longer where codes are rounded; these are whole numbers.
     Plan { max_candidates: 8, ..plan }
 }
 
-fn open<'p>(gpu: Gpu, points: &Points<'p>, plan: &Plan) -> GpuSession<'p> {
-    GpuSession::open(gpu, points, plan, None, &|_| Ok(())).expect("opens")
+pub(super) fn problem(data: &[f32], dim: usize) -> Problem<'_> {
+    Problem::of_dense(&Points::dense(data, N, dim).unwrap(), &Metric::SqEuclidean)
+}
+
+fn open<'p>(gpu: Gpu, problem: &Problem<'p>, plan: &Plan) -> GpuSession<'p> {
+    GpuSession::open(gpu, problem, plan, None, &|_| Ok(())).expect("opens")
 }
 
 /// The same distances in every place; the same ids but where a distance is tied with the last kept.
@@ -72,10 +77,10 @@ fn every_round_is_its_twins() {
 pub(super) fn compare_rounds(gpu: Gpu, data: &[f32]) -> Result<(), String> {
     let said = |e: BuildError| e.to_string();
     let same = |same: bool, what: String| if same { Ok(()) } else { Err(what) };
-    let points = Points::dense(data, N, DIM).unwrap();
+    let problem = problem(data, DIM);
     let plan = plan(3);
-    let mut ours = GpuSession::open(gpu, &points, &plan, None, &|_| Ok(())).map_err(said)?;
-    let mut twin = CpuExecutor.open(&points, &plan, None, &|_| Ok(())).unwrap();
+    let mut ours = GpuSession::open(gpu, &problem, &plan, None, &|_| Ok(())).map_err(said)?;
+    let mut twin = CpuExecutor.open(&problem, &plan, None, &|_| Ok(())).unwrap();
     // The twin's own order differs from the device's after trees are joined: compare as the points are numbered.
     let all: Vec<u32> = (0..N as u32).collect();
     same(ours.peek(&all).map_err(said)? == twin.peek(&all).unwrap(), "trees".into())?;
@@ -93,8 +98,8 @@ pub(super) fn compare_rounds(gpu: Gpu, data: &[f32]) -> Result<(), String> {
 fn rows_come_back_as_they_went() {
     let Some(gpu) = gpu() else { return };
     let data = data();
-    let points = Points::dense(&data, N, DIM).unwrap();
-    let session = open(gpu, &points, &plan(2));
+    let problem = problem(&data, DIM);
+    let session = open(gpu, &problem, &plan(2));
     let mut rows = session.read_rows().unwrap();
     rows.slots.iter_mut().step_by(3).for_each(|s| *s ^= u64::from(*s != EMPTY));
     *rows.slots.last_mut().unwrap() = EMPTY;
@@ -106,8 +111,8 @@ fn rows_come_back_as_they_went() {
 fn wrong_results_are_found_before_they_matter() {
     let Some(gpu) = gpu() else { return };
     let data = data();
-    let points = Points::dense(&data, N, DIM).unwrap();
-    let session = open(gpu, &points, &plan(2));
+    let problem = problem(&data, DIM);
+    let session = open(gpu, &problem, &plan(2));
     session.check_rows().unwrap();
     let mut rows = session.read_rows().unwrap();
     // As a driver that drops a term of a sum.
@@ -121,8 +126,8 @@ fn wrong_results_are_found_before_they_matter() {
 fn a_lost_device_has_a_name() {
     let Some(gpu) = gpu() else { return };
     let data = data();
-    let points = Points::dense(&data, N, DIM).unwrap();
-    let mut session = open(gpu, &points, &plan(2));
+    let problem = problem(&data, DIM);
+    let mut session = open(gpu, &problem, &plan(2));
     session.round(&|_| Ok(())).unwrap();
     session.gpu().destroy();
     let error = session.round(&|_| Ok(())).unwrap_err();
@@ -136,8 +141,8 @@ fn what_the_device_does_not_allow_is_named() {
     let Some(mut gpu) = gpu() else { return };
     gpu.allowed = layout::Allowed { binding: 4096, buffer: 4096, ..gpu.allowed };
     let data = data();
-    let points = Points::dense(&data, N, DIM).unwrap();
-    let Err(error) = GpuSession::open(gpu, &points, &plan(2), None, &|_| Ok(())) else { panic!("opened") };
+    let problem = problem(&data, DIM);
+    let Err(error) = GpuSession::open(gpu, &problem, &plan(2), None, &|_| Ok(())) else { panic!("opened") };
     assert!(matches!(error, BuildError::Gpu(GpuError::TooLarge { .. })), "{error:?}");
 }
 
@@ -153,13 +158,13 @@ fn a_buffer_that_cannot_be_is_an_error() {
 #[test]
 fn shards_change_nothing() {
     let wide: Vec<f32> = data().iter().flat_map(|v| [*v; 8]).collect();
-    let points = Points::dense(&wide, N, 8 * DIM).unwrap();
+    let problem = problem(&wide, 8 * DIM);
     let plan = plan(3);
     let all: Vec<u32> = (0..N as u32).collect();
     let graph = |binding: Option<u64>| {
         let mut gpu = gpu()?;
         gpu.allowed.binding = binding.unwrap_or(gpu.allowed.binding);
-        let mut session = open(gpu, &points, &plan);
+        let mut session = open(gpu, &problem, &plan);
         session.round(&|_| Ok(())).unwrap();
         Some((session.describe(), session.peek(&all).unwrap()))
     };

@@ -1,0 +1,37 @@
+//! Vectors and matrices that parametrize metrics.
+
+use std::path::Path;
+
+use super::npy::read_header;
+use super::source::Source;
+use super::values::{Values, read_rows, transpose};
+use super::{IoError, Matrix};
+use crate::points::Element;
+
+/// Reads all numbers of a .npy of one or two dimensions, row by row, as f32.
+///
+/// # Errors
+/// [`IoError`].
+pub fn read_floats(path: &Path) -> Result<Vec<f32>, IoError> {
+    let mut source = Source::open(path)?;
+    let header = read_header(&mut source)?;
+    let (n, dim) = match header.shape[..] {
+        [n] => (n, 1),
+        [n, dim] => (n, dim),
+        _ => {
+            let what = format!("an array of shape {:?}; a vector or a matrix is needed", header.shape);
+            return Err(IoError::Shape { path: path.into(), what });
+        }
+    };
+    let matrix = read_rows(&mut source, header.kind(path)?, header.endian, n, dim)?;
+    Ok(floats(if header.fortran { transpose(matrix) } else { matrix }))
+}
+
+fn floats(matrix: Matrix) -> Vec<f32> {
+    match matrix.values {
+        Values::F32(values) => values,
+        Values::F16(values) => values.iter().map(|v| v.to_f32()).collect(),
+        Values::U8(values) => values.iter().map(|v| v.to_f32()).collect(),
+        Values::I8(values) => values.iter().map(|v| v.to_f32()).collect(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Distances of distributions over bins. Rows are brought to sum 1; a zero row has no mass. Values below 0, which no
+//! index accepts, count as 0.
+
+use std::f64::consts::LN_2;
+
+use super::minkowski;
+
+/// What PyNNDescent adds to every bin before it takes logarithms.
+const SMOOTHING: f64 = f32::EPSILON as f64;
+
+/// The masses of the bins, of sum 1; all 0 in a zero row.
+pub(super) fn masses(row: &[f32]) -> Vec<f64> {
+    let positive = || row.iter().map(|&v| f64::from(v).max(0.0));
+    let total: f64 = positive().sum();
+    positive().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect()
+}
+
+pub(super) fn is_empty(masses: &[f64]) -> bool {
+    masses.iter().all(|&v| v == 0.0)
+}
+
+/// sqrt(½ Σ (√p-√q)²), which is sqrt(1 - Σ √(p q)) without its cancellation.
+pub(super) fn hellinger(x: &[f32], y: &[f32]) -> f64 {
+    let (p, q) = (masses(x), masses(y));
+    match (is_empty(&p), is_empty(&q)) {
+        (true, true) => 0.0,
+        (false, false) => {
+            let squares: f64 = p.iter().zip(&q).map(|(p, q)| (p.sqrt() - q.sqrt()).powi(2)).sum();
+            (squares / 2.0).sqrt().min(1.0)
+        }
+        _ => 1.0,
+    }
+}
+
+/// ½ Σ p ln(p/m) + q ln(q/m) with m = (p+q)/2 and 0 ln 0 = 0.
+pub(super) fn jensen_shannon(x: &[f32], y: &[f32]) -> f64 {
+    let sum: f64 = masses(x).into_iter().zip(masses(y)).map(|(p, q)| divergence_from_mean(p, q)).sum();
+    (sum / 2.0).clamp(0.0, LN_2)
+}
+
+/// p ln(p/m) + q ln(q/m) with m = (p+q)/2.
+fn divergence_from_mean(p: f64, q: f64) -> f64 {
+    let (sum, apart) = (p + q, (p - q).abs());
+    if apart < 0.5 * sum {
+        // With t = |p-q| / (p+q) this is m ((1+t) ln(1+t) + (1-t) ln(1-t)): the first order, which cancels, is left out.
+        let t = apart / sum;
+        return sum / 2.0 * ((-t * t).ln_1p() + 2.0 * t * t.atanh());
+    }
+    let term = |v: f64| if v > 0.0 { v * (2.0 * (v / sum)).ln() } else { 0.0 };
+    term(p) + term(q)
+}
+
+/// Σ (p-q) (ln p - ln q) of smoothed distributions.
+pub(super) fn symmetric_kl(x: &[f32], y: &[f32]) -> f64 {
+    let term = |(p, q): (f64, f64)| (p - q) * (p.ln() - q.ln());
+    smoothed(x).into_iter().zip(smoothed(y)).map(term).sum()
+}
+
+fn smoothed(row: &[f32]) -> Vec<f64> {
+    let raised: Vec<f64> = masses(row).into_iter().map(|v| v + SMOOTHING).collect();
+    let total: f64 = raised.iter().sum();
+    raised.into_iter().map(|v| v / total).collect()
+}
+
+/// (Σ |F-G|^p)^(1/p).
+pub(super) fn wasserstein_1d(x: &[f32], y: &[f32], p: f64) -> f64 {
+    let apart = cumulative_differences(x, y);
+    minkowski(apart.iter().map(|v| (1.0, v.abs())), p)
+}
+
+/// (Σ |F-G-median|^p)^(1/p). PyNNDescent takes the median of (F-G)^p, which is that of F-G for p = 1 only.
+pub(super) fn circular_kantorovich(x: &[f32], y: &[f32], p: f64) -> f64 {
+    let apart = cumulative_differences(x, y);
+    let middle = median(&apart);
+    minkowski(apart.iter().map(|v| (1.0, (v - middle).abs())), p)
+}
+
+/// F-G, bin by bin.
+fn cumulative_differences(x: &[f32], y: &[f32]) -> Vec<f64> {
+    let (mut f, mut g) = (0.0, 0.0);
+    let step = |(p, q): (f64, f64)| {
+        f += p;
+        g += q;
+        f - g
+    };
+    masses(x).into_iter().zip(masses(y)).map(step).collect()
+}
+
+/// The mean of the middle two of an even number of values; 0 of none.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    match sorted.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => sorted[half],
+        _ => f64::midpoint(sorted[half - 1], sorted[half]),
+    }
+}

@@ -1,0 +1,194 @@
+//! Optimal transport of one distribution onto another, exact and regularized.
+
+mod simplex;
+
+use super::distribution::{is_empty, masses};
+
+/// Iterations of Sinkhorn and Knopp at most.
+const MOST_ITERATIONS: usize = 10_000;
+/// How far the marginals of a plan may be off, all bins together.
+const MARGINAL_TOLERANCE: f64 = 1e-9;
+/// Logarithms beyond this are too coarse to iterate on: costs are so many times the regularization, which then moves the
+/// result by less than f32 can tell.
+const LARGEST_LOGARITHM: f64 = 1e9;
+/// Below this share of the largest cost, iterations that start at the exact transport are far fewer.
+const SMALL_REGULARIZATION: f64 = 0.03;
+/// Factors between the inverse of this and this are multiplied without loss.
+const LARGEST_FACTOR: f64 = 1e100;
+
+/// Supplies, demands, and the cost of moving a unit from each of the first to each of the second, row by row.
+struct Problem {
+    supplies: Vec<f64>,
+    demands: Vec<f64>,
+    costs: Vec<f64>,
+}
+
+/// Least Σ plan·cost over the plans that move `x` onto `y`, by the network simplex method.
+pub(super) fn kantorovich(x: &[f32], y: &[f32], cost: &[f32]) -> f64 {
+    between(x, y, cost, simplex::least_cost)
+}
+
+/// Σ plan·cost of the plan that minimizes Σ plan·cost + regularization·Σ plan ln plan (Cuturi, NeurIPS 2013): iterated
+/// until the marginals agree to 1e-9, or 10,000 times, which may leave an error where regularization is below a hundredth of
+/// the costs. PyNNDescent weighs the plan with costs of other bins.
+pub(super) fn sinkhorn(x: &[f32], y: &[f32], cost: &[f32], regularization: f64) -> f64 {
+    between(x, y, cost, |problem| {
+        let g = first_logarithms(problem, regularization);
+        if g.iter().any(|v| v.abs() > LARGEST_LOGARITHM) {
+            return simplex::least_cost(problem);
+        }
+        Scaling::new(problem, regularization, g).balanced().cost()
+    })
+}
+
+/// What the iterations start at.
+fn first_logarithms(problem: &Problem, regularization: f64) -> Vec<f64> {
+    let largest = problem.costs.iter().copied().fold(0.0, f64::max);
+    if regularization < SMALL_REGULARIZATION * largest {
+        simplex::scaling_of_demands(problem, regularization)
+    } else {
+        vec![0.0; problem.demands.len()]
+    }
+}
+
+/// Solves the problem of the bins with mass. 0 between two zero rows; the largest cost between one and another row.
+fn between(x: &[f32], y: &[f32], cost: &[f32], solve: impl Fn(&Problem) -> f64) -> f64 {
+    // Solvers treat the sides differently: an order of the rows makes the result the same both ways.
+    let (x, y) = if x.iter().map(|v| v.to_bits()).le(y.iter().map(|v| v.to_bits())) { (x, y) } else { (y, x) };
+    let (p, q) = (masses(x), masses(y));
+    match (is_empty(&p), is_empty(&q)) {
+        (true, true) => 0.0,
+        (false, false) => solve(&Problem::new(&p, &q, cost)),
+        _ => f64::from(cost.iter().copied().fold(0.0, f32::max)),
+    }
+}
+
+impl Problem {
+    fn new(p: &[f64], q: &[f64], cost: &[f32]) -> Self {
+        let bins = |masses: &[f64]| (0..masses.len()).filter(|&bin| masses[bin] > 0.0).collect::<Vec<_>>();
+        let (from, to) = (bins(p), bins(q));
+        let row = |&i: &usize| &cost[i * q.len()..][..q.len()];
+        Self {
+            supplies: from.iter().map(|&i| p[i]).collect(),
+            demands: to.iter().map(|&j| q[j]).collect(),
+            costs: from.iter().map(row).flat_map(|row| to.iter().map(|&j| f64::from(row[j]))).collect(),
+        }
+    }
+}
+
+/// A plan u K v with K = exp(f + g - cost / regularization): f and g take up u and v before these leave f64's range,
+/// which keeps small regularization stable (Schmitzer, SIAM J. Sci. Comput. 2019).
+struct Scaling<'a> {
+    problem: &'a Problem,
+    /// cost / regularization.
+    costs: Vec<f64>,
+    f: Vec<f64>,
+    g: Vec<f64>,
+    kernel: Vec<f64>,
+    u: Vec<f64>,
+    v: Vec<f64>,
+}
+
+impl<'a> Scaling<'a> {
+    fn new(problem: &'a Problem, regularization: f64, g: Vec<f64>) -> Self {
+        let (rows, columns) = (problem.supplies.len(), problem.demands.len());
+        Self {
+            problem,
+            costs: problem.costs.iter().map(|cost| cost / regularization).collect(),
+            f: vec![0.0; rows],
+            g,
+            kernel: vec![0.0; rows * columns],
+            u: vec![1.0; rows],
+            v: vec![1.0; columns],
+        }
+    }
+
+    /// Iterated until the marginals agree.
+    fn balanced(mut self) -> Self {
+        let mut left = MOST_ITERATIONS;
+        while left > 0 {
+            self.step_logarithms();
+            left -= 1;
+            if self.iterate(&mut left) {
+                break;
+            }
+            self.absorb();
+        }
+        self
+    }
+
+    /// An iteration on f and g, which no range of values ends; the kernel that belongs to them.
+    fn step_logarithms(&mut self) {
+        let (rows, columns) = (self.f.len(), self.g.len());
+        for i in 0..rows {
+            let exponents = (0..columns).map(|j| self.g[j] - self.costs[i * columns + j]);
+            self.f[i] = self.problem.supplies[i].ln() - log_sum_exp(exponents);
+        }
+        for j in 0..columns {
+            let exponents = (0..rows).map(|i| self.f[i] - self.costs[i * columns + j]);
+            self.g[j] = self.problem.demands[j].ln() - log_sum_exp(exponents);
+        }
+        for (at, value) in self.kernel.iter_mut().enumerate() {
+            *value = (self.f[at / columns] + self.g[at % columns] - self.costs[at]).exp();
+        }
+        self.u.fill(1.0);
+        self.v.fill(1.0);
+    }
+
+    /// Iterates on u and v until the marginals agree, which it returns, or factors leave the range, or none is `left`.
+    fn iterate(&mut self, left: &mut usize) -> bool {
+        loop {
+            let sums = self.row_sums();
+            let supplies = &self.problem.supplies;
+            let off: f64 = (0..sums.len()).map(|i| (self.u[i] * sums[i] - supplies[i]).abs()).sum();
+            if off <= MARGINAL_TOLERANCE {
+                return true;
+            }
+            if *left == 0 {
+                return false;
+            }
+            let u: Vec<f64> = supplies.iter().zip(sums).map(|(supply, sum)| supply / sum).collect();
+            let sums = self.column_sums(&u);
+            let v: Vec<f64> = self.problem.demands.iter().zip(sums).map(|(demand, sum)| demand / sum).collect();
+            if !u.iter().chain(&v).all(|factor| (1.0 / LARGEST_FACTOR..LARGEST_FACTOR).contains(factor)) {
+                return false;
+            }
+            (self.u, self.v) = (u, v);
+            *left -= 1;
+        }
+    }
+
+    /// K v.
+    fn row_sums(&self) -> Vec<f64> {
+        let dot = |row: &[f64]| row.iter().zip(&self.v).map(|(k, v)| k * v).sum();
+        self.kernel.chunks_exact(self.v.len()).map(dot).collect()
+    }
+
+    /// Kᵀ u.
+    fn column_sums(&self, u: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.v.len()];
+        for (row, u) in self.kernel.chunks_exact(self.v.len()).zip(u) {
+            sums.iter_mut().zip(row).for_each(|(sum, k)| *sum += k * u);
+        }
+        sums
+    }
+
+    /// Moves u and v into f and g.
+    fn absorb(&mut self) {
+        self.f.iter_mut().zip(&self.u).for_each(|(f, u)| *f += u.ln());
+        self.g.iter_mut().zip(&self.v).for_each(|(g, v)| *g += v.ln());
+    }
+
+    /// Σ plan·cost.
+    fn cost(&self) -> f64 {
+        let columns = self.v.len();
+        let plan = |at: usize| self.u[at / columns] * self.kernel[at] * self.v[at % columns];
+        self.problem.costs.iter().enumerate().map(|(at, cost)| plan(at) * cost).sum()
+    }
+}
+
+/// ln Σ exp.
+fn log_sum_exp(exponents: impl Iterator<Item = f64> + Clone) -> f64 {
+    let largest = exponents.clone().fold(f64::NEG_INFINITY, f64::max);
+    largest + exponents.map(|v| (v - largest).exp()).sum::<f64>().ln()
+}

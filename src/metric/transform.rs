@@ -1,0 +1,142 @@
+//! What is done to rows before they are searched under another metric's kernel.
+
+use std::sync::Arc;
+
+use super::transport_trees::TransportTrees;
+
+/// What is done to a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Transform {
+    None,
+    /// Every column multiplied.
+    Scale(Vec<f64>),
+    /// Lᵀx, where the matrix is L Lᵀ: differences of results have the matrix's quadratic form as their square.
+    Factor(Arc<[f32]>),
+    /// The rank of every column within its row, from 1, ties sharing their mean.
+    Ranks,
+    /// Latitude and longitude to a point on the unit sphere.
+    Sphere,
+    /// Square roots; whoever compares angles of them does not need sums of 1.
+    SquareRoots,
+    /// Cumulative sums of the row brought to sum 1, less their mean if `centered`.
+    Cumulative {
+        centered: bool,
+    },
+    /// Masses of the subtrees of random trees over the bins: L1 distances of these are near the cost of transport.
+    Trees(Arc<[f32]>),
+}
+
+/// A [`Transform`] made ready for rows of `dim` columns.
+pub(crate) enum Transformer {
+    None,
+    Scale(Vec<f64>),
+    /// L, row by row.
+    Factor(Vec<f64>),
+    Ranks,
+    Sphere,
+    SquareRoots,
+    Cumulative {
+        centered: bool,
+    },
+    Trees(TransportTrees),
+}
+
+impl Transform {
+    /// Made ready for rows of `dim` columns; the pivot that is not positive, where a matrix has no factor.
+    pub(crate) fn ready(&self, dim: usize) -> Result<Transformer, usize> {
+        Ok(match self {
+            Self::None => Transformer::None,
+            Self::Scale(scale) => Transformer::Scale(scale.clone()),
+            Self::Factor(matrix) => Transformer::Factor(cholesky(matrix, dim)?),
+            Self::Ranks => Transformer::Ranks,
+            Self::Sphere => Transformer::Sphere,
+            Self::SquareRoots => Transformer::SquareRoots,
+            Self::Cumulative { centered } => Transformer::Cumulative { centered: *centered },
+            Self::Trees(cost) => Transformer::Trees(TransportTrees::new(cost, dim)),
+        })
+    }
+}
+
+impl Transformer {
+    /// Columns that a row of `dim` columns becomes.
+    pub(crate) fn columns(&self, dim: usize) -> usize {
+        match self {
+            Self::Sphere => 3,
+            Self::Trees(trees) => trees.nodes(),
+            _ => dim,
+        }
+    }
+
+    /// Transforms a row.
+    pub(crate) fn apply(&self, row: &[f32], out: &mut [f32]) {
+        match self {
+            Self::None => out.copy_from_slice(row),
+            Self::Scale(scale) => {
+                for ((to, v), s) in out.iter_mut().zip(row).zip(scale) {
+                    *to = (f64::from(*v) * s) as f32;
+                }
+            }
+            Self::Factor(lower) => multiply_transposed(lower, row, out),
+            Self::Ranks => ranks(row, out),
+            Self::Sphere => {
+                let (latitude, longitude) = (f64::from(row[0]), f64::from(row[1]));
+                let point = [latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()];
+                out.iter_mut().zip(point).for_each(|(to, v)| *to = v as f32);
+            }
+            Self::SquareRoots => out.iter_mut().zip(row).for_each(|(to, v)| *to = v.sqrt()),
+            Self::Cumulative { centered } => cumulative(row, *centered, out),
+            Self::Trees(trees) => trees.masses(row, out),
+        }
+    }
+}
+
+/// The lower triangle L of L Lᵀ = `matrix`, `dim x dim`; the place of the first pivot that is not positive.
+fn cholesky(matrix: &[f32], dim: usize) -> Result<Vec<f64>, usize> {
+    let mut lower = vec![0.0f64; dim * dim];
+    for i in 0..dim {
+        for j in 0..=i {
+            let dot: f64 = (0..j).map(|l| lower[i * dim + l] * lower[j * dim + l]).sum();
+            let rest = f64::from(matrix[i * dim + j]) - dot;
+            if i == j && rest <= 0.0 {
+                return Err(i);
+            }
+            lower[i * dim + j] = if i == j { rest.sqrt() } else { rest / lower[j * dim + j] };
+        }
+    }
+    Ok(lower)
+}
+
+fn multiply_transposed(lower: &[f64], row: &[f32], out: &mut [f32]) {
+    let mut sums = vec![0.0f64; row.len()];
+    for (values, &v) in lower.chunks_exact(row.len()).zip(row) {
+        sums.iter_mut().zip(values).for_each(|(sum, l)| *sum += l * f64::from(v));
+    }
+    out.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum as f32);
+}
+
+/// Ranks from 1, ties sharing their mean: scipy's `rankdata`.
+pub(crate) fn ranks(row: &[f32], out: &mut [f32]) {
+    let mut order: Vec<u32> = (0..row.len() as u32).collect();
+    order.sort_unstable_by(|&a, &b| row[a as usize].total_cmp(&(row[b as usize])));
+    let mut before = 0;
+    // Zeros of both signs are ties, and stand beside each other.
+    for tied in order.chunk_by(|&a, &b| row[a as usize] == row[b as usize]) {
+        let mean = before as f32 + (tied.len() as f32 + 1.0) / 2.0;
+        tied.iter().for_each(|&column| out[column as usize] = mean);
+        before += tied.len();
+    }
+}
+
+/// A row without mass stays zero.
+fn cumulative(row: &[f32], centered: bool, out: &mut [f32]) {
+    let total: f64 = row.iter().map(|&v| f64::from(v)).sum();
+    let scale = if total > 0.0 { 1.0 / total } else { 0.0 };
+    let mut sums = Vec::with_capacity(row.len());
+    let mut sum = 0.0;
+    for &v in row {
+        sum += f64::from(v) * scale;
+        sums.push(sum);
+    }
+    let mean = if centered { sums.iter().sum::<f64>() / row.len() as f64 } else { 0.0 };
+    out.iter_mut().zip(sums).for_each(|(to, sum)| *to = (sum - mean) as f32);
+}

@@ -1,0 +1,189 @@
+//! From the points and the metric that a user gives to what is searched: checks, and rows transformed.
+
+use rayon::prelude::*;
+
+use crate::error::BuildError;
+use crate::metric::route::Route;
+use crate::metric::transform::{Transform, Transformer};
+use crate::metric::{Boolean, Direct, Metric};
+use crate::points::{Bits, Dense, Points, Rows};
+use crate::problem::{AnyRows, Problem, Searched, Truth};
+use crate::space::Space;
+use crate::space::bit_rows::BitRows;
+use crate::space::item_rows::Watched;
+
+/// Points ready to be searched under a metric.
+pub(crate) struct Prepared<'a> {
+    points: Points<'a>,
+    metric: Metric,
+    rows: Searchable<'a>,
+    is_proxy: bool,
+}
+
+enum Searchable<'a> {
+    AsGiven(Dense<'a>, Direct),
+    Transformed { values: Vec<f32>, columns: usize, direct: Direct },
+    Any(Box<dyn AnyRows + 'a>),
+}
+
+impl<'a> Prepared<'a> {
+    /// Checks the metric against the points, and transforms these where it asks for it.
+    pub(crate) fn new(points: &Points<'a>, metric: &Metric) -> Result<Self, BuildError> {
+        let metric = metric.clone().checked()?;
+        metric.check_columns(points.dim())?;
+        let rows = match points {
+            Points::Dense(dense) => dense_rows(dense, &metric)?,
+            Points::Bits(bits) => bit_rows(bits, &metric)?,
+            Points::Items(items) if metric == Metric::Custom => Searchable::Any(Box::new(Watched::new(items.0))),
+            Points::Items(_) => return Err(unsupported(&metric, "items")),
+        };
+        let is_proxy = matches!(metric.route(), Route::Proxy(..));
+        Ok(Self { points: *points, metric, rows, is_proxy })
+    }
+
+    pub(crate) fn problem(&self) -> Problem<'_> {
+        let n = self.points.n();
+        let searched = match &self.rows {
+            Searchable::AsGiven(dense, direct) => Searched::Dense(*dense, *direct),
+            Searchable::Transformed { values, columns, direct } => {
+                Searched::Dense(Dense::trusted(Rows::F32(values), n, *columns), *direct)
+            }
+            Searchable::Any(rows) => Searched::Rows(&**rows),
+        };
+        Problem { points: self.points, metric: &self.metric, searched, is_proxy: self.is_proxy }
+    }
+
+    /// What turned out, when distances were computed, to be none.
+    pub(crate) fn verdict(&self) -> Result<(), BuildError> {
+        match &self.rows {
+            Searchable::Any(rows) => {
+                rows.wrong_pair().map_or(Ok(()), |(a, b)| Err(BuildError::CustomDistance { a, b }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Bytes that were made of the points.
+    pub(crate) fn bytes(&self) -> u64 {
+        match &self.rows {
+            Searchable::Transformed { values, .. } => size_of_val(&values[..]) as u64,
+            _ => 0,
+        }
+    }
+}
+
+fn dense_rows<'a>(dense: &Dense<'a>, metric: &Metric) -> Result<Searchable<'a>, BuildError> {
+    Ok(match metric.route() {
+        Route::Direct(direct) | Route::Same(Transform::None, direct) => Searchable::AsGiven(*dense, direct),
+        Route::Same(transform, direct) | Route::Proxy(transform, direct) => {
+            check_rows(metric, dense)?;
+            let (columns, values) = transformed(metric, &transform, dense)?;
+            Searchable::Transformed { values, columns, direct }
+        }
+        Route::Sets(boolean) => Searchable::Any(Box::new(Sets::Columns(*dense, boolean))),
+        Route::Bits(boolean) => match dense.rows() {
+            Rows::U8(bytes) => {
+                let bits = Bits::new(bytes, dense.n(), 8 * dense.dim())?;
+                Searchable::Any(Box::new(Sets::Bits(bits, boolean)))
+            }
+            _ => return Err(unsupported(metric, dense.type_name())),
+        },
+        Route::Custom => return Err(unsupported(metric, dense.type_name())),
+    })
+}
+
+fn bit_rows<'a>(bits: &Bits<'a>, metric: &Metric) -> Result<Searchable<'a>, BuildError> {
+    let boolean = metric.boolean().ok_or_else(|| unsupported(metric, "bits"))?;
+    Ok(Searchable::Any(Box::new(Sets::Bits(*bits, boolean))))
+}
+
+fn unsupported(metric: &Metric, rows: &'static str) -> BuildError {
+    BuildError::MetricRows { metric: metric.name(), rows }
+}
+
+/// Rows as sets.
+enum Sets<'a> {
+    Columns(Dense<'a>, Boolean),
+    Bits(Bits<'a>, Boolean),
+}
+
+impl Sets<'_> {
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Columns(dense, _) => (dense.n(), dense.dim()),
+            Self::Bits(bits, _) => (bits.n(), bits.dim()),
+        }
+    }
+
+    fn rows(&self) -> BitRows {
+        match self {
+            Self::Columns(dense, boolean) => BitRows::of_columns(dense, *boolean),
+            Self::Bits(bits, boolean) => BitRows::of_bits(bits, *boolean),
+        }
+    }
+}
+
+impl AnyRows for Sets<'_> {
+    fn space(&self) -> Box<dyn Space + '_> {
+        Box::new(self.rows())
+    }
+
+    fn bits(&self) -> Option<BitRows> {
+        Some(self.rows())
+    }
+
+    fn bytes(&self) -> u64 {
+        let (n, dim) = self.shape();
+        // Once in working order, and once more for final distances.
+        2 * BitRows::bytes(n, dim)
+    }
+
+    fn cost(&self) -> f64 {
+        BitRows::cost(self.shape().1)
+    }
+
+    fn truth(&self) -> Box<dyn Truth + '_> {
+        Box::new(self.rows())
+    }
+}
+
+/// Counts are whole numbers: the distances that are searched by are true.
+impl Truth for BitRows {
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        out.resize(others.len(), 0.0);
+        self.one_to_many(i as u32, others, out);
+    }
+
+    fn to_self(&self, _: usize) -> f32 {
+        0.0
+    }
+}
+
+/// Rows of a dense matrix, transformed: their columns and values.
+fn transformed(metric: &Metric, transform: &Transform, points: &Dense) -> Result<(usize, Vec<f32>), BuildError> {
+    let transformer = ready(metric, transform, points.dim())?;
+    let columns = transformer.columns(points.dim());
+    let mut values = vec![0.0; points.n() * columns];
+    let room = || vec![0.0; points.dim()];
+    values.par_chunks_mut(columns).enumerate().for_each_init(room, |row, (i, out)| {
+        points.widen_row(i, row);
+        transformer.apply(row, out);
+    });
+    Ok((columns, values))
+}
+
+/// The transformer of a metric for rows of `dim` columns.
+pub(crate) fn ready(metric: &Metric, transform: &Transform, dim: usize) -> Result<Transformer, BuildError> {
+    transform.ready(dim).map_err(|pivot| BuildError::NotPositiveDefinite { metric: metric.name(), pivot })
+}
+
+/// Checks what a metric asks of every row: the first that fails is named.
+pub(crate) fn check_rows(metric: &Metric, points: &Dense) -> Result<(), BuildError> {
+    let room = || vec![0.0; points.dim()];
+    let wrong = (0..points.n()).into_par_iter().map_init(room, |row, i| {
+        points.widen_row(i, row);
+        let (column, value) = metric.first_wrong(row).map(|at| (at, row[at]))?;
+        Some(BuildError::Value { metric: metric.name(), row: i, column, value, range: metric.values_range() })
+    });
+    wrong.find_first(Option::is_some).flatten().map_or(Ok(()), Err)
+}

@@ -1,0 +1,102 @@
+//! What a build works on: points as kernels read them, and the distances that results hold.
+
+use crate::metric::{Direct, Metric};
+use crate::points::{Dense, Points};
+use crate::space::Space;
+use crate::space::bit_rows::BitRows;
+use crate::space::by_definition::ByDefinition;
+use crate::space::recompute::Recompute;
+
+/// Points, their metric, and how they are searched. Borrowed from a [`crate::prepared::Prepared`].
+#[derive(Clone, Copy)]
+pub(crate) struct Problem<'a> {
+    pub points: Points<'a>,
+    pub metric: &'a Metric,
+    pub searched: Searched<'a>,
+    /// Whether the order of the distances that are searched by is only near the metric's.
+    pub is_proxy: bool,
+}
+
+/// Points as they are searched.
+#[derive(Clone, Copy)]
+pub(crate) enum Searched<'a> {
+    /// Dense rows under a kernel; maybe transformed.
+    Dense(Dense<'a>, Direct),
+    /// Anything else.
+    Rows(&'a dyn AnyRows),
+}
+
+/// Rows of a kind of their own: sparse, bits, or whatever a user compares.
+pub(crate) trait AnyRows: Sync {
+    /// A copy to work on.
+    fn space(&self) -> Box<dyn Space + '_>;
+    /// Bytes of that copy.
+    fn bytes(&self) -> u64;
+    /// Nanoseconds of a distance, roughly: for the choice of `Algorithm::Auto`.
+    fn cost(&self) -> f64;
+    /// The copy that an index keeps, where it can keep one.
+    fn bits(&self) -> Option<BitRows> {
+        None
+    }
+    /// A pair of points whose distance turned out to be no number.
+    fn wrong_pair(&self) -> Option<(usize, usize)> {
+        None
+    }
+    /// Distances as results hold them.
+    fn truth(&self) -> Box<dyn Truth + '_>;
+}
+
+/// The distances that results hold.
+pub(crate) trait Truth: Send + Sync {
+    /// True distances of point `i` to `others`, in place of what `out` held.
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>);
+    /// The true distance of a point to itself.
+    fn to_self(&self, i: usize) -> f32;
+}
+
+impl<'a> Problem<'a> {
+    /// Dense points under a metric with a kernel of its own.
+    #[cfg(test)]
+    pub(crate) fn of_dense(points: &Points<'a>, metric: &'a Metric) -> Self {
+        let (dense, direct) = (points.as_dense().expect("dense points"), metric.direct().expect("a kernel"));
+        Self { points: *points, metric, searched: Searched::Dense(*dense, direct), is_proxy: false }
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        self.points.n()
+    }
+
+    /// The rows that are searched and their kernel, if they are dense.
+    pub(crate) fn dense(&self) -> Option<(Dense<'a>, Direct)> {
+        match self.searched {
+            Searched::Dense(dense, direct) => Some((dense, direct)),
+            Searched::Rows(_) => None,
+        }
+    }
+
+    /// The points as they were given and the metric's own kernel, if it has one for them.
+    pub(crate) fn direct(&self) -> Option<(Dense<'a>, Direct)> {
+        self.dense().filter(|_| self.metric.direct().is_some())
+    }
+
+    pub(crate) fn truth(&self) -> Box<dyn Truth + 'a> {
+        match (self.searched, self.direct(), self.points) {
+            (_, Some((dense, direct)), _) => Box::new(Recompute::new(direct, &dense, &dense)),
+            (Searched::Rows(rows), ..) => rows.truth(),
+            (Searched::Dense(..), None, points) => {
+                let dense = points.as_dense().expect("only dense points are searched as such");
+                Box::new(ByDefinition::new(self.metric, *dense))
+            }
+        }
+    }
+}
+
+impl Truth for Recompute<'_> {
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        Recompute::distances(self, i, others, out);
+    }
+
+    fn to_self(&self, i: usize) -> f32 {
+        Recompute::to_self(self, i)
+    }
+}

@@ -1,0 +1,210 @@
+//! Rows of packed bits, compared by how many they have in common.
+
+use rayon::prelude::*;
+
+use super::{Space, Tiles};
+use crate::metric::Boolean;
+use crate::metric::simd::{Level, Simd, prefetch};
+use crate::points::{Bits, Dense};
+use crate::section::Section;
+
+/// Bits of a step: the widest vectors, and a cache line.
+const WORDS: usize = 8;
+
+/// Rows as words, each padded with zeros to whole cache lines, and their numbers of bits.
+pub(crate) struct BitRows {
+    pub words: Section<[u64; WORDS]>,
+    pub counts: Section<u32>,
+    stride: usize,
+    dim: u32,
+    metric: Boolean,
+    level: Level,
+}
+
+/// A row to search for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BitQuery {
+    words: Vec<[u64; WORDS]>,
+    count: u32,
+}
+
+/// A row as kernels read it.
+#[derive(Clone, Copy)]
+pub(crate) struct BitRow<'a> {
+    words: &'a [[u64; WORDS]],
+    count: u32,
+}
+
+/// Steps of a row of `dim` bits.
+pub(crate) fn stride(dim: usize) -> usize {
+    dim.div_ceil(64 * WORDS)
+}
+
+impl BitRows {
+    /// The bits as they are.
+    pub(crate) fn of_bits(bits: &Bits, metric: Boolean) -> Self {
+        Self::filled(bits.n(), bits.dim(), metric, |i, words: &mut [[u64; WORDS]]| {
+            put_bits(bits.row(i), words);
+        })
+    }
+
+    /// A bit for every column that is not zero.
+    pub(crate) fn of_columns(points: &Dense, metric: Boolean) -> Self {
+        Self::filled(points.n(), points.dim(), metric, |i, words: &mut [[u64; WORDS]]| {
+            let mut row = vec![0.0; points.dim()];
+            points.widen_row(i, &mut row);
+            put_columns(&row, words);
+        })
+    }
+
+    fn filled(n: usize, dim: usize, metric: Boolean, fill: impl Fn(usize, &mut [[u64; WORDS]]) + Sync) -> Self {
+        let stride = stride(dim);
+        let mut words = vec![[0u64; WORDS]; n * stride];
+        words.par_chunks_mut(stride).enumerate().for_each(|(i, row)| fill(i, row));
+        let counts: Vec<u32> = words.par_chunks(stride).map(count).collect();
+        Self::of_parts(words.into(), counts.into(), dim, metric)
+    }
+
+    /// Words and counts that were made before, of rows of `dim` bits.
+    pub(crate) fn of_parts(words: Section<[u64; WORDS]>, counts: Section<u32>, dim: usize, metric: Boolean) -> Self {
+        Self { words, counts, stride: stride(dim), dim: dim as u32, metric, level: Level::detect() }
+    }
+
+    /// Makes `query` a row of bits.
+    pub(crate) fn set_query(&self, row: &[u8], query: &mut BitQuery) {
+        self.set(query, |words| put_bits(row, words));
+    }
+
+    /// Makes `query` the set of the columns that are not zero.
+    pub(crate) fn set_query_of_columns(&self, row: &[f32], query: &mut BitQuery) {
+        self.set(query, |words| put_columns(row, words));
+    }
+
+    /// Makes `query` one of these rows.
+    pub(crate) fn set_own_query(&self, row: u32, query: &mut BitQuery) {
+        self.set(query, |words| words.copy_from_slice(self.row(row).words));
+    }
+
+    fn set(&self, query: &mut BitQuery, put: impl FnOnce(&mut [[u64; WORDS]])) {
+        query.words.clear();
+        query.words.resize(self.stride, [0; WORDS]);
+        put(&mut query.words);
+        query.count = count(&query.words);
+    }
+
+    /// Distances of a query to `others`, in place of what `out` held.
+    pub(crate) fn query_to_many(&self, query: &BitQuery, others: &[u32], out: &mut Vec<f32>) {
+        out.resize(others.len(), 0.0);
+        let row = BitRow { words: &query.words, count: query.count };
+        super::to_many(self.level, self, [row], others, out.as_chunks_mut().0);
+    }
+
+    /// Adds rows of the same width.
+    pub(crate) fn push(&mut self, more: &Self) {
+        self.words.edit(|words| words.extend_from_slice(&more.words));
+        self.counts.edit(|counts| counts.extend_from_slice(&more.counts));
+    }
+
+    /// Keeps the rows `order`, in that order.
+    pub(crate) fn select(&mut self, order: &[u32]) {
+        let words: Vec<[u64; WORDS]> = order.iter().flat_map(|&row| self.row(row).words).copied().collect();
+        self.counts = order.iter().map(|&row| self.counts[row as usize]).collect::<Vec<u32>>().into();
+        self.words = words.into();
+    }
+
+    /// Bytes that a search reads of a row.
+    pub(crate) fn bytes_of_row(&self) -> usize {
+        self.stride * 8 * WORDS
+    }
+
+    /// Bytes that rows of `dim` bits take.
+    pub(crate) fn bytes(n: usize, dim: usize) -> u64 {
+        (n * (stride(dim) * 8 * WORDS + 4)) as u64
+    }
+
+    /// Nanoseconds of a distance of rows of `dim` bits, roughly.
+    pub(crate) fn cost(dim: usize) -> f64 {
+        2.0 + 1.5 * stride(dim) as f64
+    }
+}
+
+fn put_bits(row: &[u8], words: &mut [[u64; WORDS]]) {
+    let bytes: &mut [u8] = bytemuck::cast_slice_mut(words);
+    bytes[..row.len()].copy_from_slice(row);
+}
+
+fn put_columns(row: &[f32], words: &mut [[u64; WORDS]]) {
+    for (word, columns) in words.as_flattened_mut().iter_mut().zip(row.chunks(64)) {
+        *word = columns.iter().rev().fold(0, |word, v| word << 1 | u64::from(*v != 0.0));
+    }
+}
+
+fn count(words: &[[u64; WORDS]]) -> u32 {
+    words.as_flattened().iter().map(|word| word.count_ones()).sum()
+}
+
+impl Tiles for BitRows {
+    type Row<'a> = BitRow<'a>;
+
+    #[inline(always)]
+    fn row(&self, i: u32) -> BitRow<'_> {
+        let words = &self.words[i as usize * self.stride..][..self.stride];
+        BitRow { words, count: self.counts[i as usize] }
+    }
+
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize>(&self, xs: [BitRow<'_>; R], ys: [BitRow<'_>; 4]) -> [[f32; 4]; R] {
+        let mut both = [[[0u64; WORDS]; 4]; R];
+        for step in 0..self.stride {
+            for i in 0..R {
+                for j in 0..4 {
+                    let (x, y) = (&xs[i].words[step], &ys[j].words[step]);
+                    for w in 0..WORDS {
+                        both[i][j][w] += u64::from((x[w] & y[w]).count_ones());
+                    }
+                }
+            }
+        }
+        let mut out = [[0.0; 4]; R];
+        for i in 0..R {
+            for j in 0..4 {
+                let both = both[i][j].iter().sum::<u64>() as u32;
+                out[i][j] = self.metric.distance(both, xs[i].count, ys[j].count, self.dim);
+            }
+        }
+        out
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, row: u32) {
+        self.row(row).words.iter().for_each(prefetch);
+    }
+}
+
+impl Space for BitRows {
+    fn n(&self) -> usize {
+        self.counts.len()
+    }
+    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        super::to_many(self.level, self, [self.row(row)], others, out.as_chunks_mut().0);
+    }
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        super::to_many(self.level, self, rows.map(|row| self.row(row)), others, out);
+    }
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        super::all_pairs(self.level, self, ids, out);
+    }
+    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
+        super::block(self.level, self, rows, first, out);
+    }
+    fn renumber(&mut self, order: &[u32]) {
+        self.words.edit(|words| super::permute_rows(words, self.stride, order));
+        self.counts.edit(|counts| super::permute_rows(counts, 1, order));
+    }
+    fn describe(&self) -> String {
+        format!("rows of {} bits, {}", self.dim, self.level.name())
+    }
+    fn splits_by_direction(&self) -> bool {
+        false
+    }
+}

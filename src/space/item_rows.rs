@@ -1,0 +1,131 @@
+//! A user's items in working order.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Space;
+use crate::points::Items;
+use crate::problem::{AnyRows, Truth};
+
+/// Items, and a pair whose distance is no number, if one was met.
+pub(crate) struct Watched<'a> {
+    items: &'a dyn Items,
+    /// The least such pair, `a << 32 | b`.
+    wrong: AtomicU64,
+}
+
+impl<'a> Watched<'a> {
+    pub(crate) fn new(items: &'a dyn Items) -> Self {
+        Self { items, wrong: AtomicU64::new(u64::MAX) }
+    }
+
+    /// Distances that are no numbers count as largest, and are remembered: the least pair, whatever the order of threads.
+    fn watch(&self, a: u32, others: &[u32], out: &mut [f32]) {
+        for (d, &b) in out.iter_mut().zip(others).filter(|(d, _)| !d.is_finite()) {
+            *d = f32::MAX;
+            self.wrong.fetch_min(u64::from(a) << 32 | u64::from(b), Ordering::Relaxed);
+        }
+    }
+}
+
+impl AnyRows for Watched<'_> {
+    fn space(&self) -> Box<dyn Space + '_> {
+        Box::new(ItemRows { watched: self, order: (0..self.items.n() as u32).collect() })
+    }
+
+    fn bytes(&self) -> u64 {
+        4 * self.items.n() as u64
+    }
+
+    fn cost(&self) -> f64 {
+        // Unknown; more than a hundred columns take.
+        100.0
+    }
+
+    fn truth(&self) -> Box<dyn Truth + '_> {
+        Box::new(ItemRows { watched: self, order: Vec::new() })
+    }
+
+    fn wrong_pair(&self) -> Option<(usize, usize)> {
+        let pair = self.wrong.load(Ordering::Relaxed);
+        (pair != u64::MAX).then_some(((pair >> 32) as usize, (pair & u64::from(u32::MAX)) as usize))
+    }
+}
+
+/// Items, and the order that they are worked on in.
+struct ItemRows<'a> {
+    watched: &'a Watched<'a>,
+    /// The item at each place.
+    order: Vec<u32>,
+}
+
+impl ItemRows<'_> {
+    /// The item at a place.
+    fn item(&self, place: u32) -> u32 {
+        self.order[place as usize]
+    }
+}
+
+impl Space for ItemRows<'_> {
+    fn n(&self) -> usize {
+        self.order.len()
+    }
+
+    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        let others: Vec<u32> = others.iter().map(|&other| self.item(other)).collect();
+        let item = self.item(row);
+        self.watched.items.reduced_to_many(item as usize, &others, out);
+        self.watched.watch(item, &others, out);
+    }
+
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        let mut to = vec![0.0; others.len()];
+        for (side, row) in rows.into_iter().enumerate() {
+            self.one_to_many(row, others, &mut to);
+            out.iter_mut().zip(&to).for_each(|(out, &d)| out[side] = d);
+        }
+    }
+
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        let m = ids.len();
+        for i in 0..m {
+            let (above, rest) = out.split_at_mut((i + 1) * m);
+            let row = &mut above[i * m + i + 1..];
+            self.one_to_many(ids[i], &ids[i + 1..], row);
+            for (j, &d) in row.iter().enumerate() {
+                rest[j * m + i] = d;
+            }
+        }
+    }
+
+    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
+        let m = out.len() / rows.len();
+        let others: Vec<u32> = (first..first + m as u32).collect();
+        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(m)) {
+            self.one_to_many(row, &others, out);
+        }
+    }
+
+    fn renumber(&mut self, order: &[u32]) {
+        self.order = order.iter().map(|&at| self.item(at)).collect();
+    }
+
+    fn describe(&self) -> String {
+        "items".into()
+    }
+
+    fn splits_by_direction(&self) -> bool {
+        self.watched.items.splits_by_direction()
+    }
+}
+
+impl Truth for ItemRows<'_> {
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        out.clear();
+        out.extend(others.iter().map(|&other| self.watched.items.distance(i, other as usize)));
+        self.watched.watch(i as u32, others, out);
+    }
+
+    fn to_self(&self, i: usize) -> f32 {
+        self.watched.items.distance(i, i)
+    }
+}

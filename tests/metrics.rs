@@ -1,0 +1,129 @@
+//! The definitions of all metrics against scipy and scikit-learn: tests/fixtures/metrics.py made the expected distances.
+
+use std::sync::Arc;
+
+use nndescent::{Argument, Metric};
+use serde_json::Value;
+
+const FIXTURE: &str = include_str!("fixtures/metrics.json");
+
+/// A metric with arguments, and pairs of rows with their distance.
+struct Case {
+    name: String,
+    arguments: Vec<(String, Argument)>,
+    pairs: Vec<(Vec<f32>, Vec<f32>, f64)>,
+}
+
+impl Case {
+    fn parse(case: &Value) -> Self {
+        let pair = |pair: &Value| (row(&pair[0]), row(&pair[1]), pair[2].as_f64().unwrap_or(f64::INFINITY));
+        let arguments = case["arguments"].as_object().unwrap();
+        Self {
+            name: case["metric"].as_str().unwrap().into(),
+            arguments: arguments.iter().map(|(name, value)| (name.clone(), argument(value))).collect(),
+            pairs: case["pairs"].as_array().unwrap().iter().map(pair).collect(),
+        }
+    }
+
+    fn metric(&self, name: &str) -> Metric {
+        let arguments: Vec<_> = self.arguments.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        Metric::parse_with(name, &arguments).unwrap()
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let fixture: Value = serde_json::from_str(FIXTURE).unwrap();
+    fixture.as_array().unwrap().iter().map(Case::parse).collect()
+}
+
+fn number(value: &Value) -> f32 {
+    value.as_f64().unwrap() as f32
+}
+
+fn row(values: &Value) -> Vec<f32> {
+    values.as_array().unwrap().iter().map(number).collect()
+}
+
+fn argument(value: &Value) -> Argument {
+    if value.is_array() { Argument::Values(Arc::from(row(value))) } else { Argument::Number(number(value)) }
+}
+
+/// To 1e-5 of the distance; to 1e-7 where it is near 0 and values of the rows are not.
+fn agrees(found: f64, expected: f64, x: &[f32], y: &[f32]) -> bool {
+    let near_zero = if x.iter().chain(y).any(|v| v.abs() > 1e-3) { 1e-7 } else { 0.0 };
+    found == expected || (found - expected).abs() <= f64::max(1e-5 * expected.abs(), near_zero)
+}
+
+#[test]
+fn distances_are_those_of_scipy() {
+    for case in cases() {
+        let metric = case.metric(&case.name);
+        for (x, y, expected) in &case.pairs {
+            let found = metric.distance(x, y);
+            assert!(agrees(found, *expected, x, y), "{metric}: {found}, not {expected}, between {x:?} and {y:?}");
+        }
+    }
+}
+
+#[test]
+fn exchanging_rows_gives_the_same_bits() {
+    for case in cases() {
+        let metric = case.metric(&case.name);
+        for (x, y, _) in &case.pairs {
+            let (there, back) = (metric.distance(x, y), metric.distance(y, x));
+            assert_eq!(there.to_bits(), back.to_bits(), "{metric}: {there} and {back}, {x:?} and {y:?}");
+        }
+    }
+}
+
+#[test]
+fn every_name_is_compared() {
+    let cases = cases();
+    for names in Metric::names() {
+        let case = cases.iter().find(|case| case.name == names[0]);
+        let case = case.unwrap_or_else(|| panic!("no expected distances for {}", names[0]));
+        for name in names {
+            assert_eq!(case.metric(name), case.metric(names[0]), "{name}");
+        }
+    }
+}
+
+/// |i-j| between the bins of rows of `dim` columns.
+fn line(dim: usize) -> Vec<f32> {
+    (0..dim * dim).map(|at| (at / dim).abs_diff(at % dim) as f32).collect()
+}
+
+/// Rows of few values, so that partial sums tie.
+fn few_valued(dim: usize, seed: usize) -> Vec<f32> {
+    (0..dim).map(|at| ((at + seed) * (at + 7 * seed + 3) % 11 % 4) as f32).collect()
+}
+
+#[test]
+fn transport_along_a_line_is_the_difference_of_cumulative_sums() {
+    for dim in [2, 10, 60] {
+        let exact = Metric::Kantorovich { cost: line(dim).into() };
+        let regularized = Metric::Sinkhorn { cost: line(dim).into(), regularization: 0.01 };
+        for seed in 1..10 {
+            let (x, y) = (few_valued(dim, seed), few_valued(dim, seed + 1));
+            let expected = Metric::Wasserstein1d { p: 1.0 }.distance(&x, &y);
+            let found = exact.distance(&x, &y);
+            assert!((found - expected).abs() <= 1e-12 * expected.max(1.0), "{dim} columns: {found}, not {expected}");
+            // Ten thousand iterations do not end here: they stay near the exact transport that they start at.
+            let found = regularized.distance(&x, &y);
+            assert!((found - expected).abs() <= 1e-2 * expected.max(1.0), "{dim} columns: {found}, not {expected}");
+            assert_eq!(exact.distance(&x, &x), 0.0);
+        }
+    }
+}
+
+#[test]
+fn costs_that_forbid_a_move_leave_the_others_exact() {
+    let dim = 40;
+    let forbidding = |cost: f32| if cost > 2.0 { 1e30 } else { cost };
+    let cost: Vec<f32> = line(dim).into_iter().map(forbidding).collect();
+    let row = |seed| few_valued(dim, seed).into_iter().map(|v| 1000.0 + v).collect::<Vec<_>>();
+    let (x, y) = (row(1), row(2));
+    let expected = Metric::Wasserstein1d { p: 1.0 }.distance(&x, &y);
+    let found = Metric::Kantorovich { cost: cost.into() }.distance(&x, &y);
+    assert!((found - expected).abs() <= 1e-12, "{found}, not {expected}");
+}
