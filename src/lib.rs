@@ -50,7 +50,7 @@ pub use graph::{KnnGraph, UNKNOWN};
 pub use metric::{Metric, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
-pub use points::{Dense, Element, MAX_POINTS, Points, PointsError, Rows};
+pub use points::{Csr, CsrMatrix, Dense, Element, MAX_POINTS, Points, PointsError, Rows, SparseRow};
 pub use search::{
     DiversifyMethod, Hits, Index, IndexError, IndexMemory, Prepare, Quantization, QueryBuilder, QueryStats, RadiusHits,
     Searcher, Tuning,

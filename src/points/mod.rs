@@ -4,10 +4,12 @@
 
 mod dense;
 mod element;
+mod sparse;
 
 pub(crate) use dense::with_rows;
 pub use dense::{Dense, Rows};
 pub use element::Element;
+pub use sparse::{Csr, CsrMatrix, SparseRow};
 
 use thiserror::Error;
 
@@ -60,6 +62,83 @@ pub enum PointsError {
         n: usize,
         /// Columns given.
         dim: usize,
+    },
+    /// A sparse matrix's `indptr` without its first number.
+    #[error("indptr is empty: it has one number more than there are rows")]
+    NoIndptr,
+    /// A sparse matrix's `indptr` begins in the middle.
+    #[error("indptr begins with {first}, not with 0")]
+    IndptrStart {
+        /// Its first number.
+        first: usize,
+    },
+    /// A sparse row that would end before it begins.
+    #[error("row {row}: indptr decreases from {from} to {to}")]
+    IndptrDecreases {
+        /// The row.
+        row: usize,
+        /// Where it begins.
+        from: usize,
+        /// Where it ends.
+        to: usize,
+    },
+    /// A sparse matrix's rows do not end where its entries do.
+    #[error("indptr ends with {last}, but there are {indices} indices")]
+    IndptrEnd {
+        /// The last of `indptr`.
+        last: usize,
+        /// Indices given.
+        indices: usize,
+    },
+    /// Columns and values of a sparse matrix differ in number.
+    #[error("{indices} indices but {values} values")]
+    UnevenEntries {
+        /// Indices given.
+        indices: usize,
+        /// Values given.
+        values: usize,
+    },
+    /// More columns than numbers for them.
+    #[error("{dim} columns: at most {} are supported", u32::MAX)]
+    TooManyColumns {
+        /// Columns given.
+        dim: usize,
+    },
+    /// An entry beside the matrix.
+    #[error("row {row} has an entry in column {column}: there are {dim} columns, from 0")]
+    ColumnOutOfRange {
+        /// The row.
+        row: usize,
+        /// The entry's column.
+        column: u32,
+        /// Columns there are.
+        dim: usize,
+    },
+    /// Columns out of order.
+    #[error("row {row}: column {column} comes after column {before}; sort the row's columns")]
+    UnsortedColumns {
+        /// The row.
+        row: usize,
+        /// The first column that is smaller than the one before it.
+        column: u32,
+        /// The one before it.
+        before: u32,
+    },
+    /// Two entries in one place.
+    #[error("row {row} has column {column} twice")]
+    DuplicateColumn {
+        /// The row.
+        row: usize,
+        /// The column.
+        column: u32,
+    },
+    /// Rows of another number of columns than those they are to join.
+    #[error("rows of {dim} columns cannot join rows of {expected}")]
+    OtherColumns {
+        /// Columns given.
+        dim: usize,
+        /// Columns needed.
+        expected: usize,
     },
 }
 
