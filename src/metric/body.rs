@@ -148,6 +148,16 @@ impl Body for BrayCurtis {
     }
 }
 
+/// TS-SS of two vectors by their squared distance and squared lengths. Heidarian and Dinneen (BigDataService 2016), with PyNNDescent's 10 degrees
+/// beside the angle; a vector without length is at right angles to others.
+pub(crate) fn ts_ss(squared: f64, xx: f64, yy: f64) -> f64 {
+    let (x, y) = (xx.sqrt(), yy.sqrt());
+    let cosine = if x * y > 0.0 { ((xx + yy - squared) / (2.0 * x * y)).clamp(-1.0, 1.0) } else { 0.0 };
+    let theta = cosine.acos() + 10f64.to_radians();
+    let apart = squared.sqrt() + (x - y).abs();
+    (x * y * theta.sin() / 2.0) * (apart * apart * theta / 2.0)
+}
+
 /// Runs `$run` with `$body` bound to the body of a [`Form`]; angular forms expect rows of length 1.
 macro_rules! with_body {
     ($form:expr, $body:ident => $run:expr) => {{

@@ -4,11 +4,15 @@
 //! are computed at the edge, by [`Metric::distance`]'s formula in f32.
 
 pub(crate) mod body;
+#[cfg_attr(not(test), expect(dead_code, reason = "not yet what builds use"))]
+pub(crate) mod boolean;
 mod oracle;
 mod parse;
 pub(crate) mod simd;
 
 pub use parse::ParseMetricError;
+
+pub(crate) use boolean::Boolean;
 
 /// How far two rows are from each other. All are computed in f32, whatever the type of the data.
 ///
