@@ -52,7 +52,10 @@ pub use graph::{KnnGraph, UNKNOWN};
 pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
-pub use points::{Bits, Dense, Element, Items, ItemsRef, MAX_POINTS, Points, PointsError, Rows, items, row_items};
+pub use points::{
+    Bits, Csr, CsrMatrix, Dense, Element, Items, ItemsRef, MAX_POINTS, Points, PointsError, Rows, SparseRow, items,
+    row_items,
+};
 pub use search::{
     DiversifyMethod, Hits, Index, IndexError, IndexMemory, Prepare, Quantization, QueryBuilder, QueryStats, RadiusHits,
     Searcher, Tuning,

@@ -175,6 +175,11 @@ const N_ITERS: usize = 12;
 const DELTA: f32 = 0.001;
 /// Rows of the recall estimate: an interval of about ±0.005 at recall 0.98 and k = 15.
 const RECALL_SAMPLE: usize = 256;
+/// Neighbours kept where the order of the search is only near the metric's: docs/PERFORMANCE.md, "Proxies".
+pub(crate) fn proxied_width(wanted: usize) -> usize {
+    3 * wanted + 20
+}
+
 /// Rows hold at least this many neighbours while they are built: short rows join too few.
 const MIN_WIDTH: usize = 20;
 /// Counts of a neighbourhood are 16 bits wide.
@@ -194,9 +199,8 @@ impl Plan {
         }
         let others = n_neighbors - own;
         let plan = Self {
-            metric,
             n_neighbors,
-            width: others.max(MIN_WIDTH).min(n - 1),
+            width: if metric.is_proxied() { proxied_width(others) } else { others.max(MIN_WIDTH) }.min(n - 1),
             n_trees: params.n_trees.unwrap_or(n_trees(others)),
             leaf_size: params.leaf_size.unwrap_or(LEAF_SIZE.max(2 * others)),
             max_candidates: params.max_candidates.unwrap_or(max_candidates(others)),
@@ -206,6 +210,7 @@ impl Plan {
             include_self: params.include_self,
             target_recall: params.target_recall,
             recall_sample: params.recall_sample.unwrap_or(RECALL_SAMPLE).min(n),
+            metric,
         };
         plan.check()?;
         Ok(plan)

@@ -2,6 +2,7 @@
 
 use crate::metric::{Direct, Metric};
 use crate::points::{Dense, Points};
+use crate::search::SparseStore;
 use crate::space::Space;
 use crate::space::bit_rows::BitRows;
 use crate::space::by_definition::ByDefinition;
@@ -37,6 +38,14 @@ pub(crate) trait AnyRows: Sync {
     /// The copy that an index keeps, where it can keep one.
     fn bits(&self) -> Option<BitRows> {
         None
+    }
+    /// The copy that an index keeps, where it can keep one.
+    fn sparse(&self) -> Option<SparseStore> {
+        None
+    }
+    /// Bytes that were made of the points, to be searched.
+    fn own_bytes(&self) -> u64 {
+        0
     }
     /// A pair of points whose distance turned out to be no number.
     fn wrong_pair(&self) -> Option<(usize, usize)> {

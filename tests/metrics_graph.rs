@@ -296,7 +296,7 @@ fn what_a_metric_does_not_take_is_named() {
     let data = histograms();
     let fails = |metric: Metric, data: &[f32], dim: usize| {
         let points = Points::dense(data, data.len() / dim, dim).unwrap();
-        NnDescent::new(metric).graph(&points).unwrap_err().to_string()
+        NnDescent::new(metric).n_neighbors(1).graph(&points).unwrap_err().to_string()
     };
     let message = fails(metric("seuclidean"), &data[..300], 3);
     assert_eq!(message, "metric `seuclidean`: sigma has 24 values, but rows of 3 columns need 3");
@@ -327,7 +327,7 @@ fn what_a_metric_does_not_take_is_named() {
         "metric `bit_jaccard` does not work on rows of float32: see docs/METRICS.md"
     );
     let bits = Points::bits(&[3, 5, 9], 3, 8).unwrap();
-    let message = NnDescent::new(Metric::Euclidean).graph(&bits).unwrap_err().to_string();
+    let message = NnDescent::new(Metric::Euclidean).n_neighbors(1).graph(&bits).unwrap_err().to_string();
     assert_eq!(message, "metric `euclidean` does not work on rows of bits: see docs/METRICS.md");
     assert_eq!(Points::bits(&[3, 5, 9], 3, 3).unwrap_err().to_string(), "row 2 has bits set beyond its 3");
     assert_eq!(

@@ -73,4 +73,12 @@ pub enum IoError {
         /// Names and shapes in the file.
         arrays: Vec<String>,
     },
+    /// Sparse rows that cannot be points.
+    #[error("{}: {source}", path.display())]
+    Points {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: crate::PointsError,
+    },
 }

@@ -3,6 +3,7 @@
 //! | ending | what | values |
 //! |---|---|---|
 //! | `.npy`, `.npz` | numpy arrays, n x d, C or Fortran order | f16, f32, f64, (u)int8 to (u)int64, bool |
+//! | `.npz` of scipy.sparse | sparse rows in CSR format: [`read_csr`] | as above |
 //! | `.fvecs`, `.bvecs`, `.ivecs` | TEXMEX vectors, each with its length | f32, u8, i32 |
 //! | `.fbin`, `.u8bin`, `.i8bin`, `.ibin` | big-ann-benchmarks: n and d, then rows | f32, u8, i8, i32 |
 //! | `-ubyte`, `.idx`, both also `.gz` | IDX (MNIST): n x h x w images become n x hw | every IDX type |
@@ -11,6 +12,7 @@
 //! f32, f16, u8 and i8 stay as they are; other numbers are narrowed to f32, which [`Matrix::narrowed_from`] says. Sizes
 //! that a file promises are checked against its length before memory is taken.
 
+mod csr;
 mod error;
 mod floats;
 mod graph_file;
@@ -24,6 +26,7 @@ mod vecs;
 
 use std::path::Path;
 
+pub use csr::{is_csr_file, read_csr};
 pub use error::IoError;
 pub use floats::read_floats;
 pub use graph_file::{read_graph, write_graph};

@@ -111,7 +111,7 @@ pub(crate) fn read_vec<T: Pod>(
 }
 
 /// Through a small buffer of the file's type.
-fn read_narrowed(
+pub(crate) fn read_narrowed(
     source: &mut Source,
     kind: Kind,
     count: usize,

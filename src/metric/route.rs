@@ -74,6 +74,11 @@ impl Metric {
         }
     }
 
+    /// Whether searches go by another distance near it.
+    pub(crate) fn is_proxied(&self) -> bool {
+        matches!(self.route(), Route::Proxy(..))
+    }
+
     /// The metric of sets that it is on bits, if it is one.
     pub(crate) fn boolean(&self) -> Option<Boolean> {
         match self.route() {

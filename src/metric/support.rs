@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::route::Route;
 use super::{Direct, Form, Metric};
+use crate::prepared::sparse::SparseWay;
 
 /// What a metric works on, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +35,10 @@ impl Metric {
         let is_angular = |direct: Direct| matches!(direct.form(), Form::Angular { .. } | Form::Inner);
         MetricSupport {
             dense: !matches!(self, Self::Custom),
-            sparse: false,
+            sparse: SparseWay::new(self).is_some(),
             bits: self.boolean().is_some(),
             gpu: direct.is_some(),
-            proxy: matches!(self.route(), Route::Proxy(..)),
+            proxy: self.is_proxied(),
             angular_trees: direct.is_some_and(is_angular),
         }
     }

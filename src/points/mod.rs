@@ -7,12 +7,14 @@ mod dense;
 mod element;
 mod items;
 mod owned;
+mod sparse;
 
 pub use bits::Bits;
 pub(crate) use dense::with_rows;
 pub use dense::{Dense, Rows};
 pub use element::Element;
 pub use items::{Items, ItemsRef, items, row_items};
+pub use sparse::{Csr, CsrMatrix, SparseRow};
 
 use thiserror::Error;
 
@@ -74,6 +76,83 @@ pub enum PointsError {
         /// Columns given.
         dim: usize,
     },
+    /// A sparse matrix's `indptr` without its first number.
+    #[error("indptr is empty: it has one number more than there are rows")]
+    NoIndptr,
+    /// A sparse matrix's `indptr` begins in the middle.
+    #[error("indptr begins with {first}, not with 0")]
+    IndptrStart {
+        /// Its first number.
+        first: usize,
+    },
+    /// A sparse row that would end before it begins.
+    #[error("row {row}: indptr decreases from {from} to {to}")]
+    IndptrDecreases {
+        /// The row.
+        row: usize,
+        /// Where it begins.
+        from: usize,
+        /// Where it ends.
+        to: usize,
+    },
+    /// A sparse matrix's rows do not end where its entries do.
+    #[error("indptr ends with {last}, but there are {indices} indices")]
+    IndptrEnd {
+        /// The last of `indptr`.
+        last: usize,
+        /// Indices given.
+        indices: usize,
+    },
+    /// Columns and values of a sparse matrix differ in number.
+    #[error("{indices} indices but {values} values")]
+    UnevenEntries {
+        /// Indices given.
+        indices: usize,
+        /// Values given.
+        values: usize,
+    },
+    /// More columns than numbers for them.
+    #[error("{dim} columns: at most {} are supported", u32::MAX)]
+    TooManyColumns {
+        /// Columns given.
+        dim: usize,
+    },
+    /// An entry beside the matrix.
+    #[error("row {row} has an entry in column {column}: there are {dim} columns, from 0")]
+    ColumnOutOfRange {
+        /// The row.
+        row: usize,
+        /// The entry's column.
+        column: u32,
+        /// Columns there are.
+        dim: usize,
+    },
+    /// Columns out of order.
+    #[error("row {row}: column {column} comes after column {before}; sort the row's columns")]
+    UnsortedColumns {
+        /// The row.
+        row: usize,
+        /// The first column that is smaller than the one before it.
+        column: u32,
+        /// The one before it.
+        before: u32,
+    },
+    /// Two entries in one place.
+    #[error("row {row} has column {column} twice")]
+    DuplicateColumn {
+        /// The row.
+        row: usize,
+        /// The column.
+        column: u32,
+    },
+    /// Rows of another number of columns than those they are to join.
+    #[error("rows of {dim} columns cannot join rows of {expected}")]
+    OtherColumns {
+        /// Columns given.
+        dim: usize,
+        /// Columns needed.
+        expected: usize,
+    },
 }
 
 fn expected(n: usize, dim: usize) -> String {
@@ -86,6 +165,8 @@ fn expected(n: usize, dim: usize) -> String {
 pub enum Points<'a> {
     /// A dense matrix: [`Points::dense`].
     Dense(Dense<'a>),
+    /// Sparse rows: [`Points::csr`].
+    Sparse(Csr<'a>),
     /// Packed bits: [`Points::bits`].
     Bits(Bits<'a>),
     /// Whatever the user compares: [`Points::items`].
@@ -112,6 +193,15 @@ impl<'a> Points<'a> {
     /// `n` or `dim` zero, bytes that are not `n` rows, more than [`MAX_POINTS`] rows, a row with bits beyond `dim`.
     pub fn bits(bytes: &'a [u8], n: usize, dim: usize) -> Result<Self, PointsError> {
         Bits::new(bytes, n, dim).map(Self::Bits)
+    }
+
+    /// Compressed sparse rows: the entries of row `i` are `indptr[i]..indptr[i + 1]` of `indices` (columns, ascending) and
+    /// `values`. A [`CsrMatrix`] sorts rows that are not.
+    ///
+    /// # Errors
+    /// Those of [`Csr::new`].
+    pub fn csr(dim: usize, indptr: &'a [usize], indices: &'a [u32], values: &'a [f32]) -> Result<Self, PointsError> {
+        Csr::new(dim, indptr, indices, values).map(Self::Sparse)
     }
 
     /// Items that bring their own distance: for [`Metric::Custom`](crate::Metric::Custom).
@@ -142,6 +232,7 @@ impl<'a> Points<'a> {
     pub fn n(&self) -> usize {
         match self {
             Self::Dense(dense) => dense.n(),
+            Self::Sparse(rows) => rows.n(),
             Self::Bits(bits) => bits.n(),
             Self::Items(items) => items.0.n(),
         }
@@ -152,6 +243,7 @@ impl<'a> Points<'a> {
     pub fn dim(&self) -> usize {
         match self {
             Self::Dense(dense) => dense.dim(),
+            Self::Sparse(rows) => rows.dim(),
             Self::Bits(bits) => bits.dim(),
             Self::Items(_) => 1,
         }
@@ -162,7 +254,7 @@ impl<'a> Points<'a> {
     pub fn as_dense(&self) -> Option<&Dense<'a>> {
         match self {
             Self::Dense(dense) => Some(dense),
-            Self::Bits(_) | Self::Items(_) => None,
+            _ => None,
         }
     }
 
@@ -170,6 +262,7 @@ impl<'a> Points<'a> {
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Dense(dense) => dense.type_name(),
+            Self::Sparse(_) => "sparse",
             Self::Bits(_) => "bits",
             Self::Items(_) => "items",
         }

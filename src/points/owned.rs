@@ -1,11 +1,12 @@
 //! Points that are kept: read from files, or put together.
 
-use super::{Points, PointsError};
+use super::{CsrMatrix, Points, PointsError};
 
 /// Points of any kind, owned.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OwnedPoints {
     Dense { values: Vec<f32>, n: usize, dim: usize },
+    Sparse(CsrMatrix),
     Bits { bytes: Vec<u8>, n: usize, dim: usize },
 }
 
@@ -13,6 +14,7 @@ impl OwnedPoints {
     pub(crate) fn view(&self) -> Result<Points<'_>, PointsError> {
         match self {
             Self::Dense { values, n, dim } => Points::dense(values, *n, *dim),
+            Self::Sparse(matrix) => Ok(Points::Sparse(matrix.view())),
             Self::Bits { bytes, n, dim } => Points::bits(bytes, *n, *dim),
         }
     }
@@ -25,6 +27,13 @@ impl Points<'_> {
         Some(match (self, others) {
             (Points::Bits(a), Points::Bits(b)) => {
                 OwnedPoints::Bits { bytes: [a.bytes(), b.bytes()].concat(), n, dim: a.dim() }
+            }
+            (Points::Sparse(a), Points::Sparse(b)) => {
+                let mut rows = CsrMatrix::empty(a.dim());
+                for row in (0..a.n()).map(|i| a.row(i)).chain((0..b.n()).map(|i| b.row(i))) {
+                    rows.push_row(row.entries());
+                }
+                OwnedPoints::Sparse(rows)
             }
             (Points::Dense(a), Points::Dense(b)) => {
                 let dim = a.dim();

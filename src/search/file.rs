@@ -35,7 +35,8 @@ impl Index {
             (SPANS, bytes(&spans)),
             (EDGES, bytes(&edges)),
         ];
-        sections.extend(self.rows.sections());
+        let sparse = self.rows.sparse_parts();
+        sections.extend(self.rows.sections(sparse.as_ref()));
         let metric = self.rows.metric_values();
         sections.extend(metric.as_deref().map(|values| (METRIC_VALUES, bytes(values))));
         persist::write(path, &self.meta(), &sections)

@@ -16,6 +16,7 @@ mod query;
 mod rows;
 mod rows_file;
 mod searcher;
+mod sparse_store;
 mod stored;
 mod tune;
 mod visited;
@@ -39,6 +40,7 @@ use beam::Field;
 use entries::Entries;
 use options::PreparePlan;
 use rows::{RowKind, SearchRows};
+pub(crate) use sparse_store::SparseStore;
 
 /// Points prepared for searching: a diversified graph, and the points' values in an order that suits it.
 ///
@@ -171,6 +173,7 @@ impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let traversal = match &self.rows.kind {
             RowKind::Dense(rows, _) => rows.traversal.name(),
+            RowKind::Sparse(_) => "sparse",
             RowKind::Bits(_) => "bits",
         };
         f.debug_struct("Index")

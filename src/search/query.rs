@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::points::Points;
-use crate::prepared::check_rows;
+use crate::prepared::{check_rows, sparse};
 
 use super::beam::{QueryStats, Starts};
 use super::filter::{Filter, Rows};
@@ -162,11 +162,15 @@ impl Index {
     /// Checks that queries are rows that the points can be compared with.
     pub(super) fn check_queries(&self, queries: &Points) -> Result<(), IndexError> {
         self.check_dim(queries)?;
-        let is_bits = |name: &str| name == "bits";
-        if is_bits(queries.type_name()) != is_bits(self.rows.given) {
+        let kind = |name: &'static str| if matches!(name, "bits" | "sparse" | "items") { name } else { "dense" };
+        if kind(queries.type_name()) != kind(self.rows.given) {
             return Err(IndexError::Type { found: queries.type_name(), expected: self.rows.given });
         }
-        queries.as_dense().map_or(Ok(()), |dense| check_rows(self.metric(), dense).map_err(IndexError::from))
+        match queries {
+            Points::Dense(dense) => Ok(check_rows(self.metric(), dense)?),
+            Points::Sparse(rows) => Ok(sparse::check_rows(self.metric(), rows)?),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn check_dim(&self, queries: &Points) -> Result<(), IndexError> {

@@ -3,7 +3,7 @@
 use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{Direct, Metric};
-use crate::points::Points;
+use crate::points::{Points, SparseRow};
 use crate::prepared::{self, Prepared};
 use crate::problem::Searched;
 use crate::search::IndexError;
@@ -13,6 +13,7 @@ use crate::space::recompute::Query;
 
 use super::Quantization;
 use super::dense_rows::{DenseQuery, DenseRows};
+use super::sparse_store::{SparseStore, SparseStoreQuery};
 use super::stored::Stored;
 
 /// The rows of an index.
@@ -28,6 +29,7 @@ pub(crate) struct SearchRows {
 /// The rows by kind.
 pub(crate) enum RowKind {
     Dense(Box<DenseRows>, Way),
+    Sparse(Box<SparseStore>),
     Bits(BitRows),
 }
 
@@ -42,6 +44,7 @@ pub(crate) struct Way {
 #[derive(Clone, Copy)]
 pub(crate) enum QueryRow<'a> {
     Values(&'a [f32]),
+    Sparse(SparseRow<'a>),
     Bits(&'a [u8]),
 }
 
@@ -54,6 +57,7 @@ impl Points<'_> {
                 dense.widen_row(i, room);
                 QueryRow::Values(room)
             }
+            Points::Sparse(rows) => QueryRow::Sparse(rows.row(i)),
             Points::Bits(bits) => QueryRow::Bits(bits.row(i)),
             Points::Items(_) => unreachable!("no index holds items"),
         }
@@ -64,6 +68,7 @@ impl Points<'_> {
 #[derive(Default)]
 pub(crate) struct SearchQuery {
     dense: DenseQuery,
+    sparse: SparseStoreQuery,
     bits: BitQuery,
     /// As it was given, and transformed.
     given: Vec<f32>,
@@ -102,10 +107,15 @@ impl SearchRows {
                 RowKind::Dense(Box::new(DenseRows::new(&dense, direct, quantization, order, groups)), way)
             }
             Searched::Rows(rows) => {
-                let no_index = || IndexError::NoIndex { rows: points.type_name() };
-                let mut rows = rows.bits().ok_or_else(no_index)?;
-                rows.renumber(order);
-                RowKind::Bits(rows)
+                if let Some(mut rows) = rows.sparse() {
+                    rows.select(order);
+                    RowKind::Sparse(Box::new(rows))
+                } else {
+                    let no_index = || IndexError::NoIndex { rows: points.type_name() };
+                    let mut rows = rows.bits().ok_or_else(no_index)?;
+                    rows.renumber(order);
+                    RowKind::Bits(rows)
+                }
             }
         };
         Ok(Self { metric: metric.clone(), dim: points.dim(), given: points.type_name(), kind })
@@ -113,8 +123,9 @@ impl SearchRows {
 
     /// Makes `query` ready for a row as points are given.
     pub(crate) fn set_query(&self, row: QueryRow, query: &mut SearchQuery) {
-        let SearchQuery { dense, bits, given, transformed } = query;
+        let SearchQuery { dense, sparse, bits, given, transformed } = query;
         match (&self.kind, row) {
+            (RowKind::Sparse(rows), QueryRow::Sparse(row)) => rows.set_query(row, sparse),
             (RowKind::Dense(rows, Way { transformer: Transformer::None, .. }), QueryRow::Values(values)) => {
                 given.clear();
                 rows.set_query(values, dense);
@@ -128,14 +139,15 @@ impl SearchRows {
             }
             (RowKind::Bits(rows), QueryRow::Bits(row)) => rows.set_query(row, bits),
             (RowKind::Bits(rows), QueryRow::Values(values)) => rows.set_query_of_columns(values, bits),
-            (RowKind::Dense(..), QueryRow::Bits(_)) => unreachable!("queries are checked to be of the points' kind"),
+            _ => unreachable!("queries are checked to be of the points' kind"),
         }
     }
 
     /// Makes `query` ready for a row of the index.
     pub(crate) fn set_own_query(&self, row: u32, query: &mut SearchQuery) {
-        let SearchQuery { dense, bits, given, transformed } = query;
+        let SearchQuery { dense, sparse, bits, given, transformed } = query;
         match &self.kind {
+            RowKind::Sparse(rows) => rows.set_own_query(row, sparse),
             RowKind::Dense(rows, way) => {
                 transformed.resize(rows.dim, 0.0);
                 rows.values(row, transformed);
@@ -153,13 +165,19 @@ impl SearchRows {
     pub(crate) fn is_lossy(&self, query: &SearchQuery) -> bool {
         match &self.kind {
             RowKind::Dense(rows, way) => way.originals.is_some() || rows.is_lossy(&query.dense),
+            // Distances near zero are differences of larger numbers.
+            RowKind::Sparse(_) => true,
             RowKind::Bits(_) => false,
         }
     }
 
     /// Whether the order of the search is only near the metric's.
     pub(crate) fn is_proxied(&self) -> bool {
-        matches!(&self.kind, RowKind::Dense(_, Way { originals: Some(_), .. }))
+        match &self.kind {
+            RowKind::Dense(_, way) => way.originals.is_some(),
+            RowKind::Sparse(rows) => rows.way.is_proxy,
+            RowKind::Bits(_) => false,
+        }
     }
 
     /// A true distance in the unit of the traversal, with room for its rounding.
@@ -167,6 +185,10 @@ impl SearchRows {
         match &self.kind {
             RowKind::Dense(rows, _) => {
                 rows.in_traversal(rows.metric.to_reduced(self.metric.to_direct(radius), rows.dim), &query.dense)
+            }
+            RowKind::Sparse(rows) => {
+                let reduced = rows.way.to_reduced(radius, self.dim);
+                reduced + 1e-4 * reduced.abs()
             }
             RowKind::Bits(_) => radius,
         }
@@ -188,6 +210,7 @@ impl SearchRows {
                 rows.exact(&query.dense, others, out);
                 out.iter_mut().for_each(|d| *d = self.metric.of_direct(rows.metric.to_true(*d, rows.dim)));
             }
+            RowKind::Sparse(rows) => rows.distances(&query.sparse, others, out),
             RowKind::Bits(rows) => rows.query_to_many(&query.bits, others, out),
         }
     }
@@ -197,6 +220,7 @@ impl SearchRows {
     pub(crate) fn to_many(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
         match &self.kind {
             RowKind::Dense(rows, _) => rows.to_many(&query.dense, others, out),
+            RowKind::Sparse(rows) => rows.to_many(&query.sparse, others, out),
             RowKind::Bits(rows) => rows.query_to_many(&query.bits, others, out),
         }
     }
@@ -205,6 +229,7 @@ impl SearchRows {
     pub(crate) fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>) {
         match &self.kind {
             RowKind::Dense(rows, _) => rows.between(row, others, room, out),
+            RowKind::Sparse(rows) => rows.between(row, others, out),
             RowKind::Bits(rows) => {
                 out.resize(others.len(), 0.0);
                 rows.one_to_many(row, others, out);
@@ -222,6 +247,12 @@ impl SearchRows {
                 }
                 rows.push(&dense)
             }
+            (RowKind::Sparse(rows), Searched::Rows(_)) => {
+                if let Points::Sparse(more) = points {
+                    rows.push(more);
+                }
+                1.0
+            }
             (RowKind::Bits(rows), Searched::Rows(more)) => {
                 rows.push(&more.bits().ok_or(IndexError::NoIndex { rows: points.type_name() })?);
                 1.0
@@ -234,7 +265,7 @@ impl SearchRows {
     pub(crate) fn in_unit_of(&self, distance: f32, query: &SearchQuery) -> f32 {
         match &self.kind {
             RowKind::Dense(rows, _) => rows.in_unit_of(distance, &query.dense),
-            RowKind::Bits(_) => distance,
+            RowKind::Sparse(_) | RowKind::Bits(_) => distance,
         }
     }
 
@@ -242,6 +273,7 @@ impl SearchRows {
     pub(crate) fn bytes_of_row(&self) -> usize {
         match &self.kind {
             RowKind::Dense(rows, _) => rows.bytes_of_row(),
+            RowKind::Sparse(rows) => rows.bytes_of_row(),
             RowKind::Bits(rows) => rows.bytes_of_row(),
         }
     }
@@ -272,6 +304,7 @@ impl SearchRows {
                 }
                 rows.select(order);
             }
+            RowKind::Sparse(rows) => rows.select(order),
             RowKind::Bits(rows) => rows.select(order),
         }
     }

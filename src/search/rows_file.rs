@@ -8,13 +8,15 @@ use crate::metric::route::Route;
 use crate::metric::simd::Level;
 use crate::metric::{Argument, Direct, Form, Metric};
 use crate::persist::{FileError, Kind as Part, Opened};
-use crate::points::Element;
+use crate::points::{Csr, Element};
+use crate::prepared::sparse::SparseWay;
 use crate::section::Section;
 use crate::space::bit_rows::{self, BitRows};
 use crate::space::byte_rows::{self, Coding};
 
 use super::dense_rows::{DenseRows, Traversal};
 use super::rows::{RowKind, SearchRows, Way};
+use super::sparse_store::SparseStore;
 use super::stored::{Stored, Values, with_values};
 
 const VALUES: Part = Part(6, "the points");
@@ -27,13 +29,36 @@ const WORDS: Part = Part(13, "the points' bits");
 const BIT_COUNTS: Part = Part(14, "the counts of the points' bits");
 pub(super) const METRIC_VALUES: Part = Part(15, "the metric's values");
 const ORIGINALS: Part = Part(16, "the points as they were given");
+const INDPTR: Part = Part(17, "where the points' entries begin");
+const COLUMNS: Part = Part(18, "the columns of the points' entries");
+const ENTRIES: Part = Part(19, "the values of the points' entries");
+/// Sparse rows, one entry after the other.
+pub(super) struct SparseParts {
+    indptr: Vec<u64>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+}
+
 /// All parts of rows.
-pub(super) const ROWS: [Part; 10] =
-    [VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS, WORDS, BIT_COUNTS, METRIC_VALUES, ORIGINALS];
+pub(super) const ROWS: [Part; 13] = [
+    VALUES,
+    DIRECTIONS,
+    CODES,
+    STATS,
+    HALVES,
+    HALF_DIRECTIONS,
+    WORDS,
+    BIT_COUNTS,
+    METRIC_VALUES,
+    ORIGINALS,
+    INDPTR,
+    COLUMNS,
+    ENTRIES,
+];
 
 impl SearchRows {
     /// What is written of the rows.
-    pub(super) fn sections(&self) -> Vec<(Part, &[u8])> {
+    pub(super) fn sections<'a>(&'a self, sparse: Option<&'a SparseParts>) -> Vec<(Part, &'a [u8])> {
         let mut sections: Vec<(Part, &[u8])> = Vec::new();
         match &self.kind {
             RowKind::Dense(rows, way) => {
@@ -57,12 +82,31 @@ impl SearchRows {
                     sections.push((ORIGINALS, with_values!(&originals.values, x => bytes(x))));
                 }
             }
+            RowKind::Sparse(_) => {
+                if let Some(parts) = sparse {
+                    sections.push((INDPTR, bytes(&parts.indptr)));
+                    sections.push((COLUMNS, bytes(&parts.columns)));
+                    sections.push((ENTRIES, bytes(&parts.values)));
+                }
+            }
             RowKind::Bits(rows) => {
                 sections.push((WORDS, bytes(&rows.words)));
                 sections.push((BIT_COUNTS, bytes(&rows.counts)));
             }
         }
         sections
+    }
+
+    /// Sparse rows as they are written.
+    pub(super) fn sparse_parts(&self) -> Option<SparseParts> {
+        let RowKind::Sparse(rows) = &self.kind else { return None };
+        let matrix = rows.matrix();
+        let view = matrix.view();
+        Some(SparseParts {
+            indptr: view.indptr().iter().map(|&start| start as u64).collect(),
+            columns: view.indices().to_vec(),
+            values: view.values().to_vec(),
+        })
     }
 
     /// The array that the metric is made with, if there is one.
@@ -107,6 +151,10 @@ impl SearchRows {
     pub(super) fn of_file(file: &Opened, n: usize) -> Result<Self, FileError> {
         let (metric, dim) = (metric_of(file)?, file.meta("dim")?);
         let given = type_of(file, &file.meta::<String>("given")?)?;
+        if given == "sparse" {
+            let rows = Box::new(sparse_of(file, &metric, n, dim)?);
+            return Ok(Self { metric, dim, given, kind: RowKind::Sparse(rows) });
+        }
         let is_sets = matches!(metric.route(), Route::Sets(_) | Route::Bits(_));
         let kind = if is_sets || given == "bits" {
             RowKind::Bits(bits_of(file, &metric, n, dim)?)
@@ -125,6 +173,7 @@ impl SearchRows {
                 Traversal::Halves(halves) => with_values!(&halves.values, x => x.warm()),
                 Traversal::Codes(codes) => codes.warm(),
             },
+            RowKind::Sparse(_) => {}
             RowKind::Bits(rows) => rows.words.warm(),
         }
     }
@@ -148,6 +197,7 @@ impl SearchRows {
                     }
                 }
             }
+            RowKind::Sparse(rows) => add(rows.memory(), false),
             RowKind::Bits(rows) => {
                 add(size_of_val(&rows.words[..]), rows.words.is_mapped());
                 add(size_of_val(&rows.counts[..]), rows.counts.is_mapped());
@@ -157,7 +207,7 @@ impl SearchRows {
 }
 
 /// Types of points, as numpy names them.
-const TYPES: [&str; 5] = [f32::NAME, f16::NAME, u8::NAME, i8::NAME, "bits"];
+const TYPES: [&str; 6] = [f32::NAME, f16::NAME, u8::NAME, i8::NAME, "bits", "sparse"];
 
 pub(super) fn bytes<T: bytemuck::Pod>(values: &[T]) -> &[u8] {
     bytemuck::cast_slice(values)
@@ -237,6 +287,17 @@ fn bits_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<BitRo
     let boolean = metric.boolean().ok_or_else(|| file.inconsistent(format!("bits under `{}`", metric.name())))?;
     let words = of_length(file, WORDS, n.saturating_mul(bit_rows::stride(dim)))?;
     Ok(BitRows::of_parts(words, of_length(file, BIT_COUNTS, n)?, dim, boolean))
+}
+
+/// Sparse rows are read, not mapped: their columns are numbered anew.
+fn sparse_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<SparseStore, FileError> {
+    let damaged = |what: &dyn Display| file.inconsistent(what.to_string());
+    let way = SparseWay::new(metric).ok_or_else(|| damaged(&format!("sparse rows under `{}`", metric.name())))?;
+    let indptr: Section<u64> = of_length(file, INDPTR, n.saturating_add(1))?;
+    let indptr: Vec<usize> = indptr.iter().map(|&start| usize::try_from(start).unwrap_or(usize::MAX)).collect();
+    let (columns, values) = (any_length::<u32>(file, COLUMNS)?, any_length::<f32>(file, ENTRIES)?);
+    let rows = Csr::new(dim, &indptr, &columns, &values).map_err(|e| damaged(&e))?;
+    Ok(SparseStore::new(rows, way))
 }
 
 /// The name of a type, as numpy has it.

@@ -1,6 +1,7 @@
 //! One query after another, with room that is used again.
 
 use crate::graph::order::{Neighbor, distance, fresh, id, nearest_first};
+use crate::params::proxied_width;
 use crate::points::Points;
 
 use super::beam::{QueryStats, Reach, Scratch, Starts};
@@ -48,11 +49,6 @@ fn width(k: usize) -> usize {
     k + (k / 2).max(8)
 }
 
-/// Rows ranked anew where the search's order is only near the metric's: docs/PERFORMANCE.md, "Proxies".
-fn proxied_width(k: usize) -> usize {
-    3 * k + 20
-}
-
 /// Rows compared at once by exact search.
 const BLOCK: usize = 1024;
 
@@ -86,8 +82,8 @@ impl Searcher<'_> {
     pub fn nearest(&mut self, values: &[f32], k: usize, epsilon: f32) -> Result<&[(f32, u32)], IndexError> {
         self.index.check_k(k)?;
         self.index.check_epsilon(epsilon)?;
-        if self.index.rows.given == "bits" {
-            return Err(IndexError::Type { found: "values", expected: "bits" });
+        if matches!(self.index.rows.given, "bits" | "sparse") {
+            return Err(IndexError::Type { found: "values", expected: self.index.rows.given });
         }
         if values.len() != self.index.dim() {
             return Err(IndexError::Dimension { found: values.len(), expected: self.index.dim() });

@@ -6,6 +6,8 @@ pub(crate) mod byte_rows;
 pub(crate) mod float_rows;
 pub(crate) mod item_rows;
 pub(crate) mod recompute;
+pub(crate) mod sparse_rows;
+pub(crate) mod sparse_truth;
 
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 

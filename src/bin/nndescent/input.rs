@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nndescent::io::{self, Matrix, Values};
-use nndescent::{Argument, Metric, Points, PointsError};
+use nndescent::{Argument, CsrMatrix, Metric, Points, PointsError};
 
 use crate::failure::Failure;
 
@@ -56,6 +56,7 @@ pub struct DataArguments {
 /// Points read from a file.
 pub enum Data {
     Matrix(Matrix),
+    Sparse(CsrMatrix),
     Bits { bytes: Vec<u8>, n: usize, dim: usize },
 }
 
@@ -67,6 +68,9 @@ impl DataArguments {
 
     /// Reads points; says on stderr if their values had to be narrowed.
     pub fn read(&self, path: &Path) -> Result<Data, Failure> {
+        if !self.bits && self.array.is_none() && io::is_csr_file(path) {
+            return Ok(Data::Sparse(io::read_csr(path)?));
+        }
         let matrix = io::read_matrix(path, self.array.as_deref())?;
         if self.bits {
             let (n, dim) = (matrix.n, 8 * matrix.dim);
@@ -86,6 +90,7 @@ impl Data {
     pub fn points(&self) -> Result<Points<'_>, PointsError> {
         match self {
             Self::Matrix(matrix) => matrix.points(),
+            Self::Sparse(matrix) => Ok(Points::Sparse(matrix.view())),
             Self::Bits { bytes, n, dim } => Points::bits(bytes, *n, *dim),
         }
     }
@@ -94,6 +99,7 @@ impl Data {
     pub fn shape(&self) -> (usize, usize) {
         match self {
             Self::Matrix(matrix) => (matrix.n, matrix.dim),
+            Self::Sparse(matrix) => (matrix.view().n(), matrix.view().dim()),
             Self::Bits { n, dim, .. } => (*n, *dim),
         }
     }
@@ -102,7 +108,7 @@ impl Data {
     pub fn narrowed_from(&self) -> Option<&'static str> {
         match self {
             Self::Matrix(matrix) => matrix.narrowed_from,
-            Self::Bits { .. } => None,
+            Self::Sparse(_) | Self::Bits { .. } => None,
         }
     }
 }

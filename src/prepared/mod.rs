@@ -1,6 +1,10 @@
 //! From the points and the metric that a user gives to what is searched: checks, and rows transformed.
 
+pub(crate) mod sparse;
+
 use rayon::prelude::*;
+
+use self::sparse::SparseProblem;
 
 use crate::error::BuildError;
 use crate::metric::route::Route;
@@ -33,11 +37,12 @@ impl<'a> Prepared<'a> {
         metric.check_columns(points.dim())?;
         let rows = match points {
             Points::Dense(dense) => dense_rows(dense, &metric)?,
+            Points::Sparse(rows) => Searchable::Any(Box::new(SparseProblem::new(rows, &metric)?)),
             Points::Bits(bits) => bit_rows(bits, &metric)?,
             Points::Items(items) if metric == Metric::Custom => Searchable::Any(Box::new(Watched::new(items.0))),
             Points::Items(_) => return Err(unsupported(&metric, "items")),
         };
-        let is_proxy = matches!(metric.route(), Route::Proxy(..));
+        let is_proxy = metric.is_proxied();
         Ok(Self { points: *points, metric, rows, is_proxy })
     }
 
@@ -67,7 +72,8 @@ impl<'a> Prepared<'a> {
     pub(crate) fn bytes(&self) -> u64 {
         match &self.rows {
             Searchable::Transformed { values, .. } => size_of_val(&values[..]) as u64,
-            _ => 0,
+            Searchable::Any(rows) => rows.own_bytes(),
+            Searchable::AsGiven(..) => 0,
         }
     }
 }

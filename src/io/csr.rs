@@ -1,0 +1,280 @@
+//! Sparse matrices as `scipy.sparse.save_npz` writes them: .npz files of `format`, `shape`, `indptr`, `indices` and `data`.
+
+use std::path::Path;
+
+use super::IoError;
+use super::npy::{Header, Npz, read_header};
+use super::source::Source;
+use super::values::{Kind, read_narrowed, read_vec};
+use crate::points::CsrMatrix;
+
+/// The arrays of a file in CSR format.
+const MEMBERS: [&str; 5] = ["format", "shape", "indptr", "indices", "data"];
+
+/// Whether a file is a sparse matrix of `scipy.sparse`, in any of its formats, rather than plain arrays.
+pub fn is_csr_file(path: &Path) -> bool {
+    let is_npz = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+    is_npz && Npz::open(path).is_ok_and(|npz| ["format", "shape", "data"].iter().all(|m| has(&npz.names(), m)))
+}
+
+fn has(names: &[String], wanted: &str) -> bool {
+    names.iter().any(|n| n == wanted)
+}
+
+/// Reads a sparse matrix that `scipy.sparse.save_npz` wrote, compressed or not, in CSR format. Columns are sorted within rows and
+/// stored zeros left out; values become f32.
+///
+/// # Errors
+/// [`IoError`]: no such file, not an .npz, arrays missing, of another format (`csc`, say), of other shapes or types than CSR has,
+/// negative or too large numbers in `indices` or `indptr`, and whatever [`CsrMatrix::new`] refuses.
+pub fn read_csr(path: &Path) -> Result<CsrMatrix, IoError> {
+    let mut npz = Npz::open(path)?;
+    check_format(path, &mut npz)?;
+    let names = npz.names();
+    if let Some(missing) = MEMBERS.iter().find(|m| !has(&names, m)) {
+        return Err(IoError::WhichArray { path: path.into(), wanted: Some((*missing).into()), arrays: names });
+    }
+    let shape = read_integers(path, &mut npz, "shape")?;
+    let [n, dim] = shape[..] else {
+        return Err(wrong(path, format!("a sparse array of shape {shape:?}; rows x columns are needed")));
+    };
+    let indptr = read_integers(path, &mut npz, "indptr")?;
+    if (indptr.len() as u64).checked_sub(1) != Some(n) {
+        return Err(wrong(path, format!("`indptr` has {} numbers; {n} rows need one more than that", indptr.len())));
+    }
+    let indptr = indptr.into_iter().map(|v| v as usize).collect();
+    let indices = read_columns(path, &mut npz)?;
+    let values = read_values(path, &mut npz)?;
+    let refused = |source| IoError::Points { path: path.into(), source };
+    CsrMatrix::new(dim as usize, indptr, indices, values).map_err(refused)
+}
+
+fn wrong(path: &Path, what: String) -> IoError {
+    IoError::Shape { path: path.into(), what }
+}
+
+/// An array that must be one-dimensional, and what it is called in messages.
+fn open<'a>(path: &Path, npz: &'a mut Npz, name: &str) -> Result<(Source<'a>, Header, usize), IoError> {
+    let mut source = npz.array(name)?;
+    let header = read_header(&mut source)?;
+    match header.shape[..] {
+        [count] => Ok((source, header, count)),
+        _ => Err(wrong(path, format!("`{name}` of shape {:?}; one dimension is needed", header.shape))),
+    }
+}
+
+fn check_format(path: &Path, npz: &mut Npz) -> Result<(), IoError> {
+    let names = npz.names();
+    if !has(&names, "format") {
+        return Err(IoError::WhichArray { path: path.into(), wanted: Some("format".into()), arrays: names });
+    }
+    let mut source = npz.array("format")?;
+    let header = read_header(&mut source)?;
+    // `|S3`, or `<U3` with four bytes a letter.
+    let width = match header.kind.as_ref().err().and_then(|t| t.rsplit_once(['S', 'U'])) {
+        Some((before, length)) => {
+            let letter = if before == "|" { 1 } else { 4 };
+            length.parse::<usize>().unwrap_or(0).min(16) * letter
+        }
+        None => return Err(wrong(path, "`format` is not a name such as `csr`".into())),
+    };
+    let mut bytes = vec![0; width];
+    source.fill(&mut bytes, || "`format`".into())?;
+    bytes.retain(|b| *b != 0);
+    match &bytes[..] {
+        b"csr" => Ok(()),
+        other => {
+            let found = format!("format `{}`; convert it with `.tocsr()`", String::from_utf8_lossy(other));
+            Err(IoError::Mislabelled { path: path.into(), expected: "a sparse matrix in CSR format", found })
+        }
+    }
+}
+
+/// An array of whole numbers, none of them negative.
+fn read_integers(path: &Path, npz: &mut Npz, name: &str) -> Result<Vec<u64>, IoError> {
+    let (mut source, header, count) = open(path, npz, name)?;
+    let kind = header.kind(path)?;
+    let what = || format!("`{name}`, {count} of {}", kind.name());
+    source.expect_array(count, 1, kind, what)?;
+    let endian = header.endian;
+    let negative = |at: usize, v: i64| wrong(path, format!("`{name}` holds {v}, at {at}: no number may be negative"));
+    let unsigned = |(at, v): (usize, i64)| u64::try_from(v).map_err(|_| negative(at, v));
+    match kind {
+        Kind::I32 => {
+            let values: Vec<i32> = read_vec(&mut source, count, endian, what)?;
+            values.into_iter().map(i64::from).enumerate().map(unsigned).collect()
+        }
+        Kind::I64 => read_vec::<i64>(&mut source, count, endian, what)?.into_iter().enumerate().map(unsigned).collect(),
+        Kind::U32 => Ok(read_vec::<u32>(&mut source, count, endian, what)?.into_iter().map(u64::from).collect()),
+        Kind::U64 => read_vec(&mut source, count, endian, what),
+        _ => Err(IoError::Dtype { path: path.into(), dtype: format!("{} in `{name}`", kind.name()) }),
+    }
+}
+
+/// `indices`. Numbers of 32 bits, which nearly all files have, are read in place.
+fn read_columns(path: &Path, npz: &mut Npz) -> Result<Vec<u32>, IoError> {
+    let (mut source, header, count) = open(path, npz, "indices")?;
+    let kind = header.kind(path)?;
+    if kind == Kind::I32 {
+        let what = || format!("`indices`, {count} of int32");
+        source.expect_array(count, 1, kind, what)?;
+        let columns: Vec<u32> = read_vec(&mut source, count, header.endian, what)?;
+        return match columns.iter().position(|c| c.cast_signed() < 0) {
+            None => Ok(columns),
+            Some(at) => Err(wrong(
+                path,
+                format!("`indices` holds {}, at {at}: no number may be negative", columns[at].cast_signed()),
+            )),
+        };
+    }
+    drop(source);
+    let too_large = |at: usize, v: u64| wrong(path, format!("`indices` holds {v}, at {at}: more than 32 bits"));
+    let narrow = |(at, v): (usize, u64)| u32::try_from(v).map_err(|_| too_large(at, v));
+    read_integers(path, npz, "indices")?.into_iter().enumerate().map(narrow).collect()
+}
+
+fn read_values(path: &Path, npz: &mut Npz) -> Result<Vec<f32>, IoError> {
+    let (mut source, header, count) = open(path, npz, "data")?;
+    let kind = header.kind(path)?;
+    let what = || format!("`data`, {count} of {}", kind.name());
+    source.expect_array(count, 1, kind, what)?;
+    match kind {
+        Kind::F32 => read_vec(&mut source, count, header.endian, what),
+        _ => read_narrowed(&mut source, kind, count, header.endian, what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    use zip::write::SimpleFileOptions;
+    use zip::{CompressionMethod, ZipWriter};
+
+    use super::*;
+
+    /// A .npy of a shape as Python writes it.
+    fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+        let header = format!("{header:<117}\n");
+        [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
+    }
+
+    fn array<T: bytemuck::NoUninit>(descr: &str, values: &[T]) -> Vec<u8> {
+        npy(descr, &format!("({},)", values.len()), bytemuck::cast_slice(values))
+    }
+
+    type Members = Vec<(&'static str, Vec<u8>)>;
+
+    /// 3 x 5, rows 0 and 2 with entries, row 0 unsorted.
+    fn members() -> Members {
+        vec![
+            ("indices", array("<i4", &[4i32, 1, 0])),
+            ("indptr", array("<i4", &[0i32, 2, 2, 3])),
+            ("format", npy("|S3", "()", b"csr")),
+            ("shape", array("<i8", &[3i64, 5])),
+            ("data", array("<f4", &[2.0f32, 1.0, -3.0])),
+        ]
+    }
+
+    fn with(name: &str, bytes: Vec<u8>) -> Members {
+        let mut members = members();
+        members.iter_mut().filter(|m| m.0 == name).for_each(|m| m.1.clone_from(&bytes));
+        members
+    }
+
+    fn write(folder: &tempfile::TempDir, members: &Members, method: CompressionMethod) -> PathBuf {
+        let path = folder.path().join("m.npz");
+        let mut zip = ZipWriter::new(File::create(&path).unwrap());
+        for (name, bytes) in members {
+            zip.start_file(format!("{name}.npy"), SimpleFileOptions::default().compression_method(method)).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+        path
+    }
+
+    fn read(members: &Members) -> Result<CsrMatrix, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(&folder, members, CompressionMethod::Deflated);
+        read_csr(&path).map_err(|e| e.to_string().replace(&path.display().to_string(), "m.npz"))
+    }
+
+    fn expected() -> CsrMatrix {
+        CsrMatrix::new(5, vec![0, 2, 2, 3], vec![1, 4, 0], vec![1.0, 2.0, -3.0]).unwrap()
+    }
+
+    #[test]
+    fn files_of_every_type_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
+            let path = write(&folder, &members(), method);
+            assert_eq!(read_csr(&path).unwrap(), expected());
+            assert!(is_csr_file(&path));
+        }
+        assert_eq!(read(&with("indices", array("<i8", &[4i64, 1, 0]))).unwrap(), expected());
+        assert_eq!(read(&with("indptr", array("<i8", &[0i64, 2, 2, 3]))).unwrap(), expected());
+        assert_eq!(read(&with("data", array("<f8", &[2.0f64, 1.0, -3.0]))).unwrap(), expected());
+        assert_eq!(read(&with("data", array("|i1", &[2i8, 1, -3]))).unwrap(), expected());
+        let wide: Vec<u8> = "csr".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        assert_eq!(read(&with("format", npy("<U3", "()", &wide))).unwrap(), expected());
+    }
+
+    #[test]
+    fn other_files_are_refused_by_name() {
+        let error = |members: &Members| read(members).unwrap_err();
+        let found = error(&with("format", npy("|S3", "()", b"csc")));
+        assert_eq!(found, "m.npz: not a sparse matrix in CSR format: format `csc`; convert it with `.tocsr()`");
+        for name in MEMBERS {
+            let without: Members = members().into_iter().filter(|m| m.0 != name).collect();
+            assert!(error(&without).starts_with(&format!("m.npz: no array `{name}`; arrays there: ")));
+        }
+        let found = error(&with("indices", array("<i4", &[4i32, -1, 0])));
+        assert_eq!(found, "m.npz: `indices` holds -1, at 1: no number may be negative");
+        let found = error(&with("indices", array("<i8", &[4i64, -7, 0])));
+        assert_eq!(found, "m.npz: `indices` holds -7, at 1: no number may be negative");
+        let found = error(&with("indices", array("<i8", &[4i64, 1 << 40, 0])));
+        assert_eq!(found, "m.npz: `indices` holds 1099511627776, at 1: more than 32 bits");
+        let found = error(&with("indices", array("<f4", &[4.0f32, 1.0, 0.0])));
+        assert!(found.contains("float32 in `indices`"), "{found}");
+        let found = error(&with("indices", array("<i4", &[5i32, 1, 0])));
+        assert_eq!(found, "m.npz: row 0 has an entry in column 5: there are 5 columns, from 0");
+        let found = error(&with("indptr", array("<i4", &[0i32, 2, 3])));
+        assert_eq!(found, "m.npz: `indptr` has 3 numbers; 3 rows need one more than that");
+        let found = error(&with("indptr", array("<i4", &[0i32, 2, -2, 3])));
+        assert_eq!(found, "m.npz: `indptr` holds -2, at 2: no number may be negative");
+        let found = error(&with("shape", array("<i8", &[3i64])));
+        assert_eq!(found, "m.npz: a sparse array of shape [3]; rows x columns are needed");
+        let found = error(&with("shape", array("<i8", &[-1i64, i64::MAX])));
+        assert_eq!(found, "m.npz: `shape` holds -1, at 0: no number may be negative");
+        let found = error(&with("data", array("<c8", &[[2.0f32, 0.0], [1.0, 0.0], [1.0, 0.0]])));
+        assert!(found.contains("<c8 are not supported"), "{found}");
+        let found = error(&with("data", array("<f4", &[2.0f32, f32::INFINITY, 1.0])));
+        assert_eq!(found, "m.npz: row 0, column 1 is inf: every value must be finite");
+    }
+
+    #[test]
+    fn plain_arrays_are_not_csr_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(&folder, &vec![("data", array("<f4", &[1.0f32]))], CompressionMethod::Stored);
+        assert!(!is_csr_file(&path));
+        assert!(!is_csr_file(&folder.path().join("none.npz")));
+    }
+
+    #[test]
+    fn real_files_are_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/sparse");
+        for (name, n, dim) in [("reuters_tfidf.npz", 20_577, 18_322), ("retail_baskets.npz", 88_162, 16_470)] {
+            let path = folder.join(name);
+            if !path.exists() {
+                eprintln!("skipped: {} is not there", path.display());
+                continue;
+            }
+            assert!(is_csr_file(&path));
+            let matrix = read_csr(&path).unwrap();
+            assert_eq!((matrix.view().n(), matrix.view().dim()), (n, dim));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows made dense.
+
+use std::path::Path;
+
+use nndescent::{Algorithm, Argument, CsrMatrix, Index, KnnGraph, Metric, NnDescent, Points, eval, exact};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+const N: usize = 1500;
+const DIM: usize = 600;
+const K: usize = 15;
+
+/// Documents about topics: each has 40 words that are likely in it, with counts; two rows are empty.
+fn documents(n: usize) -> CsrMatrix {
+    let mut rng = StdRng::seed_from_u64(5);
+    let topics: Vec<Vec<u32>> = (0..25).map(|_| (0..40).map(|_| rng.random_range(0..DIM as u32)).collect()).collect();
+    let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+    for i in 0..n {
+        let mut words: Vec<u32> = Vec::new();
+        if i != 17 && i != 99 {
+            let topic = &topics[rng.random_range(0..25)];
+            words.extend(topic.iter().filter(|_| rng.random::<f32>() < 0.6));
+            words.extend((0..4).map(|_| rng.random_range(0..DIM as u32)));
+        }
+        // Not in order: the matrix sorts.
+        words.sort_unstable_by_key(|w| w.wrapping_mul(2_654_435_761));
+        words.dedup();
+        words.iter().for_each(|_| values.push((rng.random::<f32>() * 4.0).ceil()));
+        indices.extend(words);
+        indptr.push(indices.len());
+    }
+    CsrMatrix::new(DIM, indptr, indices, values).unwrap()
+}
+
+fn dense(matrix: &CsrMatrix) -> Vec<f32> {
+    let view = matrix.view();
+    let mut values = vec![0.0; view.n() * view.dim()];
+    for i in 0..view.n() {
+        let row = view.row(i);
+        for (&column, &value) in row.indices.iter().zip(row.values) {
+            values[i * view.dim() + column as usize] = value;
+        }
+    }
+    values
+}
+
+/// Every metric that takes sparse rows.
+fn metrics() -> Vec<Metric> {
+    let column: Vec<f32> = (0..DIM).map(|j| 0.5 + j as f32 / 200.0).collect();
+    let metrics = Metric::names().filter_map(|names| {
+        let arguments: Vec<(&str, Argument)> = match names[0] {
+            "minkowski" => vec![("p", 3.0.into())],
+            "seuclidean" => vec![("sigma", column[..].into())],
+            "wminkowski" => vec![("w", column[..].into()), ("p", 3.0.into())],
+            "mahalanobis" | "kantorovich" | "sinkhorn" => return None,
+            _ => vec![],
+        };
+        Some(Metric::parse_with(names[0], &arguments).unwrap())
+    });
+    metrics.filter(|metric| metric.support().sparse).collect()
+}
+
+#[test]
+fn most_metrics_take_sparse_rows() {
+    let names: Vec<&str> = metrics().iter().map(Metric::name).collect();
+    assert!(names.len() >= 27, "{names:?}");
+}
+
+#[test]
+fn graphs_are_those_of_dense_rows() {
+    let matrix = documents(N);
+    let dense = dense(&matrix);
+    let (points, same) = (Points::Sparse(matrix.view()), Points::dense(&dense, N, DIM).unwrap());
+    for metric in metrics() {
+        let truth = exact::graph(&same, &metric, K, false).unwrap();
+        let exact = exact::graph(&points, &metric, K, false).unwrap();
+        for (at, (a, b)) in exact.distances().iter().zip(truth.distances()).enumerate() {
+            let near = (a - b).abs() <= 2e-5 * b.abs().max(1e-2);
+            assert!(near, "{metric}, row {}: {a} instead of {b}", at / K);
+        }
+        let builder = NnDescent::new(metric.clone()).n_neighbors(K).algorithm(Algorithm::NnDescent);
+        let built = builder.graph(&points).unwrap();
+        let recall = eval::recall(&built.graph, &truth, K).unwrap();
+        assert!(recall >= 0.95, "{metric}: recall {recall}");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        assert_eq!(built.graph, pool.install(|| builder.graph(&points).unwrap().graph), "{metric}");
+    }
+}
+
+#[test]
+fn indexes_answer_grow_and_are_saved() {
+    let matrix = documents(N);
+    let ids = |range: std::ops::Range<usize>| range.map(|i| i as u32).collect::<Vec<u32>>();
+    let (first, second, asked) = (ids(0..900), ids(900..1300), ids(1300..N));
+    let all = matrix.select(&ids(0..1300));
+    let queries = matrix.select(&asked);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sparse.nnd");
+    for metric in metrics() {
+        let part = matrix.select(&first);
+        let mut index = NnDescent::new(metric.clone()).index(&Points::Sparse(part.view())).unwrap().index;
+        index.add(&Points::Sparse(matrix.select(&second).view())).unwrap();
+        index.save(&path).unwrap();
+        Index::verify(&path).unwrap();
+        let opened = Index::open(&path).unwrap();
+        assert_eq!((opened.metric(), opened.n(), opened.dim()), (&metric, 1300, DIM));
+        let queries = Points::Sparse(queries.view());
+        let hits = opened.query(&queries, 10).epsilon(0.2).run().unwrap();
+        let truth = exact::query(&Points::Sparse(all.view()), &queries, &metric, 10).unwrap();
+        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone());
+        let recall = eval::recall(&found, &truth, 10).unwrap();
+        assert!(recall >= 0.95, "{metric}: recall {recall}");
+        let one = opened.searcher().nearest_to(&queries, 3, 10, 0.2).unwrap().to_vec();
+        assert_eq!(one.iter().map(|f| f.1).collect::<Vec<u32>>(), hits.neighbors(3), "{metric}");
+    }
+}
+
+#[test]
+fn removed_rows_are_not_found() {
+    let matrix = documents(N);
+    let points = Points::Sparse(matrix.view());
+    let mut index = NnDescent::new(Metric::Cosine).index(&points).unwrap().index;
+    let removed: Vec<u32> = (0..N as u32).filter(|id| id % 2 == 0).collect();
+    index.remove(&removed).unwrap();
+    let hits = index.query(&points, 5).epsilon(0.2).run().unwrap();
+    assert!(hits.indices.iter().all(|id| id % 2 == 1));
+    let dense = [0.0; DIM];
+    let wrong = index.query(&Points::dense(&dense, 1, DIM).unwrap(), 3).run().unwrap_err().to_string();
+    assert!(wrong.contains("float32") && wrong.contains("sparse"), "{wrong}");
+    assert!(index.searcher().nearest(&dense, 3, 0.1).is_err());
+}
+
+/// A million columns of which a few are used cost no more than those.
+#[test]
+fn a_million_columns() {
+    let matrix = documents(N);
+    let view = matrix.view();
+    let far: Vec<u32> = view.indices().iter().map(|c| c * 7_000 + 11).collect();
+    let wide = Points::csr(4_200_000, view.indptr(), &far, view.values()).unwrap();
+    let builder = NnDescent::new(Metric::Cosine).n_neighbors(K).recall_sample(0);
+    assert_eq!(builder.graph(&wide).unwrap().graph, builder.graph(&Points::Sparse(view)).unwrap().graph);
+    assert!(builder.estimate_memory(&wide).unwrap() < 4_000_000);
+}
+
+#[test]
+fn what_is_wrong_with_rows_is_named() {
+    let wrong = |indptr: &[usize], indices: &[u32], values: &[f32]| {
+        Points::csr(5, indptr, indices, values).unwrap_err().to_string()
+    };
+    for (message, part) in [
+        (wrong(&[0, 2, 1, 3], &[0, 1, 2], &[1.0; 3]), "row 1"),
+        (wrong(&[0, 2, 3], &[1, 0, 2], &[1.0; 3]), "row 0"),
+        (wrong(&[0, 1, 3], &[1, 2, 2], &[1.0; 3]), "row 1"),
+        (wrong(&[0, 1, 3], &[1, 2, 5], &[1.0; 3]), "row 1"),
+        (wrong(&[0, 1, 3], &[1, 2, 4], &[1.0, 2.0, f32::NAN]), "row 1"),
+        (wrong(&[0, 1, 4], &[1, 2, 4], &[1.0; 3]), "4"),
+        (wrong(&[0, 1, 3], &[1, 2, 4], &[1.0; 2]), "2"),
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let negative = Points::csr(5, &[0, 1, 3], &[1, 2, 4], &[1.0, 2.0, -3.0]).unwrap();
+    let message = NnDescent::new(Metric::Hellinger).n_neighbors(1).graph(&negative).unwrap_err().to_string();
+    assert_eq!(message, "row 1, column 4 is -3, but metric `hellinger` needs values of at least 0");
+    let message = NnDescent::new(Metric::Haversine).n_neighbors(1).graph(&negative).unwrap_err().to_string();
+    assert!(message.contains("haversine"), "{message}");
+    let message =
+        NnDescent::new(Metric::Wasserstein1d { p: 1.0 }).n_neighbors(1).graph(&negative).unwrap_err().to_string();
+    assert_eq!(message, "metric `wasserstein_1d` does not work on rows of sparse values: see docs/METRICS.md");
+}
+
+/// Newswire and market baskets, where they lie beside the repository.
+#[test]
+fn real_sets() {
+    for (name, metric, least) in [("reuters_tfidf", Metric::Cosine, 0.90), ("retail_baskets", Metric::Jaccard, 0.90)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../shared/data/sparse/{name}.npz"));
+        if !path.exists() {
+            eprintln!("skipped: {} is not there", path.display());
+            continue;
+        }
+        let matrix = nndescent::io::read_csr(&path).unwrap();
+        let built = NnDescent::new(metric).n_neighbors(K).graph(&Points::Sparse(matrix.view())).unwrap();
+        let recall = built.report.recall.unwrap();
+        assert!(recall.estimate >= least, "{name}: {recall:?}");
+    }
+}
