@@ -7,7 +7,7 @@ use crate::descent::{StopReason, descend};
 use crate::error::BuildError;
 use crate::eval::{self, RecallEstimate};
 use crate::exact;
-use crate::executor::cpu::{self, CpuExecutor, cost};
+use crate::executor::cpu::{CpuExecutor, cost};
 use crate::executor::gpu::GpuError;
 #[cfg(feature = "gpu")]
 use crate::executor::gpu::GpuExecutor;
@@ -15,6 +15,7 @@ use crate::executor::{Executor, RoundStats, Session};
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
+use crate::parts;
 use crate::points::Points;
 use crate::rng::one_of_each;
 use crate::search::{Index, IndexError, Prepare};
@@ -259,6 +260,15 @@ impl<'a> NnDescent<'a> {
         self
     }
 
+    /// Most rows that NN-Descent works on at once. Sets of more are built in overlapping parts, which are merged and refined on the
+    /// CPU: about twice the work, for a device that would not hold all of them. At least four times `leaf_size` and four times the
+    /// neighbours of a row. Default: all rows on the CPU, and as many as its buffers and memory take on a GPU.
+    #[must_use]
+    pub fn part_rows(mut self, rows: usize) -> Self {
+        self.params.part_rows = Some(rows);
+        self
+    }
+
     /// Called as the build goes on, from any thread; [`ControlFlow::Break`] ends the build with [`BuildError::Cancelled`].
     #[must_use]
     pub fn progress(mut self, progress: ProgressFn<'a>) -> Self {
@@ -288,23 +298,37 @@ impl<'a> NnDescent<'a> {
         Ok(Indexed { index, report: built.report, prepare_seconds: start.elapsed().as_secs_f64() })
     }
 
-    /// Peak bytes of a build beyond the points themselves, the finished graph included.
+    /// Peak bytes of a build beyond the points themselves, the finished graph included. Parts that a build takes because a GPU ran
+    /// out of memory (its limits do not tell how much it has) are not foreseen.
     ///
     /// # Errors
     /// Those of [`NnDescent::graph`].
     pub fn estimate_memory(&self, points: &Points) -> Result<u64, BuildError> {
         let plan = self.plan(points)?;
-        Ok(cpu::estimate_memory(points.as_dense(), &plan))
+        let at_once = self.rows_at_once(points, &plan)?;
+        Ok(parts::estimate_memory(points, &plan, at_once))
     }
 
-    /// Bytes that a build takes on a GPU: data, rows, and what a round reads.
+    /// Bytes that a build takes on a GPU: data, rows, and what a round reads; of the largest part, where it takes parts.
     ///
     /// # Errors
     /// Those of [`NnDescent::graph`].
     #[cfg(feature = "gpu")]
     pub fn estimate_device_memory(&self, points: &Points) -> Result<u64, BuildError> {
         let plan = self.plan(points)?;
-        Ok(crate::executor::gpu::estimate_memory(points.as_dense(), &plan))
+        let at_once = self.rows_at_once(points, &plan)?;
+        let part = parts::first_rows(points.as_dense(), at_once);
+        Ok(crate::executor::gpu::estimate_memory(&part, &plan))
+    }
+
+    /// Rows that a build works on at once, where it would be done.
+    fn rows_at_once(&self, points: &Points, plan: &Plan) -> Result<usize, BuildError> {
+        let gpu = match &self.params.device {
+            Device::Cpu => None,
+            Device::Gpu(selector) => Some(gpu_executor(selector)?),
+            Device::Auto => gpu_if_worth_it(points, plan).ok(),
+        };
+        parts::rows_at_once(gpu.as_deref().unwrap_or(&CpuExecutor), points, plan)
     }
 
     /// Builds the graph.
@@ -413,7 +437,7 @@ impl<'a> NnDescent<'a> {
         let mut seconds = Seconds::default();
         let start = Instant::now();
         let init = |fraction| self.tick(Phase::Init, 0, &plan, 0, fraction);
-        let mut session = executor.open(points, &plan, self.init_graph, &init)?;
+        let mut session = parts::open(executor, points, &plan, self.init_graph, &init)?;
         seconds.init = start.elapsed().as_secs_f64();
 
         let mut rounds = Vec::new();
@@ -481,7 +505,7 @@ impl<'a> NnDescent<'a> {
 
 #[cfg(feature = "gpu")]
 fn gpu_executor(selector: &GpuSelector) -> Result<Box<dyn Executor>, GpuError> {
-    Ok(Box::new(GpuExecutor { adapter: selector.clone() }))
+    Ok(Box::new(GpuExecutor::new(selector.clone())))
 }
 
 #[cfg(not(feature = "gpu"))]

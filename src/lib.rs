@@ -34,6 +34,7 @@ mod graph;
 pub mod io;
 mod metric;
 mod params;
+mod parts;
 mod persist;
 mod points;
 mod rng;

@@ -209,6 +209,21 @@ fn starts_from_a_graph_and_widens_for_a_target() {
 }
 
 #[test]
+fn parts_are_as_good_as_one_piece() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let truth = exact::graph(&points, Metric::Euclidean, 10, false).unwrap();
+    let builder = NnDescent::new(Metric::Euclidean).n_neighbors(10);
+    let whole = build(&builder, gpu.clone(), &points);
+    let parts = build(&builder.part_rows(600), gpu, &points);
+    assert!(parts.report.executor.starts_with("gpu") && parts.report.executor.contains("parts of at most 600 rows"));
+    check_rows(&parts.graph, 10, Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+    let [whole, parts] = [whole, parts].map(|built| eval::recall(&built.graph, &truth, 10).unwrap());
+    assert!(parts > whole - 0.01, "{parts} in parts, {whole} in one piece");
+}
+
+#[test]
 fn what_cannot_run_is_an_error() {
     let points = Points::dense(&[0.0f32, 1.0, 2.0, 3.0], 4, 1).unwrap();
     let asked = |name: &str| NnDescent::new(Metric::Euclidean).n_neighbors(2).device(name.parse().unwrap());
@@ -232,5 +247,8 @@ fn device_memory_is_estimated() {
     let estimate = NnDescent::new(Metric::Euclidean).n_neighbors(15).estimate_device_memory(&points).unwrap();
     // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and lists.
     // And the distances within leaves of up to 128.
-    assert_eq!(estimate, n as u64 * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16 + 4 * 128));
+    let of = |rows: u64| rows * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16 + 4 * 128);
+    assert_eq!(estimate, of(n as u64));
+    let parts = NnDescent::new(Metric::Euclidean).part_rows(600);
+    assert_eq!(parts.estimate_device_memory(&points).unwrap(), of(600));
 }

@@ -52,6 +52,11 @@ pub(crate) trait Executor {
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError>;
 
+    /// The most rows that fit where the work is done; more are built in [`crate::parts`].
+    fn most_rows(&self, _points: &Points, _plan: &Plan) -> Result<usize, BuildError> {
+        Ok(usize::MAX)
+    }
+
     /// The exact graph of a plan, and what found it on what: for the report.
     fn exact(&self, points: &Points, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError>;
 }

@@ -1,7 +1,9 @@
 //! The session on a GPU: data and rows on the device, trees on the CPU, a few counters back after every round.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
@@ -10,7 +12,7 @@ use half::f16;
 use super::adapter;
 use super::device::Gpu;
 use super::error::GpuError;
-use super::layout::{Block, Layout, Params, Wanted, block_places, pair_bytes};
+use super::layout::{Allowed, Block, Layout, Params, Wanted, block_places, most_rows, pair_bytes};
 use super::shaders::{Kernel, Slot, Stored, source};
 use crate::error::BuildError;
 use crate::executor::cpu::session::{Settled, caps, settle};
@@ -30,7 +32,37 @@ use crate::space::recompute::Recompute;
 
 /// Runs distances, joins and row updates on a GPU.
 pub(crate) struct GpuExecutor {
-    pub adapter: GpuSelector,
+    adapter: GpuSelector,
+    /// The device, once it is open: the parts of a build share it.
+    gpu: OnceCell<Rc<Gpu>>,
+}
+
+impl GpuExecutor {
+    pub(crate) fn new(adapter: GpuSelector) -> Self {
+        Self { adapter, gpu: OnceCell::new() }
+    }
+
+    /// On a device that is open.
+    #[cfg(test)]
+    pub(super) fn on(gpu: Gpu) -> Self {
+        Self { adapter: GpuSelector::Any, gpu: Rc::new(gpu).into() }
+    }
+
+    fn gpu(&self) -> Result<Rc<Gpu>, GpuError> {
+        if let Some(gpu) = self.gpu.get() {
+            return Ok(Rc::clone(gpu));
+        }
+        let gpu = Rc::new(Gpu::open(&adapter::select(&self.adapter)?)?);
+        Ok(Rc::clone(self.gpu.get_or_init(|| gpu)))
+    }
+
+    /// What the device allows, which need not be open for it.
+    fn allowed(&self) -> Result<Allowed, GpuError> {
+        match self.gpu.get() {
+            Some(gpu) => Ok(gpu.allowed),
+            None => adapter::select(&self.adapter).map(|adapter| Allowed::of(&adapter.limits(), &adapter.get_info())),
+        }
+    }
 }
 
 impl Executor for GpuExecutor {
@@ -41,13 +73,20 @@ impl Executor for GpuExecutor {
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
-        let gpu = Gpu::open(&adapter::select(&self.adapter)?)?;
-        Ok(Box::new(GpuSession::open(gpu, points, plan, init_graph, tick)?))
+        Ok(Box::new(GpuSession::open(self.gpu()?, points, plan, init_graph, tick)?))
+    }
+
+    fn most_rows(&self, points: &Points, plan: &Plan) -> Result<usize, BuildError> {
+        let (dense, form, allowed) = (points.as_dense(), plan.metric.form(), self.allowed()?);
+        let most = most_rows(wanted(dense, plan, stored(dense, form)), allowed);
+        if most >= points.n() || angular(form) || dense.whole_bytes().is_none() {
+            return Ok(most);
+        }
+        Ok(most_rows(wanted(dense, plan, Stored::U8), allowed))
     }
 
     fn exact(&self, points: &Points, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
-        let gpu = Gpu::open(&adapter::select(&self.adapter)?)?;
-        GpuSession::exact(gpu, points, plan, tick)
+        GpuSession::exact(self.gpu()?, points, plan, tick)
     }
 }
 
@@ -61,7 +100,7 @@ pub(super) struct GpuSession<'p> {
     /// The place of each point.
     place: Vec<u32>,
     stored: Stored,
-    gpu: Gpu,
+    gpu: Rc<Gpu>,
     data: Vec<wgpu::Buffer>,
     stage: Stage,
     init_distances: u64,
@@ -93,7 +132,7 @@ const NEW: u64 = 1;
 
 impl<'p> GpuSession<'p> {
     pub(super) fn open(
-        gpu: Gpu,
+        gpu: Rc<Gpu>,
         points: &Points<'p>,
         plan: &Plan,
         init_graph: Option<&KnnGraph>,
@@ -116,7 +155,7 @@ impl<'p> GpuSession<'p> {
 
     /// The exact graph.
     pub(super) fn exact(
-        gpu: Gpu,
+        gpu: Rc<Gpu>,
         points: &Points<'p>,
         plan: &Plan,
         tick: Tick,
@@ -133,7 +172,7 @@ impl<'p> GpuSession<'p> {
     }
 
     /// A session with its data on the device, in this order, and empty rows.
-    fn with_data(gpu: Gpu, points: &Points<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
+    fn with_data(gpu: Rc<Gpu>, points: &Points<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
         // Whole numbers that fit a byte are read as bytes: the same distances from a quarter of the memory.
         let bytes = if angular(plan.metric.form()) { None } else { points.as_dense().whole_bytes() };
         let bytes = bytes.as_ref().map(|bytes| Dense::trusted(Rows::U8(bytes), points.n(), points.dim()));
