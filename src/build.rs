@@ -20,6 +20,9 @@ use crate::points::Points;
 use crate::rng::one_of_each;
 use crate::search::{Index, IndexError, Prepare};
 
+#[cfg(test)]
+mod tests;
+
 /// Part of a build, for progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -410,21 +413,30 @@ impl<'a> NnDescent<'a> {
 
     /// Where the device is left open: on a GPU if that is worth it, on the CPU if not, or if the GPU fails.
     fn build_on_a_device(&self, points: &Points, plan: Plan, reason: Option<String>) -> Result<Built, BuildError> {
-        let because = |more: String| reason.iter().cloned().chain([more]).collect::<Vec<_>>().join("; ");
         match &self.params.device {
             Device::Cpu => self.build_by_descent(&CpuExecutor, points, plan, reason),
             Device::Gpu(selector) => self.build_by_descent(&*gpu_executor(selector)?, points, plan, reason),
-            Device::Auto => {
-                let failure = match gpu_if_worth_it(points, &plan) {
-                    Ok(gpu) => match self.build_by_descent(&*gpu, points, plan.clone(), reason.clone()) {
-                        Err(BuildError::Gpu(error)) => format!("the GPU failed: {error}"),
-                        done => return done,
-                    },
-                    Err(why_not) => why_not,
-                };
-                self.build_by_descent(&CpuExecutor, points, plan, Some(because(failure)))
-            }
+            Device::Auto => self.build_by_gpu_or_cpu(gpu_if_worth_it(points, &plan), points, plan, reason),
         }
+    }
+
+    /// On this GPU; on the CPU where there is none for the job, or where it fails, which the report then gives as its reason.
+    fn build_by_gpu_or_cpu(
+        &self,
+        gpu: Result<Box<dyn Executor>, String>,
+        points: &Points,
+        plan: Plan,
+        reason: Option<String>,
+    ) -> Result<Built, BuildError> {
+        let why_not = match gpu {
+            Ok(gpu) => match self.build_by_descent(&*gpu, points, plan.clone(), reason.clone()) {
+                Err(BuildError::Gpu(error)) => format!("the GPU failed: {error}"),
+                done => return done,
+            },
+            Err(why_not) => why_not,
+        };
+        let reason = reason.into_iter().chain([why_not]).collect::<Vec<_>>().join("; ");
+        self.build_by_descent(&CpuExecutor, points, plan, Some(reason))
     }
 
     fn build_by_descent(
