@@ -11,7 +11,7 @@ use crate::executor::cpu::{CpuExecutor, cost};
 use crate::executor::gpu::GpuError;
 #[cfg(feature = "gpu")]
 use crate::executor::gpu::GpuExecutor;
-use crate::executor::{Executor, RoundStats, Session};
+use crate::executor::{Executor, KernelTime, RoundStats, Session};
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
@@ -117,6 +117,8 @@ pub struct BuildReport {
     pub recall: Option<RecallEstimate>,
     /// What came of `target_recall`.
     pub target: Option<TargetOutcome>,
+    /// What every kernel of a GPU did, where [`NnDescent::time_kernels`] asked for it.
+    pub kernels: Vec<KernelTime>,
     /// Every parameter as used.
     pub parameters: Vec<(&'static str, String)>,
 }
@@ -272,6 +274,14 @@ impl<'a> NnDescent<'a> {
         self
     }
 
+    /// Whether to measure how long each kernel of NN-Descent runs on a GPU, by timestamp queries, where the adapter has them:
+    /// [`BuildReport::kernels`]. Some hundred bytes more are read back a round. Default no.
+    #[must_use]
+    pub fn time_kernels(mut self, time: bool) -> Self {
+        self.params.time_kernels = time;
+        self
+    }
+
     /// Called as the build goes on, from any thread; [`ControlFlow::Break`] ends the build with [`BuildError::Cancelled`].
     #[must_use]
     pub fn progress(mut self, progress: ProgressFn<'a>) -> Self {
@@ -406,6 +416,7 @@ impl<'a> NnDescent<'a> {
             stop: StopReason::Exact,
             recall: Some(whole),
             target: plan.target_recall.map(|target| TargetOutcome { target, reached: true, widened: 0 }),
+            kernels: Vec::new(),
             parameters: plan.describe(),
         };
         Ok(Built { graph, report })
@@ -484,6 +495,7 @@ impl<'a> NnDescent<'a> {
         }
 
         let (executor, parameters) = (session.describe(), session.plan().describe());
+        let kernels = session.kernel_times();
         let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
         let start = Instant::now();
         let graph = session.finish(&|f| self.tick(Phase::Finish, rounds.len(), &plan, 0, f))?;
@@ -498,6 +510,7 @@ impl<'a> NnDescent<'a> {
             stop,
             recall,
             target,
+            kernels,
             parameters,
         };
         Ok(Built { graph, report })

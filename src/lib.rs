@@ -46,7 +46,7 @@ pub use build::{BuildReport, Built, Indexed, NnDescent, Phase, Progress, Seconds
 pub use descent::StopReason;
 pub use error::BuildError;
 pub use executor::gpu::GpuError;
-pub use executor::{RoundStats, Traffic};
+pub use executor::{KernelTime, RoundStats, Traffic};
 pub use graph::{KnnGraph, UNKNOWN};
 pub use metric::{Metric, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};

@@ -136,6 +136,7 @@ pub(crate) struct Params {
     pub target_recall: Option<f32>,
     pub recall_sample: Option<usize>,
     pub part_rows: Option<usize>,
+    pub time_kernels: bool,
 }
 
 /// Every parameter of a build, checked against the points.
@@ -158,6 +159,8 @@ pub(crate) struct Plan {
     pub recall_sample: usize,
     /// Rows that are built at once, at most.
     pub part_rows: Option<usize>,
+    /// Whether the report is to hold the times of a GPU's kernels.
+    pub time_kernels: bool,
 }
 
 /// PyNNDescent's; UMAP's and scanpy's, too.
@@ -210,6 +213,7 @@ impl Plan {
             target_recall: params.target_recall,
             recall_sample: params.recall_sample.unwrap_or(RECALL_SAMPLE).min(n),
             part_rows: params.part_rows,
+            time_kernels: params.time_kernels,
         };
         plan.check()?;
         Ok(plan)

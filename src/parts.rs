@@ -13,7 +13,7 @@ use crate::error::BuildError;
 use crate::executor::cpu;
 use crate::executor::cpu::session::{CpuSession, settle};
 use crate::executor::gpu::GpuError;
-use crate::executor::{Executor, RoundStats, Session, Tick};
+use crate::executor::{Executor, KernelTime, RoundStats, Session, Tick};
 use crate::forest;
 use crate::graph::KnnGraph;
 use crate::params::Plan;
@@ -109,13 +109,14 @@ impl<'p> Parts<'_, 'p> {
         let mut merged = CpuSession::empty(self.points, self.plan, settle(self.points.as_dense(), self.plan));
         let cuttings: Vec<Vec<Vec<u32>>> = (0..CUTTINGS).map(|cutting| self.cut(&merged, cutting)).collect();
         let count = cuttings.iter().map(Vec::len).sum::<usize>();
-        let (mut done, mut distances, mut ran) = (0, 0, String::new());
+        let (mut done, mut distances, mut kernels, mut ran) = (0, 0, Vec::new(), String::new());
         for (cutting, parts) in cuttings.iter().enumerate() {
             for part in parts.iter().filter(|part| part.len() > 1) {
                 tracing::debug!(part = done, of = count, rows = part.len(), "part");
                 let built = self.build(part, &|f| tick((done as f32 + f) / count as f32))?;
                 merged.merge(part, &built.graph, cutting > 0);
                 distances += built.distances;
+                add_times(&mut kernels, &built.kernels);
                 ran = built.ran;
                 done += 1;
             }
@@ -123,7 +124,7 @@ impl<'p> Parts<'_, 'p> {
         merged.complete(init_graph);
         tick(1.0)?;
         let ran = format!("{ran}, in {count} parts of at most {} rows", self.most);
-        Ok(MergedSession { session: merged, distances, ran })
+        Ok(MergedSession { session: merged, distances, kernels, ran })
     }
 
     /// Every point in one part, with others near to it.
@@ -156,15 +157,30 @@ impl<'p> Parts<'_, 'p> {
         let mut rounds = Vec::new();
         descend(&mut *session, &plan, m, &in_round, &mut rounds)?;
         let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
-        let ran = session.describe();
-        Ok(BuiltPart { graph: session.finish(&|_| tick(1.0))?, distances, ran })
+        let (kernels, ran) = (session.kernel_times(), session.describe());
+        Ok(BuiltPart { graph: session.finish(&|_| tick(1.0))?, distances, kernels, ran })
     }
 }
 
 struct BuiltPart {
     graph: KnnGraph,
     distances: u64,
+    kernels: Vec<KernelTime>,
     ran: String,
+}
+
+fn add_times(sums: &mut Vec<KernelTime>, more: &[KernelTime]) {
+    for time in more {
+        match sums.iter_mut().find(|sum| sum.kernel == time.kernel) {
+            Some(sum) => {
+                sum.dispatches += time.dispatches;
+                sum.seconds += time.seconds;
+                sum.distances += time.distances;
+                sum.bytes += time.bytes;
+            }
+            None => sums.push(*time),
+        }
+    }
 }
 
 fn gathered<E: Element>(values: &[E], dim: usize, rows: &[u32]) -> Vec<E> {
@@ -178,6 +194,8 @@ struct MergedSession<'p> {
     session: CpuSession<'p>,
     /// Distances evaluated in the parts.
     distances: u64,
+    /// What their kernels did.
+    kernels: Vec<KernelTime>,
     /// What built the parts.
     ran: String,
 }
@@ -189,6 +207,10 @@ impl Session for MergedSession<'_> {
 
     fn describe(&self) -> String {
         format!("{}; merged on {}", self.ran, self.session.describe())
+    }
+
+    fn kernel_times(&self) -> Vec<KernelTime> {
+        self.kernels.clone()
     }
 
     fn plan(&self) -> &Plan {

@@ -41,6 +41,7 @@ impl Gpu {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("nndescent"),
             required_limits: limits.clone(),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             memory_hints: wgpu::MemoryHints::Performance,
             ..wgpu::DeviceDescriptor::default()
         };
@@ -74,6 +75,16 @@ impl Gpu {
     #[cfg(test)]
     pub(super) fn destroy(&self) {
         self.device.destroy();
+    }
+
+    /// Timestamp queries and the nanoseconds of their tick, where the device has them.
+    pub(super) fn queries(&self, count: u32) -> Result<Option<(wgpu::QuerySet, f32)>, GpuError> {
+        if !self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        let descriptor = wgpu::QuerySetDescriptor { label: Some("times"), ty: wgpu::QueryType::Timestamp, count };
+        let queries = self.checked("timestamps", |device| device.create_query_set(&descriptor))?;
+        Ok(Some((queries, self.queue.get_timestamp_period())))
     }
 
     /// Runs `work`; whatever the device finds wrong with it is the error.
@@ -116,7 +127,7 @@ impl Gpu {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
                 size: bytes.next_multiple_of(4).max(16),
-                usage: Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST,
+                usage: Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST | Usage::QUERY_RESOLVE,
                 mapped_at_creation: false,
             })
         })

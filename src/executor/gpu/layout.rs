@@ -59,6 +59,13 @@ pub(super) struct TileSize {
     pub y: u32,
 }
 
+impl TileSize {
+    /// Rows of the data that a tile reads.
+    pub(super) fn rows(self) -> u64 {
+        u64::from(self.x + self.y)
+    }
+}
+
 /// A row or column of a tile is 16 bits wide, and leaves are no larger than that.
 const TILE: TileSize = TileSize { group: 64, x: 32, y: 32 };
 /// For software, which runs the invocations of a workgroup one subgroup after another.

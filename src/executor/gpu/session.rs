@@ -14,10 +14,11 @@ use super::device::Gpu;
 use super::error::GpuError;
 use super::layout::{Allowed, Block, Layout, Params, Wanted, block_places, most_rows, pair_bytes};
 use super::shaders::{Kernel, Slot, Stored, source};
+use super::timer::{STAMPS, Timer};
 use crate::error::BuildError;
 use crate::executor::cpu::session::{Settled, caps, settle};
 use crate::executor::finish::Finishing;
-use crate::executor::{Executor, RoundStats, Session, Tick, Traffic};
+use crate::executor::{Executor, KernelTime, RoundStats, Session, Tick, Traffic};
 use crate::forest;
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, distance, fresh, id, is_new, joined};
@@ -108,6 +109,7 @@ pub(super) struct GpuSession<'p> {
     /// Rows with unused places.
     rows_not_full: u32,
     dispatches: u64,
+    timer: Option<Timer>,
 }
 
 /// What kernels counted.
@@ -181,6 +183,7 @@ impl<'p> GpuSession<'p> {
         let layout = Layout::new(wanted(dense, plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         let stage = Stage::new(&gpu, layout)?;
+        let timer = if plan.time_kernels { Timer::new(&gpu)? } else { None };
         let place = places(&order);
         let data = upload(&gpu, dense, plan.metric.form(), stored, &layout, &order)?;
         let session = Self {
@@ -197,6 +200,7 @@ impl<'p> GpuSession<'p> {
             trees_grown: 0,
             rows_not_full: points.n() as u32,
             dispatches: 0,
+            timer,
         };
         session.write_rows(&RowTable::new(points.n(), plan.width))?;
         Ok(session)
@@ -250,7 +254,9 @@ impl<'p> GpuSession<'p> {
             };
             let slots = bind(0, &slots)?;
             let data = if kernel.reads_data() { Some(bind(1, &data)?) } else { None };
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let timestamp_writes = self.timer.as_mut().and_then(|timer| timer.time(kernel));
+            let pass = wgpu::ComputePassDescriptor { label: Some(kernel.name()), timestamp_writes };
+            let mut pass = encoder.begin_compute_pass(&pass);
             pass.set_pipeline(pipeline);
             pass.set_bind_group(0, &slots, &[]);
             if let Some(data) = &data {
@@ -272,10 +278,16 @@ impl<'p> GpuSession<'p> {
         encoder.clear_buffer(&self.stage.buffers[&Slot::Counters], 0, None);
         record(self, &mut encoder)?;
         let mut counters = [0u32; 4];
-        let from = (&self.stage.buffers[&Slot::Counters], 0, 16);
-        self.gpu.submit_and_read(during, encoder, from, |bytes| {
-            bytemuck::bytes_of_mut(&mut counters).copy_from_slice(bytes);
+        let buffer = &self.stage.buffers[&Slot::Counters];
+        let bytes = self.timer.as_ref().map_or(16, |timer| timer.resolve(&mut encoder, buffer));
+        let mut stamps = Vec::new();
+        self.gpu.submit_and_read(during, encoder, (buffer, 0, bytes), |bytes| {
+            bytemuck::bytes_of_mut(&mut counters).copy_from_slice(&bytes[..16]);
+            stamps = bytemuck::pod_collect_to_vec(bytes.get(STAMPS as usize..).unwrap_or_default());
         })?;
+        if let Some(timer) = &mut self.timer {
+            timer.add_times(&stamps);
+        }
         let [updates, low, high, not_full] = counters;
         Ok(Counted { updates: updates.into(), distances: u64::from(low) | u64::from(high) << 32, not_full })
     }
@@ -334,8 +346,18 @@ impl<'p> GpuSession<'p> {
             this.record(encoder, Kernel::BlockPairs, tiles)?;
             this.record(encoder, Kernel::OfferPairs, places)
         })?;
-        self.init_distances += blocks.iter().map(Block::distances).sum::<u64>();
+        let distances = blocks.iter().map(Block::distances).sum::<u64>();
+        self.init_distances += distances;
+        self.worked(Kernel::BlockPairs, distances, tiles as u64 * self.stage.layout.tile.rows());
         Ok(counted.not_full)
+    }
+
+    /// Counts the work of a kernel that is timed: distances, and rows of the data read for them.
+    fn worked(&mut self, kernel: Kernel, distances: u64, rows: u64) {
+        let row_bytes = self.stage.layout.wanted.quads * self.stored.quad_bytes();
+        if let Some(timer) = &mut self.timer {
+            timer.add_work(kernel, distances, rows, row_bytes);
+        }
     }
 
     fn make_room(&mut self, slot: Slot, bytes: u64) -> Result<(), GpuError> {
@@ -363,6 +385,7 @@ impl<'p> GpuSession<'p> {
         self.write_slot(Slot::Spans, bytemuck::cast_slice(spans))?;
         let counted = self.run(during, |this, encoder| this.record(encoder, Kernel::OfferLists, owners.len()))?;
         self.init_distances += counted.distances;
+        self.worked(Kernel::OfferLists, counted.distances, counted.distances);
         self.rows_not_full = counted.not_full;
         Ok(())
     }
@@ -409,6 +432,7 @@ impl<'p> GpuSession<'p> {
         let n = self.order.len();
         let counted = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
         self.init_distances += counted.distances;
+        self.worked(Kernel::FillRandom, counted.distances, counted.distances);
         self.rows_not_full = 0;
         Ok(())
     }
@@ -477,6 +501,10 @@ impl Session for GpuSession<'_> {
         format!("gpu: {}, {} rows{over}", self.gpu.name, self.stored.name())
     }
 
+    fn kernel_times(&self) -> Vec<KernelTime> {
+        self.timer.as_ref().map_or_else(Vec::new, Timer::times)
+    }
+
     fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -500,6 +528,7 @@ impl Session for GpuSession<'_> {
             read_bytes: after.1 - before.1,
         };
         let Counted { updates, distances, .. } = counted;
+        self.worked(Kernel::LocalJoin, distances, distances);
         Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64(), traffic: Some(traffic) })
     }
 
@@ -550,7 +579,7 @@ impl Stage {
         for (slot, (label, bytes)) in slots.into_iter().zip(layout.wanted.buffers()) {
             buffers.insert(slot, gpu.buffer(label, bytes)?);
         }
-        for (slot, bytes) in [(Slot::Counters, 16), (Slot::Total, 4)] {
+        for (slot, bytes) in [(Slot::Counters, Timer::BUFFER), (Slot::Total, 4)] {
             buffers.insert(slot, gpu.buffer("counters", bytes)?);
         }
         Ok(Self { layout, buffers, pipelines: HashMap::new(), params: HashMap::new() })
