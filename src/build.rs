@@ -7,19 +7,23 @@ use crate::descent::{StopReason, descend};
 use crate::error::BuildError;
 use crate::eval::{self, RecallEstimate};
 use crate::exact;
-use crate::executor::cpu::{self, CpuExecutor, cost};
+use crate::executor::cpu::{CpuExecutor, cost};
 use crate::executor::gpu::GpuError;
 #[cfg(feature = "gpu")]
 use crate::executor::gpu::GpuExecutor;
-use crate::executor::{Executor, RoundStats, Session};
+use crate::executor::{Executor, KernelTime, RoundStats, Session};
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
+use crate::parts;
 use crate::points::Points;
 use crate::prepared::Prepared;
 use crate::problem::Problem;
 use crate::rng::one_of_each;
 use crate::search::{Index, IndexError, Prepare};
+
+#[cfg(test)]
+mod tests;
 
 /// Part of a build, for progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +119,8 @@ pub struct BuildReport {
     pub recall: Option<RecallEstimate>,
     /// What came of `target_recall`.
     pub target: Option<TargetOutcome>,
+    /// What every kernel of a GPU did, where [`NnDescent::time_kernels`] asked for it.
+    pub kernels: Vec<KernelTime>,
     /// Every parameter as used.
     pub parameters: Vec<(&'static str, String)>,
 }
@@ -261,6 +267,23 @@ impl<'a> NnDescent<'a> {
         self
     }
 
+    /// Most rows that NN-Descent works on at once. Sets of more are built in overlapping parts, which are merged and refined on the
+    /// CPU: about twice the work, for a device that would not hold all of them. At least four times `leaf_size` and four times the
+    /// neighbours of a row. Default: all rows on the CPU, and as many as its buffers and memory take on a GPU.
+    #[must_use]
+    pub fn part_rows(mut self, rows: usize) -> Self {
+        self.params.part_rows = Some(rows);
+        self
+    }
+
+    /// Whether to measure how long each kernel of NN-Descent runs on a GPU, by timestamp queries, where the adapter has them:
+    /// [`BuildReport::kernels`]. Some hundred bytes more are read back a round. Default no.
+    #[must_use]
+    pub fn time_kernels(mut self, time: bool) -> Self {
+        self.params.time_kernels = time;
+        self
+    }
+
     /// Called as the build goes on, from any thread; [`ControlFlow::Break`] ends the build with [`BuildError::Cancelled`].
     #[must_use]
     pub fn progress(mut self, progress: ProgressFn<'a>) -> Self {
@@ -290,17 +313,19 @@ impl<'a> NnDescent<'a> {
         Ok(Indexed { index, report: built.report, prepare_seconds: start.elapsed().as_secs_f64() })
     }
 
-    /// Peak bytes of a build beyond the points themselves, the finished graph included.
+    /// Peak bytes of a build beyond the points themselves, the finished graph included. Parts that a build takes because a GPU ran
+    /// out of memory (its limits do not tell how much it has) are not foreseen.
     ///
     /// # Errors
     /// Those of [`NnDescent::graph`].
     pub fn estimate_memory(&self, points: &Points) -> Result<u64, BuildError> {
         let prepared = Prepared::new(points, &self.metric)?;
         let (problem, plan) = (prepared.problem(), self.plan(points)?);
-        Ok(prepared.bytes() + cpu::estimate_memory(&problem, &plan))
+        let at_once = self.rows_at_once(&problem, &plan)?;
+        Ok(prepared.bytes() + parts::estimate_memory(&problem, &plan, at_once))
     }
 
-    /// Bytes that a build takes on a GPU: data, rows, and what a round reads.
+    /// Bytes that a build takes on a GPU: data, rows, and what a round reads; of the largest part, where it takes parts.
     ///
     /// # Errors
     /// Those of [`NnDescent::graph`].
@@ -308,7 +333,19 @@ impl<'a> NnDescent<'a> {
     pub fn estimate_device_memory(&self, points: &Points) -> Result<u64, BuildError> {
         let prepared = Prepared::new(points, &self.metric)?;
         let plan = self.plan(points)?;
-        Ok(crate::executor::gpu::estimate_memory(&prepared.problem(), &plan)?)
+        let problem = prepared.problem();
+        let at_once = self.rows_at_once(&problem, &plan)?;
+        Ok(crate::executor::gpu::estimate_memory(&parts::first_rows(&problem, at_once), &plan)?)
+    }
+
+    /// Rows that a build works on at once, where it would be done.
+    fn rows_at_once(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
+        let gpu = match &self.params.device {
+            Device::Cpu => None,
+            Device::Gpu(selector) => Some(gpu_executor(selector)?),
+            Device::Auto => gpu_if_worth_it(problem, plan).ok(),
+        };
+        parts::rows_at_once(gpu.as_deref().unwrap_or(&CpuExecutor), problem, plan)
     }
 
     /// Builds the graph.
@@ -383,6 +420,7 @@ impl<'a> NnDescent<'a> {
             stop: StopReason::Exact,
             recall: Some(whole),
             target: plan.target_recall.map(|target| TargetOutcome { target, reached: true, widened: 0 }),
+            kernels: Vec::new(),
             parameters: plan.describe(),
         };
         Ok(Built { graph, report })
@@ -390,21 +428,30 @@ impl<'a> NnDescent<'a> {
 
     /// Where the device is left open: on a GPU if that is worth it, on the CPU if not, or if the GPU fails.
     fn build_on_a_device(&self, problem: &Problem, plan: Plan, reason: Option<String>) -> Result<Built, BuildError> {
-        let because = |more: String| reason.iter().cloned().chain([more]).collect::<Vec<_>>().join("; ");
         match &self.params.device {
             Device::Cpu => self.build_by_descent(&CpuExecutor, problem, plan, reason),
             Device::Gpu(selector) => self.build_by_descent(&*gpu_executor(selector)?, problem, plan, reason),
-            Device::Auto => {
-                let failure = match gpu_if_worth_it(problem, &plan) {
-                    Ok(gpu) => match self.build_by_descent(&*gpu, problem, plan.clone(), reason.clone()) {
-                        Err(BuildError::Gpu(error)) => format!("the GPU failed: {error}"),
-                        done => return done,
-                    },
-                    Err(why_not) => why_not,
-                };
-                self.build_by_descent(&CpuExecutor, problem, plan, Some(because(failure)))
-            }
+            Device::Auto => self.build_by_gpu_or_cpu(gpu_if_worth_it(problem, &plan), problem, plan, reason),
         }
+    }
+
+    /// On this GPU; on the CPU where there is none for the job, or where it fails, which the report then gives as its reason.
+    fn build_by_gpu_or_cpu(
+        &self,
+        gpu: Result<Box<dyn Executor>, String>,
+        problem: &Problem,
+        plan: Plan,
+        reason: Option<String>,
+    ) -> Result<Built, BuildError> {
+        let why_not = match gpu {
+            Ok(gpu) => match self.build_by_descent(&*gpu, problem, plan.clone(), reason.clone()) {
+                Err(BuildError::Gpu(error)) => format!("the GPU failed: {error}"),
+                done => return done,
+            },
+            Err(why_not) => why_not,
+        };
+        let reason = reason.into_iter().chain([why_not]).collect::<Vec<_>>().join("; ");
+        self.build_by_descent(&CpuExecutor, problem, plan, Some(reason))
     }
 
     fn build_by_descent(
@@ -417,7 +464,7 @@ impl<'a> NnDescent<'a> {
         let mut seconds = Seconds::default();
         let start = Instant::now();
         let init = |fraction| self.tick(Phase::Init, 0, &plan, 0, fraction);
-        let mut session = executor.open(problem, &plan, self.init_graph, &init)?;
+        let mut session = parts::open(executor, problem, &plan, self.init_graph, &init)?;
         seconds.init = start.elapsed().as_secs_f64();
 
         let mut rounds = Vec::new();
@@ -452,6 +499,7 @@ impl<'a> NnDescent<'a> {
         }
 
         let (executor, parameters) = (session.describe(), session.plan().describe());
+        let kernels = session.kernel_times();
         let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
         let start = Instant::now();
         let graph = session.finish(&|f| self.tick(Phase::Finish, rounds.len(), &plan, 0, f))?;
@@ -466,6 +514,7 @@ impl<'a> NnDescent<'a> {
             stop,
             recall,
             target,
+            kernels,
             parameters,
         };
         Ok(Built { graph, report })
@@ -485,7 +534,7 @@ impl<'a> NnDescent<'a> {
 
 #[cfg(feature = "gpu")]
 fn gpu_executor(selector: &GpuSelector) -> Result<Box<dyn Executor>, GpuError> {
-    Ok(Box::new(GpuExecutor { adapter: selector.clone() }))
+    Ok(Box::new(GpuExecutor::new(selector.clone())))
 }
 
 #[cfg(not(feature = "gpu"))]

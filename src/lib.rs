@@ -34,6 +34,7 @@ mod graph;
 pub mod io;
 mod metric;
 mod params;
+mod parts;
 mod persist;
 mod points;
 mod prepared;
@@ -47,7 +48,7 @@ pub use build::{BuildReport, Built, Indexed, NnDescent, Phase, Progress, Seconds
 pub use descent::StopReason;
 pub use error::BuildError;
 pub use executor::gpu::GpuError;
-pub use executor::{RoundStats, Traffic};
+pub use executor::{KernelTime, RoundStats, Traffic};
 pub use graph::{KnnGraph, UNKNOWN};
 pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};

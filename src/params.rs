@@ -135,6 +135,8 @@ pub(crate) struct Params {
     pub device: Device,
     pub target_recall: Option<f32>,
     pub recall_sample: Option<usize>,
+    pub part_rows: Option<usize>,
+    pub time_kernels: bool,
 }
 
 /// Every parameter of a build, checked against the points.
@@ -155,6 +157,10 @@ pub(crate) struct Plan {
     pub include_self: bool,
     pub target_recall: Option<f32>,
     pub recall_sample: usize,
+    /// Rows that are built at once, at most.
+    pub part_rows: Option<usize>,
+    /// Whether the report is to hold the times of a GPU's kernels.
+    pub time_kernels: bool,
 }
 
 /// PyNNDescent's; UMAP's and scanpy's, too.
@@ -210,6 +216,8 @@ impl Plan {
             include_self: params.include_self,
             target_recall: params.target_recall,
             recall_sample: params.recall_sample.unwrap_or(RECALL_SAMPLE).min(n),
+            part_rows: params.part_rows,
+            time_kernels: params.time_kernels,
             metric,
         };
         plan.check()?;
@@ -226,6 +234,10 @@ impl Plan {
         if self.n_trees > 1000 {
             return Err(out_of_range("n_trees", self.n_trees, "at most 1000"));
         }
+        let least = self.least_part();
+        if let Some(rows) = self.part_rows.filter(|rows| *rows < least) {
+            return Err(out_of_range("part_rows", rows, &format!("at least {least} (four leaves, and four rows)")));
+        }
         if !(0.0..=1.0).contains(&self.delta) {
             return Err(out_of_range("delta", self.delta, "0 to 1"));
         }
@@ -236,6 +248,11 @@ impl Plan {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Rows of the smallest part that is worth a build: most of a smaller one lies at its border.
+    pub(crate) fn least_part(&self) -> usize {
+        4 * self.leaf_size.max(self.width)
     }
 
     /// Neighbours in a finished row that are other points.
@@ -258,6 +275,7 @@ impl Plan {
             ("include_self", self.include_self.to_string()),
             ("target_recall", self.target_recall.map_or("none".into(), |t| t.to_string())),
             ("recall_sample", self.recall_sample.to_string()),
+            ("part_rows", self.part_rows.map_or("all".into(), |rows| rows.to_string())),
         ]
     }
 }

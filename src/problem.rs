@@ -71,6 +71,11 @@ impl<'a> Problem<'a> {
         Self { points: *points, metric, searched: Searched::Dense(*dense, direct), is_proxy: false }
     }
 
+    /// Rows that are a part of others, searched as these are; their true distances are the kernel's.
+    pub(crate) fn of_part(rows: Dense<'a>, direct: Direct, metric: &'a Metric) -> Self {
+        Self { points: Points::Dense(rows), metric, searched: Searched::Dense(rows, direct), is_proxy: false }
+    }
+
     pub(crate) fn n(&self) -> usize {
         self.points.n()
     }

@@ -1,12 +1,13 @@
 //! Recall and work of five small builds, held in a reviewed file: a change of behaviour shows as a difference in
-//! tests/golden/builds.txt. `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test golden` writes it anew.
+//! tests/golden/builds.txt. `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test golden` writes it anew. tests/golden/gpu.txt holds what
+//! the same builds ask of a GPU, round by round.
 //!
 //! All data are small whole numbers, whose sums are exact, so that every instruction set gives the same.
 
 use nndescent::{Algorithm, Metric, NnDescent, Points, eval, exact};
 
 const DIGITS: &[u8] = include_bytes!("../examples/data/digits-8x8.u8");
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/builds.txt");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/");
 const K: usize = 15;
 
 /// Name, recall, distances, and updates of each round.
@@ -37,11 +38,57 @@ fn builds() -> String {
     .concat()
 }
 
+fn compare(file: &str, now: &str) {
+    let file = format!("{FOLDER}{file}");
+    if std::env::var_os("NNDESCENT_UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, now).unwrap();
+    }
+    assert_eq!(now, std::fs::read_to_string(file).unwrap(), "see the head of tests/golden.rs");
+}
+
 #[test]
 fn builds_are_as_reviewed() {
-    let now = builds();
-    if std::env::var_os("NNDESCENT_UPDATE_GOLDEN").is_some() {
-        std::fs::write(FILE, &now).unwrap();
+    compare("builds.txt", &builds());
+}
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use super::*;
+    use nndescent::{Device, GpuSelector, RoundStats};
+
+    /// Recall and distances of a build on the first adapter, software included, and what each of its rounds took.
+    fn line(name: &str, builder: &NnDescent, metric: Metric) -> String {
+        let points = Points::dense(DIGITS, DIGITS.len() / 64, 64).unwrap();
+        let builder = builder.clone().n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0);
+        let built = builder.device(Device::Gpu(GpuSelector::Index(0))).graph(&points).unwrap();
+        let truth = exact::graph(&points, metric, K, false).unwrap();
+        let recall = eval::recall(&built.graph, &truth, K).unwrap();
+        let head = format!("{name}: recall {recall:.4}, {} distances\n", built.report.distances_evaluated);
+        head + &built.report.rounds.iter().map(round).collect::<String>()
     }
-    assert_eq!(now, std::fs::read_to_string(FILE).unwrap(), "see the head of tests/golden.rs");
+
+    fn round(round: &RoundStats) -> String {
+        let traffic = round.traffic.map_or("on the CPU".into(), |t| {
+            format!("{} submissions, {} dispatches, {} bytes back", t.submissions, t.dispatches, t.read_bytes)
+        });
+        format!("  {} distances, {} updates, {traffic}\n", round.distances, round.updates)
+    }
+
+    #[test]
+    fn builds_on_a_gpu_are_as_reviewed() {
+        if nndescent::gpu::adapters().is_empty() {
+            assert!(std::env::var_os("NNDESCENT_REQUIRE_GPU").is_none(), "NNDESCENT_REQUIRE_GPU is set: no adapter");
+            eprintln!("ignored: no GPU adapter");
+            return;
+        }
+        let of = NnDescent::new;
+        let few = of(Metric::Manhattan).max_candidates(10).n_trees(2).leaf_size(30);
+        let now = [
+            line("digits, euclidean", &of(Metric::Euclidean), Metric::Euclidean),
+            line("digits, manhattan, small trees", &few, Metric::Manhattan),
+            line("digits, euclidean, no trees", &of(Metric::Euclidean).n_trees(0), Metric::Euclidean),
+            line("digits, euclidean, in parts", &of(Metric::Euclidean).part_rows(700), Metric::Euclidean),
+        ];
+        compare("gpu.txt", &now.concat());
+    }
 }

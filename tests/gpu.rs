@@ -209,6 +209,79 @@ fn starts_from_a_graph_and_widens_for_a_target() {
     assert!(eval::recall(&built.graph, &truth, 10).unwrap() > 0.97);
 }
 
+/// Every kernel of a build has a time, together they take no longer than the build, and timing changes nothing else.
+#[test]
+fn kernels_are_timed() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let builder = NnDescent::new(Metric::Euclidean).n_neighbors(12);
+    let untimed = build(&builder, gpu.clone(), &points);
+    assert!(untimed.report.kernels.is_empty());
+    for builder in [builder.clone(), builder.clone().part_rows(900)] {
+        let Built { graph, report, .. } = build(&builder.clone().time_kernels(true), gpu.clone(), &points);
+        if !nndescent::gpu::adapters()[0].timestamps {
+            assert!(report.kernels.is_empty());
+            continue;
+        }
+        let whole = report.rounds.iter().all(|round| round.traffic.is_some());
+        assert!(!whole || graph == untimed.graph);
+        let names: Vec<&str> = report.kernels.iter().map(|time| time.kernel).collect();
+        for name in ["block_pairs", "offer_pairs", "neighborhoods", "local_join"] {
+            assert!(names.contains(&name), "{name} is not among {names:?}");
+        }
+        assert!(report.kernels.iter().all(|time| time.seconds > 0.0 && time.dispatches > 0), "{:?}", report.kernels);
+        let busy = report.kernels.iter().map(|time| time.seconds).sum::<f64>();
+        let wall = report.seconds.init + report.seconds.descent;
+        assert!(busy <= wall, "{busy} s on the device of {wall} s");
+        let distances = report.kernels.iter().map(|time| time.distances).sum::<u64>();
+        assert!(!whole || distances == report.distances_evaluated);
+        let dispatches = report.kernels.iter().filter(|time| time.kernel == "local_join").map(|time| time.dispatches);
+        assert!(!whole || dispatches.sum::<u64>() == report.rounds.len() as u64);
+        for traffic in report.rounds.iter().filter_map(|round| round.traffic) {
+            assert_eq!((traffic.submissions, traffic.read_bytes), (1, 256 + 5 * 16));
+        }
+    }
+}
+
+/// `nndescent bench` prints a line for each device, and one for every kernel.
+#[cfg(feature = "cli")]
+#[test]
+fn the_bench_prints_its_tables() {
+    let Some(Device::Gpu(adapter)) = device() else { return };
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut bench = std::process::Command::new(env!("CARGO_BIN_EXE_nndescent"));
+    bench.args(["bench", "--generate", "1500x16", "-k", "10", "--repeats", "1", "--exact"]);
+    let output = bench.args(["--device", &adapter.to_string()]).output().expect("runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for line in
+        ["exact on gpu: ", "exact on cpu: ", "| gpu: ", "| cpu: ", "| local_join | ", "memory beyond the points"]
+    {
+        assert!(text.lines().any(|l| l.starts_with(line)), "no line of `{line}` in\n{text}");
+    }
+    let recall = |line: &str| -> f64 {
+        let line = text.lines().find(|l| l.starts_with(line)).expect("there is one");
+        line.trim_end_matches(" |").rsplit("| ").next().and_then(|v| v.parse().ok()).expect("a number at the end")
+    };
+    assert!(recall("| gpu: ") > 0.98 && recall("| cpu: ") > 0.98, "{text}");
+}
+
+#[test]
+fn parts_are_as_good_as_one_piece() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let truth = exact::graph(&points, Metric::Euclidean, 10, false).unwrap();
+    let builder = NnDescent::new(Metric::Euclidean).n_neighbors(10);
+    let whole = build(&builder, gpu.clone(), &points);
+    let parts = build(&builder.part_rows(600), gpu, &points);
+    assert!(parts.report.executor.starts_with("gpu") && parts.report.executor.contains("parts of at most 600 rows"));
+    check_rows(&parts.graph, 10, Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+    let [whole, parts] = [whole, parts].map(|built| eval::recall(&built.graph, &truth, 10).unwrap());
+    assert!(parts > whole - 0.01, "{parts} in parts, {whole} in one piece");
+}
+
 #[test]
 fn what_cannot_run_is_an_error() {
     let points = Points::dense(&[0.0f32, 1.0, 2.0, 3.0], 4, 1).unwrap();
@@ -233,5 +306,8 @@ fn device_memory_is_estimated() {
     let estimate = NnDescent::new(Metric::Euclidean).n_neighbors(15).estimate_device_memory(&points).unwrap();
     // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and lists.
     // And the distances within leaves of up to 128.
-    assert_eq!(estimate, n as u64 * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16 + 4 * 128));
+    let of = |rows: u64| rows * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16 + 4 * 128);
+    assert_eq!(estimate, of(n as u64));
+    let parts = NnDescent::new(Metric::Euclidean).part_rows(600);
+    assert_eq!(parts.estimate_device_memory(&points).unwrap(), of(600));
 }

@@ -7,8 +7,12 @@ use nndescent::{Algorithm, Metric, NnDescent, Points};
 
 /// What a build takes at its peak, and what was estimated.
 fn peak_and_estimate<E: nndescent::Element>(data: &[E], dim: usize, metric: Metric) -> (usize, usize) {
+    peak_and_estimate_of(&NnDescent::new(metric), data, dim)
+}
+
+fn peak_and_estimate_of<E: nndescent::Element>(builder: &NnDescent, data: &[E], dim: usize) -> (usize, usize) {
     let points = Points::dense(data, data.len() / dim, dim).unwrap();
-    let builder = NnDescent::new(metric).algorithm(Algorithm::NnDescent);
+    let builder = builder.clone().algorithm(Algorithm::NnDescent);
     let estimate = builder.estimate_memory(&points).unwrap() as usize;
     let peak = counting::peak_of(|| {
         let built = builder.graph(&points).unwrap();
@@ -29,6 +33,8 @@ fn peaks_keep_to_the_estimate() {
         ("floats", peak_and_estimate(&floats, dim, Metric::Euclidean)),
         ("floats, cosine", peak_and_estimate(&floats, dim, Metric::Cosine)),
         ("floats, manhattan", peak_and_estimate(&floats, dim, Metric::Manhattan)),
+        ("bytes, in parts", peak_and_estimate_of(&NnDescent::new(Metric::Euclidean).part_rows(6000), &bytes, dim)),
+        ("floats, in parts", peak_and_estimate_of(&NnDescent::new(Metric::Manhattan).part_rows(3000), &floats, dim)),
     ];
     for (name, (peak, estimate)) in checks {
         // Scratch of threads, and the sample of the recall estimate, are a megabyte or two.

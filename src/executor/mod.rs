@@ -38,6 +38,22 @@ pub struct Traffic {
     pub read_bytes: u64,
 }
 
+/// What a kernel did on a device in a whole build.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct KernelTime {
+    /// Its name.
+    pub kernel: &'static str,
+    /// Workgroup grids dispatched.
+    pub dispatches: u64,
+    /// Seconds on the device, by its own clock.
+    pub seconds: f64,
+    /// Distances evaluated; each takes about three operations a column.
+    pub distances: u64,
+    /// Bytes of points that workgroups read for them, were nothing cached.
+    pub bytes: u64,
+}
+
 /// Called with the share done of a phase (0 to 1); an error ends the build.
 pub(crate) type Tick<'a> = &'a (dyn Fn(f32) -> Result<(), BuildError> + Sync);
 
@@ -52,6 +68,11 @@ pub(crate) trait Executor {
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError>;
 
+    /// The most rows that fit where the work is done; more are built in [`crate::parts`].
+    fn most_rows(&self, _problem: &Problem, _plan: &Plan) -> Result<usize, BuildError> {
+        Ok(usize::MAX)
+    }
+
     /// The exact graph of a plan, and what found it on what: for the report.
     fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError>;
 }
@@ -62,6 +83,10 @@ pub(crate) trait Session {
     fn init_distances(&self) -> u64;
     /// What runs, on what: for the report.
     fn describe(&self) -> String;
+    /// What the kernels did, where they are timed.
+    fn kernel_times(&self) -> Vec<KernelTime> {
+        Vec::new()
+    }
     /// The plan as the session follows it.
     fn plan(&self) -> &Plan;
     /// One round of NN-Descent over all rows.

@@ -4,10 +4,19 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use nndescent::io::{Matrix, read_matrix};
-use nndescent::{Algorithm, BuildReport, Device, KnnGraph, NnDescent, Points, eval, exact};
+use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Points, eval};
 
 use crate::failure::Failure;
+use crate::graph::parse;
 use crate::input::{MetricArguments, pool};
+use crate::memory::peak_bytes;
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Exact {
+    Cpu,
+    Gpu,
+    Both,
+}
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -23,14 +32,17 @@ pub struct Arguments {
     #[command(flatten)]
     metric: MetricArguments,
     /// The GPU: gpu, an index, a backend or part of a name.
-    #[arg(long, default_value = "gpu")]
-    device: String,
-    /// Builds on each; the fastest is shown.
+    #[arg(long, default_value = "gpu", value_parser = parse::<Device>)]
+    device: Device,
+    /// Builds on the GPU, after a first one that is not counted; the one of median time is shown.
     #[arg(long, default_value_t = 3)]
     repeats: usize,
-    /// Exact search, too, and recall against it rather than an estimate.
-    #[arg(long)]
-    exact: bool,
+    /// Builds on the CPU; 0 for none.
+    #[arg(long, default_value_t = 1)]
+    cpu_repeats: usize,
+    /// Exact search, too (`--exact=cpu`, `--exact=gpu`, or on both), and recall against it rather than an estimate.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "both")]
+    exact: Option<Exact>,
     /// Threads of the CPU; all cores unless given.
     #[arg(long)]
     threads: Option<usize>,
@@ -59,51 +71,75 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn compare(arguments: &Arguments, points: &Points) -> Result<(), Failure> {
-    let metric = arguments.metric.metric()?;
-    say!("{} x {}, {metric}, k={}, the fastest of {}\n", points.n(), points.dim(), arguments.k, arguments.repeats);
-    let truth = if arguments.exact {
-        let start = Instant::now();
-        let truth = exact::graph(points, &metric, arguments.k, false)?;
-        say!("exact on the CPU: {:.3} s", start.elapsed().as_secs_f64());
-        let start = Instant::now();
-        let device = arguments.device.parse().unwrap_or_default();
-        let built = NnDescent::new(metric.clone()).n_neighbors(arguments.k).algorithm(Algorithm::Exact).device(device);
-        let built = built.graph(points)?;
-        say!("exact on {}: {:.3} s\n", built.report.executor, start.elapsed().as_secs_f64());
-        Some(truth)
-    } else {
-        None
-    };
-    say!("| on | init s | descent s | finish s | rounds | million distances | GFLOP/s | GB/s | recall |");
-    say!("|---|---|---|---|---|---|---|---|---|");
-    for device in [Device::Cpu, arguments.device.parse().unwrap_or_default()] {
-        let builder =
-            NnDescent::new(metric.clone()).n_neighbors(arguments.k).algorithm(Algorithm::NnDescent).device(device);
-        let mut fastest: Option<(KnnGraph, BuildReport)> = None;
-        for _ in 0..arguments.repeats.max(1) {
-            let built = builder.graph(points)?;
-            if fastest.as_ref().is_none_or(|(_, report)| seconds(&built.report) < seconds(report)) {
-                fastest = Some((built.graph, built.report));
-            }
-        }
-        if let Some((graph, report)) = fastest {
-            line(points, arguments.k, &graph, &report, truth.as_ref())?;
-        }
+    let (metric, k) = (arguments.metric.metric()?, arguments.k);
+    say!("{} x {}, {metric}, k={k}, median of {}\n", points.n(), points.dim(), arguments.repeats);
+    let builder = NnDescent::new(metric).n_neighbors(k);
+    let truth = exact_search(arguments, &builder, points)?;
+
+    let builder = builder.algorithm(Algorithm::NnDescent);
+    let on_gpu = builder.clone().device(arguments.device.clone()).time_kernels(true);
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let (host, device) = (on_gpu.estimate_memory(points)?, on_gpu.estimate_device_memory(points)?);
+    say!("memory beyond the points, estimated: {} MiB on the host, {} MiB on the device", mib(host), mib(device));
+    let start = Instant::now();
+    on_gpu.graph(points)?;
+    say!("first build on the GPU, with device and pipelines: {:.3} s\n", start.elapsed().as_secs_f64());
+
+    say!("| on | init s | descent s | finish s | in all s | rounds | million distances | GFLOP/s | GB/s | recall |");
+    say!("|---|---|---|---|---|---|---|---|---|---|");
+    let gpu = median_build(&on_gpu, points, arguments.repeats.max(1))?;
+    line(points, k, &gpu, truth.as_ref())?;
+    let mut all = vec![gpu];
+    if arguments.cpu_repeats > 0 {
+        let cpu = median_build(&builder.device(Device::Cpu), points, arguments.cpu_repeats)?;
+        line(points, k, &cpu, truth.as_ref())?;
+        all.push(cpu);
+    }
+    say!();
+    rounds(&all);
+    kernels(points, &all[0].report);
+    if let Some(bytes) = peak_bytes() {
+        say!("peak of this process: {} MiB\n", mib(bytes));
     }
     Ok(())
+}
+
+/// The exact graph, if asked for: the CPU's where it makes one.
+fn exact_search(arguments: &Arguments, builder: &NnDescent, points: &Points) -> Result<Option<KnnGraph>, Failure> {
+    let devices = match arguments.exact {
+        None => return Ok(None),
+        Some(Exact::Cpu) => vec![Device::Cpu],
+        Some(Exact::Gpu) => vec![arguments.device.clone()],
+        Some(Exact::Both) => vec![arguments.device.clone(), Device::Cpu],
+    };
+    let mut truth = None;
+    for device in devices {
+        let start = Instant::now();
+        let built = builder.clone().algorithm(Algorithm::Exact).device(device).graph(points)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let rate = OPERATIONS * built.report.distances_evaluated as f64 * points.dim() as f64 / seconds * 1e-9;
+        say!("exact on {}: {seconds:.3} s, {rate:.1} GFLOP/s\n", built.report.executor);
+        truth = Some(built.graph);
+    }
+    Ok(truth)
+}
+
+/// The build whose time is the median of so many; of an even number, the faster of the two.
+fn median_build(builder: &NnDescent, points: &Points, repeats: usize) -> Result<Built, Failure> {
+    let mut built = (0..repeats).map(|_| builder.graph(points)).collect::<Result<Vec<Built>, _>>()?;
+    built.sort_by(|a, b| seconds(&a.report).total_cmp(&seconds(&b.report)));
+    Ok(built.swap_remove((repeats - 1) / 2))
 }
 
 fn seconds(report: &BuildReport) -> f64 {
     report.seconds.init + report.seconds.descent + report.seconds.finish
 }
 
-fn line(
-    points: &Points,
-    k: usize,
-    graph: &KnnGraph,
-    report: &BuildReport,
-    truth: Option<&KnnGraph>,
-) -> Result<(), Failure> {
+/// A difference and a fused multiply-add to a column.
+const OPERATIONS: f64 = 3.0;
+
+fn line(points: &Points, k: usize, built: &Built, truth: Option<&KnnGraph>) -> Result<(), Failure> {
+    let Built { graph, report, .. } = built;
     let recall = match truth {
         Some(truth) => eval::recall(graph, truth, k).map_err(|e| Failure::Other(e.to_string()))?,
         None => report.recall.map_or(f64::NAN, |r| r.estimate),
@@ -112,25 +148,59 @@ fn line(
     let values = report.distances_evaluated as f64 * points.dim() as f64;
     let busy = (s.init + s.descent) * 1e9;
     say!(
-        "| {} | {:.3} | {:.3} | {:.3} | {} | {:.1} | {:.1} | {:.1} | {recall:.4} |",
+        "| {} | {:.3} | {:.3} | {:.3} | {:.3} | {} | {:.1} | {:.1} | {:.1} | {recall:.4} |",
         report.executor,
         s.init,
         s.descent,
         s.finish,
+        seconds(report),
         report.rounds.len(),
         report.distances_evaluated as f64 / 1e6,
-        // A difference and a fused multiply-add to a value; one operand of the two is read anew for every distance.
-        3.0 * values / busy,
+        OPERATIONS * values / busy,
+        // One operand of the two is read anew for every distance.
         values * 4.0 / busy,
     );
-    for (round, r) in report.rounds.iter().enumerate() {
-        let traffic = r.traffic.map_or(String::new(), |t| {
-            format!(", {} submissions, {} dispatches, {} bytes back", t.submissions, t.dispatches, t.read_bytes)
-        });
-        let (million, round) = (r.distances as f64 / 1e6, round + 1);
-        eprintln!("round {round}: {:.3} s, {million:.2} million distances, {} updates{traffic}", r.seconds, r.updates);
-    }
     Ok(())
+}
+
+fn rounds(all: &[Built]) {
+    say!("| on | round | s | million distances | updates | submissions | dispatches | bytes back |");
+    say!("|---|---|---|---|---|---|---|---|");
+    for Built { report, .. } in all {
+        let on = report.executor.split(':').next().unwrap_or_default();
+        for (round, r) in (1..).zip(&report.rounds) {
+            let traffic = r
+                .traffic
+                .map_or("- | - | -".into(), |t| format!("{} | {} | {}", t.submissions, t.dispatches, t.read_bytes));
+            let million = r.distances as f64 / 1e6;
+            say!("| {on} | {round} | {:.4} | {million:.2} | {} | {traffic} |", r.seconds, r.updates);
+        }
+    }
+    say!();
+}
+
+/// Device time of every kernel, and what it did of the work that is counted for it.
+fn kernels(points: &Points, report: &BuildReport) {
+    if report.kernels.is_empty() {
+        say!("the adapter has no timestamps: kernels are not timed");
+        return;
+    }
+    say!("| kernel | dispatches | ms | million distances | GFLOP/s | GB of rows, uncached | GB/s |");
+    say!("|---|---|---|---|---|---|---|");
+    for time in &report.kernels {
+        let (million, gigabytes) = (time.distances as f64 / 1e6, time.bytes as f64 / 1e9);
+        let operations = OPERATIONS * time.distances as f64 * points.dim() as f64;
+        let work = if time.distances == 0 {
+            "- | - | - | -".into()
+        } else {
+            let rate = operations / time.seconds / 1e9;
+            format!("{million:.1} | {rate:.1} | {gigabytes:.2} | {:.1}", gigabytes / time.seconds)
+        };
+        say!("| {} | {} | {:.2} | {work} |", time.kernel, time.dispatches, time.seconds * 1e3);
+    }
+    let busy = report.kernels.iter().map(|time| time.seconds).sum::<f64>();
+    let wall = report.seconds.init + report.seconds.descent;
+    say!("\nkernels run {busy:.3} s of the {wall:.3} s of init and descent: the rest is trees, transfers and waiting");
 }
 
 /// Clusters of 500 rows, each a patch of eight dimensions.

@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                     "index": a.index, "name": a.name, "backend": a.backend, "kind": a.kind, "driver": a.driver,
                     "max_binding_bytes": a.max_binding_bytes, "max_buffer_bytes": a.max_buffer_bytes,
                     "workgroup_bytes": a.workgroup_bytes, "subgroups": [a.subgroups.0, a.subgroups.1],
-                    "variants": a.variants,
+                    "timestamps": a.timestamps, "variants": a.variants,
                 })
             })
             .collect();
@@ -38,6 +38,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         say!("   binding    {} MiB, buffer {} MiB", a.max_binding_bytes >> 20, a.max_buffer_bytes >> 20);
         say!("   workgroup  {} KiB, subgroups {} to {}", a.workgroup_bytes >> 10, a.subgroups.0, a.subgroups.1);
         say!("   kernels    {}", a.variants.join(", "));
+        if !a.timestamps {
+            say!("   no timestamps: `nndescent bench` does not time kernels");
+        }
         if a.kind == "software" {
             say!(
                 "   software: not taken by `--device auto` or `gpu`; name it (`--device {}`) to use it",

@@ -75,6 +75,9 @@ pub struct BuildArguments {
     /// Share of neighbours that a round must change to be followed by another.
     #[arg(long)]
     delta: Option<f32>,
+    /// Most rows that are built at once; more are built in parts and merged [default: all, or as many as a GPU takes].
+    #[arg(long)]
+    part_rows: Option<usize>,
 }
 
 pub fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
@@ -139,6 +142,7 @@ impl BuildArguments {
         let builder = set(builder, self.max_candidates, NnDescent::max_candidates);
         let builder = set(builder, self.n_iters, NnDescent::n_iters);
         let builder = set(builder, self.recall_sample, NnDescent::recall_sample);
+        let builder = set(builder, self.part_rows, NnDescent::part_rows);
         let builder = self.delta.map_or(builder.clone(), |d| builder.delta(d));
         let builder = self.target_recall.map_or(builder.clone(), |t| builder.target_recall(t));
         init_graph.map_or(builder.clone(), |g| builder.init_graph(g))

@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use super::fill::{fill_known, fill_random};
 use super::leaf_join::leaf_join;
 use super::local_join::local_join;
 use super::neighborhoods::{Caps, Neighborhoods};
+use super::owned_rows::OwnedRows;
 use super::regroup::{graph_order, renumber_rows};
 use super::scratch::ScratchPool;
 use crate::error::BuildError;
@@ -13,8 +16,8 @@ use crate::executor::finish::Finishing;
 use crate::executor::{Executor, RoundStats, Session, Tick};
 use crate::forest;
 use crate::graph::locality::places;
-use crate::graph::order::{EMPTY, joined};
-use crate::graph::rows::RowTable;
+use crate::graph::order::{EMPTY, fresh, joined};
+use crate::graph::rows::{RowTable, insert};
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Form;
 use crate::metric::simd::Level;
@@ -62,7 +65,7 @@ pub(crate) fn caps(plan: &Plan) -> Caps {
     Caps { forward: plan.max_candidates, reverse: plan.max_candidates.div_ceil(2) }
 }
 
-struct CpuSession<'p> {
+pub(crate) struct CpuSession<'p> {
     problem: Problem<'p>,
     plan: Plan,
     space: Box<dyn Space + 'p>,
@@ -84,23 +87,9 @@ impl Executor for CpuExecutor {
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
-        let Settled { space, rounded, order, bounds } = settle(problem, plan);
-        let place = places(&order);
-        let mut plan = plan.clone();
-        if rounded {
-            plan.width = plan.width.max(plan.others() + plan.others() / 4).min(problem.n() - 1);
-        }
-        let mut session = CpuSession {
-            problem: *problem,
-            space,
-            order,
-            place,
-            rows: RowTable::new(problem.n(), plan.width),
-            pool: ScratchPool::new(),
-            init_distances: 0,
-            trees_grown: 0,
-            plan,
-        };
+        let mut settled = settle(problem, plan);
+        let bounds = settled.bounds.take();
+        let mut session = CpuSession::empty(problem, plan, settled);
         if let Some(bounds) = bounds {
             let ids: Vec<u32> = (0..problem.n() as u32).collect();
             session.init_distances += leaf_join(&*session.space, &ids, &bounds, &mut session.rows, &session.pool);
@@ -165,7 +154,60 @@ fn settle_rows<'p>(mut space: Box<dyn Space + 'p>, plan: &Plan) -> Settled<'p> {
     Settled { space, rounded: false, order: leaves.ids, bounds: Some(leaves.bounds) }
 }
 
-impl CpuSession<'_> {
+impl<'p> CpuSession<'p> {
+    /// A session whose rows hold nobody yet.
+    pub(crate) fn empty(problem: &Problem<'p>, plan: &Plan, settled: Settled<'p>) -> Self {
+        let Settled { space, rounded, order, .. } = settled;
+        let mut plan = plan.clone();
+        if rounded {
+            plan.width = plan.width.max(plan.others() + plan.others() / 4).min(problem.n() - 1);
+        }
+        Self {
+            problem: *problem,
+            space,
+            place: places(&order),
+            order,
+            rows: RowTable::new(problem.n(), plan.width),
+            pool: ScratchPool::new(),
+            init_distances: 0,
+            trees_grown: 0,
+            plan,
+        }
+    }
+
+    /// The points as they are compared, and which one stands at each place.
+    pub(crate) fn working_order(&self) -> (&dyn Space, &[u32]) {
+        (&*self.space, &self.order)
+    }
+
+    /// Takes over the rows of a graph of the points `part`, each of them named once. Neighbours that rows do not hold yet
+    /// count as new, or as joined already.
+    pub(crate) fn merge(&mut self, part: &[u32], graph: &KnnGraph, new: bool) {
+        let Self { space, place, rows, .. } = self;
+        let at = |point: u32| place[point as usize];
+        let owned = OwnedRows::new(&mut rows.slots, rows.width);
+        part.par_iter().enumerate().with_min_len(64).for_each(|(i, &point)| {
+            let ids: Vec<u32> = graph.neighbors(i).iter().map(|&p| at(part[p as usize])).collect();
+            let mut distances = vec![0.0; ids.len()];
+            space.one_to_many(at(point), &ids, &mut distances);
+            // SAFETY: no other task has the row, as the part names each point once.
+            let row = unsafe { owned.row(at(point)) };
+            for (&id, &d) in ids.iter().zip(&distances) {
+                insert(row, if new { fresh(d, id) } else { joined(fresh(d, id)) });
+            }
+        });
+        self.init_distances += (part.len() * graph.k()) as u64;
+    }
+
+    /// Brings merged rows to where [`Executor::open`] leaves its own: with `init_graph`, complete, in their own order.
+    pub(crate) fn complete(&mut self, init_graph: Option<&KnnGraph>) {
+        self.init_distances += self.take_over(init_graph);
+        self.regroup();
+        self.init_distances += fill_random(&*self.space, &mut self.rows, self.plan.seed);
+        // Those of the parts.
+        self.trees_grown = self.plan.n_trees as u64;
+    }
+
     /// Takes the order that the graph itself suggests.
     fn regroup(&mut self) {
         let order = graph_order(&self.rows);

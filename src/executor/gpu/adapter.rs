@@ -27,6 +27,8 @@ pub struct AdapterSummary {
     pub workgroup_bytes: u32,
     /// Smallest and largest subgroup.
     pub subgroups: (u32, u32),
+    /// Whether kernels can be timed: [`NnDescent::time_kernels`](crate::NnDescent::time_kernels).
+    pub timestamps: bool,
     /// The kernels that would run: f32, f16 and byte rows are always read, features may add to it.
     pub variants: Vec<&'static str>,
 }
@@ -82,6 +84,7 @@ fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
         max_buffer_bytes: limits.max_buffer_size,
         workgroup_bytes: limits.max_compute_workgroup_storage_size,
         subgroups: (info.subgroup_min_size, info.subgroup_max_size),
+        timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
         variants: vec!["f32", "f16 (unpack2x16float)", "u8 (unpack4xU8)", "i8 (unpack4xI8)"],
         name: info.name,
     }
@@ -131,6 +134,7 @@ mod tests {
             max_buffer_bytes: 0,
             workgroup_bytes: 0,
             subgroups: (0, 0),
+            timestamps: false,
             variants: Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! A device and its queue: every call in error scopes, a lost device noticed, work counted.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +20,8 @@ pub(super) struct Gpu {
     pub bytes: AtomicU64,
     submissions: AtomicU64,
     read_bytes: AtomicU64,
+    /// By entry point and text: sessions after the first find theirs here.
+    pipelines: RefCell<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
 }
 
 /// What the kernels need, whatever the sizes: WebGPU's defaults.
@@ -37,6 +41,7 @@ impl Gpu {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("nndescent"),
             required_limits: limits.clone(),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
             memory_hints: wgpu::MemoryHints::Performance,
             ..wgpu::DeviceDescriptor::default()
         };
@@ -57,6 +62,7 @@ impl Gpu {
             bytes: AtomicU64::new(0),
             submissions: AtomicU64::new(0),
             read_bytes: AtomicU64::new(0),
+            pipelines: RefCell::default(),
         })
     }
 
@@ -69,6 +75,16 @@ impl Gpu {
     #[cfg(test)]
     pub(super) fn destroy(&self) {
         self.device.destroy();
+    }
+
+    /// Timestamp queries and the nanoseconds of their tick, where the device has them.
+    pub(super) fn queries(&self, count: u32) -> Result<Option<(wgpu::QuerySet, f32)>, GpuError> {
+        if !self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        let descriptor = wgpu::QuerySetDescriptor { label: Some("times"), ty: wgpu::QueryType::Timestamp, count };
+        let queries = self.checked("timestamps", |device| device.create_query_set(&descriptor))?;
+        Ok(Some((queries, self.queue.get_timestamp_period())))
     }
 
     /// Runs `work`; whatever the device finds wrong with it is the error.
@@ -111,7 +127,7 @@ impl Gpu {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
                 size: bytes.next_multiple_of(4).max(16),
-                usage: Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST,
+                usage: Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST | Usage::QUERY_RESOLVE,
                 mapped_at_creation: false,
             })
         })
@@ -136,13 +152,24 @@ impl Gpu {
         self.checked("upload", |_| self.queue.write_buffer(buffer, offset, contents))
     }
 
-    /// The pipeline of one entry point. Modules are trusted: bounds are the layout's, and tests run them checked.
+    /// The pipeline of one entry point of a text, compiled once.
     pub(super) fn pipeline(
         &self,
         label: &'static str,
-        entry: &str,
+        entry: &'static str,
         text: String,
     ) -> Result<wgpu::ComputePipeline, GpuError> {
+        let key = (entry, text);
+        if let Some(known) = self.pipelines.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let pipeline = self.compile(label, entry, &key.1)?;
+        self.pipelines.borrow_mut().insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+
+    /// Modules are trusted: bounds are the layout's, and tests run them checked.
+    fn compile(&self, label: &'static str, entry: &str, text: &str) -> Result<wgpu::ComputePipeline, GpuError> {
         let descriptor =
             wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(text.into()) };
         self.checked(label, |device| {

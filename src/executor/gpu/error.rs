@@ -38,7 +38,7 @@ pub enum GpuError {
         least: u64,
     },
     /// Something is larger than the device allows.
-    #[error("{what} needs {}, but this device allows {}: build it in parts, or on the CPU", size(*bytes), size(*limit))]
+    #[error("{what} needs {}, but this device allows {}: use `Device::Cpu`", size(*bytes), size(*limit))]
     TooLarge {
         /// What is too large.
         what: &'static str,

@@ -120,7 +120,7 @@ fn said(error: BuildError) -> String {
 
 fn compare_exact(problem: &Problem, plan: &Plan) -> Result<(), String> {
     let gpu = gpu().expect("there was one");
-    let (found, _) = GpuSession::exact(gpu, problem, plan, &|_| Ok(())).map_err(said)?;
+    let (found, _) = GpuSession::exact(gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
     let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
     match found.distances().iter().zip(truth.distances()).position(apart) {
@@ -133,7 +133,7 @@ fn compare_exact(problem: &Problem, plan: &Plan) -> Result<(), String> {
 fn compare_warm_start(problem: &Problem, plan: &Plan) -> Result<(), String> {
     let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let gpu = gpu().expect("there was one");
-    let session = GpuSession::open(gpu, problem, plan, Some(&truth), &|_| Ok(())).map_err(said)?;
+    let session = GpuSession::open(gpu.into(), problem, plan, Some(&truth), &|_| Ok(())).map_err(said)?;
     let all: Vec<u32> = (0..N as u32).collect();
     let found = session.peek(&all).map_err(said)?;
     if found == truth { Ok(()) } else { Err("rows taken over".into()) }
@@ -142,7 +142,7 @@ fn compare_warm_start(problem: &Problem, plan: &Plan) -> Result<(), String> {
 /// Random rows are full of distinct others.
 fn complete_rows(problem: &Problem, plan: &Plan) -> Result<(), String> {
     let gpu = gpu().expect("there was one");
-    let session = GpuSession::open(gpu, problem, plan, None, &|_| Ok(())).map_err(said)?;
+    let session = GpuSession::open(gpu.into(), problem, plan, None, &|_| Ok(())).map_err(said)?;
     let rows = session.read_rows().map_err(|e| e.to_string())?;
     let complete = |row: usize| {
         let ids: BTreeSet<u32> = rows.row(row).iter().map(|&slot| id(slot)).collect();

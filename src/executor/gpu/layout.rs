@@ -59,6 +59,13 @@ pub(super) struct TileSize {
     pub y: u32,
 }
 
+impl TileSize {
+    /// Rows of the data that a tile reads.
+    pub(super) fn rows(self) -> u64 {
+        u64::from(self.x + self.y)
+    }
+}
+
 /// A row or column of a tile is 16 bits wide, and leaves are no larger than that.
 const TILE: TileSize = TileSize { group: 64, x: 32, y: 32 };
 /// For software, which runs the invocations of a workgroup one subgroup after another.
@@ -114,13 +121,27 @@ pub(super) fn pair_bytes(n: usize, leaf_size: usize) -> u64 {
     (4 * n as u64 * leaf_size.min(n) as u64).min(PAIR_BYTES)
 }
 
+/// The most rows of this kind that a device takes at once.
+pub(super) fn most_rows(wanted: Wanted, allowed: Allowed) -> usize {
+    let most = allowed.binding.min(allowed.buffer);
+    let row_bytes = (wanted.quads * wanted.quad_bytes) as u64;
+    let data = (most / row_bytes).saturating_mul(spare_bindings(allowed) as u64);
+    let of_one = Wanted { n: 1, ..wanted }.buffers().map(|(_, bytes)| bytes);
+    of_one.into_iter().fold(data, |rows, bytes| rows.min(most / bytes.max(1))) as usize
+}
+
+/// Bindings that there are for the data.
+fn spare_bindings(allowed: Allowed) -> usize {
+    allowed.bindings.saturating_sub(OTHER_BINDINGS) as usize
+}
+
 impl Layout {
     pub(super) fn new(wanted: Wanted, allowed: Allowed) -> Result<Self, GpuError> {
         let row_bytes = (wanted.quads * wanted.quad_bytes) as u64;
         let most = allowed.binding.min(allowed.buffer);
         let shard_rows = (most / row_bytes).min(wanted.n as u64) as usize;
         let shards = if shard_rows == 0 { usize::MAX } else { wanted.n.div_ceil(shard_rows) };
-        let spare = allowed.bindings.saturating_sub(OTHER_BINDINGS) as usize;
+        let spare = spare_bindings(allowed);
         if shards > spare {
             let bytes = row_bytes * wanted.n as u64;
             return Err(GpuError::TooLarge { what: "data", bytes, limit: most * spare as u64 });
@@ -301,12 +322,23 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         let message = Layout::new(wanted(600_000, 196), WEB_GPU).unwrap_err().to_string();
-        assert_eq!(message, "data needs 1795 MiB, but this device allows 256 MiB: build it in parts, or on the CPU");
+        assert_eq!(message, "data needs 1795 MiB, but this device allows 256 MiB: use `Device::Cpu`");
         let message = Layout::new(wanted(1_200_000, 4), WEB_GPU).unwrap_err().to_string();
         assert!(message.starts_with("row distances needs 138 MiB, but this device allows 128 MiB"), "{message}");
         let wide = Wanted { width: 900, ..wanted(10_000, 4) };
         let message = Layout::new(wide, WEB_GPU).unwrap_err().to_string();
         assert!(message.starts_with("a row in workgroup memory needs"), "{message}");
+    }
+
+    /// The most rows can be laid out, and one more cannot.
+    #[test]
+    fn the_most_rows_are_the_most() {
+        for (quads, width) in [(196, 30), (4, 30), (1, 200), (4096, 20)] {
+            let wanted = |n| Wanted { width, ..wanted(n, quads) };
+            let most = most_rows(wanted(1), WEB_GPU);
+            assert!(Layout::new(wanted(most), WEB_GPU).is_ok(), "{most} rows of {quads} quads");
+            assert!(Layout::new(wanted(most + 1), WEB_GPU).is_err(), "{most} rows of {quads} quads and one");
+        }
     }
 
     #[test]

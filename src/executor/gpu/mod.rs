@@ -16,6 +16,8 @@ mod layout;
 mod session;
 #[cfg(feature = "gpu")]
 mod shaders;
+#[cfg(feature = "gpu")]
+mod timer;
 
 #[cfg(all(test, feature = "gpu"))]
 mod faults;

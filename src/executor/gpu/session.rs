@@ -1,7 +1,9 @@
 //! The session on a GPU: data and rows on the device, trees on the CPU, a few counters back after every round.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
@@ -10,12 +12,13 @@ use half::f16;
 use super::adapter;
 use super::device::Gpu;
 use super::error::GpuError;
-use super::layout::{Block, Layout, Params, Wanted, block_places, pair_bytes};
+use super::layout::{Allowed, Block, Layout, Params, Wanted, block_places, most_rows, pair_bytes};
 use super::shaders::{Kernel, Slot, Stored, source};
+use super::timer::{STAMPS, Timer};
 use crate::error::BuildError;
 use crate::executor::cpu::session::{Settled, caps, settle};
 use crate::executor::finish::Finishing;
-use crate::executor::{Executor, RoundStats, Session, Tick, Traffic};
+use crate::executor::{Executor, KernelTime, RoundStats, Session, Tick, Traffic};
 use crate::forest;
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, distance, fresh, id, is_new, joined};
@@ -31,7 +34,37 @@ use crate::space::recompute::Recompute;
 
 /// Runs distances, joins and row updates on a GPU.
 pub(crate) struct GpuExecutor {
-    pub adapter: GpuSelector,
+    adapter: GpuSelector,
+    /// The device, once it is open: the parts of a build share it.
+    gpu: OnceCell<Rc<Gpu>>,
+}
+
+impl GpuExecutor {
+    pub(crate) fn new(adapter: GpuSelector) -> Self {
+        Self { adapter, gpu: OnceCell::new() }
+    }
+
+    /// On a device that is open.
+    #[cfg(test)]
+    pub(super) fn on(gpu: Gpu) -> Self {
+        Self { adapter: GpuSelector::Any, gpu: Rc::new(gpu).into() }
+    }
+
+    fn gpu(&self) -> Result<Rc<Gpu>, GpuError> {
+        if let Some(gpu) = self.gpu.get() {
+            return Ok(Rc::clone(gpu));
+        }
+        let gpu = Rc::new(Gpu::open(&adapter::select(&self.adapter)?)?);
+        Ok(Rc::clone(self.gpu.get_or_init(|| gpu)))
+    }
+
+    /// What the device allows, which need not be open for it.
+    fn allowed(&self) -> Result<Allowed, GpuError> {
+        match self.gpu.get() {
+            Some(gpu) => Ok(gpu.allowed),
+            None => adapter::select(&self.adapter).map(|adapter| Allowed::of(&adapter.limits(), &adapter.get_info())),
+        }
+    }
 }
 
 impl Executor for GpuExecutor {
@@ -42,13 +75,20 @@ impl Executor for GpuExecutor {
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
-        let gpu = Gpu::open(&adapter::select(&self.adapter)?)?;
-        Ok(Box::new(GpuSession::open(gpu, problem, plan, init_graph, tick)?))
+        Ok(Box::new(GpuSession::open(self.gpu()?, problem, plan, init_graph, tick)?))
+    }
+
+    fn most_rows(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
+        let ((dense, direct), allowed) = (searched(problem)?, self.allowed()?);
+        let most = most_rows(wanted(&dense, direct, plan, stored(&dense, direct.form())), allowed);
+        if most >= problem.n() || angular(direct.form()) || dense.whole_bytes().is_none() {
+            return Ok(most);
+        }
+        Ok(most_rows(wanted(&dense, direct, plan, Stored::U8), allowed))
     }
 
     fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
-        let gpu = Gpu::open(&adapter::select(&self.adapter)?)?;
-        GpuSession::exact(gpu, problem, plan, tick)
+        GpuSession::exact(self.gpu()?, problem, plan, tick)
     }
 }
 
@@ -65,7 +105,7 @@ pub(super) struct GpuSession<'p> {
     /// The place of each point.
     place: Vec<u32>,
     stored: Stored,
-    gpu: Gpu,
+    gpu: Rc<Gpu>,
     data: Vec<wgpu::Buffer>,
     stage: Stage,
     init_distances: u64,
@@ -73,6 +113,7 @@ pub(super) struct GpuSession<'p> {
     /// Rows with unused places.
     rows_not_full: u32,
     dispatches: u64,
+    timer: Option<Timer>,
 }
 
 /// What kernels counted.
@@ -97,7 +138,7 @@ const NEW: u64 = 1;
 
 impl<'p> GpuSession<'p> {
     pub(super) fn open(
-        gpu: Gpu,
+        gpu: Rc<Gpu>,
         problem: &Problem<'p>,
         plan: &Plan,
         init_graph: Option<&KnnGraph>,
@@ -121,7 +162,7 @@ impl<'p> GpuSession<'p> {
 
     /// The exact graph.
     pub(super) fn exact(
-        gpu: Gpu,
+        gpu: Rc<Gpu>,
         problem: &Problem<'p>,
         plan: &Plan,
         tick: Tick,
@@ -138,7 +179,7 @@ impl<'p> GpuSession<'p> {
     }
 
     /// A session with its data on the device, in this order, and empty rows.
-    fn with_data(gpu: Gpu, problem: &Problem<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
+    fn with_data(gpu: Rc<Gpu>, problem: &Problem<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
         let (points, direct) = searched(problem)?;
         // Whole numbers that fit a byte are read as bytes: the same distances from a quarter of the memory.
         let bytes = if angular(direct.form()) { None } else { points.whole_bytes() };
@@ -148,6 +189,7 @@ impl<'p> GpuSession<'p> {
         let layout = Layout::new(wanted(dense, direct, plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         let stage = Stage::new(&gpu, layout)?;
+        let timer = if plan.time_kernels { Timer::new(&gpu)? } else { None };
         let place = places(&order);
         let data = upload(&gpu, dense, direct.form(), stored, &layout, &order)?;
         let session = Self {
@@ -166,6 +208,7 @@ impl<'p> GpuSession<'p> {
             trees_grown: 0,
             rows_not_full: points.n() as u32,
             dispatches: 0,
+            timer,
         };
         session.write_rows(&RowTable::new(points.n(), plan.width))?;
         Ok(session)
@@ -219,7 +262,9 @@ impl<'p> GpuSession<'p> {
             };
             let slots = bind(0, &slots)?;
             let data = if kernel.reads_data() { Some(bind(1, &data)?) } else { None };
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let timestamp_writes = self.timer.as_mut().and_then(|timer| timer.time(kernel));
+            let pass = wgpu::ComputePassDescriptor { label: Some(kernel.name()), timestamp_writes };
+            let mut pass = encoder.begin_compute_pass(&pass);
             pass.set_pipeline(pipeline);
             pass.set_bind_group(0, &slots, &[]);
             if let Some(data) = &data {
@@ -241,10 +286,16 @@ impl<'p> GpuSession<'p> {
         encoder.clear_buffer(&self.stage.buffers[&Slot::Counters], 0, None);
         record(self, &mut encoder)?;
         let mut counters = [0u32; 4];
-        let from = (&self.stage.buffers[&Slot::Counters], 0, 16);
-        self.gpu.submit_and_read(during, encoder, from, |bytes| {
-            bytemuck::bytes_of_mut(&mut counters).copy_from_slice(bytes);
+        let buffer = &self.stage.buffers[&Slot::Counters];
+        let bytes = self.timer.as_ref().map_or(16, |timer| timer.resolve(&mut encoder, buffer));
+        let mut stamps = Vec::new();
+        self.gpu.submit_and_read(during, encoder, (buffer, 0, bytes), |bytes| {
+            bytemuck::bytes_of_mut(&mut counters).copy_from_slice(&bytes[..16]);
+            stamps = bytemuck::pod_collect_to_vec(bytes.get(STAMPS as usize..).unwrap_or_default());
         })?;
+        if let Some(timer) = &mut self.timer {
+            timer.add_times(&stamps);
+        }
         let [updates, low, high, not_full] = counters;
         Ok(Counted { updates: updates.into(), distances: u64::from(low) | u64::from(high) << 32, not_full })
     }
@@ -303,8 +354,18 @@ impl<'p> GpuSession<'p> {
             this.record(encoder, Kernel::BlockPairs, tiles)?;
             this.record(encoder, Kernel::OfferPairs, places)
         })?;
-        self.init_distances += blocks.iter().map(Block::distances).sum::<u64>();
+        let distances = blocks.iter().map(Block::distances).sum::<u64>();
+        self.init_distances += distances;
+        self.worked(Kernel::BlockPairs, distances, tiles as u64 * self.stage.layout.tile.rows());
         Ok(counted.not_full)
+    }
+
+    /// Counts the work of a kernel that is timed: distances, and rows of the data read for them.
+    fn worked(&mut self, kernel: Kernel, distances: u64, rows: u64) {
+        let row_bytes = self.stage.layout.wanted.quads * self.stored.quad_bytes();
+        if let Some(timer) = &mut self.timer {
+            timer.add_work(kernel, distances, rows, row_bytes);
+        }
     }
 
     fn make_room(&mut self, slot: Slot, bytes: u64) -> Result<(), GpuError> {
@@ -332,6 +393,7 @@ impl<'p> GpuSession<'p> {
         self.write_slot(Slot::Spans, bytemuck::cast_slice(spans))?;
         let counted = self.run(during, |this, encoder| this.record(encoder, Kernel::OfferLists, owners.len()))?;
         self.init_distances += counted.distances;
+        self.worked(Kernel::OfferLists, counted.distances, counted.distances);
         self.rows_not_full = counted.not_full;
         Ok(())
     }
@@ -378,6 +440,7 @@ impl<'p> GpuSession<'p> {
         let n = self.order.len();
         let counted = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
         self.init_distances += counted.distances;
+        self.worked(Kernel::FillRandom, counted.distances, counted.distances);
         self.rows_not_full = 0;
         Ok(())
     }
@@ -446,6 +509,10 @@ impl Session for GpuSession<'_> {
         format!("gpu: {}, {} rows{over}", self.gpu.name, self.stored.name())
     }
 
+    fn kernel_times(&self) -> Vec<KernelTime> {
+        self.timer.as_ref().map_or_else(Vec::new, Timer::times)
+    }
+
     fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -469,6 +536,7 @@ impl Session for GpuSession<'_> {
             read_bytes: after.1 - before.1,
         };
         let Counted { updates, distances, .. } = counted;
+        self.worked(Kernel::LocalJoin, distances, distances);
         Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64(), traffic: Some(traffic) })
     }
 
@@ -519,7 +587,7 @@ impl Stage {
         for (slot, (label, bytes)) in slots.into_iter().zip(layout.wanted.buffers()) {
             buffers.insert(slot, gpu.buffer(label, bytes)?);
         }
-        for (slot, bytes) in [(Slot::Counters, 16), (Slot::Total, 4)] {
+        for (slot, bytes) in [(Slot::Counters, Timer::BUFFER), (Slot::Total, 4)] {
             buffers.insert(slot, gpu.buffer("counters", bytes)?);
         }
         Ok(Self { layout, buffers, pipelines: HashMap::new(), params: HashMap::new() })

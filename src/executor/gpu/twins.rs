@@ -4,15 +4,18 @@
 
 use super::device::Gpu;
 use super::error::GpuError;
-use super::session::GpuSession;
+use super::session::{GpuExecutor, GpuSession};
 use super::{adapter, layout};
 use crate::error::BuildError;
+use crate::eval;
+use crate::exact;
 use crate::executor::cpu::CpuExecutor;
 use crate::executor::{Executor, RoundStats, Session};
 use crate::graph::order::{EMPTY, distance, id};
 use crate::graph::rows::RowTable;
 use crate::metric::Metric;
 use crate::params::{Params, Plan};
+use crate::parts;
 use crate::points::Points;
 use crate::problem::Problem;
 use crate::rng::hash;
@@ -50,7 +53,7 @@ pub(super) fn problem(data: &[f32], dim: usize) -> Problem<'_> {
 }
 
 fn open<'p>(gpu: Gpu, problem: &Problem<'p>, plan: &Plan) -> GpuSession<'p> {
-    GpuSession::open(gpu, problem, plan, None, &|_| Ok(())).expect("opens")
+    GpuSession::open(gpu.into(), problem, plan, None, &|_| Ok(())).expect("opens")
 }
 
 /// The same distances in every place; the same ids but where a distance is tied with the last kept.
@@ -79,7 +82,7 @@ pub(super) fn compare_rounds(gpu: Gpu, data: &[f32]) -> Result<(), String> {
     let same = |same: bool, what: String| if same { Ok(()) } else { Err(what) };
     let problem = problem(data, DIM);
     let plan = plan(3);
-    let mut ours = GpuSession::open(gpu, &problem, &plan, None, &|_| Ok(())).map_err(said)?;
+    let mut ours = GpuSession::open(gpu.into(), &problem, &plan, None, &|_| Ok(())).map_err(said)?;
     let mut twin = CpuExecutor.open(&problem, &plan, None, &|_| Ok(())).unwrap();
     // The twin's own order differs from the device's after trees are joined: compare as the points are numbered.
     let all: Vec<u32> = (0..N as u32).collect();
@@ -142,7 +145,42 @@ fn what_the_device_does_not_allow_is_named() {
     gpu.allowed = layout::Allowed { binding: 4096, buffer: 4096, ..gpu.allowed };
     let data = data();
     let problem = problem(&data, DIM);
-    let Err(error) = GpuSession::open(gpu, &problem, &plan(2), None, &|_| Ok(())) else { panic!("opened") };
+    let Err(error) = GpuSession::open(gpu.into(), &problem, &plan(2), None, &|_| Ok(())) else { panic!("opened") };
+    assert!(matches!(error, BuildError::Gpu(GpuError::TooLarge { .. })), "{error:?}");
+}
+
+/// What the device does not take at once, for its rows or for its data, is built in parts.
+#[test]
+fn sets_larger_than_the_device_are_built_in_parts() {
+    let data = data();
+    let wide: Vec<f32> = data.iter().flat_map(|v| [*v + 0.5; 8]).collect();
+    let plan = plan(3);
+    for (values, dim, binding) in [(&data, DIM, 24_000), (&wide, 8 * DIM, 64_000)] {
+        let Some(mut gpu) = gpu() else { return };
+        gpu.allowed = layout::Allowed { binding, bindings: 8, ..gpu.allowed };
+        let problem = problem(values, dim);
+        let executor = GpuExecutor::on(gpu);
+        let most = executor.most_rows(&problem, &plan).unwrap();
+        assert!((plan.least_part()..N / 2).contains(&most), "{most}");
+        let mut session = parts::open(&executor, &problem, &plan, None, &|_| Ok(())).unwrap();
+        session.round(&|_| Ok(())).unwrap();
+        let described = session.describe();
+        assert!(described.starts_with("gpu") && described.contains(&format!("parts of at most {most} rows")));
+        let graph = session.finish(&|_| Ok(())).unwrap();
+        let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
+        let recall = eval::recall(&graph, &truth, plan.n_neighbors).unwrap();
+        assert!(recall > 0.99, "{described}: {recall}");
+    }
+}
+
+/// Parts of a few rows are not worth a build: what is too large is named instead.
+#[test]
+fn a_device_too_small_for_parts_is_an_error() {
+    let Some(mut gpu) = gpu() else { return };
+    gpu.allowed = layout::Allowed { binding: 4096, ..gpu.allowed };
+    let data = data();
+    let problem = problem(&data, DIM);
+    let Err(error) = parts::open(&GpuExecutor::on(gpu), &problem, &plan(3), None, &|_| Ok(())) else { panic!("opened") };
     assert!(matches!(error, BuildError::Gpu(GpuError::TooLarge { .. })), "{error:?}");
 }
 

@@ -1,0 +1,85 @@
+//! What kernels did and how long they took: distances and bytes are counted, seconds come from timestamp queries.
+
+use super::device::Gpu;
+use super::error::GpuError;
+use super::shaders::Kernel;
+use crate::executor::KernelTime;
+
+/// Offset of resolved timestamps in the buffer of counters: the least that a device has to take.
+pub(super) const STAMPS: u64 = wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
+
+/// Dispatches of one submission that are timed. Two queries each, 32 KiB of them.
+const MOST_TIMED: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
+
+/// Collects the work of a session's kernels.
+pub(super) struct Timer {
+    queries: wgpu::QuerySet,
+    /// Nanoseconds of a tick.
+    period: f32,
+    /// The kernels whose passes have been recorded since the last submission.
+    recorded: Vec<Kernel>,
+    times: Vec<KernelTime>,
+}
+
+impl Timer {
+    /// None if the device has no timestamps.
+    pub(super) fn new(gpu: &Gpu) -> Result<Option<Self>, GpuError> {
+        let timer = |(queries, period)| Self { queries, period, recorded: Vec::new(), times: Vec::new() };
+        Ok(gpu.queries(2 * MOST_TIMED as u32)?.map(timer))
+    }
+
+    /// Bytes of the buffer that timestamps are resolved into, offset included.
+    pub(super) const BUFFER: u64 = STAMPS + 16 * MOST_TIMED as u64;
+
+    /// Where the next pass, which runs `kernel`, writes its times.
+    pub(super) fn time(&mut self, kernel: Kernel) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
+        let first = 2 * self.recorded.len() as u32;
+        if self.recorded.len() == MOST_TIMED {
+            return None;
+        }
+        self.recorded.push(kernel);
+        Some(wgpu::ComputePassTimestampWrites {
+            query_set: &self.queries,
+            beginning_of_pass_write_index: Some(first),
+            end_of_pass_write_index: Some(first + 1),
+        })
+    }
+
+    /// Resolves what was recorded into `buffer`; the bytes that are to be read of it.
+    pub(super) fn resolve(&self, encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer) -> u64 {
+        let queries = 2 * self.recorded.len() as u32;
+        encoder.resolve_query_set(&self.queries, 0..queries, buffer, STAMPS);
+        STAMPS + 8 * u64::from(queries)
+    }
+
+    /// Adds the times of what was recorded, two to a pass, in ticks.
+    pub(super) fn add_times(&mut self, stamps: &[u64]) {
+        for (kernel, stamps) in std::mem::take(&mut self.recorded).into_iter().zip(stamps.chunks_exact(2)) {
+            let ticks = stamps[1].saturating_sub(stamps[0]);
+            let seconds = ticks as f64 * f64::from(self.period) * 1e-9;
+            let time = self.of(kernel);
+            time.dispatches += 1;
+            time.seconds += seconds;
+        }
+    }
+
+    /// Adds distances, and rows of `row_bytes` that workgroups read for them.
+    pub(super) fn add_work(&mut self, kernel: Kernel, distances: u64, rows: u64, row_bytes: usize) {
+        let time = self.of(kernel);
+        time.distances += distances;
+        time.bytes += rows * row_bytes as u64;
+    }
+
+    pub(super) fn times(&self) -> Vec<KernelTime> {
+        self.times.clone()
+    }
+
+    fn of(&mut self, kernel: Kernel) -> &mut KernelTime {
+        let name = kernel.name();
+        let at = self.times.iter().position(|time| time.kernel == name).unwrap_or_else(|| {
+            self.times.push(KernelTime { kernel: name, dispatches: 0, seconds: 0.0, distances: 0, bytes: 0 });
+            self.times.len() - 1
+        });
+        &mut self.times[at]
+    }
+}
