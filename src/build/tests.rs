@@ -71,6 +71,10 @@ fn data() -> Vec<f32> {
     (0..N as u64 * 6).map(|i| (hash(1, 2, i, 0) % 1000) as f32).collect()
 }
 
+fn problem<'a>(points: &Points<'a>) -> Problem<'a> {
+    Problem::of_dense(points, &Metric::Euclidean)
+}
+
 /// Two trees, so that there are several rounds.
 fn builder<'a>() -> NnDescent<'a> {
     NnDescent::new(Metric::Euclidean).n_trees(2).leaf_size(30).algorithm(Algorithm::NnDescent)
@@ -96,7 +100,7 @@ fn a_gpu_that_fails_is_replaced_by_the_cpu_and_the_report_says_so() {
         let builder = builder();
         let plan = builder.plan(&points).unwrap();
         let gpu = Ok(Box::new(Failing { at_round, error }) as Box<dyn Executor>);
-        let built = builder.build_by_gpu_or_cpu(gpu, &points, plan, Some("auto: because".into())).unwrap();
+        let built = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, Some("auto: because".into())).unwrap();
         assert_eq!(built.report.reason, Some(format!("auto: because; the GPU failed: {said}")));
         assert!(built.report.executor.starts_with("cpu"), "{}", built.report.executor);
         assert_eq!(built.graph, right.graph);
@@ -110,7 +114,7 @@ fn a_gpu_that_was_asked_for_is_not_replaced() {
     let points = Points::dense(&data, N, 6).unwrap();
     let plan = builder().plan(&points).unwrap();
     let failing = Failing { at_round: Some(2), error: lost() };
-    let error = builder().build_by_descent(&failing, &points, plan, None).unwrap_err();
+    let error = builder().build_by_descent(&failing, &problem(&points), plan, None).unwrap_err();
     assert_eq!(error, BuildError::Gpu(lost()));
 }
 
@@ -123,7 +127,7 @@ fn cancelling_on_a_gpu_is_not_a_failure_of_it() {
     let builder = builder().progress(&stop);
     let plan = builder.plan(&points).unwrap();
     let gpu = Ok(Box::new(Failing { at_round: Some(5), error: lost() }) as Box<dyn Executor>);
-    let error = builder.build_by_gpu_or_cpu(gpu, &points, plan, None).unwrap_err();
+    let error = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, None).unwrap_err();
     assert_eq!(error, BuildError::Cancelled { phase: "descent", round: 2 });
 }
 
@@ -132,7 +136,7 @@ fn a_job_that_is_no_gpus_is_the_cpus() {
     let data = data();
     let points = Points::dense(&data, N, 6).unwrap();
     let plan = builder().plan(&points).unwrap();
-    let built = builder().build_by_gpu_or_cpu(Err("no hardware GPU".into()), &points, plan, None).unwrap();
+    let built = builder().build_by_gpu_or_cpu(Err("no hardware GPU".into()), &problem(&points), plan, None).unwrap();
     assert_eq!(built.report.reason.as_deref(), Some("no hardware GPU"));
     assert!(built.report.executor.starts_with("cpu"));
 }
