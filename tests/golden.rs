@@ -61,7 +61,7 @@ mod gpu {
         let points = Points::dense(DIGITS, DIGITS.len() / 64, 64).unwrap();
         let builder = builder.clone().n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0);
         let built = builder.device(Device::Gpu(GpuSelector::Index(0))).graph(&points).unwrap();
-        let truth = exact::graph(&points, metric, K, false).unwrap();
+        let truth = exact::graph(&points, &metric, K, false).unwrap();
         let recall = eval::recall(&built.graph, &truth, K).unwrap();
         let head = format!("{name}: recall {recall:.4}, {} distances\n", built.report.distances_evaluated);
         head + &built.report.rounds.iter().map(round).collect::<String>()

@@ -272,12 +272,12 @@ fn parts_are_as_good_as_one_piece() {
     let Some(gpu) = device() else { return };
     let (data, n, dim) = digits();
     let points = Points::dense(&data, n, dim).unwrap();
-    let truth = exact::graph(&points, Metric::Euclidean, 10, false).unwrap();
+    let truth = exact::graph(&points, &Metric::Euclidean, 10, false).unwrap();
     let builder = NnDescent::new(Metric::Euclidean).n_neighbors(10);
     let whole = build(&builder, gpu.clone(), &points);
     let parts = build(&builder.part_rows(600), gpu, &points);
     assert!(parts.report.executor.starts_with("gpu") && parts.report.executor.contains("parts of at most 600 rows"));
-    check_rows(&parts.graph, 10, Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+    check_rows(&parts.graph, 10, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
     let [whole, parts] = [whole, parts].map(|built| eval::recall(&built.graph, &truth, 10).unwrap());
     assert!(parts > whole - 0.01, "{parts} in parts, {whole} in one piece");
 }

@@ -33,16 +33,16 @@ fn recall_is_that_of_one_piece() {
     let data = patches(n, dim, 3, 5);
     let points = Points::dense(&data, n, dim).unwrap();
     for metric in [Metric::Euclidean, Metric::Cosine, Metric::Dot, Metric::Manhattan] {
-        let truth = exact::graph(&points, metric, k, false).unwrap();
+        let truth = exact::graph(&points, &metric, k, false).unwrap();
         let recall = |builder: NnDescent| {
             let built = builder.graph(&points).unwrap();
             check_rows(&built.graph, false);
             (eval::recall(&built.graph, &truth, k).unwrap(), said(&built))
         };
-        let (whole, in_parts) = recall(descend(metric, k));
+        let (whole, in_parts) = recall(descend(metric.clone(), k));
         assert!(!in_parts);
         for rows in [2100, 600] {
-            let (recall, in_parts) = recall(descend(metric, k).part_rows(rows));
+            let (recall, in_parts) = recall(descend(metric.clone(), k).part_rows(rows));
             assert!(in_parts);
             assert!(recall > whole - 0.01, "{metric}, parts of {rows}: recall {recall}, {whole} in one piece");
         }
@@ -62,7 +62,7 @@ fn every_type_of_values_and_any_number_of_threads() {
         Points::dense(&signed, n, dim).unwrap(),
         Points::dense(&halves, n, dim).unwrap(),
     ];
-    let truth = exact::graph(&sets[0], Metric::Euclidean, k, false).unwrap();
+    let truth = exact::graph(&sets[0], &Metric::Euclidean, k, false).unwrap();
     for points in &sets {
         let build = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -96,7 +96,7 @@ fn a_graph_to_start_from_is_taken_over_and_targets_are_reached() {
     let (n, dim, k) = (2500, 16, 10);
     let data = patches(n, dim, 5, 8);
     let points = Points::dense(&data, n, dim).unwrap();
-    let truth = exact::graph(&points, Metric::Euclidean, k, false).unwrap();
+    let truth = exact::graph(&points, &Metric::Euclidean, k, false).unwrap();
     let weak = descend(Metric::Euclidean, k).part_rows(600).n_trees(1).max_candidates(2).n_iters(1);
     let cold = weak.graph(&points).unwrap();
     assert!(eval::recall(&cold.graph, &truth, k).unwrap() < 0.95, "leaves something to do");

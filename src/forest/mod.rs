@@ -5,7 +5,8 @@
 //! distances (which of the two is nearer), which is that hyperplane for euclidean and angular distances and works for any
 //! other. Departures from the reference: a node is cut where its points are thinnest among the middle three fifths rather
 //! than at zero, so that clusters are seldom parted and depth is bounded; duplicates (all differences equal) are dealt out
-//! at random; both halves keep the order of their points, so that later levels read memory forwards.
+//! at random; both halves keep the order of their points, so that later levels read memory forwards. Where most points are as far
+//! from either pivot (sparse rows that share no column with it), every other tree is a sort by min-hashes instead, cut into leaves.
 
 use rayon::prelude::*;
 
@@ -37,6 +38,11 @@ const CACHED: usize = 4096;
 /// Parallel over chunks of points and over nodes, level by level, and over whole nodes where these are small; the result
 /// does not depend on the number of threads.
 pub(crate) fn tree(space: &dyn Space, leaf_size: usize, seed: u64, tree: u64) -> Leaves {
+    if tree % 2 == 1
+        && let Some(keys) = space.sort_keys(hash(seed, tree, 2, 0))
+    {
+        return sorted(&keys, leaf_size, hash(seed, tree, 3, 0));
+    }
     let n = space.n();
     let mut ids: Vec<u32> = (0..n as u32).collect();
     let (mut keys, mut spare) = (vec![0; n], vec![0; n]);
@@ -47,6 +53,19 @@ pub(crate) fn tree(space: &dyn Space, leaf_size: usize, seed: u64, tree: u64) ->
     let ends: Vec<Vec<u32>> = whole.cut_at(&nodes).into_par_iter().map(|node| below.split(node)).collect();
     let bounds = std::iter::once(0).chain(ends.into_iter().flatten()).collect();
     Leaves { ids, bounds }
+}
+
+/// Leaves of points that follow each other by their keys; ties at random.
+fn sorted(keys: &[u64], leaf_size: usize, seed: u64) -> Leaves {
+    let mut ids: Vec<u32> = (0..keys.len() as u32).collect();
+    ids.par_sort_unstable_by_key(|&id| (keys[id as usize], hash(seed, 0, u64::from(id), 0)));
+    let count = ids.len().div_ceil(leaf_size);
+    let bounds: Vec<u32> = (0..=count).map(|leaf| (leaf * ids.len() / count) as u32).collect();
+    let mut leaves = Leaves { ids, bounds };
+    for leaf in leaves.bounds.windows(2) {
+        leaves.ids[leaf[0] as usize..leaf[1] as usize].sort_unstable();
+    }
+    leaves
 }
 
 /// A run of points of a tree, beginning at place `first`, with room to split them.

@@ -23,6 +23,11 @@ pub(crate) trait Space: Send + Sync {
     /// Reduced distances of each of `rows` to the rows `first..first + m`, `m` being `out.len() / rows.len()`: one row of `out`
     /// for each of `rows`.
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]);
+    /// Keys that bring like rows together when rows are sorted by them, where distances to pivots tell little; others for every
+    /// seed. None where pivots serve.
+    fn sort_keys(&self, _seed: u64) -> Option<Vec<u64>> {
+        None
+    }
     /// Puts row `order[i]` in place `i`.
     fn renumber(&mut self, order: &[u32]);
     /// What is held, for the report: `u8 x 784`.

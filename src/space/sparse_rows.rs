@@ -8,6 +8,7 @@
 mod columns;
 mod gather;
 mod kernels;
+mod min_hash;
 mod panel;
 mod scratch;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use self::columns::Columns;
 pub(crate) use self::gather::SparseQuery;
 pub(crate) use self::kernels::SparseKernel;
 use self::kernels::{Kernel, Mark, Single, with_kernel};
+use self::min_hash::min_hashes;
 use self::scratch::Pool;
 use super::Space;
 use crate::metric::simd::{Level, Op, Simd, dispatch};
@@ -373,6 +375,11 @@ fn fill_block<I: Number>(
 impl Space for SparseRows {
     fn n(&self) -> usize {
         self.heads.len()
+    }
+
+    fn sort_keys(&self, seed: u64) -> Option<Vec<u64>> {
+        let key = |head: &Head| with_numbers!(&self.numbers, numbers => min_hashes(&numbers[head.range()], self.values.get(head.range()), seed));
+        Some(self.heads.par_iter().with_min_len(256).map(key).collect())
     }
 
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {

@@ -180,7 +180,9 @@ fn a_device_too_small_for_parts_is_an_error() {
     gpu.allowed = layout::Allowed { binding: 4096, ..gpu.allowed };
     let data = data();
     let problem = problem(&data, DIM);
-    let Err(error) = parts::open(&GpuExecutor::on(gpu), &problem, &plan(3), None, &|_| Ok(())) else { panic!("opened") };
+    let Err(error) = parts::open(&GpuExecutor::on(gpu), &problem, &plan(3), None, &|_| Ok(())) else {
+        panic!("opened")
+    };
     assert!(matches!(error, BuildError::Gpu(GpuError::TooLarge { .. })), "{error:?}");
 }
 
