@@ -6,8 +6,8 @@
 
 // Quads of a row in workgroup memory at a time.
 const DEPTH: u32 = 4u;
-var<workgroup> x_quads: array<vec4<f32>, TILE_X * DEPTH>;
-var<workgroup> y_quads: array<vec4<f32>, TILE_Y * DEPTH>;
+var<workgroup> x_quads: array<Quad, TILE_X * DEPTH>;
+var<workgroup> y_quads: array<Quad, TILE_Y * DEPTH>;
 
 @compute @workgroup_size(TILE_GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -49,9 +49,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 // Zeros beyond the end of a row, which change no distance.
-fn quad_of(place: u32, q: u32) -> vec4<f32> {
+fn quad_of(place: u32, q: u32) -> Quad {
     if q >= params.quads {
-        return vec4<f32>();
+        return Quad();
     }
     return load(ids[place], q);
 }

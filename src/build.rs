@@ -405,6 +405,9 @@ impl<'a> NnDescent<'a> {
         let start = Instant::now();
         let tick = |f| self.tick(Phase::Exact, 0, plan, 0, f);
         let (graph, executor) = match &self.params.device {
+            Device::Gpu(_) if problem.is_proxy => {
+                return Err(GpuError::Unsupported { metric: format!("exact {}", problem.metric) }.into());
+            }
             Device::Gpu(selector) => gpu_executor(selector)?.exact(problem, plan, &tick)?,
             Device::Auto | Device::Cpu => CpuExecutor.exact(problem, plan, &tick)?,
         };

@@ -54,8 +54,8 @@ pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
 pub use points::{
-    Bits, Csr, CsrMatrix, Dense, Element, Items, ItemsRef, MAX_POINTS, Points, PointsError, Rows, SparseRow, items,
-    row_items,
+    Bits, Csr, CsrMatrix, Dense, Element, GpuRows, Items, ItemsRef, MAX_POINTS, Points, PointsError, Rows, SparseRow,
+    items, row_items, row_items_with_wgsl,
 };
 pub use search::{
     DiversifyMethod, Hits, Index, IndexError, IndexMemory, Prepare, Quantization, QueryBuilder, QueryStats, RadiusHits,

@@ -47,6 +47,10 @@ pub(crate) trait AnyRows: Sync {
     fn own_bytes(&self) -> u64 {
         0
     }
+    /// Dense rows and the WGSL of a user's own metric on them.
+    fn on_gpu(&self) -> Option<(Dense<'_>, &'static str)> {
+        None
+    }
     /// A pair of points whose distance turned out to be no number.
     fn wrong_pair(&self) -> Option<(usize, usize)> {
         None

@@ -4,7 +4,10 @@
 #![cfg(feature = "gpu")]
 
 use half::f16;
-use nndescent::{Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, eval, exact};
+use nndescent::{
+    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, eval, exact, row_items,
+    row_items_with_wgsl,
+};
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
@@ -56,7 +59,7 @@ fn check_rows(graph: &KnnGraph, k: usize, metric: &Metric, rows: &dyn Fn(usize) 
     }
 }
 
-const METRICS: [&str; 12] = [
+const METRICS: [&str; 22] = [
     "euclidean",
     "sqeuclidean",
     "cosine",
@@ -69,6 +72,18 @@ const METRICS: [&str; 12] = [
     "correlation",
     "canberra",
     "braycurtis",
+    "tsss",
+    // On transformed rows.
+    "hellinger",
+    "spearmanr",
+    "true_angular",
+    "wasserstein_1d",
+    // Of sets.
+    "jaccard",
+    "matching",
+    "kulsinski",
+    "russellrao",
+    "yule",
 ];
 
 fn metric(name: &str) -> Metric {
@@ -98,6 +113,83 @@ fn both_executors_build_good_graphs_with_every_metric() {
 }
 
 #[test]
+fn bits_are_searched_on_a_gpu() {
+    let Some(gpu) = device() else { return };
+    let (n, bytes) = (1200, 50);
+    // Sixty patterns, each with a twentieth of its bits changed.
+    let random = |a: u64, b: u64| (a * 7919 + b + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+    let byte = |i: u64, j: u64| {
+        (0..8u64).fold(0u8, |byte, bit| {
+            let column = 8 * j + bit;
+            let set = random(i % 60, column) % 3 == 0;
+            byte << 1 | u8::from(set != (random(1000 + i, column) % 20 == 0))
+        })
+    };
+    let data: Vec<u8> = (0..n as u64).flat_map(|i| (0..bytes as u64).map(move |j| byte(i, j))).collect();
+    let points = Points::bits(&data, n, 8 * bytes).unwrap();
+    for metric in [Metric::BitJaccard, Metric::BitHamming] {
+        let truth = exact::graph(&points, &metric, 10, false).unwrap();
+        for algorithm in [Algorithm::NnDescent, Algorithm::Exact] {
+            let builder = NnDescent::new(metric.clone()).n_neighbors(10).algorithm(algorithm);
+            let built = build(&builder, gpu.clone(), &points);
+            assert!(built.report.executor.contains("bit rows"), "{}", built.report.executor);
+            let recall = eval::recall(&built.graph, &truth, 10).unwrap();
+            assert!(recall > 0.99, "{metric}, {algorithm}: {recall}");
+        }
+    }
+}
+
+/// Σ w |x-y| with weights of the user's own, on both sides.
+const WEIGHTED: &str = "
+struct Acc { sum: vec4<f32> }
+fn start() -> Acc { return Acc(vec4<f32>()); }
+fn step(acc: Acc, x: vec4<f32>, y: vec4<f32>) -> Acc { return Acc(acc.sum + vec4<f32>(1.0, 2.0, 3.0, 4.0) * abs(x - y)); }
+fn finish(acc: Acc) -> f32 { return dot(acc.sum, vec4<f32>(1.0)); }
+";
+
+#[test]
+fn a_metric_of_the_users_own_runs_on_a_gpu() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let weighted =
+        |x: &[f32], y: &[f32]| x.iter().zip(y).enumerate().map(|(i, (a, b))| (i % 4 + 1) as f32 * (a - b).abs()).sum();
+    let of = |wgsl: &'static str, algorithm| {
+        let rows = row_items_with_wgsl(&data, dim, weighted, wgsl);
+        let points = Points::items(&rows).unwrap();
+        let builder = NnDescent::new(Metric::Custom).n_neighbors(10).algorithm(algorithm);
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        builder.device(gpu.clone()).graph(&points)
+    };
+    let rows = row_items(&data, dim, weighted);
+    let truth = exact::graph(&Points::items(&rows).unwrap(), &Metric::Custom, 10, false).unwrap();
+    for algorithm in [Algorithm::NnDescent, Algorithm::Exact] {
+        let built = of(WEIGHTED, algorithm).unwrap();
+        assert!(built.report.executor.starts_with("gpu"), "{}", built.report.executor);
+        let recall = eval::recall(&built.graph, &truth, 10).unwrap();
+        assert!(recall > 0.99, "{algorithm}: {recall}");
+    }
+    assert_eq!(truth.n(), n);
+    let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());
+    let wrong = of(other, Algorithm::NnDescent).unwrap_err().to_string();
+    assert!(wrong.contains("computes a distance of"), "{wrong}");
+    let invalid = of("fn start() -> Acc {", Algorithm::NnDescent).unwrap_err().to_string();
+    assert!(invalid.contains("block_pairs"), "{invalid}");
+}
+
+#[test]
+fn what_only_the_cpu_does_is_named() {
+    let Some(gpu) = device() else { return };
+    let matrix = nndescent::CsrMatrix::from_dense(&[1.0, 0.0, 2.0, 0.0, 1.0, 1.0], 3, 2).unwrap();
+    let on_gpu = |metric: Metric| NnDescent::new(metric).n_neighbors(1).device(gpu.clone());
+    let sparse = on_gpu(Metric::Cosine).algorithm(Algorithm::NnDescent).graph(&Points::Sparse(matrix.view()));
+    let message = "metric `cosine` on these rows does not run on a GPU: use `Device::Cpu`";
+    assert_eq!(sparse.unwrap_err().to_string(), message);
+    let dense = Points::dense(&[1.0f32, 0.0, 2.0, 0.0, 1.0, 1.0], 3, 2).unwrap();
+    let proxied = on_gpu(Metric::JensenShannon).algorithm(Algorithm::Exact).graph(&dense).unwrap_err().to_string();
+    assert!(proxied.starts_with("metric `exact jensen_shannon`"), "{proxied}");
+}
+
+#[test]
 fn exact_search_is_exact_with_every_metric() {
     let Some(gpu) = device() else { return };
     let (data, n, dim) = digits();
@@ -116,7 +208,7 @@ fn exact_search_is_exact_with_every_metric() {
             // Ids may differ where distances are tied.
             let same = built.graph.indices().iter().zip(truth.indices()).filter(|(a, b)| a == b).count();
             assert!(
-                same * 1000 >= 998 * truth.indices().len() || name == "hamming" || name == "chebyshev",
+                same * 1000 >= 998 * truth.indices().len() || metric.support().bits || name == "chebyshev",
                 "{name}: {same}"
             );
         }

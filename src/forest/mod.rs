@@ -38,7 +38,7 @@ const CACHED: usize = 4096;
 /// Parallel over chunks of points and over nodes, level by level, and over whole nodes where these are small; the result
 /// does not depend on the number of threads.
 pub(crate) fn tree(space: &dyn Space, leaf_size: usize, seed: u64, tree: u64) -> Leaves {
-    if tree % 2 == 1
+    if tree > 0
         && let Some(keys) = space.sort_keys(hash(seed, tree, 2, 0))
     {
         return sorted(&keys, leaf_size, hash(seed, tree, 3, 0));

@@ -37,7 +37,7 @@ impl Metric {
             dense: !matches!(self, Self::Custom),
             sparse: SparseWay::new(self).is_some(),
             bits: self.boolean().is_some(),
-            gpu: direct.is_some(),
+            gpu: !matches!(self, Self::Custom),
             proxy: self.is_proxied(),
             angular_trees: direct.is_some_and(is_angular),
         }

@@ -45,6 +45,25 @@ pub trait Items: Sync {
     fn splits_by_direction(&self) -> bool {
         false
     }
+
+    /// What lets a GPU compute reduced distances: the items as rows of values, and WGSL for two of them. Default: nothing, and
+    /// the items are only searched on the CPU.
+    fn on_gpu(&self) -> Option<GpuRows<'_>> {
+        None
+    }
+}
+
+/// Items as a GPU compares them.
+#[derive(Debug, Clone, Copy)]
+pub struct GpuRows<'a> {
+    /// `n x dim` values, row after row.
+    pub values: &'a [f32],
+    /// Values of a row.
+    pub dim: usize,
+    /// WGSL of `struct Acc`, `fn start() -> Acc`, `fn step(acc: Acc, x: vec4<f32>, y: vec4<f32>) -> Acc`, which is called with four
+    /// values of two rows at a time (zeros beyond their end must change nothing), and `fn finish(acc: Acc) -> f32`: the reduced
+    /// distance. As in `shaders/shared/metrics`. Before a build, distances of 16 rows are compared with the CPU's.
+    pub wgsl: &'static str,
 }
 
 /// A slice under a distance of two of its items: [`items`].
@@ -73,6 +92,7 @@ struct RowItems<'a, D> {
     values: &'a [f32],
     dim: usize,
     distance: D,
+    wgsl: Option<&'static str>,
 }
 
 impl<D: Fn(&[f32], &[f32]) -> f32 + Sync> Items for RowItems<'_, D> {
@@ -83,6 +103,10 @@ impl<D: Fn(&[f32], &[f32]) -> f32 + Sync> Items for RowItems<'_, D> {
     fn distance(&self, a: usize, b: usize) -> f32 {
         let row = |i: usize| &self.values[i * self.dim..][..self.dim];
         (self.distance)(row(a), row(b))
+    }
+
+    fn on_gpu(&self) -> Option<GpuRows<'_>> {
+        self.wgsl.map(|wgsl| GpuRows { values: self.values, dim: self.dim, wgsl })
     }
 }
 
@@ -96,7 +120,21 @@ pub fn row_items<'a>(
     distance: impl Fn(&[f32], &[f32]) -> f32 + Sync + 'a,
 ) -> impl Items + 'a {
     assert!(dim > 0, "rows of 0 columns");
-    RowItems { values, dim, distance }
+    RowItems { values: &values[..values.len() / dim * dim], dim, distance, wgsl: None }
+}
+
+/// The same with the distance in WGSL, too, as [`GpuRows::wgsl`] has it: what [`crate::Device::Gpu`] needs.
+///
+/// # Panics
+/// If `dim` is zero.
+pub fn row_items_with_wgsl<'a>(
+    values: &'a [f32],
+    dim: usize,
+    distance: impl Fn(&[f32], &[f32]) -> f32 + Sync + 'a,
+    wgsl: &'static str,
+) -> impl Items + 'a {
+    assert!(dim > 0, "rows of 0 columns");
+    RowItems { values: &values[..values.len() / dim * dim], dim, distance, wgsl: Some(wgsl) }
 }
 
 /// Borrowed [`Items`], to be shown.

@@ -13,7 +13,7 @@ pub use bits::Bits;
 pub(crate) use dense::with_rows;
 pub use dense::{Dense, Rows};
 pub use element::Element;
-pub use items::{Items, ItemsRef, items, row_items};
+pub use items::{GpuRows, Items, ItemsRef, items, row_items, row_items_with_wgsl};
 pub use sparse::{Csr, CsrMatrix, SparseRow};
 
 use thiserror::Error;

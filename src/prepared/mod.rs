@@ -149,12 +149,24 @@ impl AnyRows for Sets<'_> {
     }
 
     fn truth(&self) -> Box<dyn Truth + '_> {
-        Box::new(self.rows())
+        Box::new(OwnRows(self.rows()))
+    }
+}
+
+struct OwnRows(BitRows);
+
+impl Truth for OwnRows {
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        (&self.0).distances(i, others, out);
+    }
+
+    fn to_self(&self, _: usize) -> f32 {
+        0.0
     }
 }
 
 /// Counts are whole numbers: the distances that are searched by are true.
-impl Truth for BitRows {
+impl Truth for &BitRows {
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
         out.resize(others.len(), 0.0);
         self.one_to_many(i as u32, others, out);

@@ -112,6 +112,21 @@ impl BitRows {
         self.words = words.into();
     }
 
+    /// The metric of sets.
+    pub(crate) fn metric(&self) -> Boolean {
+        self.metric
+    }
+
+    /// Bits of a row.
+    pub(crate) fn dim(&self) -> u32 {
+        self.dim
+    }
+
+    /// The words of a row.
+    pub(crate) fn words_of(&self, row: usize) -> &[[u64; WORDS]] {
+        &self.words[row * self.stride..][..self.stride]
+    }
+
     /// Bytes that a search reads of a row.
     pub(crate) fn bytes_of_row(&self) -> usize {
         self.stride * 8 * WORDS

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Space;
-use crate::points::Items;
+use crate::points::{Dense, GpuRows, Items, Rows};
 use crate::problem::{AnyRows, Truth};
 
 /// Items, and a pair whose distance is no number, if one was met.
@@ -43,6 +43,12 @@ impl AnyRows for Watched<'_> {
 
     fn truth(&self) -> Box<dyn Truth + '_> {
         Box::new(ItemRows { watched: self, order: Vec::new() })
+    }
+
+    fn on_gpu(&self) -> Option<(Dense<'_>, &'static str)> {
+        let GpuRows { values, dim, wgsl } = self.items.on_gpu()?;
+        let n = self.items.n();
+        (dim > 0 && n.checked_mul(dim) == Some(values.len())).then(|| (Dense::trusted(Rows::F32(values), n, dim), wgsl))
     }
 
     fn wrong_pair(&self) -> Option<(usize, usize)> {

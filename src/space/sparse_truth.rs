@@ -12,7 +12,16 @@ pub(crate) fn distance(kernel: SparseKernel, x: SparseRow, y: SparseRow, dim: us
     let apart = || sum(&|a, b| (a - b).abs());
     match kernel {
         SparseKernel::L2 => sum(&|a, b| (a - b) * (a - b)),
-        SparseKernel::Angular { centered } => angular(x, y, centered.then_some(dim)),
+        SparseKernel::Angular { centered: false } => {
+            let (xx, yy) = (squares(x), squares(y));
+            match (xx > 0.0, yy > 0.0) {
+                (false, false) => 0.0,
+                // The root of a square is exact: equal rows are at 0.
+                (true, true) => (1.0 - sum(&|a, b| a * b) / (xx * yy).sqrt()).clamp(0.0, 2.0),
+                _ => 1.0,
+            }
+        }
+        SparseKernel::Angular { centered: true } => correlation(x, y, dim),
         SparseKernel::Inner => -sum(&|a, b| a * b),
         SparseKernel::Manhattan => apart(),
         SparseKernel::Chebyshev => pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max),
@@ -36,36 +45,47 @@ pub(crate) fn distance(kernel: SparseKernel, x: SparseRow, y: SparseRow, dim: us
 struct Union<'a> {
     x: SparseRow<'a>,
     y: SparseRow<'a>,
+    /// Entries that were passed.
+    in_x: usize,
+    in_y: usize,
 }
 
 impl<'a> Union<'a> {
     fn of(x: SparseRow<'a>, y: SparseRow<'a>) -> impl Iterator<Item = (f64, f64)> {
-        Self { x, y }.filter(|&(a, b)| a != 0.0 || b != 0.0)
+        Self { x, y, in_x: 0, in_y: 0 }.filter(|&(a, b)| a != 0.0 || b != 0.0)
     }
 }
 
 impl Iterator for Union<'_> {
     type Item = (f64, f64);
 
+    #[inline]
     fn next(&mut self) -> Option<(f64, f64)> {
         // No column has the number u32::MAX.
-        let at = |row: &SparseRow| row.indices.first().copied().unwrap_or(u32::MAX);
-        let next = at(&self.x).min(at(&self.y));
-        let take = |row: &mut SparseRow| {
-            if at(row) != next {
-                return 0.0;
-            }
-            let value = row.values[0];
-            *row = SparseRow { indices: &row.indices[1..], values: &row.values[1..] };
-            f64::from(value)
+        let at = |row: &SparseRow, i: usize| row.indices.get(i).copied().unwrap_or(u32::MAX);
+        let (a, b) = (at(&self.x, self.in_x), at(&self.y, self.in_y));
+        if a.min(b) == u32::MAX {
+            return None;
+        }
+        // Without branches: which row comes next cannot be foretold.
+        let (from_x, from_y) = (usize::from(a <= b), usize::from(b <= a));
+        let value = |row: &SparseRow, i: usize, take: usize| {
+            f64::from(row.values.get(i).copied().unwrap_or_default()) * take as f64
         };
-        (next != u32::MAX).then(|| (take(&mut self.x), take(&mut self.y)))
+        let pair = (value(&self.x, self.in_x, from_x), value(&self.y, self.in_y, from_y));
+        self.in_x += from_x;
+        self.in_y += from_y;
+        Some(pair)
     }
 }
 
 /// The values of two rows in every column that either has, ascending.
 pub(crate) fn pairs<'a>(x: SparseRow<'a>, y: SparseRow<'a>) -> impl Iterator<Item = (f64, f64)> + 'a {
     Union::of(x, y)
+}
+
+fn squares(row: SparseRow) -> f64 {
+    row.values.iter().map(|&v| f64::from(v) * f64::from(v)).sum()
 }
 
 /// What brings a row to length 1: (v - mean) · scale; a scale of 0 for rows without length.
@@ -76,13 +96,9 @@ struct Direction {
 }
 
 impl Direction {
-    fn of(row: SparseRow, centered: Option<usize>) -> Self {
+    fn of(row: SparseRow, dim: usize) -> Self {
         let values = || row.entries().map(|e| f64::from(e.1));
         let none = Self { mean: 0.0, scale: 0.0 };
-        let Some(dim) = centered else {
-            let length = values().map(|v| v * v).sum::<f64>().sqrt();
-            return if length > 0.0 { Self { mean: 0.0, scale: 1.0 / length } } else { none };
-        };
         let (count, first) = (values().count(), values().next().unwrap_or(0.0));
         if count == 0 || count == dim && values().all(|v| v == first) {
             return none;
@@ -97,10 +113,10 @@ impl Direction {
     }
 }
 
-/// 1 - cos as half the squared distance of directions, which is exact near zero; 0 between two rows without length, 1 between
-/// one and another row.
-fn angular(x: SparseRow, y: SparseRow, centered: Option<usize>) -> f64 {
-    let (to_x, to_y) = (Direction::of(x, centered), Direction::of(y, centered));
+/// 1 - cos of rows less their means, as half the squared distance of directions, which is exact near zero; 0 between two rows
+/// without length, 1 between one and another row.
+fn correlation(x: SparseRow, y: SparseRow, dim: usize) -> f64 {
+    let (to_x, to_y) = (Direction::of(x, dim), Direction::of(y, dim));
     match (to_x.scale > 0.0, to_y.scale > 0.0) {
         (false, false) => return 0.0,
         (true, true) => {}
@@ -112,6 +128,6 @@ fn angular(x: SparseRow, y: SparseRow, centered: Option<usize>) -> f64 {
         sum += squared(a, b);
         count += 1;
     }
-    let absent = centered.map_or(0, |dim| dim - count);
+    let absent = dim - count;
     (sum + absent as f64 * squared(0.0, 0.0)) / 2.0
 }

@@ -13,6 +13,7 @@ use crate::graph::order::id;
 use crate::metric::Metric;
 use crate::params::Plan;
 use crate::points::Points;
+use crate::prepared::Prepared;
 use crate::problem::Problem;
 
 thread_local! {
@@ -34,7 +35,7 @@ pub(super) fn plant(text: String) -> String {
 }
 
 /// The metric to look with, the text, and the fault.
-const FAULTS: [(Metric, &str, &str); 29] = [
+const FAULTS: [(Metric, &str, &str); 31] = [
     (Metric::SqEuclidean, "row < column {", "row + 1u < column {"),
     (Metric::SqEuclidean, "first + i % DEPTH);", "first + i % (DEPTH - 1u));"),
     (Metric::SqEuclidean, "column >= block.y_count", "column + 1u >= block.y_count"),
@@ -76,6 +77,8 @@ const FAULTS: [(Metric, &str, &str); 29] = [
     (Metric::Canberra, "abs(x) + abs(y)", "abs(x) + abs(y) + 1.0"),
     (Metric::BrayCurtis, "abs(x + y)", "abs(x)"),
     (Metric::TsSs, "apart * apart", "apart"),
+    (Metric::Jaccard, "countOneBits(x & y)", "countOneBits(x | y)"),
+    (Metric::Yule, "2.0 * half / (both", "half / (both"),
 ];
 
 #[test]
@@ -100,15 +103,17 @@ fn every_planted_fault_is_noticed() {
 /// Every kernel against the CPU.
 fn compare(metric: &Metric) -> Result<(), String> {
     let data = data();
-    let points = Points::dense(&data, N, DIM).unwrap();
-    let (task, plan) = (Problem::of_dense(&points, metric), Plan { metric: metric.clone(), ..plan(0) });
+    // Many distances are the same, and values are zero here and there.
+    let tied: Vec<f32> = data.iter().map(|v| (v / 150.0).floor()).collect();
+    let is_of_sets = metric.direct().is_none();
+    let points = Points::dense(if is_of_sets { &tied } else { &data }, N, DIM).unwrap();
+    let prepared = Prepared::new(&points, metric).map_err(said)?;
+    let (task, plan) = (prepared.problem(), Plan { metric: metric.clone(), ..plan(0) });
     compare_exact(&task, &plan)?;
     if *metric != Metric::SqEuclidean {
         return Ok(());
     }
     compare_rounds(gpu().expect("there was one"), &data)?;
-    // Many distances are the same.
-    let tied: Vec<f32> = data.iter().map(|v| (v / 150.0).floor()).collect();
     compare_exact(&problem(&tied, DIM), &plan)?;
     compare_warm_start(&task, &plan)?;
     complete_rows(&task, &plan)

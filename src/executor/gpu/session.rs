@@ -7,16 +7,15 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use half::f16;
-
 use super::adapter;
+use super::data::DeviceRows;
 use super::device::Gpu;
 use super::error::GpuError;
-use super::layout::{Allowed, Block, Layout, Params, Wanted, block_places, most_rows, pair_bytes};
-use super::shaders::{Kernel, Slot, Stored, source};
+use super::layout::{Allowed, Block, Layout, Params, block_places, most_rows, pair_bytes};
+use super::shaders::{Body, Kernel, Slot, Stored, source};
 use super::timer::{STAMPS, Timer};
 use crate::error::BuildError;
-use crate::executor::cpu::session::{Settled, caps, settle};
+use crate::executor::cpu::session::{Settled, settle};
 use crate::executor::finish::Finishing;
 use crate::executor::{Executor, KernelTime, RoundStats, Session, Tick, Traffic};
 use crate::forest;
@@ -24,13 +23,9 @@ use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, distance, fresh, id, is_new, joined};
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
-use crate::metric::{Direct, Form};
 use crate::params::{GpuSelector, Plan};
-use crate::points::{Dense, Rows};
 use crate::problem::Problem;
 use crate::space::Space;
-use crate::space::float_rows::direction_of;
-use crate::space::recompute::Recompute;
 
 /// Runs distances, joins and row updates on a GPU.
 pub(crate) struct GpuExecutor {
@@ -79,12 +74,12 @@ impl Executor for GpuExecutor {
     }
 
     fn most_rows(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
-        let ((dense, direct), allowed) = (searched(problem)?, self.allowed()?);
-        let most = most_rows(wanted(&dense, direct, plan, stored(&dense, direct.form())), allowed);
-        if most >= problem.n() || angular(direct.form()) || dense.whole_bytes().is_none() {
+        let (rows, allowed) = (DeviceRows::of(problem)?, self.allowed()?);
+        let most = most_rows(rows.wanted(plan, rows.stored()), allowed);
+        if most >= problem.n() || rows.whole_bytes().is_none() {
             return Ok(most);
         }
-        Ok(most_rows(wanted(&dense, direct, plan, Stored::U8), allowed))
+        Ok(most_rows(rows.wanted(plan, Stored::U8), allowed))
     }
 
     fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
@@ -94,9 +89,7 @@ impl Executor for GpuExecutor {
 
 pub(super) struct GpuSession<'p> {
     problem: Problem<'p>,
-    /// The rows that are searched, and their kernel.
-    dense: Dense<'p>,
-    direct: Direct,
+    rows: DeviceRows<'p>,
     plan: Plan,
     /// For the trees; exact search needs none.
     space: Option<Box<dyn Space + 'p>>,
@@ -144,7 +137,7 @@ impl<'p> GpuSession<'p> {
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
-        searched(problem)?;
+        DeviceRows::of(problem)?;
         let Settled { space, order, bounds, .. } = settle(problem, plan);
         let mut session = Self::with_data(gpu, problem, plan, order)?;
         session.space = Some(space);
@@ -180,22 +173,19 @@ impl<'p> GpuSession<'p> {
 
     /// A session with its data on the device, in this order, and empty rows.
     fn with_data(gpu: Rc<Gpu>, problem: &Problem<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
-        let (points, direct) = searched(problem)?;
+        let rows = DeviceRows::of(problem)?;
         // Whole numbers that fit a byte are read as bytes: the same distances from a quarter of the memory.
-        let bytes = if angular(direct.form()) { None } else { points.whole_bytes() };
-        let bytes = bytes.as_ref().map(|bytes| Dense::trusted(Rows::U8(bytes), points.n(), points.dim()));
-        let dense = bytes.as_ref().unwrap_or(&points);
-        let stored = stored(dense, direct.form());
-        let layout = Layout::new(wanted(dense, direct, plan, stored), gpu.allowed)?;
+        let bytes = rows.whole_bytes();
+        let stored = if bytes.is_some() { Stored::U8 } else { rows.stored() };
+        let layout = Layout::new(rows.wanted(plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         let stage = Stage::new(&gpu, layout)?;
         let timer = if plan.time_kernels { Timer::new(&gpu)? } else { None };
         let place = places(&order);
-        let data = upload(&gpu, dense, direct.form(), stored, &layout, &order)?;
+        let data = rows.upload(&gpu, bytes.as_deref(), &layout, &order)?;
         let session = Self {
             problem: *problem,
-            dense: points,
-            direct,
+            rows,
             plan: plan.clone(),
             space: None,
             order,
@@ -206,26 +196,25 @@ impl<'p> GpuSession<'p> {
             stage,
             init_distances: 0,
             trees_grown: 0,
-            rows_not_full: points.n() as u32,
+            rows_not_full: problem.n() as u32,
             dispatches: 0,
             timer,
         };
-        session.write_rows(&RowTable::new(points.n(), plan.width))?;
+        session.write_rows(&RowTable::new(problem.n(), plan.width))?;
         Ok(session)
     }
 
     /// Compares distances of a few rows with the CPU's: a driver that computes something else is found before it matters.
     pub(super) fn check_rows(&self) -> Result<(), GpuError> {
-        let (metric, dense) = (self.direct, &self.dense);
         let checked = CHECKED.min(self.order.len());
         let rows = self.read_first_rows(checked)?;
-        let exact = Recompute::new(metric, dense, dense);
+        let truth = self.rows.truth();
         let mut right = Vec::new();
         for i in 0..checked {
             let known = || rows.row(i).iter().filter(|s| **s != EMPTY);
             let ids: Vec<u32> = known().map(|&s| self.order[id(s) as usize]).collect();
-            exact.distances(self.order[i] as usize, &ids, &mut right);
-            let got = known().map(|&s| metric.to_true(distance(s), dense.dim()));
+            truth.distances(self.order[i] as usize, &ids, &mut right);
+            let got = known().map(|&s| self.rows.to_true(distance(s)));
             let wrong = got.zip(&right).find(|(got, right)| (got - *right).abs() > TOLERANCE * right.abs().max(1.0));
             if let Some((got, right)) = wrong {
                 let (got, expected) = (format!("a distance of {got}"), right.to_string());
@@ -237,7 +226,7 @@ impl<'p> GpuSession<'p> {
 
     /// Runs a kernel over all rows (or places).
     fn record(&mut self, encoder: &mut wgpu::CommandEncoder, kernel: Kernel, rows: usize) -> Result<(), GpuError> {
-        self.stage.prepare(&self.gpu, kernel, self.direct.form(), self.stored)?;
+        self.stage.prepare(&self.gpu, kernel, self.rows.body(), self.stored)?;
         let groups = (rows as u32).div_ceil(kernel.rows_per_group(self.stage.layout.group));
         self.stage.prepare_params(&self.gpu, &self.plan, groups)?;
         let stage = &self.stage;
@@ -542,7 +531,7 @@ impl Session for GpuSession<'_> {
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
         let old = self.read_rows()?;
-        let layout = Layout::new(wanted(&self.dense, self.direct, plan, self.stored), self.gpu.allowed)?;
+        let layout = Layout::new(self.rows.wanted(plan, self.stored), self.gpu.allowed)?;
         self.gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         self.stage = Stage::new(&self.gpu, layout)?;
         self.plan = plan.clone();
@@ -604,9 +593,9 @@ impl Stage {
     }
 
     /// Compiles a kernel when it is first used.
-    fn prepare(&mut self, gpu: &Gpu, kernel: Kernel, form: Form, stored: Stored) -> Result<(), GpuError> {
+    fn prepare(&mut self, gpu: &Gpu, kernel: Kernel, body: Body, stored: Stored) -> Result<(), GpuError> {
         if !self.pipelines.contains_key(&kernel) {
-            let text = source(kernel, form, stored, &self.layout);
+            let text = source(kernel, body, stored, &self.layout);
             self.pipelines.insert(kernel, gpu.pipeline(kernel.name(), kernel.entry(), text)?);
         }
         Ok(())
@@ -627,90 +616,8 @@ fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
     }
 }
 
-/// The dense rows that kernels can search, if the metric has any.
-fn searched<'a>(problem: &Problem<'a>) -> Result<(Dense<'a>, Direct), GpuError> {
-    problem.dense().ok_or_else(|| GpuError::Unsupported { metric: problem.metric.to_string() })
-}
-
-fn angular(form: Form) -> bool {
-    matches!(form, Form::Angular { .. })
-}
-
-/// How the points are kept on the device: as they are, and as f32 of length 1 for angular metrics.
-fn stored(points: &Dense, form: Form) -> Stored {
-    match (form, points.rows()) {
-        (Form::Angular { .. }, _) | (_, Rows::F32(_)) => Stored::F32,
-        (_, Rows::F16(_)) => Stored::F16,
-        (_, Rows::U8(_)) => Stored::U8,
-        (_, Rows::I8(_)) => Stored::I8,
-    }
-}
-
-fn wanted(points: &Dense, direct: Direct, plan: &Plan, stored: Stored) -> Wanted {
-    let caps = caps(plan);
-    // One column more for rows without length.
-    let columns = points.dim() + usize::from(angular(direct.form()));
-    Wanted {
-        n: points.n(),
-        quads: columns.div_ceil(4),
-        quad_bytes: stored.quad_bytes(),
-        width: plan.width,
-        forward: caps.forward.min(plan.width),
-        reverse: caps.reverse,
-    }
-}
-
 /// Bytes that a build takes on the device.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> Result<u64, GpuError> {
-    let (points, direct) = searched(problem)?;
-    let stored = stored(&points, direct.form());
-    Ok(wanted(&points, direct, plan, stored).bytes() + pair_bytes(points.n(), plan.leaf_size))
-}
-
-/// Rows brought to the device at once.
-const UPLOADED: usize = 1 << 14;
-
-/// The data in working order, padded with zeros to whole quads.
-fn upload(
-    gpu: &Gpu,
-    points: &Dense,
-    form: Form,
-    stored: Stored,
-    layout: &Layout,
-    order: &[u32],
-) -> Result<Vec<wgpu::Buffer>, GpuError> {
-    let row_bytes = layout.wanted.quads * stored.quad_bytes();
-    let mut shards = Vec::new();
-    for shard in order.chunks(layout.shard_rows) {
-        let buffer = gpu.buffer("data", (shard.len() * row_bytes) as u64)?;
-        for (piece, rows) in shard.chunks(UPLOADED).enumerate() {
-            let mut bytes = vec![0u8; rows.len() * row_bytes];
-            for (to, &row) in bytes.chunks_exact_mut(row_bytes).zip(rows) {
-                write_row(points, form, row as usize, to);
-            }
-            gpu.write(&buffer, (piece * UPLOADED * row_bytes) as u64, &bytes)?;
-        }
-        shards.push(buffer);
-    }
-    Ok(shards)
-}
-
-/// One row as [`stored`] says.
-fn write_row(points: &Dense, form: Form, row: usize, to: &mut [u8]) {
-    let dim = points.dim();
-    if let Form::Angular { centered } = form {
-        let mut direction = vec![0f32; dim + 1];
-        points.widen_row(row, &mut direction[..dim]);
-        direction_of(&mut direction, centered);
-        to[..4 * (dim + 1)].copy_from_slice(bytemuck::cast_slice(&direction));
-        return;
-    }
-    let span = row * dim..(row + 1) * dim;
-    let from: &[u8] = match points.rows() {
-        Rows::F32(x) => bytemuck::cast_slice(&x[span]),
-        Rows::F16(x) => bytemuck::cast_slice::<f16, u8>(&x[span]),
-        Rows::U8(x) => &x[span],
-        Rows::I8(x) => bytemuck::cast_slice(&x[span]),
-    };
-    to[..from.len()].copy_from_slice(from);
+    let rows = DeviceRows::of(problem)?;
+    Ok(rows.wanted(plan, rows.stored()).bytes() + pair_bytes(problem.n(), plan.leaf_size))
 }

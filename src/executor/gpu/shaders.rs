@@ -3,7 +3,17 @@
 use std::fmt::Write;
 
 use super::layout::{CHUNK, Layout};
-use crate::metric::{Coordinates, Form};
+use crate::metric::{Boolean, Coordinates, Form};
+
+/// The metric's part of kernels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Body {
+    Form(Form),
+    /// Rows as sets of so many columns at most.
+    Sets(Boolean, u32),
+    /// A user's.
+    Own(&'static str),
+}
 
 /// How values lie in the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,13 +22,15 @@ pub(super) enum Stored {
     F16,
     U8,
     I8,
+    /// 128 members of a set to a quad.
+    Bits,
 }
 
 impl Stored {
     /// Bytes of four values.
     pub(super) fn quad_bytes(self) -> usize {
         match self {
-            Self::F32 => 16,
+            Self::F32 | Self::Bits => 16,
             Self::F16 => 8,
             Self::U8 | Self::I8 => 4,
         }
@@ -30,13 +42,15 @@ impl Stored {
             Self::F16 => "f16",
             Self::U8 => "u8",
             Self::I8 => "i8",
+            Self::Bits => "bit",
         }
     }
 
-    /// The type of four values in WGSL, and what makes floats of them.
+    /// The type of a quad in WGSL, and what makes of it what metrics take.
     fn quad(self) -> (&'static str, &'static str) {
         match self {
             Self::F32 => ("vec4<f32>", "quad"),
+            Self::Bits => ("vec4<u32>", "quad"),
             Self::F16 => ("vec2<u32>", "vec4<f32>(unpack2x16float(quad.x), unpack2x16float(quad.y))"),
             Self::U8 => ("u32", "vec4<f32>(unpack4xU8(quad))"),
             Self::I8 => ("u32", "vec4<f32>(unpack4xI8(quad))"),
@@ -170,8 +184,8 @@ const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
 const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
 const DISTANCE: &str = include_str!("../../../shaders/shared/distance.wgsl");
 
-/// The WGSL of `kernel`, for values stored and laid out so, under `form`.
-pub(super) fn source(kernel: Kernel, form: Form, stored: Stored, layout: &Layout) -> String {
+/// The WGSL of `kernel`, for values stored and laid out so, under a metric.
+pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout) -> String {
     let wanted = layout.wanted;
     // In `neighborhoods` what is kept are the reverse neighbours.
     let kept = if kernel == Kernel::Neighborhoods { wanted.reverse } else { wanted.width };
@@ -192,7 +206,7 @@ pub(super) fn source(kernel: Kernel, form: Form, stored: Stored, layout: &Layout
     for (name, value) in constants {
         writeln!(text, "const {name}: u32 = {value}u;").expect("writing to a string");
     }
-    let data = data(stored, layout.shards) + &metric(form) + DISTANCE;
+    let data = data(stored, layout.shards) + &metric(body) + DISTANCE;
     let parts: &[&str] = match kernel {
         Kernel::BlockPairs => &[PARAMS, BLOCKS, &data, include_str!("../../../shaders/block_pairs.wgsl")],
         Kernel::OfferPairs => {
@@ -218,10 +232,10 @@ pub(super) fn source(kernel: Kernel, form: Form, stored: Stored, layout: &Layout
     text
 }
 
-/// `load(row, q)`: four values of a row, from as many bindings as the data takes.
+/// `load(row, q)`: a quad of a row, from as many bindings as the data takes.
 fn data(stored: Stored, shards: usize) -> String {
     let (quad, floats) = stored.quad();
-    let mut text = String::new();
+    let mut text = format!("alias Quad = {};\n", if stored == Stored::Bits { "vec4<u32>" } else { "vec4<f32>" });
     for s in 0..shards {
         writeln!(text, "@group(1) @binding({s}) var<storage, read> data{s}: array<{quad}>;").expect("a string");
     }
@@ -237,18 +251,23 @@ fn data(stored: Stored, shards: usize) -> String {
         }
         text.push_str("        default: { return data0[at]; }\n    }\n}\n");
     }
-    writeln!(text, "fn load(row: u32, q: u32) -> vec4<f32> {{ let quad = fetch(row, q); return {floats}; }}")
+    writeln!(text, "fn load(row: u32, q: u32) -> Quad {{ let quad = fetch(row, q); return {floats}; }}")
         .expect("a string");
     text
 }
 
 /// `start`, `step` and `finish` of a metric.
-fn metric(form: Form) -> String {
+fn metric(body: Body) -> String {
     macro_rules! body {
         ($name:literal) => {
             include_str!(concat!("../../../shaders/shared/metrics/", $name, ".wgsl")).to_owned()
         };
     }
+    let form = match body {
+        Body::Form(form) => form,
+        Body::Own(wgsl) => return format!("{wgsl}\n"),
+        Body::Sets(metric, dim) => return of_counts(metric, dim) + &body!("sets"),
+    };
     match form {
         Form::L2 => body!("squared_differences"),
         Form::Angular { .. } => body!("angle"),
@@ -261,6 +280,25 @@ fn metric(form: Form) -> String {
         Form::Coordinates(Coordinates::BrayCurtis) => body!("braycurtis"),
         Form::Coordinates(Coordinates::TsSs) => body!("ts_ss"),
     }
+}
+
+/// [`Boolean::distance`] of sets that differ.
+fn of_counts(metric: Boolean, dim: u32) -> String {
+    let distance = match metric {
+        Boolean::Differing => "one",
+        Boolean::Matching => "one / DIM",
+        Boolean::Jaccard => "one / (both + one)",
+        Boolean::Dice => "one / (2.0 * both + one)",
+        Boolean::Kulsinski => "(one - both + DIM) / (one + DIM)",
+        Boolean::RogersTanimoto => "2.0 * one / (DIM + one)",
+        Boolean::RussellRao => "(DIM - both) / DIM",
+        Boolean::SokalSneath => "one / (0.5 * both + one)",
+        Boolean::Yule => "select(2.0 * half / (both * (DIM - both - one) + half), 0.0, half == 0.0)",
+    };
+    format!(
+        "const DIM: f32 = {dim}.0;\nfn of_counts(both: f32, x_only: f32, y_only: f32) -> f32 {{\n    let one = x_only + \
+         y_only;\n    let half = x_only * y_only;\n    return {distance};\n}}\n"
+    )
 }
 
 #[cfg(test)]
@@ -288,6 +326,18 @@ mod tests {
         module
     }
 
+    const BOOLEANS: [Boolean; 9] = [
+        Boolean::Jaccard,
+        Boolean::Matching,
+        Boolean::Dice,
+        Boolean::Kulsinski,
+        Boolean::RogersTanimoto,
+        Boolean::RussellRao,
+        Boolean::SokalSneath,
+        Boolean::Yule,
+        Boolean::Differing,
+    ];
+
     /// Every text that could be compiled is valid WGSL with the entry point and the bindings that its kernel names.
     #[test]
     fn every_variant_is_valid() {
@@ -295,19 +345,24 @@ mod tests {
         let coordinates = [Manhattan, Chebyshev, Minkowski(3.0), Minkowski(0.5), Hamming, Canberra, BrayCurtis, TsSs];
         let forms = [Form::L2, Form::Angular { centered: true }, Form::Inner].into_iter();
         let mut texts = 0;
-        for form in forms.chain(coordinates.map(Form::Coordinates)) {
-            for stored in [Stored::F32, Stored::F16, Stored::U8, Stored::I8] {
+        let values = [Stored::F32, Stored::F16, Stored::U8, Stored::I8];
+        let of_values = forms
+            .chain(coordinates.map(Form::Coordinates))
+            .flat_map(|form| values.map(|stored| (Body::Form(form), stored)));
+        let of_sets = BOOLEANS.map(|metric| (Body::Sets(metric, 2000), Stored::Bits));
+        {
+            for (body, stored) in of_values.chain(of_sets) {
                 for n in [1000, 120_000] {
                     let layout = layout(stored, n);
                     for kernel in Kernel::ALL {
-                        let module = parsed(&source(kernel, form, stored, &layout));
+                        let module = parsed(&source(kernel, body, stored, &layout));
                         check_bindings(&module, kernel);
                         texts += 1;
                     }
                 }
             }
         }
-        assert_eq!(texts, 11 * 4 * 2 * 9);
+        assert_eq!(texts, (11 * 4 + 9) * 2 * 9);
     }
 
     fn check_bindings(module: &naga::Module, kernel: Kernel) {
@@ -328,7 +383,7 @@ mod tests {
     /// The host's `Params` and the shaders' agree on every offset.
     #[test]
     fn params_have_the_same_offsets() {
-        let module = parsed(&source(Kernel::LocalJoin, Form::L2, Stored::F32, &layout(Stored::F32, 100)));
+        let module = parsed(&source(Kernel::LocalJoin, Body::Form(Form::L2), Stored::F32, &layout(Stored::F32, 100)));
         let (members, span) = module
             .types
             .iter()
@@ -349,7 +404,7 @@ mod tests {
             ("seed", std::mem::offset_of!(Params, seed)),
             ("rows", std::mem::offset_of!(Params, rows)),
         ];
-        let block = parsed(&source(Kernel::BlockPairs, Form::L2, Stored::F32, &layout(Stored::F32, 100)));
+        let block = parsed(&source(Kernel::BlockPairs, Body::Form(Form::L2), Stored::F32, &layout(Stored::F32, 100)));
         let block =
             block.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Block")).expect("the shaders have Block").1;
         let naga::TypeInner::Struct { members: fields, span: block_span } = &block.inner else { panic!("a struct") };
