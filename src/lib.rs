@@ -20,7 +20,7 @@
 //! same to the bit for the same seed at any number of threads. Nothing is printed; events go to `tracing`.
 //!
 //! Features: `cli` (default), the command `nndescent`; `gpu` (default), the GPU executor; `io`, readers and writers of files that vectors come in; `ndarray`, points
-//! from `ndarray` views.
+//! from `ndarray` views; `sprs`, sparse rows from `sprs` matrices.
 
 mod build;
 mod descent;

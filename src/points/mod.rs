@@ -5,6 +5,8 @@
 mod bits;
 mod dense;
 mod element;
+#[cfg(feature = "sprs")]
+mod from_sprs;
 mod items;
 mod owned;
 mod sparse;
@@ -144,6 +146,14 @@ pub enum PointsError {
         row: usize,
         /// The column.
         column: u32,
+    },
+    /// A `sprs` matrix that is stored by columns.
+    #[error("the matrix of {n} x {dim} is stored by columns: call `.to_csr()` first")]
+    StoredByColumns {
+        /// Rows given.
+        n: usize,
+        /// Columns given.
+        dim: usize,
     },
     /// Rows of another number of columns than those they are to join.
     #[error("rows of {dim} columns cannot join rows of {expected}")]

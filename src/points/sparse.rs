@@ -3,7 +3,7 @@
 use super::{MAX_POINTS, PointsError};
 
 /// The most columns a sparse matrix may have: their numbers are 32 bits wide.
-const MAX_COLUMNS: usize = u32::MAX as usize;
+pub(super) const MAX_COLUMNS: usize = u32::MAX as usize;
 
 /// A checked, borrowed CSR matrix of finite values.
 ///

@@ -3,7 +3,7 @@
 //!
 //! One row against many (`gather.rs`): its values are put into an array as long as there are columns, and every other row looks up
 //! its own columns there. All pairs and blocks (`panel.rs`): sixteen or more rows are put side by side into lines of such an
-//! array, so that one look-up serves them all. Both compute the same bits: see `kernels.rs`.
+//! array, so that one look-up serves them all. The two may differ in the last bits.
 
 mod columns;
 mod gather;

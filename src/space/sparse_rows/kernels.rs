@@ -1,9 +1,8 @@
 //! What each metric does with a column that two rows have in common, and how the sums become a reduced distance.
 //!
 //! A column that only one of two rows has adds what it adds to that row's distance from zero. So every distance here is a
-//! function of one sum over each row alone (its [`Mark`]) and of sums over the columns in common: f(x, y) = f(x, 0) + f(0, y) - g(x, y),
-//! where g is zero unless both are there. g is symmetric and sums run over ascending columns, one after the other: the bits of
-//! a distance depend neither on which row comes first nor on how it is computed.
+//! function of one sum over each row alone (its [`Mark`]) and of sums over the columns in common: f(x, y) = f(x, 0) + f(0, y)
+//! - g(x, y), where g is symmetric, and zero unless both are there.
 
 use std::marker::PhantomData;
 

@@ -1,7 +1,11 @@
 //! Many rows against many: some are put side by side into lines, one for each column, and a column of another row serves all
 //! of them at once.
+//!
+//! Sums run over ascending columns, one after the other. So the bits of a distance depend neither on which row comes first nor
+//! on the rows around it: a pair that meets in the leaves of several trees has one distance. Equal rows are at distance 0 (but for
+//! the rounding of angles).
 
-use super::gather::SparseQuery;
+use super::gather::{PREFETCH, SparseQuery, prefetch_row};
 use super::kernels::{Kernel, Lanes, Mark, with_kernel};
 use super::{Number, SparseRows, Table};
 use crate::metric::simd::{LANES, Level, Op, Simd, dispatch};
@@ -92,15 +96,11 @@ pub(super) fn all_pairs<I: Number>(space: &SparseRows, table: Table<I>, ids: &[u
         places.resize(space.columns.len().max(places.len()), 0);
         let mut used = SHARED;
         for_columns(table, ids, |column| {
-            let place = &mut places[column];
-            match *place {
-                0 => *place = ONCE,
-                ONCE => {
-                    *place = used;
-                    used += 1;
-                }
-                _ => {}
-            }
+            // No branches: which of the three it is, nobody can foresee.
+            let place = places[column];
+            let second = place == ONCE;
+            places[column] = if second { used } else { place.max(ONCE) };
+            used += u32::from(second);
         });
         xs.clear();
         ids.iter().for_each(|&id| xs.push(table, id, places, SHARED));
@@ -144,7 +144,10 @@ pub(super) fn block<I: Number>(space: &SparseRows, table: Table<I>, rows: &[u32]
 
 /// Calls `f` with every column of every one of `rows`.
 fn for_columns<I: Number>(table: Table<I>, rows: &[u32], mut f: impl FnMut(usize)) {
-    for &row in rows {
+    for (i, &row) in rows.iter().enumerate() {
+        if let Some(&ahead) = rows.get(i + PREFETCH) {
+            prefetch_row(table, ahead);
+        }
         table.entries(table.heads[row as usize]).0.iter().for_each(|n| f(n.get() as usize));
     }
 }
