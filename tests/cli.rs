@@ -352,3 +352,37 @@ fn a_full_disk_leaves_the_old_index() {
         .filter(|f| f.as_ref().is_ok_and(|f| f.file_name().to_string_lossy().starts_with(".nndescent")));
     assert_eq!(left.count(), 0, "nothing half-written stays");
 }
+
+#[test]
+fn other_rows_and_metrics() {
+    let files = Files::new();
+    let output = files.path("g.npz");
+    let ok = |words: &[&str]| {
+        let ran = Command::new(env!("CARGO_BIN_EXE_nndescent")).args(words).output().unwrap();
+        assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    // The 8 columns of u8: 64 bits.
+    let bytes: Vec<u8> = (0..N as u64 * 8).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
+    let packed = npy("'|u1'", false, &format!("({N}, 8)"), &bytes);
+    let packed = write(files.dir.path(), "packed.npy", &packed).display().to_string();
+    let text = ok(&["graph", &packed, "--bits", "--metric", "bit_jaccard", "-k", "5", "-o", &output]);
+    assert!(text.contains("600 x 64 -> 5 neighbours each"), "{text}");
+    let index = files.path("bits.nnd");
+    ok(&["index", &packed, "--bits", "--metric", "bit_hamming", "-o", &index]);
+    ok(&["query", &index, &packed, "--bits", "--metric", "bit_hamming", "-k", "3", "-o", &output]);
+    let variances = write(files.dir.path(), "sigma.npy", &npy_f32(&[0.5, 1.0, 2.0, 4.0, 1.0, 1.0, 1.0, 3.0], 8));
+    let sigma = format!("sigma={}", variances.display());
+    let (input, output) = (files.input.display().to_string(), &output[..]);
+    ok(&["graph", &input, "--metric", "seuclidean", "--metric-arg", &sigma, "-k", "5", "-o", output]);
+    ok(&["exact", &input, &input, "--metric", "spearmanr", "-k", "5", "-o", output]);
+}
+
+/// docs/METRICS.md holds the table that the command prints.
+#[test]
+fn metrics_are_documented() {
+    let ran = Command::new(env!("CARGO_BIN_EXE_nndescent")).arg("metrics").output().unwrap();
+    let table = String::from_utf8(ran.stdout).unwrap();
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/METRICS.md")).unwrap();
+    assert!(table.lines().count() > 36 && page.contains(&table), "run `nndescent metrics` and put what it prints there:\n{table}");
+}

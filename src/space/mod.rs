@@ -263,7 +263,8 @@ mod tests {
                 let size = row(i).iter().chain(row(j)).map(|v| f64::from(v.abs())).fold(1.0, f64::max);
                 let size = match metric.form() {
                     Form::Inner => size * size * dim as f64,
-                    Form::Coordinates(Coordinates::TsSs) => (size * size * dim as f64).powi(2),
+                    // The angle of opposite rows is half the digits.
+                    Form::Coordinates(Coordinates::TsSs) => 100.0 * (size * size * dim as f64).powi(2),
                     _ => size,
                 };
                 for found in [all[i * n + j], to_all[j]].map(|d| f64::from(metric.to_true(d, dim))) {

@@ -78,7 +78,7 @@ const FAULTS: [(Metric, &str, &str); 31] = [
     (Metric::BrayCurtis, "abs(x + y)", "abs(x)"),
     (Metric::TsSs, "apart * apart", "apart"),
     (Metric::Jaccard, "countOneBits(x & y)", "countOneBits(x | y)"),
-    (Metric::Yule, "2.0 * half / (both", "half / (both"),
+    (Metric::RussellRao, "(DIM - both) / DIM", "(DIM - one) / DIM"),
 ];
 
 #[test]
