@@ -5,7 +5,6 @@ pub(crate) mod float_rows;
 pub(crate) mod recompute;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "not yet what builds use"))]
 pub(crate) mod sparse_rows;
-#[cfg_attr(not(test), expect(dead_code, reason = "not yet what builds use"))]
 pub(crate) mod sparse_truth;
 
 use crate::metric::simd::{Level, Op, Simd, dispatch};

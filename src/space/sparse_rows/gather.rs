@@ -8,13 +8,14 @@ use crate::points::SparseRow;
 /// A row that others are compared with. It is made once and set again and again, for rows of one [`SparseRows`].
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SparseQuery {
-    mark: Mark,
+    pub(super) mark: Mark,
     /// The largest of the values in columns that no row has, as |x|.
     beyond: f32,
-    numbers: Vec<u32>,
-    values: Vec<f32>,
+    pub(super) numbers: Vec<u32>,
+    /// The value of each number, then those of columns that no row has.
+    pub(super) values: Vec<f32>,
     /// The values, by number; zero elsewhere.
-    dense: Vec<f32>,
+    pub(super) dense: Vec<f32>,
     /// For Chebyshev: (number, |x|), the largest first.
     descending: Vec<(u32, f32)>,
     entries: Entries,
@@ -67,15 +68,16 @@ impl SparseRows {
         query.beyond = entries.values[known..].iter().fold(0.0, |m, v| m.max(v.abs()));
         query.numbers.extend(entries.pairs[..known].iter().map(|p| p.0));
         if has_values(self.kernel) {
-            query.values.extend_from_slice(&entries.values[..known]);
+            query.values.extend_from_slice(&entries.values);
         } else {
-            query.values.resize(known, 1.0);
+            query.values.resize(entries.values.len(), 1.0);
         }
         query.entries = entries;
         query.spread(self.kernel, self.columns.len());
     }
 
-    /// Reduced distances of `query` to each of `others`.
+    /// Reduced distances of `query` to each of `others`. If rows were added with columns that had not occurred, the query must be
+    /// set again first.
     pub(crate) fn query_to_many(&self, query: &SparseQuery, others: &[u32], out: &mut [f32]) {
         assert_eq!(others.len(), out.len());
         with_numbers!(&self.numbers, numbers => {
@@ -106,6 +108,7 @@ impl<K: Kernel, I: Number> Op for Gather<'_, K, I> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let Self { kernel, table, query, others, out } = self;
+        prefetch_first(table, others);
         for (i, (&other, out)) in others.iter().zip(out).enumerate() {
             prefetch_ahead(table, others, i);
             let head = table.heads[other as usize];
@@ -113,6 +116,17 @@ impl<K: Kernel, I: Number> Op for Gather<'_, K, I> {
             let sums = sum::<S, K, I>(kernel, &query.dense, numbers, values);
             *out = kernel.finish(sums, query.mark, head.mark());
         }
+    }
+}
+
+/// Asks for the first of `others`.
+#[inline(always)]
+fn prefetch_first<I: Number>(table: Table<I>, others: &[u32]) {
+    for &ahead in others.iter().take(2 * PREFETCH) {
+        prefetch(&table.heads[ahead as usize]);
+    }
+    for &ahead in others.iter().take(PREFETCH) {
+        prefetch_row(table, ahead);
     }
 }
 
@@ -174,6 +188,7 @@ fn sum<S: Simd, K: Kernel, I: Number>(kernel: K, dense: &[f32], numbers: &[I], v
 
 /// max |x-y| for each of `others`.
 fn largest_differences<I: Number>(query: &SparseQuery, table: Table<I>, others: &[u32], out: &mut [f32]) {
+    prefetch_first(table, others);
     for (i, (&other, out)) in others.iter().zip(out).enumerate() {
         prefetch_ahead(table, others, i);
         *out = largest_difference(query, table, other);
