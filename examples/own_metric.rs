@@ -6,7 +6,8 @@ use nndescent::{CsrMatrix, Items, Metric, NnDescent, Points, items, row_items};
 fn strings() -> Result<(), Box<dyn std::error::Error>> {
     let stems = ["distance", "descent", "neighbour", "candidate", "forest"];
     let endings = ["", "s", "ed", "ing", "less", "like", "-wise"];
-    let words: Vec<String> = stems.iter().flat_map(|stem| endings.iter().map(move |end| format!("{stem}{end}"))).collect();
+    let words: Vec<String> =
+        stems.iter().flat_map(|stem| endings.iter().map(move |end| format!("{stem}{end}"))).collect();
     let by_edits = items(&words, |a: &String, b: &String| edits(a, b) as f32);
     let graph = NnDescent::new(Metric::Custom).n_neighbors(4).graph(&Points::items(&by_edits)?)?.graph;
     let near: Vec<&str> = graph.neighbors(0).iter().map(|&id| &words[id as usize][..]).collect();
@@ -28,7 +29,8 @@ fn edits(a: &str, b: &str) -> usize {
 
 /// Dense rows under a function of two slices: hours of a day, which wrap around.
 fn rows() -> Result<(), Box<dyn std::error::Error>> {
-    let hours: Vec<f32> = (0..1000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 % 24_000.0 / 1000.0).collect();
+    let hours: Vec<f32> =
+        (0..1000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 % 24_000.0 / 1000.0).collect();
     let around = row_items(&hours, 1, |x, y| {
         let apart = (x[0] - y[0]).abs();
         apart.min(24.0 - apart)

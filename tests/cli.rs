@@ -384,5 +384,8 @@ fn metrics_are_documented() {
     let ran = Command::new(env!("CARGO_BIN_EXE_nndescent")).arg("metrics").output().unwrap();
     let table = String::from_utf8(ran.stdout).unwrap();
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/METRICS.md")).unwrap();
-    assert!(table.lines().count() > 36 && page.contains(&table), "run `nndescent metrics` and put what it prints there:\n{table}");
+    assert!(
+        table.lines().count() > 36 && page.contains(&table),
+        "run `nndescent metrics` and put what it prints there:\n{table}"
+    );
 }

@@ -256,6 +256,24 @@ mod tests {
     }
 
     #[test]
+    fn damaged_files_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(&folder, &members(), CompressionMethod::Stored);
+        let whole = std::fs::read(&path).unwrap();
+        for length in (0..whole.len()).step_by(7) {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(read_csr(&path).is_err());
+        }
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x91;
+            std::fs::write(&path, &bytes).unwrap();
+            // An error or, where nothing depends on the byte, the matrix: no panic, and no memory that is not there.
+            let _ = read_csr(&path);
+        }
+    }
+
+    #[test]
     fn plain_arrays_are_not_csr_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = write(&folder, &vec![("data", array("<f4", &[1.0f32]))], CompressionMethod::Stored);

@@ -74,16 +74,18 @@ impl SparseWay {
         self.direct.map_or(distance, |direct| direct.to_reduced(self.metric.to_direct(distance), dim))
     }
 
-    /// The true distance of two rows: as they were given, and transformed.
-    pub(crate) fn distance(&self, given: [SparseRow; 2], transformed: [SparseRow; 2], dim: usize) -> f32 {
-        match &self.metric {
-            Metric::Hellinger | Metric::JensenShannon => {
-                let (x, y) = dense_pair(given);
-                self.metric.distance(&x, &y) as f32
-            }
-            Metric::SymmetricKl => symmetric_kl(given, dim) as f32,
-            _ => self.to_true(sparse_truth::distance(self.kernel, transformed[0], transformed[1], dim), dim),
+    /// Whether true distances are the kernel's, as [`SparseWay::to_true`] has them; else they are computed by definition.
+    pub(crate) fn is_by_kernel(&self) -> bool {
+        !matches!(self.metric, Metric::Hellinger | Metric::JensenShannon | Metric::SymmetricKl)
+    }
+
+    /// The true distance, by definition, of two rows of distributions as they were given.
+    pub(crate) fn by_definition(&self, given: [SparseRow; 2], dim: usize) -> f32 {
+        if self.metric == Metric::SymmetricKl {
+            return symmetric_kl(given, dim) as f32;
         }
+        let (x, y) = dense_pair(given);
+        self.metric.distance(&x, &y) as f32
     }
 }
 
@@ -121,7 +123,7 @@ fn ranks(row: SparseRow, dim: usize) -> Vec<f32> {
 
 /// Two rows as dense rows of the columns that either has.
 fn dense_pair([x, y]: [SparseRow; 2]) -> (Vec<f32>, Vec<f32>) {
-    sparse_truth::pairs(x, y).map(|(a, b)| (a as f32, b as f32)).unzip()
+    sparse_truth::pairs(x, y).into_iter().map(|(a, b)| (a as f32, b as f32)).unzip()
 }
 
 /// [`Metric::SymmetricKl`] of rows of `dim` columns.
@@ -197,7 +199,8 @@ impl AnyRows for SparseProblem<'_> {
     }
 
     fn bytes(&self) -> u64 {
-        sparse_rows::bytes(self.searched(), self.way.kernel) as u64
+        // In working order, and once more for final distances.
+        2 * sparse_rows::bytes(self.searched(), self.way.kernel) as u64
     }
 
     fn own_bytes(&self) -> u64 {
@@ -210,7 +213,7 @@ impl AnyRows for SparseProblem<'_> {
     }
 
     fn truth(&self) -> Box<dyn Truth + '_> {
-        Box::new(self)
+        Box::new(SparseTruth { problem: self, rows: self.rows() })
     }
 
     fn sparse(&self) -> Option<SparseStore> {
@@ -218,23 +221,33 @@ impl AnyRows for SparseProblem<'_> {
     }
 }
 
-impl Truth for &SparseProblem<'_> {
+/// True distances: the kernel's in f64, or by definition.
+struct SparseTruth<'a> {
+    problem: &'a SparseProblem<'a>,
+    rows: SparseRows,
+}
+
+impl Truth for SparseTruth<'_> {
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
-        let (searched, dim) = (self.searched(), self.given.dim());
+        let (way, given) = (&self.problem.way, self.problem.given);
         out.clear();
-        out.extend(others.iter().map(|&other| {
-            let given = [self.given.row(i), self.given.row(other as usize)];
-            let transformed = [searched.row(i), searched.row(other as usize)];
-            self.way.distance(given, transformed, dim)
-        }));
+        if !way.is_by_kernel() {
+            let row = |i: u32| given.row(i as usize);
+            out.extend(others.iter().map(|&other| way.by_definition([row(i as u32), row(other)], given.dim())));
+            return;
+        }
+        let mut reduced = vec![0.0; others.len()];
+        self.rows.one_to_many_exactly(i as u32, others, &mut reduced);
+        out.extend(reduced.into_iter().map(|d| way.to_true(d, given.dim())));
     }
 
     fn to_self(&self, i: usize) -> f32 {
-        if self.way.kernel != SparseKernel::Inner {
+        if self.problem.way.kernel != SparseKernel::Inner {
             return 0.0;
         }
-        let row = self.searched().row(i);
-        self.way.distance([row; 2], [row; 2], self.given.dim())
+        let mut out = Vec::new();
+        self.distances(i, &[i as u32], &mut out);
+        out[0]
     }
 }
 

@@ -74,17 +74,20 @@ impl SparseStore {
 
     /// True distances of the query to `others`.
     pub(crate) fn distances(&self, query: &SparseStoreQuery, others: &[u32], out: &mut Vec<f32>) {
-        let given = self.given(&query.values);
+        let (way, dim) = (&self.way, self.rows.dim());
         out.clear();
+        if way.is_by_kernel() {
+            let mut reduced = vec![0.0; others.len()];
+            self.rows.query_to_many_exactly(&query.query, others, &mut reduced);
+            out.extend(reduced.into_iter().map(|d| way.to_true(d, dim)));
+            return;
+        }
+        let given = self.given(&query.values);
         out.extend(others.iter().map(|&other| {
             let (columns, values) = self.rows.decode(other);
             let other_given = self.given(&values);
             let row = |indices, values| SparseRow { indices, values };
-            self.way.distance(
-                [row(&query.columns, &given), row(&columns, &other_given)],
-                [row(&query.columns, &query.values), row(&columns, &values)],
-                self.rows.dim(),
-            )
+            way.by_definition([row(&query.columns, &given), row(&columns, &other_given)], dim)
         }));
     }
 

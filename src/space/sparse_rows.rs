@@ -6,6 +6,7 @@
 //! array, so that one look-up serves them all. The two may differ in the last bits.
 
 mod columns;
+mod exact;
 mod gather;
 mod kernels;
 mod min_hash;

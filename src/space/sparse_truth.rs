@@ -7,127 +7,128 @@ use crate::points::SparseRow;
 
 /// The reduced distance of two rows of `dim` columns, as [`SparseKernel`] has it. The same to the bit whichever comes first.
 pub(crate) fn distance(kernel: SparseKernel, x: SparseRow, y: SparseRow, dim: usize) -> f64 {
-    let pairs = || Union::of(x, y);
-    let sum = |f: &dyn Fn(f64, f64) -> f64| pairs().map(|(a, b)| f(a, b)).sum::<f64>();
-    let apart = || sum(&|a, b| (a - b).abs());
+    let direction = |row| Direction::of(kernel, row, dim);
+    distance_of_known(kernel, (x, direction(x)), (y, direction(y)), dim)
+}
+
+/// [`distance`] of rows whose directions are known: for rows that are compared more than once.
+pub(crate) fn distance_of_known(
+    kernel: SparseKernel,
+    (x, to_x): (SparseRow, Direction),
+    (y, to_y): (SparseRow, Direction),
+    dim: usize,
+) -> f64 {
     match kernel {
-        SparseKernel::L2 => sum(&|a, b| (a - b) * (a - b)),
-        SparseKernel::Angular { centered: false } => {
-            let (xx, yy) = (squares(x), squares(y));
-            match (xx > 0.0, yy > 0.0) {
-                (false, false) => 0.0,
-                // The root of a square is exact: equal rows are at 0.
-                (true, true) => (1.0 - sum(&|a, b| a * b) / (xx * yy).sqrt()).clamp(0.0, 2.0),
-                _ => 1.0,
-            }
-        }
-        SparseKernel::Angular { centered: true } => correlation(x, y, dim),
-        SparseKernel::Inner => -sum(&|a, b| a * b),
-        SparseKernel::Manhattan => apart(),
-        SparseKernel::Chebyshev => pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max),
-        SparseKernel::Minkowski(p) => sum(&|a, b| (a - b).abs().powf(p.into())),
-        SparseKernel::Hamming => sum(&|a, b| f64::from(u8::from(a != b))),
-        SparseKernel::Canberra => sum(&|a, b| (a - b).abs() / (a.abs() + b.abs())),
+        SparseKernel::L2 => sum(x, y, |a, b| (a - b) * (a - b)),
+        SparseKernel::Angular { centered } => angular((x, to_x), (y, to_y), centered.then_some(dim)),
+        SparseKernel::Inner => -sum(x, y, |a, b| a * b),
+        SparseKernel::Manhattan => sum(x, y, |a, b| (a - b).abs()),
+        SparseKernel::Chebyshev => walk(x, y, 0.0, |largest: f64, a, b| largest.max((a - b).abs())),
+        SparseKernel::Minkowski(p) => sum(x, y, |a, b| (a - b).abs().powf(p.into())),
+        SparseKernel::Hamming => sum(x, y, |a, b| f64::from(u8::from(a != b))),
+        SparseKernel::Canberra => sum(x, y, |a, b| ratio((a - b).abs(), a.abs() + b.abs())),
         SparseKernel::BrayCurtis => {
-            let apart = apart();
-            if apart == 0.0 { 0.0 } else { apart / sum(&|a, b| (a + b).abs()) }
+            let [apart, together] = sums(x, y, |a, b| [(a - b).abs(), (a + b).abs()]);
+            ratio(apart, together)
         }
-        SparseKernel::TsSs => ts_ss(sum(&|a, b| (a - b) * (a - b)), sum(&|a, _| a * a), sum(&|_, b| b * b)),
+        SparseKernel::TsSs => {
+            let [squared, xx, yy] = sums(x, y, |a, b| [(a - b) * (a - b), a * a, b * b]);
+            ts_ss(squared, xx, yy)
+        }
         SparseKernel::Boolean(boolean) => {
-            let count = |f: fn(f64, f64) -> bool| pairs().filter(|&(a, b)| f(a, b)).count() as u32;
-            let both = count(|a, b| a != 0.0 && b != 0.0);
-            boolean.distance(both, count(|a, _| a != 0.0), count(|_, b| b != 0.0), dim as u32).into()
+            let count = |both: bool| f64::from(u8::from(both));
+            let in_both = |a: f64, b: f64| [count(a != 0.0 && b != 0.0), count(a != 0.0), count(b != 0.0)];
+            let [both, in_x, in_y] = sums(x, y, in_both).map(|c| c as u32);
+            boolean.distance(both, in_x, in_y, dim as u32).into()
         }
-    }
-}
-
-/// The values of two rows in every column that either has.
-struct Union<'a> {
-    x: SparseRow<'a>,
-    y: SparseRow<'a>,
-    /// Entries that were passed.
-    in_x: usize,
-    in_y: usize,
-}
-
-impl<'a> Union<'a> {
-    fn of(x: SparseRow<'a>, y: SparseRow<'a>) -> impl Iterator<Item = (f64, f64)> {
-        Self { x, y, in_x: 0, in_y: 0 }.filter(|&(a, b)| a != 0.0 || b != 0.0)
-    }
-}
-
-impl Iterator for Union<'_> {
-    type Item = (f64, f64);
-
-    #[inline]
-    fn next(&mut self) -> Option<(f64, f64)> {
-        // No column has the number u32::MAX.
-        let at = |row: &SparseRow, i: usize| row.indices.get(i).copied().unwrap_or(u32::MAX);
-        let (a, b) = (at(&self.x, self.in_x), at(&self.y, self.in_y));
-        if a.min(b) == u32::MAX {
-            return None;
-        }
-        // Without branches: which row comes next cannot be foretold.
-        let (from_x, from_y) = (usize::from(a <= b), usize::from(b <= a));
-        let value = |row: &SparseRow, i: usize, take: usize| {
-            f64::from(row.values.get(i).copied().unwrap_or_default()) * take as f64
-        };
-        let pair = (value(&self.x, self.in_x, from_x), value(&self.y, self.in_y, from_y));
-        self.in_x += from_x;
-        self.in_y += from_y;
-        Some(pair)
     }
 }
 
 /// The values of two rows in every column that either has, ascending.
-pub(crate) fn pairs<'a>(x: SparseRow<'a>, y: SparseRow<'a>) -> impl Iterator<Item = (f64, f64)> + 'a {
-    Union::of(x, y)
+pub(crate) fn pairs(x: SparseRow, y: SparseRow) -> Vec<(f64, f64)> {
+    walk(x, y, Vec::new(), |mut pairs, a, b| {
+        pairs.push((a, b));
+        pairs
+    })
 }
 
-fn squares(row: SparseRow) -> f64 {
-    row.values.iter().map(|&v| f64::from(v) * f64::from(v)).sum()
+fn ratio(numerator: f64, denominator: f64) -> f64 {
+    if numerator == 0.0 { 0.0 } else { numerator / denominator }
 }
 
-/// What brings a row to length 1: (v - mean) · scale; a scale of 0 for rows without length.
-#[derive(Clone, Copy)]
-struct Direction {
+fn sum(x: SparseRow, y: SparseRow, f: impl Fn(f64, f64) -> f64) -> f64 {
+    walk(x, y, 0.0, |sum, a, b| sum + f(a, b))
+}
+
+fn sums<const N: usize>(x: SparseRow, y: SparseRow, f: impl Fn(f64, f64) -> [f64; N]) -> [f64; N] {
+    walk(x, y, [0.0; N], |mut sums, a, b| {
+        sums.iter_mut().zip(f(a, b)).for_each(|(sum, v)| *sum += v);
+        sums
+    })
+}
+
+/// Folds the values of two rows in every column that either has, in ascending order.
+#[inline(always)]
+fn walk<T>(x: SparseRow, y: SparseRow, start: T, f: impl Fn(T, f64, f64) -> T) -> T {
+    let (mut i, mut j, mut found) = (0, 0, start);
+    while i < x.indices.len() && j < y.indices.len() {
+        let (in_x, in_y) = (x.indices[i] <= y.indices[j], y.indices[j] <= x.indices[i]);
+        let (a, b) = (kept_if(in_x, x.values[i]), kept_if(in_y, y.values[j]));
+        found = f(found, a.into(), b.into());
+        i += usize::from(in_x);
+        j += usize::from(in_y);
+    }
+    found = x.values[i..].iter().fold(found, |found, &a| f(found, a.into(), 0.0));
+    y.values[j..].iter().fold(found, |found, &b| f(found, 0.0, b.into()))
+}
+
+/// The value or 0, without a branch: which of two rows is next cannot be foreseen.
+#[inline(always)]
+fn kept_if(here: bool, value: f32) -> f32 {
+    f32::from_bits(value.to_bits() & u32::from(here).wrapping_neg())
+}
+
+/// What brings a row to length 1: (v - mean) · scale; a scale of 0 for rows without length, and under kernels without angles.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Direction {
     mean: f64,
     scale: f64,
 }
 
 impl Direction {
-    fn of(row: SparseRow, dim: usize) -> Self {
+    pub(crate) fn of(kernel: SparseKernel, row: SparseRow, dim: usize) -> Self {
+        let SparseKernel::Angular { centered } = kernel else { return Self::default() };
         let values = || row.entries().map(|e| f64::from(e.1));
-        let none = Self { mean: 0.0, scale: 0.0 };
+        if !centered {
+            let length = values().map(|v| v * v).sum::<f64>().sqrt();
+            return Self { mean: 0.0, scale: if length > 0.0 { 1.0 / length } else { 0.0 } };
+        }
         let (count, first) = (values().count(), values().next().unwrap_or(0.0));
         if count == 0 || count == dim && values().all(|v| v == first) {
-            return none;
+            return Self::default();
         }
         let mean = values().sum::<f64>() / dim as f64;
         let rest = (dim - count) as f64 * mean * mean;
         Self { mean, scale: 1.0 / (values().map(|v| (v - mean).powi(2)).sum::<f64>() + rest).sqrt() }
     }
 
+    #[inline(always)]
     fn apply(self, value: f64) -> f64 {
         (value - self.mean) * self.scale
     }
 }
 
-/// 1 - cos of rows less their means, as half the squared distance of directions, which is exact near zero; 0 between two rows
-/// without length, 1 between one and another row.
-fn correlation(x: SparseRow, y: SparseRow, dim: usize) -> f64 {
-    let (to_x, to_y) = (Direction::of(x, dim), Direction::of(y, dim));
+/// 1 - cos as half the squared distance of directions, which is exact near zero; 0 between two rows without length, 1 between
+/// one and another row.
+fn angular((x, to_x): (SparseRow, Direction), (y, to_y): (SparseRow, Direction), centered: Option<usize>) -> f64 {
     match (to_x.scale > 0.0, to_y.scale > 0.0) {
         (false, false) => return 0.0,
         (true, true) => {}
         _ => return 1.0,
     }
     let squared = |a: f64, b: f64| (to_x.apply(a) - to_y.apply(b)).powi(2);
-    let (mut sum, mut count) = (0.0, 0);
-    for (a, b) in Union::of(x, y) {
-        sum += squared(a, b);
-        count += 1;
-    }
-    let absent = dim - count;
-    (sum + absent as f64 * squared(0.0, 0.0)) / 2.0
+    let Some(dim) = centered else { return sum(x, y, squared) / 2.0 };
+    let [sum, count] = sums(x, y, |a, b| [squared(a, b), 1.0]);
+    // Stored zeros were counted with their columns: what is left is stored nowhere.
+    (sum + (dim as f64 - count) * squared(0.0, 0.0)) / 2.0
 }

@@ -17,6 +17,7 @@ struct Line([f32; LANES]);
 
 /// Lines of one column: as many times [`LANES`] rows are computed at once.
 const LINES: usize = 2;
+const NO_LINES: [Line; LINES] = [Line([0.0; LANES]); LINES];
 /// Rows side by side.
 const WIDTH: usize = LINES * LANES;
 
@@ -27,7 +28,7 @@ pub(super) struct Panel {
     places: Vec<u32>,
     xs: Local,
     ys: Local,
-    /// [`LINES`] for each place. All zero between calls.
+    /// [`LINES`] for each place, and more. All zero between calls.
     lines: Vec<[Line; LINES]>,
 }
 
@@ -105,7 +106,7 @@ pub(super) fn all_pairs<I: Number>(space: &SparseRows, table: Table<I>, ids: &[u
         xs.clear();
         ids.iter().for_each(|&id| xs.push(table, id, places, SHARED));
         for_columns(table, ids, |column| places[column] = 0);
-        lines.resize((used - SHARED) as usize, [Line([0.0; LANES]); LINES]);
+        lines.resize(lines.len().max((used - SHARED) as usize), NO_LINES);
         let symmetric = true;
         run(space, Products { kernel: (), xs, ys: xs, lines, symmetric, out });
     });
@@ -136,7 +137,7 @@ pub(super) fn block<I: Number>(space: &SparseRows, table: Table<I>, rows: &[u32]
         ys.clear();
         others.iter().for_each(|&row| ys.push(table, row, places, 1));
         for_columns(table, rows, |column| places[column] = 0);
-        lines.resize((used - 1) as usize, [Line([0.0; LANES]); LINES]);
+        lines.resize(lines.len().max((used - 1) as usize), NO_LINES);
         let symmetric = false;
         run(space, Products { kernel: (), xs, ys, lines, symmetric, out });
     });
@@ -219,7 +220,7 @@ impl<K: Kernel> Op for Products<'_, K> {
                 }
             }
             for i in here {
-                xs.row(i).0.iter().for_each(|&place| lines[place as usize] = [Line([0.0; LANES]); LINES]);
+                xs.row(i).0.iter().for_each(|&place| lines[place as usize] = NO_LINES);
             }
         }
     }

@@ -131,6 +131,8 @@ fn check(n: usize, dim: usize, dense: &[f32], kernel: SparseKernel, level: Level
         space.set_query(view.row(i), &mut query);
         let mut to_query = vec![f32::NAN; n];
         space.query_to_many(&query, &ids, &mut to_query);
+        let mut exactly = vec![f64::NAN; n];
+        space.one_to_many_exactly(i as u32, &ids, &mut exactly);
         for j in (0..n).filter(|&j| j != i) {
             let (x, y) = (&dense[i * dim..][..dim], &dense[j * dim..][..dim]);
             let truth = defined(kernel, x, y);
@@ -157,6 +159,11 @@ fn check(n: usize, dim: usize, dense: &[f32], kernel: SparseKernel, level: Level
                 near(exact, truth, 1e-12 * size.min(1e300)),
                 "{kernel:?} {i} {j}: {exact} in f64 instead of {truth}"
             );
+            let again = exactly[j];
+            assert!(near(again, exact, 1e-7 * exact.abs()) || exact > 1e9, "{kernel:?} {i} {j}: {again} or {exact}");
+            let mut turned = [0.0];
+            space.one_to_many_exactly(j as u32, &[i as u32], &mut turned);
+            assert_eq!(again.to_bits(), turned[0].to_bits(), "{kernel:?} is symmetric in f64");
             let turned = sparse_truth::distance(kernel, view.row(j), view.row(i), dim);
             assert_eq!(exact.to_bits(), turned.to_bits(), "{kernel:?} is symmetric in f64");
         }
@@ -238,11 +245,32 @@ fn queries_may_have_columns_that_no_row_has() {
         let mut query = SparseQuery::default();
         space.set_query(query_matrix.view().row(0), &mut query);
         let mut found = [0.0; 2];
+        let mut exactly = [0.0; 2];
         space.query_to_many(&query, &[0, 1], &mut found);
+        space.query_to_many_exactly(&query, &[0, 1], &mut exactly);
         for (i, found) in found.into_iter().enumerate() {
             let truth = defined(kernel, &row, &dense[i * 5..][..5]);
             assert!((f64::from(found) - truth).abs() <= 1e-5 * truth.abs().max(1.0), "{kernel:?} {found} {truth}");
+            assert!((exactly[i] - truth).abs() <= 1e-7 * truth.abs(), "{kernel:?} {} {truth}", exactly[i]);
         }
+    }
+}
+
+#[test]
+fn stored_zeros_are_none() {
+    let (indptr, values) = ([0, 3, 5], [0.0, 2.0, -1.0, 3.0, -0.0]);
+    let given = Csr::new(6, &indptr, &[0, 2, 3, 2, 4], &values).unwrap();
+    let clean = CsrMatrix::new(6, indptr.to_vec(), vec![0, 2, 3, 2, 4], values.to_vec()).unwrap();
+    for kernel in KERNELS {
+        let distance = |rows: Csr| {
+            let mut found = [0.0];
+            SparseRows::new(rows, kernel, Level::detect()).one_to_many(0, &[1], &mut found);
+            let exact = sparse_truth::distance(kernel, rows.row(0), rows.row(1), 6);
+            (found[0], exact)
+        };
+        let (one, other) = (distance(given), distance(clean.view()));
+        assert_eq!(one.0.to_bits(), other.0.to_bits(), "{kernel:?}");
+        assert!(near(one.1, other.1, 1e-14), "{kernel:?} {one:?} {other:?}");
     }
 }
 
