@@ -128,6 +128,8 @@ pub(crate) trait Simd {
     ///
     /// What is summed is (x - [`Simd::BIAS`])·y: `VNNI` multiplies signed by unsigned bytes.
     fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I;
+    /// Adds the absolute differences of [`BYTES`] pairs of unsigned bytes.
+    fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I;
     /// The totals of four sums.
     fn total4(sums: [Self::I; 4]) -> [i32; 4];
     /// What [`Simd::dot_bytes`] subtracts from every value of its first argument.
@@ -210,6 +212,13 @@ impl Simd for Portable {
         sum
     }
     #[inline(always)]
+    fn differences(x: &[u8; BYTES], y: &[u8; BYTES], mut sum: Self::I) -> Self::I {
+        for i in 0..BYTES {
+            sum[i % LANES] += i32::from(x[i].abs_diff(y[i]));
+        }
+        sum
+    }
+    #[inline(always)]
     fn sum4(a: [Self::F; 4]) -> [f32; 4] {
         a.map(|a| a.into_iter().sum())
     }
@@ -217,6 +226,17 @@ impl Simd for Portable {
     fn total4(sums: [Self::I; 4]) -> [i32; 4] {
         sums.map(|sum| sum.into_iter().sum())
     }
+}
+
+/// As [`dispatch`], for work that counts bits: AVX-512 has an instruction for that, but not on all machines.
+#[inline]
+pub(crate) fn dispatch_counting<O: Op>(level: Level, op: O) -> O::Output {
+    #[cfg(target_arch = "x86_64")]
+    if level == Level::Avx512 && is_x86_feature_detected!("avx512vpopcntdq") {
+        // SAFETY: the machine has the features, as was just asked and when the level was made.
+        return unsafe { x86::run_avx512_counting(op) };
+    }
+    dispatch(level, op)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -228,6 +248,13 @@ mod x86 {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c,bmi1,bmi2,popcnt,lzcnt")]
     pub(super) unsafe fn run_avx512<O: Op>(op: O) -> O::Output {
+        op.run::<Avx512>()
+    }
+
+    #[target_feature(
+        enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,avx2,fma,f16c,bmi1,bmi2,popcnt,lzcnt"
+    )]
+    pub(super) unsafe fn run_avx512_counting<O: Op>(op: O) -> O::Output {
         op.run::<Avx512>()
     }
 
@@ -335,6 +362,13 @@ mod x86 {
             })
         }
         #[inline(always)]
+        fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {
+            at_level!({
+                let (x, y) = (_mm512_loadu_si512(x.as_ptr().cast()), _mm512_loadu_si512(y.as_ptr().cast()));
+                _mm512_add_epi32(sum, _mm512_sad_epu8(x, y))
+            })
+        }
+        #[inline(always)]
         fn total4([a, b, c, d]: [Self::I; 4]) -> [i32; 4] {
             at_level!({
                 let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
@@ -438,6 +472,17 @@ mod x86 {
                 });
             }
             sum
+        }
+        #[inline(always)]
+        fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {
+            let half = |at: usize| {
+                // SAFETY: both halves lie within the bytes, and the level has AVX2.
+                unsafe {
+                    let load = |bytes: &[u8; BYTES]| _mm256_loadu_si256(bytes.as_ptr().add(at).cast());
+                    _mm256_sad_epu8(load(x), load(y))
+                }
+            };
+            at_level!(_mm256_add_epi32(sum, _mm256_add_epi32(half(0), half(32))))
         }
         #[inline(always)]
         fn total4([a, b, c, d]: [Self::I; 4]) -> [i32; 4] {

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Space, Tiles};
 use crate::metric::Boolean;
-use crate::metric::simd::{Level, Simd, prefetch};
+use crate::metric::simd::{Level, Op, Simd, dispatch_counting, prefetch};
 use crate::points::{Bits, Dense};
 use crate::section::Section;
 
@@ -188,6 +188,10 @@ impl Tiles for BitRows {
             }
         }
         out
+    }
+
+    fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
+        dispatch_counting(level, op)
     }
 
     #[inline(always)]

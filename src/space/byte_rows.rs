@@ -39,7 +39,8 @@ pub(crate) fn chunks_of_row(dim: usize) -> usize {
     stride(dim) / BYTES
 }
 
-fn stride(dim: usize) -> usize {
+/// Bytes of a row of `dim` codes.
+pub(super) fn stride(dim: usize) -> usize {
     dim.next_multiple_of(BYTES)
 }
 
@@ -216,7 +217,7 @@ enum Scale {
 }
 
 impl Coding {
-    fn choose(points: &Dense, form: Form) -> Self {
+    pub(super) fn choose(points: &Dense, form: Form) -> Self {
         let centered = form == Form::Angular { centered: true };
         let coding = |offset: f32, scale| Self { offset, zero: offset as u8, scale, centered };
         if !centered {
@@ -251,7 +252,7 @@ impl Coding {
     }
 
     /// The codes of a row, padding included; `values` is overwritten. True where the row has no length (angles).
-    fn encode(&self, values: &mut [f32], codes: &mut [u8]) -> bool {
+    pub(super) fn encode(&self, values: &mut [f32], codes: &mut [u8]) -> bool {
         let empty = matches!(self.scale, Scale::PerRow(_)) && direction_scale(values, self.centered) == 0.0;
         let scale = match self.scale {
             Scale::Common(s) => s,

@@ -2,6 +2,7 @@
 
 pub(crate) mod bit_rows;
 pub(crate) mod by_definition;
+pub(crate) mod byte_differences;
 pub(crate) mod byte_rows;
 pub(crate) mod float_rows;
 pub(crate) mod item_rows;
@@ -46,6 +47,10 @@ pub(crate) trait Tiles: Send + Sync {
     fn tile<S: Simd, const R: usize>(&self, xs: [Self::Row<'_>; R], ys: [Self::Row<'_>; 4]) -> [[f32; 4]; R];
     /// Asks for the cache lines of a row.
     fn prefetch(&self, row: u32);
+    /// Runs work on these tiles at `level`.
+    fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
+        dispatch(level, op)
+    }
 }
 
 /// Rows ahead that are asked for while four are computed.
@@ -60,16 +65,16 @@ pub(crate) fn to_many<'a, T: Tiles + 'a, const R: usize>(
     out: &'a mut [[f32; R]],
 ) {
     assert_eq!(others.len(), out.len());
-    dispatch(level, ToMany { tiles, rows, others, out });
+    T::dispatch(level, ToMany { tiles, rows, others, out });
 }
 
 pub(crate) fn all_pairs<T: Tiles>(level: Level, tiles: &T, ids: &[u32], out: &mut [f32]) {
     assert_eq!(ids.len() * ids.len(), out.len());
-    dispatch(level, AllPairs { tiles, ids, out });
+    T::dispatch(level, AllPairs { tiles, ids, out });
 }
 
 pub(crate) fn block<T: Tiles>(level: Level, tiles: &T, rows: &[u32], first: u32, out: &mut [f32]) {
-    dispatch(level, Block { tiles, rows, first, out });
+    T::dispatch(level, Block { tiles, rows, first, out });
 }
 
 struct ToMany<'a, T: Tiles + 'a, const R: usize> {
@@ -328,6 +333,9 @@ mod tests {
             };
             let points = if signed { Points::dense(&signed_values, n, dim) } else { Points::dense(&values, n, dim) }.unwrap();
             for level in Level::available() {
+                let (space, is_exact) = byte_differences::space(points.as_dense().unwrap(), level);
+                prop_assert!(is_exact);
+                check_space(&points, &wide, Direct::Manhattan, &*space, 1e-6);
                 for metric in METRICS.into_iter().filter(|m| byte_rows::is_exact(points.as_dense().unwrap(), m.form())) {
                     if byte_rows::suits(points.as_dense().unwrap(), metric.form()) {
                         let space = byte_rows::space(points.as_dense().unwrap(), metric.form(), level);

@@ -19,14 +19,14 @@ use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, fresh, joined};
 use crate::graph::rows::{RowTable, insert};
 use crate::graph::{KnnGraph, UNKNOWN};
-use crate::metric::Form;
 use crate::metric::simd::Level;
+use crate::metric::{Direct, Form};
 use crate::params::Plan;
 use crate::points::Dense;
 use crate::problem::{Problem, Searched};
 use crate::space::Space;
 use crate::space::recompute::Recompute;
-use crate::space::{byte_rows, float_rows};
+use crate::space::{byte_differences, byte_rows, float_rows};
 
 /// Runs everything on the CPU, in the rayon pool it is called from.
 pub(crate) struct CpuExecutor;
@@ -128,20 +128,41 @@ pub(crate) fn settle<'p>(problem: &Problem<'p>, plan: &Plan) -> Settled<'p> {
         Searched::Rows(rows) => return settle_rows(rows.space(), plan),
     };
     let (points, form, level) = (&points, direct.form(), Level::detect());
-    let exact_codes = byte_rows::is_exact(points, form);
-    let mut coded = byte_rows::suits(points, form) && (exact_codes || plan.n_trees > 0);
-    let mut space = if coded { byte_rows::space(points, form, level) } else { float_rows::space(points, form, level) };
+    if byte_differences::suits(points, form) {
+        return settle_coded(points, direct, plan, byte_differences::space(points, level));
+    }
+    if byte_rows::suits(points, form) {
+        let codes = (byte_rows::space(points, form, level), byte_rows::is_exact(points, form));
+        return settle_coded(points, direct, plan, codes);
+    }
+    settle_rows(float_rows::space(points, form, level), plan)
+}
+
+/// Keeps codes if they are the values, or if they reproduce the distances of near points.
+fn settle_coded<'p>(
+    points: &Dense,
+    direct: Direct,
+    plan: &Plan,
+    (codes, is_exact): (Box<dyn Space>, bool),
+) -> Settled<'p> {
+    let floats = || float_rows::space(points, direct.form(), Level::detect());
+    if is_exact {
+        return settle_rows(codes, plan);
+    }
     if plan.n_trees == 0 {
-        return Settled { space, rounded: false, order: (0..points.n() as u32).collect(), bounds: None };
+        drop(codes);
+        return settle_rows(floats(), plan);
     }
-    let leaves = forest::tree(&*space, plan.leaf_size, plan.seed, 0);
-    if coded && !exact_codes && !byte_rows::serves(&Recompute::new(direct, points, points), &*space, &leaves) {
-        coded = false;
-        drop(space);
-        space = float_rows::space(points, form, level);
-    }
+    let leaves = forest::tree(&*codes, plan.leaf_size, plan.seed, 0);
+    let serve = byte_rows::serves(&Recompute::new(direct, points, points), &*codes, &leaves);
+    let mut space = if serve {
+        codes
+    } else {
+        drop(codes);
+        floats()
+    };
     space.renumber(&leaves.ids);
-    Settled { space, rounded: coded && !exact_codes, order: leaves.ids, bounds: Some(leaves.bounds) }
+    Settled { space, rounded: serve, order: leaves.ids, bounds: Some(leaves.bounds) }
 }
 
 fn settle_rows<'p>(mut space: Box<dyn Space + 'p>, plan: &Plan) -> Settled<'p> {
