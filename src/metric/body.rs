@@ -166,8 +166,9 @@ impl Body for TsSs {
     #[inline(always)]
     fn finish<S: Simd>(self, acc: [Self::Acc<S>; 4]) -> [f32; 4] {
         let [a, b, c, d] = acc;
-        let sums = |i: usize| S::sum4([a[i], b[i], c[i], d[i]]);
-        let (apart, xx, yy) = (sums(0), sums(1), sums(2));
+        let apart = S::sum4([a[0], b[0], c[0], d[0]]);
+        let xx = S::sum4([a[1], b[1], c[1], d[1]]);
+        let yy = S::sum4([a[2], b[2], c[2], d[2]]);
         let mut out = [0.0; 4];
         for j in 0..4 {
             out[j] = ts_ss(apart[j].into(), xx[j].into(), yy[j].into()) as f32;
@@ -256,24 +257,27 @@ pub(crate) fn tile<S: Simd, X: Element, Y: Element, B: Body, const R: usize>(
     let dim = ys[0].len();
     let chunks = dim / LANES;
     let mut acc = [[body.start::<S>(); 4]; R];
-    let mut step = |x: [S::F; R], y: [S::F; 4]| {
-        for i in 0..R {
-            for j in 0..4 {
-                acc[i][j] = body.step::<S>(acc[i][j], x[i], y[j]);
-            }
-        }
-    };
     for c in 0..chunks {
-        step(load_chunk::<S, X, R>(&xs, c), load_chunk::<S, Y, 4>(&ys, c));
+        step_all::<S, B, R>(body, &mut acc, load_chunk::<S, X, R>(&xs, c), load_chunk::<S, Y, 4>(&ys, c));
     }
     if dim > chunks * LANES {
-        step(load_tail::<S, X, R>(&xs, chunks), load_tail::<S, Y, 4>(&ys, chunks));
+        step_all::<S, B, R>(body, &mut acc, load_tail::<S, X, R>(&xs, chunks), load_tail::<S, Y, 4>(&ys, chunks));
     }
     let mut out = [[0.0; 4]; R];
     for i in 0..R {
         out[i] = body.finish::<S>(acc[i]);
     }
     out
+}
+
+/// A step of every pair. A function: a closure that is called twice is not inlined, and then neither are its instructions.
+#[inline(always)]
+fn step_all<S: Simd, B: Body, const R: usize>(body: B, acc: &mut [[B::Acc<S>; 4]; R], x: [S::F; R], y: [S::F; 4]) {
+    for i in 0..R {
+        for j in 0..4 {
+            acc[i][j] = body.step::<S>(acc[i][j], x[i], y[j]);
+        }
+    }
 }
 
 /// Chunk `c` of every row.

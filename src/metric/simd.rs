@@ -475,14 +475,13 @@ mod x86 {
         }
         #[inline(always)]
         fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {
-            let half = |at: usize| {
-                // SAFETY: both halves lie within the bytes, and the level has AVX2.
-                unsafe {
-                    let load = |bytes: &[u8; BYTES]| _mm256_loadu_si256(bytes.as_ptr().add(at).cast());
-                    _mm256_sad_epu8(load(x), load(y))
-                }
-            };
-            at_level!(_mm256_add_epi32(sum, _mm256_add_epi32(half(0), half(32))))
+            let (x, y) = (x.as_ptr(), y.as_ptr());
+            at_level!({
+                let low = _mm256_sad_epu8(_mm256_loadu_si256(x.cast()), _mm256_loadu_si256(y.cast()));
+                let (x, y) = (x.add(BYTES / 2), y.add(BYTES / 2));
+                let high = _mm256_sad_epu8(_mm256_loadu_si256(x.cast()), _mm256_loadu_si256(y.cast()));
+                _mm256_add_epi32(sum, _mm256_add_epi32(low, high))
+            })
         }
         #[inline(always)]
         fn total4([a, b, c, d]: [Self::I; 4]) -> [i32; 4] {
