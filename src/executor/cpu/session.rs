@@ -306,7 +306,10 @@ impl Session for CpuSession<'_> {
 
     fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
         tick(0.0)?;
-        let graph = self.finishing().graph();
+        let Self { problem, plan, order, rows, space, pool, .. } = *self;
+        // Final distances are computed from the points as given, which may take as much memory again.
+        drop((space, pool));
+        let graph = Finishing::new(&problem, &plan, &order, &rows).graph();
         tick(1.0)?;
         Ok(graph)
     }
