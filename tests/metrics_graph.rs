@@ -219,9 +219,19 @@ fn packed_bytes_are_bits() {
         assert!(recall >= 0.95, "{metric}: recall {recall}");
         let mut index = Prepare::new().index(&bits, &metric, &built.graph).unwrap();
         let hits = index.query(&bits, 1).epsilon(0.1).run().unwrap();
+        let of_bytes = Prepare::new().index(&dense, &metric, &built.graph).unwrap();
+        assert_eq!(
+            of_bytes.query(&dense, 1).epsilon(0.1).run().unwrap(),
+            hits,
+            "{metric}: bytes are bits to indexes, too"
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        of_bytes.save(file.path()).unwrap();
+        let opened = nndescent::Index::open(file.path()).unwrap();
+        assert_eq!(opened.query(&dense, 1).epsilon(0.1).run().unwrap(), hits);
         let own = hits.distances.iter().filter(|d| **d == 0.0).count();
         assert!(own * 100 >= N * 99, "{metric}: {own} rows found themselves");
-        index.add(&bits).unwrap();
+        index.add(&dense).unwrap();
         index.remove(&(0..N as u32).collect::<Vec<u32>>()).unwrap();
         let hits = index.query(&bits, 1).epsilon(0.1).run().unwrap();
         let again = (0..N).filter(|&i| hits.row_distances(i)[0] == 0.0 && hits.neighbors(i)[0] as usize >= N).count();

@@ -117,6 +117,37 @@ fn indexes_answer_grow_and_are_saved() {
     }
 }
 
+/// A zero that is stored is no entry, whatever is done to rows before they are compared.
+#[test]
+fn stored_zeros_change_nothing() {
+    let matrix = documents(200);
+    let view = matrix.view();
+    let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+    for i in 0..view.n() {
+        let row = view.row(i);
+        let mut entries: Vec<(u32, f32)> = row.indices.iter().copied().zip(row.values.iter().copied()).collect();
+        let absent = (0..DIM as u32).filter(|column| row.indices.binary_search(column).is_err());
+        entries.extend(absent.step_by(97).map(|column| (column, 0.0)));
+        entries.sort_unstable_by_key(|entry| entry.0);
+        indices.extend(entries.iter().map(|entry| entry.0));
+        values.extend(entries.iter().map(|entry| entry.1));
+        indptr.push(indices.len());
+    }
+    let stored = Points::csr(DIM, &indptr, &indices, &values).unwrap();
+    for metric in metrics() {
+        let graph = |points: &Points| exact::graph(points, &metric, 5, false).unwrap();
+        let (with, without) = (graph(&stored), graph(&Points::Sparse(view)));
+        for (a, b) in with.distances().iter().zip(without.distances()) {
+            assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}: {a} instead of {b}");
+        }
+        let index = NnDescent::new(metric.clone()).index(&Points::Sparse(view)).unwrap().index;
+        let hits = |points: &Points| index.query(points, 3).epsilon(0.2).run().unwrap().distances;
+        for (a, b) in hits(&stored).iter().zip(hits(&Points::Sparse(view))) {
+            assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}, queries: {a} instead of {b}");
+        }
+    }
+}
+
 #[test]
 fn removed_rows_are_not_found() {
     let matrix = documents(N);

@@ -4,6 +4,7 @@ use std::f32::consts::PI;
 
 use super::transform::Transform;
 use super::{Boolean, Direct, Metric};
+use crate::points::{Points, Rows};
 
 /// The way to the neighbours under a metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +78,17 @@ impl Metric {
     /// Whether searches go by another distance near it.
     pub(crate) fn is_proxied(&self) -> bool {
         matches!(self.route(), Route::Proxy(..))
+    }
+
+    /// The points as the metric takes them: rows of u8 are packed bits to those of bits.
+    pub(crate) fn points_as_taken<'a>(&self, points: &Points<'a>) -> Points<'a> {
+        let Points::Dense(dense) = points else { return *points };
+        match (self.route(), dense.rows()) {
+            (Route::Bits(_), Rows::U8(bytes)) => {
+                Points::bits(bytes, dense.n(), 8 * dense.dim()).expect("whole bytes leave no bits over")
+            }
+            _ => *points,
+        }
     }
 
     /// The metric of sets that it is on bits, if it is one.

@@ -34,8 +34,9 @@ impl<'a> Prepared<'a> {
     /// Checks the metric against the points, and transforms these where it asks for it.
     pub(crate) fn new(points: &Points<'a>, metric: &Metric) -> Result<Self, BuildError> {
         let metric = metric.clone().checked()?;
+        let points = metric.points_as_taken(points);
         metric.check_columns(points.dim())?;
-        let rows = match points {
+        let rows = match &points {
             Points::Dense(dense) => dense_rows(dense, &metric)?,
             Points::Sparse(rows) => Searchable::Any(Box::new(SparseProblem::new(rows, &metric)?)),
             Points::Bits(bits) => bit_rows(bits, &metric)?,
@@ -43,7 +44,7 @@ impl<'a> Prepared<'a> {
             Points::Items(_) => return Err(unsupported(&metric, "items")),
         };
         let is_proxy = metric.is_proxied();
-        Ok(Self { points: *points, metric, rows, is_proxy })
+        Ok(Self { points, metric, rows, is_proxy })
     }
 
     pub(crate) fn problem(&self) -> Problem<'_> {
@@ -87,14 +88,7 @@ fn dense_rows<'a>(dense: &Dense<'a>, metric: &Metric) -> Result<Searchable<'a>, 
             Searchable::Transformed { values, columns, direct }
         }
         Route::Sets(boolean) => Searchable::Any(Box::new(Sets::Columns(*dense, boolean))),
-        Route::Bits(boolean) => match dense.rows() {
-            Rows::U8(bytes) => {
-                let bits = Bits::new(bytes, dense.n(), 8 * dense.dim())?;
-                Searchable::Any(Box::new(Sets::Bits(bits, boolean)))
-            }
-            _ => return Err(unsupported(metric, dense.type_name())),
-        },
-        Route::Custom => return Err(unsupported(metric, dense.type_name())),
+        Route::Bits(_) | Route::Custom => return Err(unsupported(metric, dense.type_name())),
     })
 }
 

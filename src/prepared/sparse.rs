@@ -48,7 +48,9 @@ impl SparseWay {
     pub(crate) fn transformed(&self, row: SparseRow, dim: usize) -> Option<Vec<f32>> {
         match &self.transform {
             Transform::Scale(scale) => {
-                Some(row.entries().map(|(column, v)| (f64::from(v) * scale[column as usize]) as f32).collect())
+                // Stored zeros, too: there is a value for every column of the row.
+                let entries = row.indices.iter().zip(row.values);
+                Some(entries.map(|(&column, &v)| (f64::from(v) * scale[column as usize]) as f32).collect())
             }
             Transform::SquareRoots => Some(row.values.iter().map(|v| v.sqrt()).collect()),
             Transform::Ranks => Some(ranks(row, dim)),

@@ -43,6 +43,7 @@ impl Index {
             return Err(PointsError::TooMany { n: end }.into());
         }
         let ids: Vec<u32> = (self.end_id..end as u32).collect();
+        let points = &self.metric().points_as_taken(points);
         self.check_like(points)?;
         self.append(points, &ids)?;
         self.end_id = end as u32;
@@ -54,6 +55,7 @@ impl Index {
     /// # Errors
     /// Points of another type or width, an id that no point has, an id twice, another number of ids than points.
     pub fn update(&mut self, ids: &[u32], points: &Points) -> Result<(), IndexError> {
+        let points = &self.metric().points_as_taken(points);
         self.check_like(points)?;
         if ids.len() != points.n() {
             return Err(IndexError::IdCount { found: ids.len(), expected: points.n() });

@@ -77,7 +77,7 @@ impl RadiusHits {
 /// Whose neighbours are asked for.
 #[derive(Clone, Copy)]
 enum Asked<'a> {
-    Points(&'a Points<'a>),
+    Points(Points<'a>),
     /// Points of the index, by id.
     Ids(&'a [u32]),
 }
@@ -98,7 +98,7 @@ const FEW: usize = 256;
 impl Index {
     /// The `k` nearest points of every query, once [`QueryBuilder::run`]. Any `k` up to the number of points.
     pub fn query<'a>(&'a self, queries: &'a Points<'a>, k: usize) -> QueryBuilder<'a> {
-        self.ask(Asked::Points(queries), k)
+        self.ask(Asked::Points(self.metric().points_as_taken(queries)), k)
     }
 
     /// The `k` other points nearest to each of these points of the index.
@@ -116,6 +116,7 @@ impl Index {
     /// # Errors
     /// Queries of another width than the points, a radius that is not a number, an epsilon below zero.
     pub fn query_radius(&self, queries: &Points, radius: f32, epsilon: f32) -> Result<RadiusHits, IndexError> {
+        let queries = &self.metric().points_as_taken(queries);
         self.check_queries(queries)?;
         self.check_epsilon(epsilon)?;
         if self.rows.is_proxied() {
@@ -279,7 +280,7 @@ impl<'a> QueryBuilder<'a> {
         self.index.check_epsilon(self.epsilon)?;
         self.index.check_k(self.k)?;
         match self.asked {
-            Asked::Points(queries) => self.index.check_queries(queries).map(|()| Vec::new()),
+            Asked::Points(queries) => self.index.check_queries(&queries).map(|()| Vec::new()),
             Asked::Ids(ids) => {
                 // A point is not among its own neighbours.
                 let others = self.index.n() - 1;

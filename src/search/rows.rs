@@ -99,6 +99,7 @@ impl SearchRows {
     ) -> Result<Self, IndexError> {
         let prepared = Prepared::new(points, metric)?;
         let problem = prepared.problem();
+        let points = &problem.points;
         let kind = match problem.searched {
             Searched::Dense(dense, direct) => {
                 let (mut way, _) = Way::new(metric, points.dim())?;

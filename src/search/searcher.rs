@@ -115,6 +115,7 @@ impl Searcher<'_> {
         k: usize,
         epsilon: f32,
     ) -> Result<&[(f32, u32)], IndexError> {
+        let queries = &self.index.metric().points_as_taken(queries);
         if let Points::Dense(dense) = queries {
             let mut values = vec![0.0; dense.dim()];
             dense.widen_row(i, &mut values);
