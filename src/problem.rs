@@ -1,5 +1,8 @@
 //! What a build works on: points as kernels read them, and the distances that results hold.
 
+use std::ops::Deref;
+
+use crate::graph::order::nearest_first;
 use crate::metric::{Direct, Metric};
 use crate::points::{Dense, Points};
 use crate::search::SparseStore;
@@ -48,6 +51,7 @@ pub(crate) trait AnyRows: Sync {
         0
     }
     /// Dense rows and the WGSL of a user's own metric on them.
+    #[cfg(feature = "gpu")]
     fn on_gpu(&self) -> Option<(Dense<'_>, &'static str)> {
         None
     }
@@ -65,6 +69,28 @@ pub(crate) trait Truth: Send + Sync {
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>);
     /// The true distance of a point to itself.
     fn to_self(&self, i: usize) -> f32;
+
+    /// Points `ids` by their true distances from point `i`, ascending, in place of what `found` held.
+    fn rank(&self, i: usize, ids: &[u32], distances: &mut Vec<f32>, found: &mut Vec<(f32, u32)>) {
+        self.distances(i, ids, distances);
+        found.clear();
+        found.extend(distances.iter().copied().zip(ids.iter().copied()));
+        found.sort_unstable_by(nearest_first);
+    }
+}
+
+/// The distances that rows are searched by, where these are true and 0 from a row to itself.
+pub(crate) struct BySpace<S>(pub S);
+
+impl<S: Deref<Target: Space> + Send + Sync> Truth for BySpace<S> {
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        out.resize(others.len(), 0.0);
+        self.0.one_to_many(i as u32, others, out);
+    }
+
+    fn to_self(&self, _: usize) -> f32 {
+        0.0
+    }
 }
 
 impl<'a> Problem<'a> {

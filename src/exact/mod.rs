@@ -7,15 +7,16 @@ use rayon::prelude::*;
 use crate::error::BuildError;
 use crate::executor::Tick;
 use crate::executor::cpu::leaf_join::offer;
-use crate::executor::cpu::scan::Scan;
+use crate::executor::cpu::scan::{Scan, put};
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, id, nearest_first};
+use crate::graph::order::{EMPTY, id};
 use crate::metric::Metric;
+use crate::metric::simd::Level;
 use crate::params::{Params, Plan};
 use crate::points::Points;
 use crate::prepared::Prepared;
 use crate::problem::{Problem, Searched, Truth};
-use crate::space::Space;
+use crate::space::{Space, float_rows};
 
 /// The exact k-nearest-neighbour graph of `points`: row `i` holds the `k` nearest points other than `i`, or, with
 /// `include_self`, `i` first and the `k - 1` nearest others.
@@ -121,9 +122,7 @@ impl<'a> Compared<'a> {
     fn new(problem: &Problem<'a>, base: usize) -> Self {
         let space = match problem.searched {
             _ if problem.is_proxy => None,
-            Searched::Dense(dense, direct) => {
-                Some(crate::space::float_rows::space(&dense, direct.form(), crate::metric::simd::Level::detect()))
-            }
+            Searched::Dense(dense, direct) => Some(float_rows::space(&dense, direct.form(), Level::detect())),
             Searched::Rows(rows) => Some(rows.space()),
         };
         Self { truth: problem.truth(), space, base }
@@ -134,13 +133,8 @@ impl<'a> Compared<'a> {
             let (mut to, mut row) = (Vec::new(), Vec::new());
             for ((&i, ids), distances) in rows.iter().zip(ids.chunks_exact_mut(k)).zip(distances.chunks_exact_mut(k)) {
                 let kept = self.candidates(i, k, skip_own);
-                self.truth.distances(i, &kept, &mut to);
-                row.clear();
-                row.extend(to.iter().copied().zip(kept));
-                row.sort_unstable_by(nearest_first);
-                for ((id, distance), found) in ids.iter_mut().zip(distances).zip(&row) {
-                    (*distance, *id) = *found;
-                }
+                self.truth.rank(i, &kept, &mut to, &mut row);
+                put(&row[..k], ids, distances);
             }
         })
     }

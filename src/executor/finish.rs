@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::cpu::owned_rows::OwnedRows;
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, id, nearest_first};
+use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
 use crate::problem::{Problem, Truth};
@@ -36,10 +36,7 @@ impl<'a> Finishing<'a> {
         let RowScratch { ids, distances, found } = scratch;
         ids.clear();
         ids.extend(self.rows.row(i).iter().filter(|s| **s != EMPTY).map(|&s| self.order[id(s) as usize]));
-        self.truth.distances(self.order[i] as usize, ids, distances);
-        found.clear();
-        found.extend(distances.iter().copied().zip(ids.iter().copied()));
-        found.sort_unstable_by(nearest_first);
+        self.truth.rank(self.order[i] as usize, ids, distances, found);
         found.truncate(self.plan.others());
     }
 

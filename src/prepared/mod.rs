@@ -11,7 +11,7 @@ use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{Boolean, Direct, Metric};
 use crate::points::{Bits, Dense, Points, Rows};
-use crate::problem::{AnyRows, Problem, Searched, Truth};
+use crate::problem::{AnyRows, BySpace, Problem, Searched, Truth};
 use crate::space::Space;
 use crate::space::bit_rows::BitRows;
 use crate::space::item_rows::Watched;
@@ -143,31 +143,8 @@ impl AnyRows for Sets<'_> {
     }
 
     fn truth(&self) -> Box<dyn Truth + '_> {
-        Box::new(OwnRows(self.rows()))
-    }
-}
-
-struct OwnRows(BitRows);
-
-impl Truth for OwnRows {
-    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
-        (&self.0).distances(i, others, out);
-    }
-
-    fn to_self(&self, _: usize) -> f32 {
-        0.0
-    }
-}
-
-/// Counts are whole numbers: the distances that are searched by are true.
-impl Truth for &BitRows {
-    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
-        out.resize(others.len(), 0.0);
-        self.one_to_many(i as u32, others, out);
-    }
-
-    fn to_self(&self, _: usize) -> f32 {
-        0.0
+        // Counts are whole numbers: the distances that are searched by are true.
+        Box::new(BySpace(Box::new(self.rows())))
     }
 }
 

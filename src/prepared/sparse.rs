@@ -173,12 +173,6 @@ impl<'a> SparseProblem<'a> {
     pub(crate) fn rows(&self) -> SparseRows {
         SparseRows::new(self.searched(), self.way.kernel, Level::detect())
     }
-
-    /// Bytes that were made of the points.
-    fn made_bytes(&self) -> u64 {
-        let bytes = |rows: Csr| 8 * rows.nnz() + 8 * rows.n();
-        self.transformed.as_ref().map_or(0, |rows| bytes(rows.view()) as u64)
-    }
 }
 
 /// All rows transformed; none where they stay as they are.
@@ -206,7 +200,8 @@ impl AnyRows for SparseProblem<'_> {
     }
 
     fn own_bytes(&self) -> u64 {
-        self.made_bytes()
+        let bytes = |rows: Csr| 8 * rows.nnz() + 8 * rows.n();
+        self.transformed.as_ref().map_or(0, |rows| bytes(rows.view()) as u64)
     }
 
     fn cost(&self) -> f64 {

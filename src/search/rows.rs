@@ -4,7 +4,7 @@ use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{Direct, Metric};
 use crate::points::{Points, SparseRow};
-use crate::prepared::{self, Prepared};
+use crate::prepared::{self, Prepared, sparse};
 use crate::problem::Searched;
 use crate::search::IndexError;
 use crate::space::Space;
@@ -240,6 +240,11 @@ impl SearchRows {
 
     /// Adds rows of the kind of these; what distances are multiplied with from now on, where codes had to be chosen anew.
     pub(crate) fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
+        if let (RowKind::Sparse(rows), Points::Sparse(more)) = (&mut self.kind, points) {
+            sparse::check_rows(&self.metric, more)?;
+            rows.push(more);
+            return Ok(1.0);
+        }
         let prepared = Prepared::new(points, &self.metric)?;
         Ok(match (&mut self.kind, prepared.problem().searched) {
             (RowKind::Dense(rows, way), Searched::Dense(dense, _)) => {
@@ -247,12 +252,6 @@ impl SearchRows {
                     originals.push(given, Direct::Euclidean);
                 }
                 rows.push(&dense)
-            }
-            (RowKind::Sparse(rows), Searched::Rows(_)) => {
-                if let Points::Sparse(more) = points {
-                    rows.push(more);
-                }
-                1.0
             }
             (RowKind::Bits(rows), Searched::Rows(more)) => {
                 rows.push(&more.bits().ok_or(IndexError::NoIndex { rows: points.type_name() })?);

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Space, Tiles};
+use super::Tiles;
 use crate::metric::Boolean;
 use crate::metric::simd::{Level, Op, Simd, dispatch_counting, prefetch};
 use crate::points::{Bits, Dense};
@@ -113,16 +113,19 @@ impl BitRows {
     }
 
     /// The metric of sets.
+    #[cfg(feature = "gpu")]
     pub(crate) fn metric(&self) -> Boolean {
         self.metric
     }
 
     /// Bits of a row.
+    #[cfg(feature = "gpu")]
     pub(crate) fn dim(&self) -> u32 {
         self.dim
     }
 
     /// The words of a row.
+    #[cfg(feature = "gpu")]
     pub(crate) fn words_of(&self, row: usize) -> &[[u64; WORDS]] {
         &self.words[row * self.stride..][..self.stride]
     }
@@ -198,23 +201,12 @@ impl Tiles for BitRows {
     fn prefetch(&self, row: u32) {
         self.row(row).words.iter().for_each(prefetch);
     }
-}
 
-impl Space for BitRows {
     fn n(&self) -> usize {
         self.counts.len()
     }
-    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
-        super::to_many(self.level, self, [self.row(row)], others, out.as_chunks_mut().0);
-    }
-    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
-        super::to_many(self.level, self, rows.map(|row| self.row(row)), others, out);
-    }
-    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
-        super::all_pairs(self.level, self, ids, out);
-    }
-    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
-        super::block(self.level, self, rows, first, out);
+    fn level(&self) -> Level {
+        self.level
     }
     fn renumber(&mut self, order: &[u32]) {
         self.words.edit(|words| super::permute_rows(words, self.stride, order));

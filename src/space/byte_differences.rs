@@ -77,23 +77,12 @@ impl Tiles for ByteDifferences {
     fn prefetch(&self, row: u32) {
         self.row(row).iter().for_each(prefetch);
     }
-}
 
-impl Space for ByteDifferences {
     fn n(&self) -> usize {
         self.n
     }
-    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
-        super::to_many(self.level, self, [self.row(row)], others, out.as_chunks_mut().0);
-    }
-    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
-        super::to_many(self.level, self, rows.map(|row| self.row(row)), others, out);
-    }
-    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
-        super::all_pairs(self.level, self, ids, out);
-    }
-    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
-        super::block(self.level, self, rows, first, out);
+    fn level(&self) -> Level {
+        self.level
     }
     fn renumber(&mut self, order: &[u32]) {
         super::permute_rows(&mut self.codes, self.stride, order);

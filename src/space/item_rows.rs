@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Space;
-use crate::points::{Dense, GpuRows, Items, Rows};
+use crate::points::Items;
+#[cfg(feature = "gpu")]
+use crate::points::{Dense, GpuRows, Rows};
 use crate::problem::{AnyRows, Truth};
 
 /// Items, and a pair whose distance is no number, if one was met.
@@ -45,6 +47,7 @@ impl AnyRows for Watched<'_> {
         Box::new(ItemRows { watched: self, order: Vec::new() })
     }
 
+    #[cfg(feature = "gpu")]
     fn on_gpu(&self) -> Option<(Dense<'_>, &'static str)> {
         let GpuRows { values, dim, wgsl } = self.items.on_gpu()?;
         let n = self.items.n();

@@ -37,7 +37,7 @@ pub(crate) trait Space: Send + Sync {
     fn splits_by_direction(&self) -> bool;
 }
 
-/// The computation that spaces differ in: a tile of `R x 4` reduced distances.
+/// A space whose distances come in tiles of `R x 4`: what such spaces differ in. The rest is [`Space`]'s, below.
 pub(crate) trait Tiles: Send + Sync {
     /// A row as kernels read it: one of this space's, or a query.
     type Row<'a>: Copy
@@ -45,11 +45,56 @@ pub(crate) trait Tiles: Send + Sync {
         Self: 'a;
     fn row(&self, i: u32) -> Self::Row<'_>;
     fn tile<S: Simd, const R: usize>(&self, xs: [Self::Row<'_>; R], ys: [Self::Row<'_>; 4]) -> [[f32; 4]; R];
+    /// The instructions that tiles are computed with.
+    fn level(&self) -> Level;
+    /// As [`Space::n`].
+    fn n(&self) -> usize;
+    /// As [`Space::renumber`].
+    fn renumber(&mut self, order: &[u32]);
+    /// As [`Space::describe`].
+    fn describe(&self) -> String;
+    /// As [`Space::splits_by_direction`].
+    fn splits_by_direction(&self) -> bool;
     /// Asks for the cache lines of a row.
     fn prefetch(&self, row: u32);
     /// Runs work on these tiles at `level`.
     fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
         dispatch(level, op)
+    }
+}
+
+impl<T: Tiles> Space for T {
+    fn n(&self) -> usize {
+        Tiles::n(self)
+    }
+
+    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        to_many(self.level(), self, [self.row(row)], others, out.as_chunks_mut().0);
+    }
+
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        to_many(self.level(), self, rows.map(|row| self.row(row)), others, out);
+    }
+
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        assert_eq!(ids.len() * ids.len(), out.len());
+        T::dispatch(self.level(), AllPairs { tiles: self, ids, out });
+    }
+
+    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
+        T::dispatch(self.level(), Block { tiles: self, rows, first, out });
+    }
+
+    fn renumber(&mut self, order: &[u32]) {
+        Tiles::renumber(self, order);
+    }
+
+    fn describe(&self) -> String {
+        Tiles::describe(self)
+    }
+
+    fn splits_by_direction(&self) -> bool {
+        Tiles::splits_by_direction(self)
     }
 }
 
@@ -66,15 +111,6 @@ pub(crate) fn to_many<'a, T: Tiles + 'a, const R: usize>(
 ) {
     assert_eq!(others.len(), out.len());
     T::dispatch(level, ToMany { tiles, rows, others, out });
-}
-
-pub(crate) fn all_pairs<T: Tiles>(level: Level, tiles: &T, ids: &[u32], out: &mut [f32]) {
-    assert_eq!(ids.len() * ids.len(), out.len());
-    T::dispatch(level, AllPairs { tiles, ids, out });
-}
-
-pub(crate) fn block<T: Tiles>(level: Level, tiles: &T, rows: &[u32], first: u32, out: &mut [f32]) {
-    T::dispatch(level, Block { tiles, rows, first, out });
 }
 
 struct ToMany<'a, T: Tiles + 'a, const R: usize> {

@@ -1,11 +1,12 @@
 //! Exact k-nearest: a block of queries against the whole base, in tiles, with a running best k for each query.
 
 use super::leaf_join::offer;
-use crate::graph::order::{EMPTY, distance, id, nearest_first};
+use crate::graph::order::{EMPTY, distance, id};
 use crate::metric::body::{Body, NegativeDot, tile, with_body};
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 use crate::metric::{Direct, Form};
 use crate::points::{Dense, Element, with_rows};
+use crate::problem::Truth;
 use crate::space::Space;
 use crate::space::byte_rows::{self, Bound};
 use crate::space::recompute::Recompute;
@@ -99,10 +100,8 @@ impl<'a> Scan<'a> {
     /// Kept points with true distances, ascending.
     fn finished(&self, query: usize, best: &[u64]) -> Vec<(f32, u32)> {
         let kept: Vec<u32> = best.iter().filter(|s| **s != EMPTY).map(|&s| id(s)).collect();
-        let mut distances = Vec::new();
-        self.exact.distances(query, &kept, &mut distances);
-        let mut row: Vec<(f32, u32)> = distances.into_iter().zip(kept).collect();
-        row.sort_unstable_by(nearest_first);
+        let mut row = Vec::with_capacity(kept.len());
+        self.exact.rank(query, &kept, &mut Vec::new(), &mut row);
         row
     }
 
@@ -123,7 +122,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
+/// Writes a row that was found.
+pub(crate) fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
     for ((id, distance), found) in ids.iter_mut().zip(distances).zip(row) {
         (*distance, *id) = *found;
     }

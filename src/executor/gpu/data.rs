@@ -10,7 +10,7 @@ use crate::executor::cpu::session::caps;
 use crate::metric::{Direct, Form};
 use crate::params::Plan;
 use crate::points::{Dense, Rows};
-use crate::problem::{Problem, Searched, Truth};
+use crate::problem::{BySpace, Problem, Searched, Truth};
 use crate::space::Space;
 use crate::space::bit_rows::BitRows;
 use crate::space::float_rows::direction_of;
@@ -135,8 +135,8 @@ impl<'p> DeviceRows<'p> {
     pub(super) fn truth(&self) -> Box<dyn Truth + '_> {
         match self {
             Self::Dense(points, direct) => Box::new(Recompute::new(*direct, points, points)),
-            Self::Sets(rows) => Box::new(&**rows),
-            Self::Own(_, _, space) => Box::new(Reduced(&**space)),
+            Self::Sets(rows) => Box::new(BySpace(&**rows)),
+            Self::Own(_, _, space) => Box::new(BySpace(&**space)),
         }
     }
 
@@ -145,20 +145,6 @@ impl<'p> DeviceRows<'p> {
             Self::Dense(points, direct) => direct.to_true(reduced, points.dim()),
             Self::Sets(_) | Self::Own(..) => reduced,
         }
-    }
-}
-
-/// The distances that a space searches by.
-struct Reduced<'a>(&'a (dyn Space + 'a));
-
-impl Truth for Reduced<'_> {
-    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
-        out.resize(others.len(), 0.0);
-        self.0.one_to_many(i as u32, others, out);
-    }
-
-    fn to_self(&self, _: usize) -> f32 {
-        0.0
     }
 }
 

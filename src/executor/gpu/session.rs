@@ -137,9 +137,9 @@ impl<'p> GpuSession<'p> {
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
-        DeviceRows::of(problem)?;
+        let rows = DeviceRows::of(problem)?;
         let Settled { space, order, bounds, .. } = settle(problem, plan);
-        let mut session = Self::with_data(gpu, problem, plan, order)?;
+        let mut session = Self::with_data(gpu, problem, rows, plan, order)?;
         session.space = Some(space);
         if let Some(bounds) = bounds {
             let ids: Vec<u32> = (0..problem.n() as u32).collect();
@@ -164,7 +164,7 @@ impl<'p> GpuSession<'p> {
         let width = (plan.others() + EXACT_SLACK).min(problem.n() - 1);
         let plan = Plan { width, ..plan.clone() };
         let order = (0..problem.n() as u32).collect();
-        let mut session = Self::with_data(gpu, problem, &plan, order)?;
+        let mut session = Self::with_data(gpu, problem, DeviceRows::of(problem)?, &plan, order)?;
         session.compare_all(tick)?;
         session.check_rows()?;
         let (ran, rows) = (session.describe(), session.read_rows()?);
@@ -172,8 +172,13 @@ impl<'p> GpuSession<'p> {
     }
 
     /// A session with its data on the device, in this order, and empty rows.
-    fn with_data(gpu: Rc<Gpu>, problem: &Problem<'p>, plan: &Plan, order: Vec<u32>) -> Result<Self, GpuError> {
-        let rows = DeviceRows::of(problem)?;
+    fn with_data(
+        gpu: Rc<Gpu>,
+        problem: &Problem<'p>,
+        rows: DeviceRows<'p>,
+        plan: &Plan,
+        order: Vec<u32>,
+    ) -> Result<Self, GpuError> {
         // Whole numbers that fit a byte are read as bytes: the same distances from a quarter of the memory.
         let bytes = rows.whole_bytes();
         let stored = if bytes.is_some() { Stored::U8 } else { rows.stored() };
