@@ -372,7 +372,7 @@ impl<'a> NnDescent<'a> {
     }
 
     fn plan(&self, points: &Points) -> Result<Plan, BuildError> {
-        let plan = Plan::new(&self.metric, &self.params, points.n())?;
+        let plan = Plan::new(&self.metric, &self.params, points)?;
         self.init_graph.map_or(Ok(()), |graph| check_init_graph(graph, points.n()))?;
         Ok(plan)
     }

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::error::BuildError;
 use crate::metric::Metric;
+use crate::points::Points;
 
 /// How the graph is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -169,6 +170,9 @@ const N_NEIGHBORS: usize = 15;
 fn n_trees(others: usize) -> usize {
     (5 + others / 10).clamp(6, 12)
 }
+/// Trees of bits are cheap, their leaves too; few candidates are left to find then: docs/PERFORMANCE.md, "Bits".
+const MORE_TREES_OF_BITS: usize = 4;
+const BIT_LEAF_SIZE: usize = 256;
 /// Nineteen of twenty neighbours find the twentieth, but few find few: docs/PERFORMANCE.md, "Candidates".
 fn max_candidates(others: usize) -> usize {
     (others * 19 / 20).clamp(24, 60)
@@ -192,8 +196,9 @@ const MIN_WIDTH: usize = 20;
 const MAX_CANDIDATES: usize = 10_000;
 
 impl Plan {
-    pub(crate) fn new(metric: &Metric, params: &Params, n: usize) -> Result<Self, BuildError> {
+    pub(crate) fn new(metric: &Metric, params: &Params, points: &Points) -> Result<Self, BuildError> {
         let metric = metric.clone().checked()?;
+        let n = points.n();
         let n_neighbors = params.n_neighbors.unwrap_or(N_NEIGHBORS);
         let own = usize::from(params.include_self);
         let most = n - 1 + own;
@@ -204,12 +209,17 @@ impl Plan {
             return Err(BuildError::TooManyNeighbors { k: n_neighbors, n, most, include_self: params.include_self });
         }
         let others = n_neighbors - own;
+        let (trees, leaf_size, candidates) = if metric.compares_bits(points) {
+            (n_trees(others) + MORE_TREES_OF_BITS, BIT_LEAF_SIZE, max_candidates(others) / 2)
+        } else {
+            (n_trees(others), LEAF_SIZE, max_candidates(others))
+        };
         let plan = Self {
             n_neighbors,
             width: if metric.is_proxied() { proxied_width(others) } else { others.max(MIN_WIDTH) }.min(n - 1),
-            n_trees: params.n_trees.unwrap_or(n_trees(others)),
-            leaf_size: params.leaf_size.unwrap_or(LEAF_SIZE.max(2 * others)),
-            max_candidates: params.max_candidates.unwrap_or(max_candidates(others)),
+            n_trees: params.n_trees.unwrap_or(trees),
+            leaf_size: params.leaf_size.unwrap_or(leaf_size.max(2 * others)),
+            max_candidates: params.max_candidates.unwrap_or(candidates),
             n_iters: params.n_iters.unwrap_or(N_ITERS),
             delta: params.delta.unwrap_or(DELTA),
             seed: params.seed,

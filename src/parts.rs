@@ -278,8 +278,9 @@ mod tests {
 
     fn opened(rows: usize) -> Result<String, BuildError> {
         let data: Vec<f32> = (0..N as u64 * 4).map(|i| (hash(1, 2, i, 0) % 1000) as f32).collect();
-        let problem = Problem::of_dense(&Points::dense(&data, N, 4).unwrap(), &Metric::Euclidean);
-        let plan = Plan::new(&Metric::Euclidean, &Params::default(), N).unwrap();
+        let points = Points::dense(&data, N, 4).unwrap();
+        let problem = Problem::of_dense(&points, &Metric::Euclidean);
+        let plan = Plan::new(&Metric::Euclidean, &Params::default(), &points).unwrap();
         open(&Small(rows), &problem, &plan, None, &|_| Ok(())).map(|session| session.describe())
     }
 
@@ -296,8 +297,9 @@ mod tests {
     #[test]
     fn cuttings_are_partitions() {
         let data: Vec<f32> = (0..N as u64 * 4).map(|i| (hash(1, 2, i, 0) % 1000) as f32).collect();
-        let problem = Problem::of_dense(&Points::dense(&data, N, 4).unwrap(), &Metric::Euclidean);
-        let plan = Plan::new(&Metric::Euclidean, &Params::default(), N).unwrap();
+        let points = Points::dense(&data, N, 4).unwrap();
+        let problem = Problem::of_dense(&points, &Metric::Euclidean);
+        let plan = Plan::new(&Metric::Euclidean, &Params::default(), &points).unwrap();
         let merged = CpuSession::empty(&problem, &plan, settle(&problem, &plan));
         let parts = Parts { executor: &CpuExecutor, problem: &problem, plan: &plan, most: 700 };
         let cuttings = [0, 1].map(|cutting| parts.cut(&merged, cutting));

@@ -28,7 +28,7 @@ use crate::space::{Space, float_rows};
 /// n² distances.
 pub fn graph(points: &Points, metric: &Metric, k: usize, include_self: bool) -> Result<KnnGraph, BuildError> {
     let params = Params { n_neighbors: Some(k), include_self, ..Params::default() };
-    let plan = Plan::new(metric, &params, points.n())?;
+    let plan = Plan::new(metric, &params, points)?;
     let prepared = Prepared::new(points, metric)?;
     let graph = graph_of(&prepared.problem(), &plan, &|_| Ok(()))?;
     prepared.verdict().map(|()| graph)

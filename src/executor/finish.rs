@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::cpu::owned_rows::OwnedRows;
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, id};
+use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
 use crate::problem::{Problem, Truth};

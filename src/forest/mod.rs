@@ -38,9 +38,7 @@ const CACHED: usize = 4096;
 /// Parallel over chunks of points and over nodes, level by level, and over whole nodes where these are small; the result
 /// does not depend on the number of threads.
 pub(crate) fn tree(space: &dyn Space, leaf_size: usize, seed: u64, tree: u64) -> Leaves {
-    if tree > 0
-        && let Some(keys) = space.sort_keys(hash(seed, tree, 2, 0))
-    {
+    if let Some(keys) = space.sort_keys(tree, hash(seed, tree, 2, 0)) {
         return sorted(&keys, leaf_size, hash(seed, tree, 3, 0));
     }
     let n = space.n();
@@ -57,8 +55,10 @@ pub(crate) fn tree(space: &dyn Space, leaf_size: usize, seed: u64, tree: u64) ->
 
 /// Leaves of points that follow each other by their keys; ties at random.
 fn sorted(keys: &[u64], leaf_size: usize, seed: u64) -> Leaves {
-    let mut ids: Vec<u32> = (0..keys.len() as u32).collect();
-    ids.par_sort_unstable_by_key(|&id| (keys[id as usize], hash(seed, 0, u64::from(id), 0)));
+    let tie = |id: u32| hash(seed, 0, u64::from(id), 0) << 32 | u64::from(id);
+    let mut keyed: Vec<(u64, u64)> = keys.iter().zip(0..).map(|(&key, id)| (key, tie(id))).collect();
+    keyed.par_sort_unstable();
+    let ids: Vec<u32> = keyed.iter().map(|(_, tie)| *tie as u32).collect();
     let count = ids.len().div_ceil(leaf_size);
     let bounds: Vec<u32> = (0..=count).map(|leaf| (leaf * ids.len() / count) as u32).collect();
     let mut leaves = Leaves { ids, bounds };

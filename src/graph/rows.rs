@@ -1,6 +1,6 @@
 //! Rows of the graph being built: the best distinct neighbours so far, ascending.
 
-use super::order::{EMPTY, Neighbor, id};
+use super::order::{EMPTY, Neighbor, distance, id};
 
 /// `n` rows of `width` slots, each ascending, unused slots [`EMPTY`] at the end.
 #[derive(Debug, Clone)]
@@ -21,6 +21,15 @@ impl RowTable {
     #[inline]
     pub(crate) fn row(&self, i: usize) -> &[Neighbor] {
         &self.slots[i * self.width..(i + 1) * self.width]
+    }
+}
+
+/// The distance from which on a neighbour does not enter a row.
+#[inline(always)]
+pub(crate) fn bound(row: &[Neighbor]) -> f32 {
+    match row[row.len() - 1] {
+        EMPTY => f32::INFINITY,
+        last => distance(last),
     }
 }
 

@@ -22,23 +22,28 @@ impl Boolean {
     #[inline(always)]
     pub(crate) fn distance(self, both: u32, x: u32, y: u32, dim: u32) -> f32 {
         // Counts are below 2^24 in all but the widest data, where the quotient of rounded ones is as near.
+        let (numerator, denominator) = self.fraction(both as f32, x as f32, y as f32, dim as f32);
+        numerator / denominator
+    }
+
+    /// The distance as a fraction of positive denominator. Where more is in common, it is no greater.
+    #[inline(always)]
+    pub(crate) fn fraction(self, both: f32, x: f32, y: f32, dim: f32) -> (f32, f32) {
         let (x_only, y_only) = (x - both, y - both);
         let one = x_only + y_only;
-        let (tt, one_only, all) = (both as f32, one as f32, dim as f32);
-        match self {
-            Self::Differing => one_only,
-            Self::Matching => one_only / all,
-            _ if one == 0 => 0.0,
-            Self::Jaccard => one_only / (tt + one_only),
-            Self::Dice => one_only / (2.0 * tt + one_only),
-            Self::Kulsinski => (one_only - tt + all) / (one_only + all),
-            Self::RogersTanimoto => 2.0 * one_only / (all + one_only),
-            Self::RussellRao => (all - tt) / all,
-            Self::SokalSneath => one_only / (0.5 * tt + one_only),
-            Self::Yule => {
-                let half = x_only as f32 * y_only as f32;
-                if half == 0.0 { 0.0 } else { 2.0 * half / (tt * (dim - both - one) as f32 + half) }
-            }
-        }
+        let (numerator, denominator) = match self {
+            Self::Differing => (one, 1.0),
+            Self::Matching => (one, dim),
+            Self::Jaccard => (one, both + one),
+            Self::Dice => (one, 2.0 * both + one),
+            Self::Kulsinski => (one - both + dim, one + dim),
+            Self::RogersTanimoto => (2.0 * one, dim + one),
+            Self::RussellRao => (dim - both, dim),
+            Self::SokalSneath => (one, 0.5 * both + one),
+            Self::Yule => (2.0 * x_only * y_only, both * (dim - both - one) + x_only * y_only),
+        };
+        // Equal sets, and under yule sets of which one holds the other.
+        let is_zero = if matches!(self, Self::Yule) { numerator == 0.0 } else { one == 0.0 };
+        (if is_zero { 0.0 } else { numerator }, if is_zero { 1.0 } else { denominator })
     }
 }

@@ -100,6 +100,15 @@ impl Metric {
         }
     }
 
+    /// Whether `points` are compared as rows of bits.
+    pub(crate) fn compares_bits(&self, points: &Points) -> bool {
+        match points {
+            Points::Bits(_) => true,
+            Points::Dense(_) => matches!(self.route(), Route::Sets(_) | Route::Bits(_)),
+            _ => false,
+        }
+    }
+
     /// The metric's distance, where the order is the same, of the distance that the kernel finds between transformed rows.
     pub(crate) fn of_direct(&self, distance: f32) -> f32 {
         match self {

@@ -106,6 +106,8 @@ pub(crate) trait Simd {
     type F: Copy;
     /// Partial sums of [`Simd::dot_bytes`].
     type I: Copy;
+    /// [`LANES`] words, or counts of their bits.
+    type C: Copy;
 
     fn splat(x: f32) -> Self::F;
     /// [`LANES`] values, widened.
@@ -119,6 +121,8 @@ pub(crate) trait Simd {
     fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// 1 where a and b differ, else 0.
     fn differ(a: Self::F, b: Self::F) -> Self::F;
+    /// A bit for every lane where a <= b, the first lane's the lowest.
+    fn at_most(a: Self::F, b: Self::F) -> u32;
     fn to_array(a: Self::F) -> [f32; LANES];
     /// The sums over the lanes of four vectors: together they cost little more than one.
     fn sum4(a: [Self::F; 4]) -> [f32; 4];
@@ -132,6 +136,13 @@ pub(crate) trait Simd {
     fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I;
     /// The totals of four sums.
     fn total4(sums: [Self::I; 4]) -> [i32; 4];
+    fn no_counts() -> Self::C;
+    /// A word in every lane.
+    fn word(word: u32) -> Self::C;
+    fn words(words: &[u32; LANES]) -> Self::C;
+    /// Adds in every lane the number of bits that two words have in common.
+    fn count_common(a: Self::C, b: Self::C, sum: Self::C) -> Self::C;
+    fn counts(sum: Self::C) -> [u32; LANES];
     /// What [`Simd::dot_bytes`] subtracts from every value of its first argument.
     const BIAS: i32;
     /// Whether there are registers for 4 x 4 sums; else tiles are 1 x 4.
@@ -156,6 +167,7 @@ pub(crate) struct Portable;
 impl Simd for Portable {
     type F = [f32; LANES];
     type I = [i32; LANES];
+    type C = [u32; LANES];
     const BIAS: i32 = 0;
     const MANY_REGISTERS: bool = false;
 
@@ -195,6 +207,30 @@ impl Simd for Portable {
     #[inline(always)]
     fn differ(a: Self::F, b: Self::F) -> Self::F {
         std::array::from_fn(|i| f32::from(u8::from(a[i] != b[i])))
+    }
+    #[inline(always)]
+    fn no_counts() -> Self::C {
+        [0; LANES]
+    }
+    #[inline(always)]
+    fn word(word: u32) -> Self::C {
+        [word; LANES]
+    }
+    #[inline(always)]
+    fn words(words: &[u32; LANES]) -> Self::C {
+        *words
+    }
+    #[inline(always)]
+    fn count_common(a: Self::C, b: Self::C, sum: Self::C) -> Self::C {
+        std::array::from_fn(|i| sum[i] + (a[i] & b[i]).count_ones())
+    }
+    #[inline(always)]
+    fn counts(sum: Self::C) -> [u32; LANES] {
+        sum
+    }
+    #[inline(always)]
+    fn at_most(a: Self::F, b: Self::F) -> u32 {
+        (0..LANES).fold(0, |bits, i| bits | u32::from(a[i] <= b[i]) << i)
     }
     #[inline(always)]
     fn to_array(a: Self::F) -> [f32; LANES] {
@@ -248,14 +284,14 @@ mod x86 {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c,bmi1,bmi2,popcnt,lzcnt")]
     pub(super) unsafe fn run_avx512<O: Op>(op: O) -> O::Output {
-        op.run::<Avx512>()
+        op.run::<Avx512<false>>()
     }
 
     #[target_feature(
         enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vpopcntdq,avx2,fma,f16c,bmi1,bmi2,popcnt,lzcnt"
     )]
     pub(super) unsafe fn run_avx512_counting<O: Op>(op: O) -> O::Output {
-        op.run::<Avx512>()
+        op.run::<Avx512<true>>()
     }
 
     #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,popcnt,lzcnt")]
@@ -263,7 +299,8 @@ mod x86 {
         op.run::<Avx2>()
     }
 
-    pub(crate) struct Avx512;
+    /// Whether the machine has `VPOPCNTDQ` as well.
+    pub(crate) struct Avx512<const COUNTS: bool>;
     pub(crate) struct Avx2;
 
     /// An intrinsic call that is sound because `dispatch` checked the features.
@@ -275,15 +312,22 @@ mod x86 {
         };
     }
 
+    /// How many bits the numbers below sixteen have.
+    #[inline(always)]
+    fn ones_of_nibbles() -> __m128i {
+        at_level!(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4))
+    }
+
     /// The elements of an array, as another type of the same size, for `load`'s choice by element type.
     #[inline(always)]
     fn same<A: 'static, B: 'static>() -> bool {
         std::any::TypeId::of::<A>() == std::any::TypeId::of::<B>()
     }
 
-    impl Simd for Avx512 {
+    impl<const COUNTS: bool> Simd for Avx512<COUNTS> {
         type F = __m512;
         type I = __m512i;
+        type C = __m512i;
         const BIAS: i32 = 128;
         const MANY_REGISTERS: bool = true;
 
@@ -331,6 +375,43 @@ mod x86 {
         #[inline(always)]
         fn differ(a: Self::F, b: Self::F) -> Self::F {
             at_level!(_mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NEQ_OQ>(a, b), _mm512_set1_ps(1.0)))
+        }
+        #[inline(always)]
+        fn no_counts() -> Self::C {
+            at_level!(_mm512_setzero_si512())
+        }
+        #[inline(always)]
+        fn word(word: u32) -> Self::C {
+            at_level!(_mm512_set1_epi32(word.cast_signed()))
+        }
+        #[inline(always)]
+        fn words(words: &[u32; LANES]) -> Self::C {
+            at_level!(_mm512_loadu_si512(words.as_ptr().cast()))
+        }
+        #[inline(always)]
+        fn count_common(a: Self::C, b: Self::C, sum: Self::C) -> Self::C {
+            at_level!({
+                let common = _mm512_and_si512(a, b);
+                if COUNTS {
+                    return _mm512_add_epi32(sum, _mm512_popcnt_epi32(common));
+                }
+                let of_nibbles = _mm512_broadcast_i32x4(ones_of_nibbles());
+                let nibble = _mm512_set1_epi8(15);
+                let low = _mm512_shuffle_epi8(of_nibbles, _mm512_and_si512(common, nibble));
+                let high = _mm512_and_si512(_mm512_srli_epi32::<4>(common), nibble);
+                let bytes = _mm512_add_epi8(low, _mm512_shuffle_epi8(of_nibbles, high));
+                let pairs = _mm512_maddubs_epi16(bytes, _mm512_set1_epi8(1));
+                _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+            })
+        }
+        #[inline(always)]
+        fn counts(sum: Self::C) -> [u32; LANES] {
+            // SAFETY: both are 64 bytes, of which any will do.
+            unsafe { std::mem::transmute(sum) }
+        }
+        #[inline(always)]
+        fn at_most(a: Self::F, b: Self::F) -> u32 {
+            at_level!(u32::from(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b)))
         }
         #[inline(always)]
         fn to_array(a: Self::F) -> [f32; LANES] {
@@ -401,6 +482,7 @@ mod x86 {
     impl Simd for Avx2 {
         type F = [__m256; 2];
         type I = __m256i;
+        type C = [__m256i; 2];
         const BIAS: i32 = 0;
         const MANY_REGISTERS: bool = false;
 
@@ -442,6 +524,47 @@ mod x86 {
         fn differ(a: Self::F, b: Self::F) -> Self::F {
             let one = |a, b| at_level!(_mm256_and_ps(_mm256_cmp_ps::<_CMP_NEQ_OQ>(a, b), _mm256_set1_ps(1.0)));
             [one(a[0], b[0]), one(a[1], b[1])]
+        }
+        #[inline(always)]
+        fn no_counts() -> Self::C {
+            at_level!([_mm256_setzero_si256(); 2])
+        }
+        #[inline(always)]
+        fn word(word: u32) -> Self::C {
+            at_level!([_mm256_set1_epi32(word.cast_signed()); 2])
+        }
+        #[inline(always)]
+        fn words(words: &[u32; LANES]) -> Self::C {
+            let half = words.as_chunks::<8>().0;
+            at_level!([_mm256_loadu_si256(half[0].as_ptr().cast()), _mm256_loadu_si256(half[1].as_ptr().cast())])
+        }
+        #[inline(always)]
+        fn count_common(a: Self::C, b: Self::C, sum: Self::C) -> Self::C {
+            at_level!({
+                let of_nibbles = _mm256_broadcastsi128_si256(ones_of_nibbles());
+                let nibble = _mm256_set1_epi8(15);
+                let half = |i: usize| {
+                    let common = _mm256_and_si256(a[i], b[i]);
+                    let low = _mm256_shuffle_epi8(of_nibbles, _mm256_and_si256(common, nibble));
+                    let high = _mm256_and_si256(_mm256_srli_epi32::<4>(common), nibble);
+                    let bytes = _mm256_add_epi8(low, _mm256_shuffle_epi8(of_nibbles, high));
+                    let pairs = _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1));
+                    _mm256_add_epi32(sum[i], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+                };
+                [half(0), half(1)]
+            })
+        }
+        #[inline(always)]
+        fn counts(sum: Self::C) -> [u32; LANES] {
+            // SAFETY: both are 64 bytes, of which any will do.
+            unsafe { std::mem::transmute(sum) }
+        }
+        #[inline(always)]
+        fn at_most(a: Self::F, b: Self::F) -> u32 {
+            at_level!({
+                let half = |i: usize| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(a[i], b[i])).cast_unsigned();
+                half(0) | half(1) << 8
+            })
         }
         #[inline(always)]
         fn to_array(a: Self::F) -> [f32; LANES] {

@@ -1,15 +1,23 @@
 //! Rows of packed bits, compared by how many they have in common.
 
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 
 use super::Tiles;
+use super::bit_sketch::{NearPairs, Sketch};
+use crate::graph::leaf_rows::LeafRows;
 use crate::metric::Boolean;
 use crate::metric::simd::{Level, Op, Simd, dispatch_counting, prefetch};
 use crate::points::{Bits, Dense};
+use crate::rng::{hash, one_of_each};
 use crate::section::Section;
 
 /// Bits of a step: the widest vectors, and a cache line.
 const WORDS: usize = 8;
+
+/// Rows that tell how frequent bits are.
+const SAMPLE: usize = 4096;
 
 /// Rows as words, each padded with zeros to whole cache lines, and their numbers of bits.
 pub(crate) struct BitRows {
@@ -19,6 +27,10 @@ pub(crate) struct BitRows {
     dim: u32,
     metric: Boolean,
     level: Level,
+    /// Made when a leaf is joined, of the rows in their order.
+    sketch: OnceLock<Sketch>,
+    /// How many rows of a sample have each bit.
+    frequencies: OnceLock<Vec<u32>>,
 }
 
 /// A row to search for.
@@ -67,7 +79,16 @@ impl BitRows {
 
     /// Words and counts that were made before, of rows of `dim` bits.
     pub(crate) fn of_parts(words: Section<[u64; WORDS]>, counts: Section<u32>, dim: usize, metric: Boolean) -> Self {
-        Self { words, counts, stride: stride(dim), dim: dim as u32, metric, level: Level::detect() }
+        Self {
+            words,
+            counts,
+            stride: stride(dim),
+            dim: dim as u32,
+            metric,
+            level: Level::detect(),
+            sketch: OnceLock::new(),
+            frequencies: OnceLock::new(),
+        }
     }
 
     /// Makes `query` a row of bits.
@@ -101,25 +122,31 @@ impl BitRows {
 
     /// Adds rows of the same width.
     pub(crate) fn push(&mut self, more: &Self) {
+        self.forget();
         self.words.edit(|words| words.extend_from_slice(&more.words));
         self.counts.edit(|counts| counts.extend_from_slice(&more.counts));
     }
 
+    /// What was found out of rows that are no longer the same.
+    fn forget(&mut self) {
+        self.sketch.take();
+        self.frequencies.take();
+    }
+
     /// Keeps the rows `order`, in that order.
     pub(crate) fn select(&mut self, order: &[u32]) {
+        self.forget();
         let words: Vec<[u64; WORDS]> = order.iter().flat_map(|&row| self.row(row).words).copied().collect();
         self.counts = order.iter().map(|&row| self.counts[row as usize]).collect::<Vec<u32>>().into();
         self.words = words.into();
     }
 
     /// The metric of sets.
-    #[cfg(feature = "gpu")]
     pub(crate) fn metric(&self) -> Boolean {
         self.metric
     }
 
     /// Bits of a row.
-    #[cfg(feature = "gpu")]
     pub(crate) fn dim(&self) -> u32 {
         self.dim
     }
@@ -128,6 +155,59 @@ impl BitRows {
     #[cfg(feature = "gpu")]
     pub(crate) fn words_of(&self, row: usize) -> &[[u64; WORDS]] {
         &self.words[row * self.stride..][..self.stride]
+    }
+
+    /// The distance of two rows.
+    #[inline(always)]
+    pub(super) fn distance<S: Simd>(&self, i: u32, j: u32) -> f32 {
+        let (x, y) = (self.row(i), self.row(j));
+        let mut both = S::no_counts();
+        for (x, y) in x.words.iter().zip(y.words) {
+            both = S::count_common(S::words(bytemuck::cast_ref(x)), S::words(bytemuck::cast_ref(y)), both);
+        }
+        self.metric.distance(S::counts(both).iter().sum(), x.count, y.count, self.dim)
+    }
+
+    /// Steps of a row.
+    pub(super) fn steps(&self) -> usize {
+        self.stride
+    }
+
+    /// Calls `visit` with each bit that row `i` has.
+    pub(super) fn ones(&self, i: usize, mut visit: impl FnMut(usize)) {
+        for (at, &word) in self.row(i as u32).words.as_flattened().iter().enumerate() {
+            let mut left = word;
+            while left != 0 {
+                visit(64 * at + left.trailing_zeros() as usize);
+                left &= left - 1;
+            }
+        }
+    }
+
+    /// How many rows of a sample have each bit.
+    pub(super) fn frequencies(&self) -> &[u32] {
+        self.frequencies.get_or_init(|| {
+            let mut frequencies = vec![0; self.dim as usize];
+            let n = self.counts.len();
+            for i in one_of_each(0, 0, n, n.min(SAMPLE)) {
+                self.ones(i, |bit| frequencies[bit] += 1);
+            }
+            frequencies
+        })
+    }
+
+    /// Bits drawn without replacement, those that tell rows apart best with the greatest chance: in proportion to the variance,
+    /// p(1 - p). Efraimidis and Spirakis (2006): the least of exponential variables.
+    fn drawn_bits(&self, seed: u64) -> Vec<u32> {
+        let sample = self.counts.len().min(SAMPLE) as f64;
+        let arrival = |(bit, &count): (usize, &u32)| {
+            let p = f64::from(count) / sample;
+            let uniform = (hash(seed, 0, bit as u64, 0) >> 11) as f64 / (1u64 << 53) as f64;
+            (-(1.0 - uniform).ln() / (p * (1.0 - p)).max(1e-9), bit as u32)
+        };
+        let mut arrivals: Vec<(f64, u32)> = self.frequencies().iter().enumerate().map(arrival).collect();
+        arrivals.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        arrivals.into_iter().take(64).map(|(_, bit)| bit).collect()
     }
 
     /// Bytes that a search reads of a row.
@@ -208,7 +288,21 @@ impl Tiles for BitRows {
     fn level(&self) -> Level {
         self.level
     }
+    fn sort_keys(&self, _tree: u64, seed: u64) -> Option<Vec<u64>> {
+        let bits = self.drawn_bits(seed);
+        let key = |words: &[[u64; WORDS]]| {
+            let words = words.as_flattened();
+            bits.iter().fold(0, |key, &bit| key << 1 | words[bit as usize / 64] >> (bit % 64) & 1)
+        };
+        Some(self.words.par_chunks(self.stride).with_min_len(256).map(key).collect())
+    }
+    fn near_pairs(&self, rows: &mut LeafRows) -> bool {
+        let sketch = self.sketch.get_or_init(|| Sketch::new(self));
+        dispatch_counting(self.level, NearPairs::new(self, sketch, rows));
+        true
+    }
     fn renumber(&mut self, order: &[u32]) {
+        self.sketch.take();
         self.words.edit(|words| super::permute_rows(words, self.stride, order));
         self.counts.edit(|counts| super::permute_rows(counts, 1, order));
     }

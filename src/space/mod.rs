@@ -1,6 +1,7 @@
 //! Points as the CPU executor holds them: rows in working order, and reduced distances between them.
 
 pub(crate) mod bit_rows;
+mod bit_sketch;
 pub(crate) mod by_definition;
 pub(crate) mod byte_differences;
 pub(crate) mod byte_rows;
@@ -10,6 +11,7 @@ pub(crate) mod recompute;
 pub(crate) mod sparse_rows;
 pub(crate) mod sparse_truth;
 
+use crate::graph::leaf_rows::LeafRows;
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 
 /// Points whose pairs of rows have a reduced distance. Calls are per row or per block, so that dispatch costs nothing.
@@ -25,9 +27,14 @@ pub(crate) trait Space: Send + Sync {
     /// for each of `rows`.
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]);
     /// Keys that bring like rows together when rows are sorted by them, where distances to pivots tell little; others for every
-    /// seed. None where pivots serve.
-    fn sort_keys(&self, _seed: u64) -> Option<Vec<u64>> {
+    /// seed. None where pivots serve, for tree `tree`.
+    fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
         None
+    }
+    /// Offers all points of a leaf to each other's rows, where there is a way to pass over most pairs. False where there is none, and
+    /// [`Space::all_pairs`] serves.
+    fn near_pairs(&self, _rows: &mut LeafRows) -> bool {
+        false
     }
     /// Puts row `order[i]` in place `i`.
     fn renumber(&mut self, order: &[u32]);
@@ -49,6 +56,14 @@ pub(crate) trait Tiles: Send + Sync {
     fn level(&self) -> Level;
     /// As [`Space::n`].
     fn n(&self) -> usize;
+    /// As [`Space::sort_keys`].
+    fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
+        None
+    }
+    /// As [`Space::near_pairs`].
+    fn near_pairs(&self, _rows: &mut LeafRows) -> bool {
+        false
+    }
     /// As [`Space::renumber`].
     fn renumber(&mut self, order: &[u32]);
     /// As [`Space::describe`].
@@ -83,6 +98,14 @@ impl<T: Tiles> Space for T {
 
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
         T::dispatch(self.level(), Block { tiles: self, rows, first, out });
+    }
+
+    fn sort_keys(&self, tree: u64, seed: u64) -> Option<Vec<u64>> {
+        Tiles::sort_keys(self, tree, seed)
+    }
+
+    fn near_pairs(&self, rows: &mut LeafRows) -> bool {
+        Tiles::near_pairs(self, rows)
     }
 
     fn renumber(&mut self, order: &[u32]) {
@@ -312,8 +335,9 @@ mod tests {
                     if found == truth {
                         continue;
                     }
-                    // The angle of parallel rows has half the digits.
-                    let factor = if metric == Direct::TsSs { 50.0 } else { 1.0 };
+                    // The angle of parallel rows has half the digits: with cosines wrong by 16 epsilon, 0.002 of the 0.17 that
+                    // ts-ss adds to it, in both of its factors.
+                    let factor = if metric == Direct::TsSs { 250.0 } else { 1.0 };
                     let bound = factor * tolerance * truth.abs().max(1e-3 * size);
                     assert!((found - truth).abs() <= bound, "{metric:?} {i} {j}: {found} instead of {truth}");
                 }

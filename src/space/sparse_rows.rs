@@ -378,7 +378,10 @@ impl Space for SparseRows {
         self.heads.len()
     }
 
-    fn sort_keys(&self, seed: u64) -> Option<Vec<u64>> {
+    fn sort_keys(&self, tree: u64, seed: u64) -> Option<Vec<u64>> {
+        if tree == 0 {
+            return None;
+        }
         let key = |head: &Head| with_numbers!(&self.numbers, numbers => min_hashes(&numbers[head.range()], self.values.get(head.range()), seed));
         Some(self.heads.par_iter().with_min_len(256).map(key).collect())
     }

@@ -5,7 +5,6 @@ mod fill;
 pub(crate) mod leaf_join;
 mod local_join;
 pub(crate) mod neighborhoods;
-pub(crate) mod owned_rows;
 mod regroup;
 pub(crate) mod scan;
 mod scratch;

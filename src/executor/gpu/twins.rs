@@ -43,7 +43,7 @@ pub(super) fn data() -> Vec<f32> {
 
 pub(super) fn plan(n_trees: usize) -> Plan {
     let params = Params { n_neighbors: Some(9), n_trees: Some(n_trees), leaf_size: Some(40), ..Params::default() };
-    let plan = Plan::new(&Metric::SqEuclidean, &params, N).unwrap();
+    let plan = Plan::new(&Metric::SqEuclidean, &params, &Points::dense(&data(), N, DIM).unwrap()).unwrap();
     // Rows of the CPU are longer where codes are rounded; these are whole numbers.
     Plan { max_candidates: 8, ..plan }
 }

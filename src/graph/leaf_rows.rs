@@ -1,0 +1,53 @@
+//! The rows of a leaf's points, told by their places in it.
+
+use super::order::{Neighbor, fresh, id};
+use super::owned_rows::OwnedRows;
+use super::rows::{bound, insert};
+
+/// Rows that one task owns.
+pub(crate) struct LeafRows<'a> {
+    pub leaf: &'a [u32],
+    owned: &'a OwnedRows<'a, Neighbor>,
+}
+
+// Inlined, because kernels compiled for an instruction set call them for every pair that is near.
+impl<'a> LeafRows<'a> {
+    /// # Safety
+    /// No other task reaches the rows of these points, and each is named once.
+    pub(crate) unsafe fn new(leaf: &'a [u32], owned: &'a OwnedRows<'a, Neighbor>) -> Self {
+        Self { leaf, owned }
+    }
+
+    /// The row of the `i`th.
+    #[inline(always)]
+    pub(crate) fn row(&mut self, i: usize) -> &mut [Neighbor] {
+        // SAFETY: the task owns the leaf's rows, and borrows one at a time.
+        unsafe { self.owned.row(self.leaf[i]) }
+    }
+
+    /// The distance from which on nobody enters the row of the `i`th.
+    #[inline(always)]
+    pub(crate) fn worst(&mut self, i: usize) -> f32 {
+        bound(self.row(i))
+    }
+
+    /// Whether the row of the `i`th holds the `j`th.
+    #[inline(always)]
+    pub(crate) fn holds(&mut self, i: usize, j: usize) -> bool {
+        let wanted = self.leaf[j];
+        let mut holds = false;
+        for &neighbor in &*self.row(i) {
+            holds |= id(neighbor) == wanted;
+        }
+        holds
+    }
+
+    /// Puts the `j`th, at distance `d`, into the row of the `i`th, and returns that row's bound.
+    #[inline(always)]
+    pub(crate) fn offer(&mut self, i: usize, j: usize, d: f32) -> f32 {
+        let neighbor = fresh(d, self.leaf[j]);
+        let row = self.row(i);
+        insert(row, neighbor);
+        bound(row)
+    }
+}

@@ -1,0 +1,389 @@
+//! Rows of bits folded to fewer: what two rows can have in common at most is known from a quarter of their bits or less.
+//!
+//! Bits are put into buckets, and a row's sketch has the buckets of its bits. Of the bits that two rows have in common, those
+//! in different buckets are counted by the sketches; the others are at most as many as the bits that either row lost, its
+//! excess. So `|X and Y| <= |sketch X and sketch Y| + min(excess X, excess Y)`, and no distance of
+//! [`Boolean`](crate::metric::Boolean) grows when more is in common.
+
+use rayon::prelude::*;
+
+use super::Tiles;
+use super::bit_rows::BitRows;
+use crate::graph::leaf_rows::LeafRows;
+use crate::metric::Boolean;
+use crate::metric::simd::{Op, Simd};
+
+/// Rows that are compared at once, and words of a cache line, of 32 bits each.
+const LANES: usize = 16;
+const STEP: usize = 32 * LANES;
+type Words = [u32; LANES];
+
+/// Sketches may lose one bit in so many; wider ones are made otherwise, and at last rows are their own.
+const LOST: u64 = 8;
+
+/// The sketches of rows of bits.
+pub(super) struct Sketch {
+    /// Empty where rows are their own sketches.
+    words: Vec<Words>,
+    excess: Vec<u32>,
+    /// [`Words`] of a sketch.
+    steps: usize,
+}
+
+impl Sketch {
+    /// The narrowest that serve.
+    pub(super) fn new(rows: &BitRows) -> Self {
+        let whole = rows.steps();
+        let order = by_frequency(rows.frequencies());
+        let widths = std::iter::successors(Some(1), |steps| Some(2 * steps)).take_while(|steps| 2 * steps <= whole);
+        let ones: u64 = rows.counts.iter().map(|&count| u64::from(count)).sum();
+        for steps in widths {
+            let sketch = Self::folded(rows, &buckets(&order, steps * STEP), steps);
+            if LOST * sketch.excess.iter().map(|&lost| u64::from(lost)).sum::<u64>() <= ones {
+                return sketch;
+            }
+        }
+        Self { words: Vec::new(), excess: vec![0; rows.counts.len()], steps: whole }
+    }
+
+    fn folded(rows: &BitRows, buckets: &[u32], steps: usize) -> Self {
+        let mut words = vec![[0; LANES]; rows.counts.len() * steps];
+        let fold = |(i, sketch): (usize, &mut [Words])| {
+            let sketch = sketch.as_flattened_mut();
+            rows.ones(i, |bit| {
+                let bucket = buckets[bit];
+                sketch[bucket as usize / 32] |= 1 << (bucket % 32);
+            });
+            rows.counts[i] - sketch.iter().map(|word| word.count_ones()).sum::<u32>()
+        };
+        let excess = words.par_chunks_mut(steps).enumerate().with_min_len(256).map(fold).collect();
+        Self { words, excess, steps }
+    }
+
+    fn row<'a>(&'a self, rows: &'a BitRows, i: u32) -> &'a [Words] {
+        let words = if self.words.is_empty() { bytemuck::cast_slice(&rows.words) } else { &self.words[..] };
+        &words[i as usize * self.steps..][..self.steps]
+    }
+}
+
+/// Bits, the most frequent first.
+fn by_frequency(frequencies: &[u32]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..frequencies.len() as u32).collect();
+    order.sort_by_key(|&bit| std::cmp::Reverse(frequencies[bit as usize]));
+    order
+}
+
+/// The bucket of each bit: frequent bits share theirs with rare ones.
+fn buckets(order: &[u32], count: usize) -> Vec<u32> {
+    let mut buckets = vec![0; order.len()];
+    for (turn, bits) in order.chunks(count).enumerate() {
+        for (i, &bit) in bits.iter().enumerate() {
+            buckets[bit as usize] = if turn % 2 == 0 { i } else { count - 1 - i } as u32;
+        }
+    }
+    buckets
+}
+
+/// All pairs of a leaf; [`super::Space::near_pairs`].
+pub(super) struct NearPairs<'a, 'b> {
+    rows: &'a BitRows,
+    sketch: &'a Sketch,
+    leaf: &'b [u32],
+    near: &'a mut LeafRows<'b>,
+    /// Bounds of the rows of a leaf.
+    worst: Vec<f32>,
+}
+
+/// Rows of a leaf that others are compared with at once.
+const BLOCK: usize = BLOCK_LANES * LANES;
+const BLOCK_LANES: usize = 2;
+/// Rows that are compared with them at once.
+const ROWS: usize = 4;
+
+/// Bounds are a little wider than they have to be, because products are compared and not their quotients.
+const SLACK: f32 = 1.0 + 4.0 * f32::EPSILON;
+
+/// The sketches of a leaf, in blocks.
+struct Gathered {
+    /// For every [`LANES`] rows, their sketches word by word.
+    words: Vec<Words>,
+    blocks: Vec<Block>,
+    steps: usize,
+}
+
+/// What is known of the rows of a block besides; rows that do not exist have no bits.
+#[derive(Default, Clone)]
+struct Block {
+    counts: [Words; BLOCK_LANES],
+    excess: [Words; BLOCK_LANES],
+}
+
+impl Gathered {
+    fn new(rows: &BitRows, sketch: &Sketch, leaf: &[u32]) -> Self {
+        let (count, steps) = (leaf.len().div_ceil(BLOCK), sketch.steps);
+        let mut words = vec![[0; LANES]; count * BLOCK * steps];
+        let mut blocks = vec![Block::default(); count];
+        for (i, &id) in leaf.iter().enumerate() {
+            let lanes = &mut words[i / LANES * LANES * steps..][..LANES * steps];
+            for (lanes, &word) in lanes.iter_mut().zip(sketch.row(rows, id).as_flattened()) {
+                lanes[i % LANES] = word;
+            }
+            blocks[i / BLOCK].counts.as_flattened_mut()[i % BLOCK] = rows.counts[id as usize];
+            blocks[i / BLOCK].excess.as_flattened_mut()[i % BLOCK] = sketch.excess[id as usize];
+        }
+        Self { words, blocks, steps }
+    }
+
+    /// What the rows from `first` on and those of a block may have in common, at most.
+    #[inline(always)]
+    fn most_in_common<S: Simd>(&self, first: usize, block: usize) -> [[Words; BLOCK_LANES]; ROWS] {
+        let step = LANES * self.steps;
+        let rows = &self.words[first / LANES * step..][..step];
+        let (left, right) = self.words[block * BLOCK_LANES * step..][..BLOCK_LANES * step].split_at(step);
+        let lane = first % LANES / ROWS;
+        let mut sums = [[S::no_counts(); BLOCK_LANES]; ROWS];
+        for ((row, left), right) in rows.iter().zip(left).zip(right) {
+            let few: [u32; ROWS] = row.as_chunks().0[lane];
+            let (left, right) = (S::words(left), S::words(right));
+            for (sums, word) in sums.iter_mut().zip(few) {
+                let word = S::word(word);
+                *sums = [S::count_common(word, left, sums[0]), S::count_common(word, right, sums[1])];
+            }
+        }
+        let mut both = [[[0; LANES]; BLOCK_LANES]; ROWS];
+        for (both, sums) in both.iter_mut().zip(sums) {
+            *both = [S::counts(sums[0]), S::counts(sums[1])];
+        }
+        let (own, others) = (&self.blocks[first / BLOCK], &self.blocks[block]);
+        for r in 0..ROWS {
+            let at = first % BLOCK + r;
+            let (count, excess) = (own.counts.as_flattened()[at], own.excess.as_flattened()[at]);
+            for b in 0..BLOCK_LANES {
+                let (counts, lost) = (&others.counts[b], &others.excess[b]);
+                for l in 0..LANES {
+                    both[r][b][l] = (both[r][b][l] + excess.min(lost[l])).min(count).min(counts[l]);
+                }
+            }
+        }
+        both
+    }
+}
+
+impl Op for NearPairs<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self) {
+        let gathered = Gathered::new(self.rows, self.sketch, self.leaf);
+        let count = gathered.blocks.len();
+        // Blocks next to each other first: rows that follow each other are likely to be near.
+        for apart in 0..count {
+            for block in 0..count - apart {
+                for first in (block * BLOCK..(block + 1) * BLOCK).step_by(ROWS) {
+                    let near = self.compare::<S>(&gathered, first, block + apart);
+                    self.offer_all::<S>(first, (block + apart) * BLOCK, near);
+                }
+            }
+        }
+    }
+}
+
+impl<'a, 'b> NearPairs<'a, 'b> {
+    pub(super) fn new(rows: &'a BitRows, sketch: &'a Sketch, near: &'a mut LeafRows<'b>) -> Self {
+        let leaf = near.leaf;
+        let mut worst: Vec<f32> = (0..leaf.len()).map(|i| near.worst(i) * SLACK).collect();
+        worst.resize(leaf.len().next_multiple_of(BLOCK), 0.0);
+        Self { rows, sketch, leaf, near, worst }
+    }
+
+    /// For each of [`ROWS`] rows from `first` on, the rows of a block that may be no farther from it than its worst neighbour, or
+    /// than theirs, as bits.
+    #[inline(always)]
+    fn compare<S: Simd>(&self, gathered: &Gathered, first: usize, block: usize) -> [u32; ROWS] {
+        let most = gathered.most_in_common::<S>(first, block);
+        let mut near = [0; ROWS];
+        let len = self.leaf.len().saturating_sub(block * BLOCK);
+        for r in 0..ROWS.min(self.leaf.len().saturating_sub(first)) {
+            let i = first + r;
+            let count = gathered.blocks[i / BLOCK].counts.as_flattened()[i % BLOCK];
+            for b in 0..BLOCK_LANES {
+                let counts = &gathered.blocks[block].counts[b];
+                near[r] |= self.near::<S>(&most[r][b], (count, counts), i, block * BLOCK + b * LANES) << (b * LANES);
+            }
+            // Rows from `len` on do not exist; those up to `i` were compared with it before.
+            near[r] &= bits_below(len) & !bits_below((i + 1).saturating_sub(block * BLOCK));
+        }
+        near
+    }
+
+    /// As [`NearPairs::compare`], for one row and [`LANES`] others from `column` on.
+    #[inline(always)]
+    fn near<S: Simd>(&self, most: &Words, (count, counts): (u32, &Words), i: usize, column: usize) -> u32 {
+        let (lower, denominator) = fractions(self.rows.metric(), most, count, counts, self.rows.dim());
+        let (lower, denominator) = (S::load(&lower), S::load(&denominator));
+        let own = S::mul_add(S::splat(self.worst[i]), denominator, S::splat(0.0));
+        let worst = self.worst[column..].first_chunk::<LANES>().expect("whole blocks");
+        let others = S::mul_add(S::load(worst), denominator, S::splat(0.0));
+        S::at_most(lower, own) | S::at_most(lower, others)
+    }
+
+    /// Loops, because closures are not always inlined into code compiled for an instruction set.
+    #[inline(always)]
+    fn offer_all<S: Simd>(&mut self, first: usize, column: usize, near: [u32; ROWS]) {
+        for all in near {
+            let mut left = all;
+            while left != 0 {
+                self.rows.prefetch(self.leaf[column + left.trailing_zeros() as usize]);
+                left &= left - 1;
+            }
+        }
+        for (r, all) in near.into_iter().enumerate() {
+            let mut left = all;
+            while left != 0 {
+                self.offer_both::<S>(first + r, column + left.trailing_zeros() as usize);
+                left &= left - 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn offer_both<S: Simd>(&mut self, i: usize, j: usize) {
+        // If one row holds the other, both were offered to each other before.
+        if self.near.holds(i, j) {
+            return;
+        }
+        let d = self.rows.distance::<S>(self.leaf[i], self.leaf[j]);
+        for (to, other) in [(i, j), (j, i)] {
+            if d <= self.worst[to] {
+                self.worst[to] = self.near.offer(to, other, d) * SLACK;
+            }
+        }
+    }
+}
+
+/// The lowest `count` bits.
+#[inline(always)]
+fn bits_below(count: usize) -> u32 {
+    if count < 32 { (1 << count) - 1 } else { u32::MAX }
+}
+
+/// Distances as fractions, in a loop for each metric, so that it is one of vectors.
+#[inline(always)]
+fn fractions(metric: Boolean, both: &Words, x: u32, ys: &Words, dim: u32) -> ([f32; LANES], [f32; LANES]) {
+    // Signed, because not all levels have an instruction for unsigned words.
+    let float = |count: u32| count.cast_signed() as f32;
+    let (mut numerators, mut denominators) = ([0.0; LANES], [0.0; LANES]);
+    macro_rules! each {
+        ($($name:ident)*) => {
+            match metric {
+                $(Boolean::$name => for l in 0..LANES {
+                    let fraction = Boolean::$name.fraction(float(both[l]), float(x), float(ys[l]), float(dim));
+                    (numerators[l], denominators[l]) = fraction;
+                })*
+            }
+        };
+    }
+    each!(Jaccard Matching Dice Kulsinski RogersTanimoto RussellRao SokalSneath Yule Differing);
+    (numerators, denominators)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::graph::order::{EMPTY, fresh};
+    use crate::graph::owned_rows::OwnedRows;
+    use crate::graph::rows::insert;
+    use crate::metric::simd::{Level, Portable, dispatch, dispatch_counting};
+    use crate::points::Points;
+
+    const METRICS: [Boolean; 9] = [
+        Boolean::Jaccard,
+        Boolean::Matching,
+        Boolean::Dice,
+        Boolean::Kulsinski,
+        Boolean::RogersTanimoto,
+        Boolean::RussellRao,
+        Boolean::SokalSneath,
+        Boolean::Yule,
+        Boolean::Differing,
+    ];
+    const WIDTH: usize = 4;
+
+    /// Rows of `dim` bits, of which one in `one_in` is set on average, at random but for some that are equal or empty.
+    fn bits(n: usize, dim: usize, one_in: u64, seed: u64) -> Vec<u8> {
+        let is_set =
+            |row: u64, bit: u64| row % 7 != 3 && crate::rng::hash(seed, bit, row / 2 * (row % 5), 0) % one_in == 0;
+        let byte = |at: u64| {
+            let (row, first) = (at / (dim as u64 / 8), at % (dim as u64 / 8) * 8);
+            (0..8).fold(0, |byte, bit| byte | u8::from(is_set(row, first + bit)) << bit)
+        };
+        (0..(n * dim / 8) as u64).map(byte).collect()
+    }
+
+    fn all_offered(rows: &BitRows, leaf: &[u32]) -> Vec<[u64; WIDTH]> {
+        let mut table = vec![[EMPTY; WIDTH]; rows.counts.len()];
+        for &i in leaf {
+            let row = &mut table[i as usize];
+            for &j in leaf.iter().filter(|j| **j != i) {
+                insert(row, fresh(rows.distance::<Portable>(i, j), j));
+            }
+        }
+        table
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Passing over pairs loses nobody, at any level, however sketches are made.
+        #[test]
+        fn rows_hold_whom_all_pairs_would_put_there(
+            n in 1usize..90, bytes in 1usize..200, one_in in 1u64..60, seed in 0u64..1000,
+        ) {
+            let packed = bits(n, 8 * bytes, one_in, seed);
+            let points = Points::bits(&packed, n, 8 * bytes).unwrap();
+            let Points::Bits(points) = points else { unreachable!() };
+            let leaf: Vec<u32> = (0..n as u32).filter(|i| i % 11 != 5).collect();
+            for metric in METRICS {
+                let rows = BitRows::of_bits(&points, metric);
+                let sketch = Sketch::new(&rows);
+                let expected = all_offered(&rows, &leaf);
+                for level in Level::available() {
+                    for counting in [false, true] {
+                        let mut table = vec![[EMPTY; WIDTH]; n];
+                        let owned = OwnedRows::new(table.as_flattened_mut(), WIDTH);
+                        // SAFETY: there is one task, and one leaf, whose points differ.
+                        let mut members = unsafe { LeafRows::new(&leaf, &owned) };
+                        let pairs = NearPairs::new(&rows, &sketch, &mut members);
+                        if counting { dispatch_counting(level, pairs) } else { dispatch(level, pairs) }
+                        prop_assert_eq!(&table, &expected, "{:?} {:?}", metric, level);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sketches_are_narrow_where_bits_are_few() {
+        let steps = |one_in| {
+            let packed = bits(200, 2048, one_in, 1);
+            let Points::Bits(points) = Points::bits(&packed, 200, 2048).unwrap() else { unreachable!() };
+            Sketch::new(&BitRows::of_bits(&points, Boolean::Jaccard)).steps
+        };
+        assert_eq!((steps(100), steps(7), steps(2)), (1, 2, 4));
+    }
+
+    /// What bounds rest on, for all sets of up to nine columns.
+    #[test]
+    fn nothing_is_farther_for_having_more_in_common() {
+        let dim = 9u32;
+        for metric in METRICS {
+            for (x, y) in (0..=dim).flat_map(|x| (0..=dim).map(move |y| (x, y))) {
+                let least = (x + y).saturating_sub(dim);
+                let all: Vec<f32> = (least..=x.min(y)).map(|both| metric.distance(both, x, y, dim)).collect();
+                assert!(all.windows(2).all(|d| d[1] <= d[0]), "{metric:?} of {x} and {y}: {all:?}");
+            }
+        }
+    }
+}
