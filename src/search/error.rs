@@ -35,12 +35,6 @@ pub enum IndexError {
         /// Columns.
         dim: usize,
     },
-    /// A radius where searches only come near the order of the metric.
-    #[error("queries by radius need a metric that is searched by itself: `{metric}` goes by a proxy")]
-    ProxyRadius {
-        /// Name of the metric.
-        metric: &'static str,
-    },
     /// Rows that no index can keep.
     #[error("an index has to keep its {rows}, and these cannot be kept: see `own_items`, `own_rows` and `Items::keep`")]
     NoIndex {

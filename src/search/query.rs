@@ -114,7 +114,10 @@ impl Index {
     }
 
     /// All points within the true distance `radius` of every query. `epsilon` widens the search beyond the radius as it does
-    /// beyond the k-th neighbour: 0.1 is a good start.
+    /// beyond the k-th neighbour: 0.1 is a good start. Approximate, as queries by number are.
+    ///
+    /// Under a metric that is searched by a proxy, twice as many neighbours are asked for until the farthest of them is beyond the
+    /// radius.
     ///
     /// # Errors
     /// Queries of another width than the points, a radius that is not a number, an epsilon below zero.
@@ -122,9 +125,6 @@ impl Index {
         let queries = &self.metric().points_as_taken(queries);
         self.check_queries(queries)?;
         self.check_epsilon(epsilon)?;
-        if self.rows.is_proxied() {
-            return Err(IndexError::ProxyRadius { metric: self.metric().name() });
-        }
         if !radius.is_finite() {
             return Err(out_of_range("radius", radius, "finite"));
         }

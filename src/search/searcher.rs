@@ -258,6 +258,9 @@ impl Searcher<'_> {
     /// All points within the true distance `radius`, ascending.
     pub(super) fn within(&mut self, radius: f32, epsilon: f32) -> QueryStats {
         let index = self.index;
+        if index.rows.is_proxied() {
+            return self.within_by_proxy(radius, epsilon);
+        }
         let allowed = move |row: u32| !index.is_removed(row);
         let reach = Reach {
             k: NEAR.min(index.n()),
@@ -272,6 +275,26 @@ impl Searcher<'_> {
         self.rows.clear();
         self.rows.extend(found.iter().map(|&f: &Neighbor| id(f)));
         self.rank();
+        self.found.retain(|&(d, _)| d <= radius);
+        self.scratch.stats
+    }
+
+    /// The same where a radius means nothing to what searches go by: twice as many neighbours are looked for, and ranked, until
+    /// the farthest of them is beyond the radius. So what is found is what a query for so many neighbours finds.
+    fn within_by_proxy(&mut self, radius: f32, epsilon: f32) -> QueryStats {
+        let (index, n) = (self.index, self.index.n());
+        let wanted = |k| Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false };
+        let mut k = NEAR;
+        while proxied_width(k) < n {
+            self.answer(wanted(k));
+            if self.found.last().is_some_and(|&(d, _)| d > radius) {
+                break;
+            }
+            k *= 2;
+        }
+        if proxied_width(k) >= n {
+            self.scan(index.present_rows(), wanted(n));
+        }
         self.found.retain(|&(d, _)| d <= radius);
         self.scratch.stats
     }
