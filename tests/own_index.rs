@@ -220,6 +220,10 @@ fn a_distance_that_is_no_number_is_named() {
     assert_eq!((index.n(), index.end_id()), (600, 600));
     let after = index.query(&points, 4).run().unwrap();
     assert_eq!((after.indices, after.distances), (before.indices, before.distances));
+    let hole = base.others(vec![300.5]);
+    assert!(index.update(&[3], &Points::items(&hole).unwrap()).unwrap_err().to_string().contains("not a finite"));
+    let three = base.others(vec![3.0]);
+    assert_eq!(index.searcher().nearest_to(&Points::items(&three).unwrap(), 0, 1, 0.1).unwrap(), [(0.0, 3)]);
     let others = base.others(vec![1000.0]);
     assert_eq!(index.add(&Points::items(&others).unwrap()).unwrap(), 600..601);
     let base = own_items((0..600).map(|i| i as f32).collect(), with_a_hole([7.0, 9.0]));
