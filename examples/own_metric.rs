@@ -1,6 +1,6 @@
 //! Neighbours under metrics of your own: of strings, of dense rows, and of sparse rows. `cargo run --release --example own_metric`
 
-use nndescent::{CsrMatrix, Items, Metric, NnDescent, Points, items, row_items};
+use nndescent::{CsrMatrix, Items, Metric, NnDescent, Points, items, own_items, row_items};
 
 /// Words under the number of single changes that lead from one to the other: no vectors at all.
 fn strings() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,6 +12,22 @@ fn strings() -> Result<(), Box<dyn std::error::Error>> {
     let graph = NnDescent::new(Metric::Custom).n_neighbors(4).graph(&Points::items(&by_edits)?)?.graph;
     let near: Vec<&str> = graph.neighbors(0).iter().map(|&id| &words[id as usize][..]).collect();
     println!("nearest to {}: {}", words[0], near.join(", "));
+    Ok(())
+}
+
+/// The same words in an index: queries are words that are not in it.
+fn queries() -> Result<(), Box<dyn std::error::Error>> {
+    let stems = ["distance", "descent", "neighbour", "candidate", "forest"];
+    let words: Vec<String> =
+        stems.iter().flat_map(|stem| ["", "s", "ed", "ing", "less"].map(|end| format!("{stem}{end}"))).collect();
+    let kept = own_items(words, |a: &String, b: &String| edits(a, b) as f32);
+    let mut index = NnDescent::new(Metric::Custom).index(&Points::items(&kept)?)?.index;
+    index.add(&Points::items(&kept.others(vec!["neighborhood".into()]))?)?;
+    let asked = kept.others(vec!["dissent".into(), "neighbor".into()]);
+    let hits = index.query(&Points::items(&asked)?, 3).run()?;
+    for (i, word) in asked.collection().iter().enumerate() {
+        println!("nearest to {word}: ids {:?} at {:?}", hits.neighbors(i), hits.row_distances(i));
+    }
     Ok(())
 }
 
@@ -76,6 +92,7 @@ fn sparse() -> Result<(), Box<dyn std::error::Error>> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     strings()?;
+    queries()?;
     rows()?;
     sparse()
 }

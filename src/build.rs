@@ -302,8 +302,14 @@ impl<'a> NnDescent<'a> {
     /// prepares it for searching.
     ///
     /// # Errors
-    /// Those of [`NnDescent::graph`] and [`Prepare::index`]; fewer than two points.
+    /// Those of [`NnDescent::graph`] and [`Prepare::index`]; fewer than two points, items that cannot be kept.
     pub fn index(&self, points: &Points) -> Result<Indexed, IndexError> {
+        if let Points::Items(items) = points
+            && items.0.keep().is_none()
+        {
+            // Before the graph is built for nothing.
+            return Err(IndexError::NoIndex { rows: "items" });
+        }
         let mut builder = self.clone();
         builder.params.include_self = false;
         let k = self.params.n_neighbors.unwrap_or(INDEX_NEIGHBORS.min(points.n() - 1));

@@ -76,6 +76,14 @@ pub enum BuildError {
         /// Another.
         b: usize,
     },
+    /// A user's distance from a query is not a finite number.
+    #[error("the distance of query {query} and item {item} is not a finite number")]
+    QueryDistance {
+        /// The query.
+        query: usize,
+        /// The item.
+        item: usize,
+    },
     /// A matrix that must be symmetric is not.
     #[error("metric `{metric}`: {argument}[{row}, {column}] is {value}, but {argument}[{column}, {row}] is {other}")]
     NotSymmetric {

@@ -54,8 +54,9 @@ pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
 pub use points::{
-    Bits, Csr, CsrMatrix, Dense, Element, GpuRows, Items, ItemsRef, MAX_POINTS, Points, PointsError, Rows, SparseRow,
-    items, row_items, row_items_with_wgsl,
+    Bits, Collection, Csr, CsrMatrix, Dense, Element, GpuRows, Items, ItemsRef, Kept, KeptItems, MAX_POINTS, Own,
+    Points, PointsError, RowValues, Rows, SparseRow, items, own_items, own_rows, own_sparse_rows, row_items,
+    row_items_with_wgsl,
 };
 pub use search::{
     DiversifyMethod, Hits, Index, IndexError, IndexMemory, Prepare, Quantization, QueryBuilder, QueryStats, RadiusHits,

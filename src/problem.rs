@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use crate::graph::order::nearest_first;
 use crate::metric::{Direct, Metric};
-use crate::points::{Dense, Points};
+use crate::points::{Dense, Kept, Points};
 use crate::search::SparseStore;
 use crate::space::Space;
 use crate::space::bit_rows::BitRows;
@@ -44,6 +44,10 @@ pub(crate) trait AnyRows: Sync {
     }
     /// The copy that an index keeps, where it can keep one.
     fn sparse(&self) -> Option<SparseStore> {
+        None
+    }
+    /// The copy that an index keeps, where it can keep one.
+    fn kept(&self) -> Option<Kept> {
         None
     }
     /// Bytes that were made of the points, to be searched.

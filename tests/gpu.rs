@@ -5,7 +5,7 @@
 
 use half::f16;
 use nndescent::{
-    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, eval, exact, row_items,
+    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, eval, exact, own_rows, row_items,
     row_items_with_wgsl,
 };
 use std::sync::Mutex;
@@ -169,6 +169,18 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
         assert!(recall > 0.99, "{algorithm}: {recall}");
     }
     assert_eq!(truth.n(), n);
+    let kept = own_rows(data.clone(), dim, weighted).unwrap().wgsl(WEIGHTED);
+    let points = Points::items(&kept).unwrap();
+    let indexed = {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let builder = NnDescent::new(Metric::Custom).algorithm(Algorithm::NnDescent).device(gpu.clone());
+        builder.index(&points).unwrap()
+    };
+    assert!(indexed.report.executor.starts_with("gpu"), "{}", indexed.report.executor);
+    let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10).run().unwrap();
+    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances);
+    let recall = eval::recall(&found, &truth, 10).unwrap();
+    assert!(recall > 0.95, "{recall}");
     let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());
     let wrong = of(other, Algorithm::NnDescent).unwrap_err().to_string();
     assert!(wrong.contains("computes a distance of"), "{wrong}");

@@ -127,3 +127,59 @@ fn costs_that_forbid_a_move_leave_the_others_exact() {
     let found = Metric::Kantorovich { cost: cost.into() }.distance(&x, &y);
     assert!((found - expected).abs() <= 1e-12, "{found}, not {expected}");
 }
+
+/// What is written above a variant of `Metric`, in one line.
+fn docstring(source: &str, variant: &str) -> String {
+    let is_variant = |line: &&str| *line == format!("    {variant},") || *line == format!("    {variant} {{");
+    let before = source.lines().take_while(|line| !is_variant(line)).collect::<Vec<&str>>();
+    let lines = before.into_iter().rev().take_while(|line| line.starts_with("    ///")).collect::<Vec<&str>>();
+    let words = |line: &&str| line.trim_start_matches("    ///").trim().to_string();
+    lines.iter().rev().map(words).collect::<Vec<String>>().join(" ")
+}
+
+/// The sentence that begins with `start`, without it.
+fn sentence<'a>(doc: &'a str, start: &str) -> Option<&'a str> {
+    let rest = &doc[doc.find(start)? + start.len()..];
+    rest.split(". ").next()
+}
+
+#[test]
+fn docstrings_say_what_the_code_does() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/metric/mod.rs");
+    let source = std::fs::read_to_string(path).unwrap();
+    let mut told = 0;
+    for case in cases() {
+        let metric = case.metric(&case.name);
+        let variant: String = format!("{metric:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
+        let (doc, support) = (docstring(&source, &variant), metric.support());
+        let named = |kinds: &[(&'static str, bool)]| {
+            kinds.iter().filter(|kind| kind.1).map(|kind| kind.0).collect::<Vec<&str>>().join(", ")
+        };
+        let (dense, sparse, bits) = (("dense", support.dense), ("sparse", support.sparse), ("bits", support.bits));
+        let gpu = if support.gpu { named(&[dense, bits]) } else { String::new() };
+        let trees = if support.angular_trees { "angle" } else { "distance" };
+        let end = format!("Rows: {}. GPU: {gpu}. Trees: by {trees}.", named(&[dense, sparse, bits]));
+        assert!(doc.ends_with(&end), "{variant}: `{doc}` should end with `{end}`");
+        assert_eq!(doc.contains("Searched by a proxy"), support.proxy, "{variant}: {doc}");
+        assert!(sentence(&doc, "Source: ").is_some_and(|source| !source.is_empty()), "{variant}: {doc}");
+        let zero = sentence(&doc, "Zero rows: ").unwrap_or_else(|| panic!("{variant}: {doc}"));
+        let parts: Vec<Option<f64>> = zero.split(", ").map(|part| part.split(' ').next()?.parse().ok()).collect();
+        let expected = match (&parts[..], zero.ends_with("to all rows")) {
+            ([all], true) => [*all, *all],
+            ([own, others], _) => [*own, *others],
+            _ => [None, None],
+        };
+        for (x, y, _) in &case.pairs {
+            let zeros = vec![0.0; x.len()];
+            told += usize::from(expected[0].is_some());
+            let found = metric.distance(&zeros, &zeros);
+            assert!(expected[0].is_none_or(|expected| found == expected), "{variant}: {found}, {zero}");
+            for row in [x, y].into_iter().filter(|row| row.iter().any(|v| *v != row[0])) {
+                let found = metric.distance(&zeros, row);
+                let near = |expected: f64| (found - expected).abs() < 1e-12;
+                assert!(expected[1].is_none_or(near), "{variant}: {found}, {zero}, {row:?}");
+            }
+        }
+    }
+    assert!(told > 400, "{told} zero rows were compared");
+}

@@ -3,7 +3,9 @@
 #[path = "common/points.rs"]
 mod points;
 
-use nndescent::{Algorithm, Argument, KnnGraph, Metric, NnDescent, Points, Prepare, eval, exact, items, row_items};
+use nndescent::{
+    Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, eval, exact, items, row_items,
+};
 
 const N: usize = 2000;
 const DIM: usize = 24;
@@ -151,6 +153,53 @@ fn queries_under_every_dense_metric() {
         let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone());
         let recall = eval::recall(&found, &truth, 10).unwrap();
         assert!(recall >= 0.95, "{name}: recall {recall}");
+    }
+}
+
+/// Queries by radius under a metric that is searched by a proxy: all that is found is within the radius and true, and little is
+/// missing; where all points are within it, nothing is.
+fn check_radius(name: &str, metric: &Metric, points: &Points, queries: &Points) {
+    let index = NnDescent::new(metric.clone()).recall_sample(0).index(points).unwrap().index;
+    let truth = exact::query(points, queries, metric, points.n()).unwrap();
+    let far = truth.row_distances(0)[points.n() - 1] * 3.0;
+    for (count, least) in [(0, 0.95), (4, 0.95), (40, 0.95), (points.n() - 1, 1.0)] {
+        let mut at: Vec<f32> = (0..queries.n()).map(|i| truth.row_distances(i)[count]).collect();
+        at.sort_unstable_by(f32::total_cmp);
+        let radius = if least == 1.0 { far } else { at[at.len() / 2] };
+        let hits = index.query_radius(queries, radius, 0.2).unwrap();
+        let (mut expected, mut found) = (0, 0);
+        for i in 0..queries.n() {
+            let (ids, distances) = (hits.neighbors(i), hits.row_distances(i));
+            assert!(distances.iter().all(|d| *d <= radius) && distances.is_sorted(), "{name}");
+            let within = truth.row_distances(i).iter().filter(|d| **d <= radius).count();
+            expected += within;
+            found += truth.neighbors(i)[..within].iter().filter(|id| ids.contains(id)).count();
+            assert!(ids.len() <= within, "{name}: {} found of {within}", ids.len());
+        }
+        assert!(
+            found as f64 >= least * expected as f64 && expected > 0,
+            "{name}: {found} of {expected} within {radius}"
+        );
+    }
+    assert!(index.query_radius(queries, -1.0, 0.2).unwrap().indices.is_empty(), "{name}");
+    let near = index.query_radius(queries, 0.0, 0.1).unwrap();
+    assert!(near.stats.iter().all(|s| s.distances < points.n() as u64), "{name}: {:?}", near.stats);
+}
+
+#[test]
+fn radii_under_proxied_metrics() {
+    for name in ["jensen_shannon", "symmetric_kl", "circular_kantorovich", "kantorovich", "sinkhorn"] {
+        let ((data, dim), metric) = (data_for(name), metric(name));
+        let n = if rows_for(name) < N { 800 } else { N };
+        let asked = if rows_for(name) < N { 6 } else { 50 };
+        let (base, rest) = data[..n * dim].split_at((n - asked) * dim);
+        let points = Points::dense(base, n - asked, dim).unwrap();
+        check_radius(name, &metric, &points, &Points::dense(rest, asked, dim).unwrap());
+        if metric.support().sparse {
+            let matrix = |values: &[f32]| CsrMatrix::from_dense(values, values.len() / dim, dim).unwrap();
+            let (base, rest) = (matrix(base), matrix(rest));
+            check_radius(name, &metric, &Points::Sparse(base.view()), &Points::Sparse(rest.view()));
+        }
     }
 }
 

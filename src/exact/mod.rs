@@ -38,7 +38,7 @@ pub fn graph(points: &Points, metric: &Metric, k: usize, include_self: bool) -> 
 ///
 /// # Errors
 /// Queries of another type or number of columns than the base, `k` zero or more than rows in the base, values that the
-/// metric has no distances for.
+/// metric has no distances for, items that cannot be kept or compared with each other.
 ///
 /// # Complexity
 /// n · queries distances.
@@ -62,11 +62,15 @@ pub fn query(base: &Points, queries: &Points, metric: &Metric, k: usize) -> Resu
                 .problem()
                 .points
                 .joined(&queries.problem().points)
-                .ok_or_else(|| BuildError::MetricRows { metric: metric.name(), rows: "items and queries" })?;
+                .ok_or_else(|| BuildError::MetricRows { metric: metric.name(), rows: "items that cannot be kept" })?;
             let joined = Prepared::new(&joined.view()?, metric)?;
             let n = base.problem().n();
             let rows: Vec<usize> = rows.iter().map(|row| n + row).collect();
-            Compared::new(&joined.problem(), n).rows(&rows, k, false, &|_| Ok(()))
+            let graph = Compared::new(&joined.problem(), n).rows(&rows, k, false, &|_| Ok(()));
+            match joined.verdict() {
+                Err(BuildError::CustomDistance { a, b }) => Err(BuildError::QueryDistance { query: a - n, item: b }),
+                _ => graph,
+            }
         }
     }
 }

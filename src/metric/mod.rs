@@ -26,117 +26,206 @@ pub(crate) use direct::{Coordinates, Direct, Form};
 
 /// How far two rows are from each other. All are computed from f32 values, whatever the type of the data.
 ///
-/// docs/METRICS.md shows for each where it can be used, what rows without length give, and where the definition differs
-/// from PyNNDescent's. Definitions follow scipy.spatial.distance where it has the name, else `pynndescent.distances`.
+/// Of each are said its formula and range; what rows of zeros give; whose definition it follows (scipy is scipy.spatial.distance,
+/// PyNNDescent is `pynndescent.distances`); the kinds of rows it works on, all on the CPU, and on a GPU these; and whether trees
+/// split rows by distance or by angle. docs/METRICS.md says how it is searched, and where it differs from PyNNDescent's.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Metric {
-    /// sqrt(Σ (x-y)²), 0 to ∞.
+    /// sqrt(Σ (x-y)²), 0 to ∞. Zero rows: as others. Source: scipy.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     Euclidean,
-    /// Σ (x-y)², 0 to ∞.
+    /// Σ (x-y)², 0 to ∞. Zero rows: as others. Source: scipy.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     SqEuclidean,
-    /// 1 - x·y / (|x| |y|), 0 to 2: not clamped beyond 90 degrees. 0 between two zero rows, 1 between one and another row.
+    /// 1 - x·y / (|x| |y|), 0 to 2: not clamped beyond 90 degrees. Zero rows: 0 to each other, 1 to others. Source: scipy.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by angle.
     Cosine,
-    /// 1 - x·y: cosine for rows already of length 1. Any value otherwise.
+    /// 1 - x·y: cosine for rows already of length 1. Any value otherwise. Zero rows: 1 to all rows. Source: PyNNDescent.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by angle.
     Dot,
-    /// -x·y: maximum inner product search. Any value.
+    /// -x·y: maximum inner product search. Any value. Zero rows: 0 to all rows. Source: PyNNDescent.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by angle.
     InnerProduct,
-    /// Σ |x-y|, 0 to ∞.
+    /// Σ |x-y|, 0 to ∞. Zero rows: as others. Source: scipy (`cityblock`).
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     Manhattan,
-    /// max |x-y|, 0 to ∞.
+    /// max |x-y|, 0 to ∞. Zero rows: as others. Source: scipy.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     Chebyshev,
-    /// (Σ |x-y|^p)^(1/p), 0 to ∞.
+    /// (Σ |x-y|^p)^(1/p), 0 to ∞. Zero rows: as others. Source: scipy.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     Minkowski {
         /// The exponent, finite and at least 1.
         p: f32,
     },
-    /// Share of columns that differ, 0 to 1.
+    /// Share of columns that differ, 0 to 1. Zero rows: as others. Source: scipy.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     Hamming,
-    /// Cosine of the rows less their means, 0 to 2; constant rows are as zero rows in cosine.
+    /// Cosine of the rows less their means, 0 to 2; constant rows are as zero rows in cosine. Zero rows: 0 to each other, 1 to
+    /// others. Source: scipy.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by angle.
     Correlation,
-    /// Σ |x-y| / (|x|+|y|), 0 to the number of columns; 0/0 is 0.
+    /// Σ |x-y| / (|x|+|y|), 0 to the number of columns; 0/0 is 0. Zero rows: 0 to each other, to others the number of columns that
+    /// these fill. Source: scipy.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     Canberra,
-    /// Σ |x-y| / Σ |x+y|, 0 to ∞; 0/0 is 0.
+    /// Σ |x-y| / Σ |x+y|, 0 to ∞; 0/0 is 0. Zero rows: 0 to each other, 1 to others. Source: scipy.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     BrayCurtis,
-    /// sqrt(Σ (x-y)² / v), 0 to ∞.
+    /// sqrt(Σ (x-y)² / v), 0 to ∞. Zero rows: as others. Source: scipy.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     StandardizedEuclidean {
         /// One variance a column, finite and above 0.
         variances: Arc<[f32]>,
     },
-    /// (Σ w |x-y|^p)^(1/p), 0 to ∞.
+    /// (Σ w |x-y|^p)^(1/p), 0 to ∞. Zero rows: as others. Source: scipy (`minkowski` with `w`).
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     WeightedMinkowski {
         /// One weight a column, finite and at least 0.
         weights: Arc<[f32]>,
         /// The exponent, finite and at least 1.
         p: f32,
     },
-    /// sqrt((x-y)ᵀ V⁻¹ (x-y)), 0 to ∞.
+    /// sqrt((x-y)ᵀ V⁻¹ (x-y)), 0 to ∞. Zero rows: as others. Source: scipy.
+    ///
+    /// Rows: dense. GPU: dense. Trees: by distance.
     Mahalanobis {
         /// V⁻¹, columns x columns: symmetric and positive definite.
         inverse_covariance: Arc<[f32]>,
     },
-    /// Correlation of the ranks of the columns within each row, ties sharing their mean rank, 0 to 2.
+    /// Correlation of the ranks of the columns within each row, ties sharing their mean rank, 0 to 2. Zero rows: 0 to each other, 1
+    /// to others. Source: PyNNDescent; 1 less scipy.stats.spearmanr.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by angle.
     Spearman,
-    /// Great-circle distance in radians of (latitude, longitude) in radians, 0 to π. Two columns.
+    /// Great-circle distance in radians of (latitude, longitude) in radians, 0 to π. Two columns. Zero rows: as others. Source:
+    /// scikit-learn.
+    ///
+    /// Rows: dense. GPU: dense. Trees: by distance.
     Haversine,
-    /// Triangle area times sector area of two vectors (Heidarian and Dinneen, BigDataService 2016), with PyNNDescent's 10
-    /// degrees beside the angle; any value: below 0 beyond 170 degrees. A zero row is at right angles to others.
+    /// Triangle area times sector area of two vectors, with PyNNDescent's 10 degrees beside the angle; any value: below 0 beyond
+    /// 170 degrees. Zero rows: 0 to all rows. Source: Heidarian and Dinneen, BigDataService 2016.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     TsSs,
-    /// The angle between two rows as a share of 180 degrees, 0 to 1. Zero rows as in cosine: 0 to each other, 1/2 to the rest.
+    /// The angle between two rows as a share of 180 degrees, 0 to 1. Zero rows: 0 to each other, 0.5 to others. Source:
+    /// PyNNDescent, but a distance.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by angle.
     TrueAngular,
-    /// sqrt(1 - Σ sqrt(x y) / sqrt(Σx Σy)), 0 to 1: rows are distributions up to a factor. 0 between two zero rows, 1
-    /// between one and another row.
+    /// sqrt(1 - Σ sqrt(x y) / sqrt(Σx Σy)), 0 to 1: rows are distributions up to a factor. Zero rows: 0 to each other, 1 to others.
+    /// Source: PyNNDescent.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by angle.
     Hellinger,
-    /// Least cost of moving one distribution onto the other: the optimal transport, found exactly. Searched by a proxy.
+    /// Least cost of moving one distribution onto the other, 0 to the largest cost: the optimal transport, found exactly. Searched
+    /// by a proxy. Zero rows: 0 to each other, the largest cost to others. Source: PyNNDescent.
+    ///
+    /// Rows: dense. GPU: dense. Trees: by distance.
     Kantorovich {
         /// Cost of moving a unit from bin to bin, columns x columns: symmetric, finite, at least 0, and 0 on the diagonal.
         cost: Arc<[f32]>,
     },
-    /// The cost of the transport that Sinkhorn's entropy regularization prefers (Cuturi, NIPS 2013), in at most 10,000 rounds:
+    /// The cost of the transport that Sinkhorn's entropy regularization prefers, 0 to the largest cost, in at most 10,000 rounds:
     /// below 0.03 of the largest cost they begin at the exact transport, and the last digits hang on that. Searched by a proxy.
+    /// Zero rows: 0 to each other, the largest cost to others. Source: Cuturi, NIPS 2013.
+    ///
+    /// Rows: dense. GPU: dense. Trees: by distance.
     Sinkhorn {
         /// As in [`Metric::Kantorovich`].
         cost: Arc<[f32]>,
         /// Strength of the regularization, above 0: PyNNDescent's 1.
         regularization: f32,
     },
-    /// (Σ |F-G|^p)^(1/p) of cumulative distributions over ordered bins.
+    /// (Σ |F-G|^p)^(1/p) of cumulative distributions over ordered bins, 0 to columns^(1/p). Zero rows: as rows whose cumulative
+    /// sums are 0. Source: PyNNDescent.
+    ///
+    /// Rows: dense. GPU: dense. Trees: by distance.
     Wasserstein1d {
         /// The exponent, finite and at least 1.
         p: f32,
     },
-    /// As `Wasserstein1d` on a circle: the differences F-G less their median. Searched by a proxy.
+    /// As `Wasserstein1d` on a circle: the differences F-G less their median, 0 to columns^(1/p). Searched by a proxy. Zero rows:
+    /// as rows whose cumulative sums are 0. Source: PyNNDescent, for p = 1.
+    ///
+    /// Rows: dense. GPU: dense. Trees: by distance.
     CircularKantorovich {
         /// The exponent, finite and at least 1.
         p: f32,
     },
-    /// Half the divergence of each distribution from the mean of both, natural logarithm, 0 to ln 2. Searched by a proxy.
+    /// Half the divergence of each distribution from the mean of both, natural logarithm, 0 to ln 2. Searched by a proxy. Zero
+    /// rows: 0 to each other, half of ln 2 to others. Source: PyNNDescent; the square of scipy's `jensenshannon`.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by angle.
     JensenShannon,
-    /// KL(p, q) + KL(q, p) of distributions smoothed by 1.2e-7 in every bin, 0 to ∞. Searched by a proxy.
+    /// KL(p, q) + KL(q, p) of distributions smoothed by 1.2e-7 in every bin, 0 to 32. Searched by a proxy. Zero rows: as the
+    /// uniform distribution. Source: PyNNDescent.
+    ///
+    /// Rows: dense, sparse. GPU: dense. Trees: by angle.
     SymmetricKl,
-    /// Sets of non-zero columns: 1 - |x∩y| / |x∪y|, 0 to 1; 0 between empty sets.
+    /// Sets of non-zero columns: 1 - |x∩y| / |x∪y|, 0 to 1. Zero rows: 0 to each other, 1 to others. Source: scipy.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     Jaccard,
-    /// Share of columns that are in one set only, 0 to 1.
+    /// Share of columns that are in one set only, 0 to 1. Zero rows: as others. Source: PyNNDescent.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     Matching,
-    /// One only / (2 both + one only), 0 to 1.
+    /// One only / (2 both + one only), 0 to 1. Zero rows: 0 to each other, 1 to others. Source: scipy.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     Dice,
-    /// (one only - both + columns) / (one only + columns), 0 to 1; 0 between equal sets.
+    /// (one only - both + columns) / (one only + columns), 0 to 1; 0 between equal sets. Zero rows: 0 to each other, 1 to others.
+    /// Source: PyNNDescent.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     Kulsinski,
-    /// 2 one only / (columns + one only), 0 to 1.
+    /// 2 one only / (columns + one only), 0 to 1. Zero rows: as others. Source: scipy.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     RogersTanimoto,
-    /// As `RogersTanimoto`.
+    /// As `RogersTanimoto`. Zero rows: as others. Source: PyNNDescent.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     SokalMichener,
-    /// (columns - both) / columns, 0 to 1; 0 between equal sets.
+    /// (columns - both) / columns, 0 to 1; 0 between equal sets. Zero rows: 0 to each other, 1 to others. Source: PyNNDescent.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     RussellRao,
-    /// One only / (both / 2 + one only), 0 to 1; 0 between equal sets.
+    /// One only / (both / 2 + one only), 0 to 1; 0 between equal sets. Zero rows: 0 to each other, 1 to others. Source: scipy.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     SokalSneath,
-    /// 2 x-only y-only / (both neither + x-only y-only), 0 to 2; 0 where one set contains the other.
+    /// 2 x-only y-only / (both neither + x-only y-only), 0 to 2; 0 where one set contains the other. Zero rows: 0 to all rows.
+    /// Source: PyNNDescent.
+    ///
+    /// Rows: dense, sparse, bits. GPU: dense, bits. Trees: by distance.
     Yule,
-    /// Number of bits that differ, 0 to the number of bits.
+    /// Number of bits that differ, 0 to the number of bits. Zero rows: as others. Source: PyNNDescent.
+    ///
+    /// Rows: dense, bits. GPU: dense, bits. Trees: by distance.
     BitHamming,
-    /// 1 - |x∩y| / |x∪y| of sets of bits, 0 to 1; 0 between empty sets.
+    /// 1 - |x∩y| / |x∪y| of sets of bits, 0 to 1. Zero rows: 0 to each other, 1 to others. Source: PyNNDescent, without its
+    /// logarithm.
+    ///
+    /// Rows: dense, bits. GPU: dense, bits. Trees: by distance.
     BitJaccard,
-    /// The distance that [`Points::items`](crate::Points::items) bring with them.
+    /// The distance that [`Points::items`](crate::Points::items) bring with them; on a GPU, where these bring WGSL.
     Custom,
 }
 

@@ -79,6 +79,14 @@ pub enum FileError {
         /// What does not fit.
         what: String,
     },
+    /// An index of a user's own items.
+    #[error(
+        "an index of {n} items of your own cannot be saved: neither they nor their distance can be written to a file"
+    )]
+    OwnItems {
+        /// Items.
+        n: usize,
+    },
     /// Files are little-endian, and are mapped as they are.
     #[error("index files cannot be used on big-endian machines")]
     BigEndian,

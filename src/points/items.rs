@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Kept;
+
 /// Items of any kind, compared by the user's own distance: strings, sets, rows under a metric that this crate does not have.
 ///
 /// Search asks for [`Items::reduced_to_many`] from several threads at once; results hold [`Items::distance`]. Both must be
@@ -51,6 +53,13 @@ pub trait Items: Sync {
     fn on_gpu(&self) -> Option<GpuRows<'_>> {
         None
     }
+
+    /// What an index keeps of these items, and compares queries with: `Some(Kept::new(self.clone()))`, where they are cheap to
+    /// clone (behind an [`Arc`](std::sync::Arc)) and [`KeptItems`](crate::KeptItems). Called for every query. Default: nothing,
+    /// and there can be graphs of these items only, no index.
+    fn keep(&self) -> Option<Kept> {
+        None
+    }
 }
 
 /// Items as a GPU compares them.
@@ -82,7 +91,7 @@ impl<T: Sync, D: Fn(&T, &T) -> f32 + Sync> Items for Slice<'_, T, D> {
     }
 }
 
-/// The items of a slice, compared by a function of two of them.
+/// The items of a slice, compared by a function of two of them: for graphs. An index keeps [`own_items`](crate::own_items).
 pub fn items<'a, T: Sync>(items: &'a [T], distance: impl Fn(&T, &T) -> f32 + Sync + 'a) -> impl Items + 'a {
     Slice { items, distance }
 }
@@ -110,7 +119,8 @@ impl<D: Fn(&[f32], &[f32]) -> f32 + Sync> Items for RowItems<'_, D> {
     }
 }
 
-/// Rows of `dim` values, compared by a function of two of them. Values beyond the last whole row are left out.
+/// Rows of `dim` values, compared by a function of two of them: for graphs. An index keeps
+/// [`own_rows`](crate::own_rows). Values beyond the last whole row are left out.
 ///
 /// # Panics
 /// If `dim` is zero.

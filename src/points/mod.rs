@@ -8,6 +8,7 @@ mod element;
 #[cfg(feature = "sprs")]
 mod from_sprs;
 mod items;
+mod own;
 mod owned;
 mod sparse;
 
@@ -16,6 +17,7 @@ pub(crate) use dense::with_rows;
 pub use dense::{Dense, Rows};
 pub use element::Element;
 pub use items::{GpuRows, Items, ItemsRef, items, row_items, row_items_with_wgsl};
+pub use own::{Collection, Kept, KeptItems, Own, RowValues, own_items, own_rows, own_sparse_rows};
 pub use sparse::{Csr, CsrMatrix, SparseRow};
 
 use thiserror::Error;

@@ -1,13 +1,13 @@
 //! Points that are kept: read from files, or put together.
 
-use super::{CsrMatrix, Points, PointsError};
+use super::{CsrMatrix, Items, Kept, Points, PointsError};
 
 /// Points of any kind, owned.
-#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OwnedPoints {
     Dense { values: Vec<f32>, n: usize, dim: usize },
     Sparse(CsrMatrix),
     Bits { bytes: Vec<u8>, n: usize, dim: usize },
+    Items(JoinedItems),
 }
 
 impl OwnedPoints {
@@ -16,12 +16,34 @@ impl OwnedPoints {
             Self::Dense { values, n, dim } => Points::dense(values, *n, *dim),
             Self::Sparse(matrix) => Ok(Points::Sparse(matrix.view())),
             Self::Bits { bytes, n, dim } => Points::bits(bytes, *n, *dim),
+            Self::Items(items) => Points::items(items),
         }
     }
 }
 
+/// Items, and others after them.
+pub(crate) struct JoinedItems(Kept, Kept);
+
+impl JoinedItems {
+    fn item(&self, i: usize) -> (&Kept, usize) {
+        let first = self.0.n();
+        if i < first { (&self.0, i) } else { (&self.1, i - first) }
+    }
+}
+
+impl Items for JoinedItems {
+    fn n(&self) -> usize {
+        self.0.n() + self.1.n()
+    }
+
+    fn distance(&self, a: usize, b: usize) -> f32 {
+        let ((a, i), (b, j)) = (self.item(a), self.item(b));
+        a.distance(i, b, j)
+    }
+}
+
 impl Points<'_> {
-    /// These points and, after them, others of the same shape; none of items.
+    /// These points and, after them, others of the same shape; none of items that cannot be kept, or compared with each other.
     pub(crate) fn joined(&self, others: &Points) -> Option<OwnedPoints> {
         let n = self.n() + others.n();
         Some(match (self, others) {
@@ -42,6 +64,11 @@ impl Points<'_> {
                     if i < a.n() { a.widen_row(i, row) } else { b.widen_row(i - a.n(), row) }
                 }
                 OwnedPoints::Dense { values, n, dim }
+            }
+            (Points::Items(a), Points::Items(b)) => {
+                let (a, b) = (a.0.keep()?, b.0.keep()?);
+                let joined = b.is_comparable(&a).then_some(JoinedItems(a, b))?;
+                OwnedPoints::Items(Some(joined).filter(|joined| joined.n() == n)?)
             }
             _ => return None,
         })

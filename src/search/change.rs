@@ -33,7 +33,8 @@ impl Index {
     /// Adds points; the ids that they get, the next ones. The index can be searched before and after.
     ///
     /// # Errors
-    /// Points of another type or width than those of the index, more than [`MAX_POINTS`] in all.
+    /// Points of another type or width than those of the index, more than [`MAX_POINTS`] in all, a distance of the user's own that
+    /// is no number: the index then holds what it held.
     ///
     /// # Complexity
     /// A search and some hundred distances a point, and one pass over the graph in all: add many at once.
@@ -90,7 +91,10 @@ impl Index {
     fn check_like(&self, points: &Points) -> Result<(), IndexError> {
         self.check_dim(points)?;
         let (found, expected) = (points.type_name(), self.rows.given);
-        if found == expected { Ok(()) } else { Err(IndexError::Type { found, expected }) }
+        if found != expected {
+            return Err(IndexError::Type { found, expected });
+        }
+        if self.rows.is_comparable(points) { Ok(()) } else { Err(IndexError::OtherItems) }
     }
 
     fn distinct_rows(&self, ids: &[u32]) -> Result<Vec<u32>, IndexError> {
@@ -102,7 +106,19 @@ impl Index {
         }
     }
 
+    /// Adds rows with these ids; they are gone again where one's distance from another is no number.
     fn append(&mut self, points: &Points, ids: &[u32]) -> Result<(), IndexError> {
+        let first = self.graph.n() as u32;
+        self.rows.take_wrong_pair();
+        self.append_unchecked(points, ids)?;
+        self.check_distances().or_else(|error| {
+            self.mark_removed(&(first..self.graph.n() as u32).collect::<Vec<u32>>());
+            self.clear_away()?;
+            Err(error)
+        })
+    }
+
+    fn append_unchecked(&mut self, points: &Points, ids: &[u32]) -> Result<(), IndexError> {
         let unit = self.rows.push(points)?;
         self.nearest *= unit;
         for batch in ids.chunks(BATCH) {

@@ -35,18 +35,15 @@ pub enum IndexError {
         /// Columns.
         dim: usize,
     },
-    /// A radius where searches only come near the order of the metric.
-    #[error("queries by radius need a metric that is searched by itself: `{metric}` goes by a proxy")]
-    ProxyRadius {
-        /// Name of the metric.
-        metric: &'static str,
-    },
-    /// Rows that no index keeps.
-    #[error("no index can be made of {rows}: it would have to keep them")]
+    /// Rows that no index can keep.
+    #[error("an index has to keep its {rows}, and these cannot be kept: see `own_items`, `own_rows` and `Items::keep`")]
     NoIndex {
         /// What the rows are.
         rows: &'static str,
     },
+    /// Items that those of the index cannot be compared with.
+    #[error("the items are of another type, distance or number of columns than those of the index, or cannot be kept")]
+    OtherItems,
     /// More edges than their places are counted.
     #[error("{n} points with up to {max_degree} edges each: more than 4294967295 edges")]
     TooManyEdges {

@@ -7,7 +7,7 @@ use crate::persist::{self, FileError, Kind, Opened};
 
 use super::adjacency::{Adjacency, Span};
 use super::entries::Entries;
-use super::rows::SearchRows;
+use super::rows::{RowKind, SearchRows};
 use super::rows_file::{METRIC_VALUES, ROWS, any_length, bytes, of_length};
 use super::{Index, IndexMemory};
 
@@ -24,8 +24,11 @@ impl Index {
     /// held before. Room left by changed rows is not written.
     ///
     /// # Errors
-    /// [`FileError::Os`].
+    /// [`FileError::Os`]; [`FileError::OwnItems`], which a file cannot hold.
     pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        if matches!(self.rows.kind, RowKind::Items(_)) {
+            return Err(FileError::OwnItems { n: self.n() });
+        }
         let (spans, edges) = self.graph.compact();
         let mut sections: Vec<(Kind, &[u8])> = vec![
             (ORDER, bytes(&self.order)),

@@ -10,6 +10,7 @@ mod entries;
 mod error;
 mod file;
 mod filter;
+mod item_store;
 mod options;
 mod prepare;
 mod query;
@@ -30,6 +31,7 @@ pub use tune::Tuning;
 
 use std::fmt;
 
+use crate::error::BuildError;
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::points::Points;
@@ -72,7 +74,7 @@ pub struct IndexMemory {
     pub owned: usize,
     /// In a mapped file: read as needed, and given back when memory is short.
     pub mapped: usize,
-    /// Of both: points, and their compressed copy.
+    /// Of both: points, and their compressed copy. A user's own items are not counted.
     pub rows: usize,
     /// Of both: edges, ids, entries.
     pub graph: usize,
@@ -99,7 +101,17 @@ impl Index {
             tuned: None,
         };
         index.connect();
+        index.check_distances()?;
         Ok(index)
+    }
+
+    /// What turned out, since the last call, to be no distance.
+    fn check_distances(&mut self) -> Result<(), IndexError> {
+        let id = |row: u32| self.order[row as usize] as usize;
+        match self.rows.take_wrong_pair() {
+            Some((a, b)) => Err(BuildError::CustomDistance { a: id(a), b: id(b) }.into()),
+            None => Ok(()),
+        }
     }
 
     /// Number of points.
@@ -175,6 +187,7 @@ impl fmt::Debug for Index {
             RowKind::Dense(rows, _) => rows.traversal.name(),
             RowKind::Sparse(_) => "sparse",
             RowKind::Bits(_) => "bits",
+            RowKind::Items(_) => "items",
         };
         f.debug_struct("Index")
             .field("n", &self.n())

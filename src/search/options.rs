@@ -140,7 +140,7 @@ impl Prepare {
     /// The index over `graph`, which must be a graph of `points`: by whatever means it was found.
     ///
     /// # Errors
-    /// A setting out of range, a graph of other points.
+    /// A setting out of range, a graph of other points, items that cannot be kept.
     ///
     /// # Complexity
     /// About 100 distances a point.

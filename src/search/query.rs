@@ -1,7 +1,10 @@
 //! Batches of queries: what is asked, and what is found.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rayon::prelude::*;
 
+use crate::error::BuildError;
 use crate::points::Points;
 use crate::prepared::{check_rows, sparse};
 
@@ -111,7 +114,10 @@ impl Index {
     }
 
     /// All points within the true distance `radius` of every query. `epsilon` widens the search beyond the radius as it does
-    /// beyond the k-th neighbour: 0.1 is a good start.
+    /// beyond the k-th neighbour: 0.1 is a good start. Approximate, as queries by number are.
+    ///
+    /// Under a metric that is searched by a proxy, twice as many neighbours are asked for until the farthest of them is beyond the
+    /// radius.
     ///
     /// # Errors
     /// Queries of another width than the points, a radius that is not a number, an epsilon below zero.
@@ -119,12 +125,10 @@ impl Index {
         let queries = &self.metric().points_as_taken(queries);
         self.check_queries(queries)?;
         self.check_epsilon(epsilon)?;
-        if self.rows.is_proxied() {
-            return Err(IndexError::ProxyRadius { metric: self.metric().name() });
-        }
         if !radius.is_finite() {
             return Err(out_of_range("radius", radius, "finite"));
         }
+        let wrong = WrongPair::default();
         let found: Vec<(Vec<(f32, u32)>, QueryStats)> = (0..queries.n())
             .into_par_iter()
             .with_min_len(16)
@@ -133,10 +137,12 @@ impl Index {
                 |(searcher, room), i| {
                     searcher.set_query(queries.query_row(i, room));
                     let stats = searcher.within(radius, epsilon);
+                    wrong.note(i, searcher);
                     (searcher.found().to_vec(), stats)
                 },
             )
             .collect();
+        wrong.check()?;
         let mut hits = RadiusHits { starts: vec![0], indices: vec![], distances: vec![], stats: vec![] };
         for (row, stats) in found {
             hits.indices.extend(row.iter().map(|f| f.1));
@@ -166,6 +172,9 @@ impl Index {
         let kind = |name: &'static str| if matches!(name, "bits" | "sparse" | "items") { name } else { "dense" };
         if kind(queries.type_name()) != kind(self.rows.given) {
             return Err(IndexError::Type { found: queries.type_name(), expected: self.rows.given });
+        }
+        if !self.rows.is_comparable(queries) {
+            return Err(IndexError::OtherItems);
         }
         match queries {
             Points::Dense(dense) => Ok(check_rows(self.metric(), dense)?),
@@ -215,7 +224,7 @@ impl<'a> QueryBuilder<'a> {
     ///
     /// # Errors
     /// Queries of another width than the points, an id that no point has, `k` zero or more than there are points, an epsilon
-    /// below zero, a filter of the wrong length or that allows nothing.
+    /// below zero, a filter of the wrong length or that allows nothing; a distance of the user's own that is no number.
     ///
     /// # Complexity
     /// A few hundred distances a query on most data. With a filter more, as it allows fewer; at most one for every point allowed
@@ -224,7 +233,8 @@ impl<'a> QueryBuilder<'a> {
         let places = self.check()?;
         let (index, count, k) = (self.index, self.count(), self.k);
         let rows = self.filter.as_ref().map(|filter| filter.rows(index, k, count)).transpose()?;
-        let order = self.order(&places);
+        let wrong = WrongPair::default();
+        let order = self.order(&places, &wrong);
         let ids: Vec<u32> = order.iter().map(|&(_, i)| i).collect();
         let mut answers = vec![(f32::INFINITY, UNKNOWN); count * k];
         let mut stats = vec![QueryStats::default(); count];
@@ -238,9 +248,11 @@ impl<'a> QueryBuilder<'a> {
                 let allowed = rows.as_ref().map_or(Allowed::All, |rows: &Rows| rows.of_query(i as usize));
                 let except = places.get(i as usize).copied();
                 *stats = searcher.answer(Wanted { k, epsilon: self.epsilon, allowed, except, held_out: false });
+                wrong.note(i as usize, searcher);
                 out.iter_mut().zip(searcher.found()).for_each(|(out, found)| *out = *found);
             },
         );
+        wrong.check()?;
         Ok(collect(k, &ids, &answers, &stats))
     }
 
@@ -260,7 +272,7 @@ impl<'a> QueryBuilder<'a> {
 
     /// Queries, and where their searches begin, in the order of the entries that they are nearest to: what one reads is still in
     /// cache for the next. Few queries stay in their order.
-    fn order(&self, places: &[u32]) -> Vec<(Option<Starts>, u32)> {
+    fn order(&self, places: &[u32], wrong: &WrongPair) -> Vec<(Option<Starts>, u32)> {
         let count = self.count() as u32;
         if self.count() < FEW {
             return (0..count).map(|i| (None, i)).collect();
@@ -268,7 +280,9 @@ impl<'a> QueryBuilder<'a> {
         let room = || (self.index.searcher(), Vec::new());
         let starts = |(searcher, room): &mut (Searcher, Vec<f32>), i: u32| {
             self.set_query(i as usize, places, room, searcher);
-            (Some(searcher.starts()), i)
+            let starts = searcher.starts();
+            wrong.note(i as usize, searcher);
+            (Some(starts), i)
         };
         let mut order: Vec<_> = (0..count).into_par_iter().with_min_len(16).map_init(room, starts).collect();
         order.sort_unstable_by_key(|(starts, i)| (starts.map(|s| id(s.rows[0])), *i));
@@ -289,6 +303,31 @@ impl<'a> QueryBuilder<'a> {
                 }
                 self.index.rows_of_ids(ids)
             }
+        }
+    }
+}
+
+/// The first query with a distance that is no number, and the item that it is to: `query << 32 | item`.
+struct WrongPair(AtomicU64);
+
+impl Default for WrongPair {
+    fn default() -> Self {
+        Self(AtomicU64::new(u64::MAX))
+    }
+}
+
+impl WrongPair {
+    /// Remembers what the searcher met, for query `i`.
+    fn note(&self, i: usize, searcher: &Searcher) {
+        if let Some(item) = searcher.wrong_item() {
+            self.0.fetch_min((i as u64) << 32 | u64::from(item), Ordering::Relaxed);
+        }
+    }
+
+    fn check(&self) -> Result<(), IndexError> {
+        match self.0.load(Ordering::Relaxed) {
+            u64::MAX => Ok(()),
+            pair => Err(BuildError::QueryDistance { query: (pair >> 32) as usize, item: pair as u32 as usize }.into()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{Direct, Metric};
-use crate::points::{Points, SparseRow};
+use crate::points::{Kept, Points, SparseRow};
 use crate::prepared::{self, Prepared, sparse};
 use crate::problem::Searched;
 use crate::search::IndexError;
@@ -13,6 +13,7 @@ use crate::space::recompute::Query;
 
 use super::Quantization;
 use super::dense_rows::{DenseQuery, DenseRows};
+use super::item_store::{ItemQuery, ItemStore};
 use super::sparse_store::{SparseStore, SparseStoreQuery};
 use super::stored::Stored;
 
@@ -31,6 +32,7 @@ pub(crate) enum RowKind {
     Dense(Box<DenseRows>, Way),
     Sparse(Box<SparseStore>),
     Bits(BitRows),
+    Items(ItemStore),
 }
 
 /// From dense points as they are given to rows as they are searched, and back to distances.
@@ -41,11 +43,13 @@ pub(crate) struct Way {
 }
 
 /// A row to search for, as it is given.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum QueryRow<'a> {
     Values(&'a [f32]),
     Sparse(SparseRow<'a>),
     Bits(&'a [u8]),
+    /// An item of these, if they can be kept.
+    Item(Option<Kept>, usize),
 }
 
 impl Points<'_> {
@@ -59,7 +63,7 @@ impl Points<'_> {
             }
             Points::Sparse(rows) => QueryRow::Sparse(rows.row(i)),
             Points::Bits(bits) => QueryRow::Bits(bits.row(i)),
-            Points::Items(_) => unreachable!("no index holds items"),
+            Points::Items(items) => QueryRow::Item(items.0.keep(), i),
         }
     }
 }
@@ -70,9 +74,17 @@ pub(crate) struct SearchQuery {
     dense: DenseQuery,
     sparse: SparseStoreQuery,
     bits: BitQuery,
+    item: ItemQuery,
     /// As it was given, and transformed.
     given: Vec<f32>,
     transformed: Vec<f32>,
+}
+
+impl SearchQuery {
+    /// A row whose distance from the query turned out to be no number.
+    pub(crate) fn wrong_row(&self) -> Option<u32> {
+        self.item.wrong_row()
+    }
 }
 
 impl Way {
@@ -111,11 +123,12 @@ impl SearchRows {
                 if let Some(mut rows) = rows.sparse() {
                     rows.select(order);
                     RowKind::Sparse(Box::new(rows))
-                } else {
-                    let no_index = || IndexError::NoIndex { rows: points.type_name() };
-                    let mut rows = rows.bits().ok_or_else(no_index)?;
+                } else if let Some(mut rows) = rows.bits() {
                     rows.renumber(order);
                     RowKind::Bits(rows)
+                } else {
+                    let kept = rows.kept().ok_or(IndexError::NoIndex { rows: points.type_name() })?;
+                    RowKind::Items(ItemStore::new(kept, order))
                 }
             }
         };
@@ -124,7 +137,7 @@ impl SearchRows {
 
     /// Makes `query` ready for a row as points are given.
     pub(crate) fn set_query(&self, row: QueryRow, query: &mut SearchQuery) {
-        let SearchQuery { dense, sparse, bits, given, transformed } = query;
+        let SearchQuery { dense, sparse, bits, item, given, transformed } = query;
         match (&self.kind, row) {
             (RowKind::Sparse(rows), QueryRow::Sparse(row)) => rows.set_query(row, sparse),
             (RowKind::Dense(rows, Way { transformer: Transformer::None, .. }), QueryRow::Values(values)) => {
@@ -140,13 +153,14 @@ impl SearchRows {
             }
             (RowKind::Bits(rows), QueryRow::Bits(row)) => rows.set_query(row, bits),
             (RowKind::Bits(rows), QueryRow::Values(values)) => rows.set_query_of_columns(values, bits),
+            (RowKind::Items(_), QueryRow::Item(kept, at)) => item.set(kept, at),
             _ => unreachable!("queries are checked to be of the points' kind"),
         }
     }
 
     /// Makes `query` ready for a row of the index.
     pub(crate) fn set_own_query(&self, row: u32, query: &mut SearchQuery) {
-        let SearchQuery { dense, sparse, bits, given, transformed } = query;
+        let SearchQuery { dense, sparse, bits, item, given, transformed } = query;
         match &self.kind {
             RowKind::Sparse(rows) => rows.set_own_query(row, sparse),
             RowKind::Dense(rows, way) => {
@@ -159,6 +173,7 @@ impl SearchRows {
                 }
             }
             RowKind::Bits(rows) => rows.set_own_query(row, bits),
+            RowKind::Items(items) => items.set_own_query(row, item),
         }
     }
 
@@ -168,7 +183,7 @@ impl SearchRows {
             RowKind::Dense(rows, way) => way.originals.is_some() || rows.is_lossy(&query.dense),
             // Distances near zero are differences of larger numbers.
             RowKind::Sparse(_) => true,
-            RowKind::Bits(_) => false,
+            RowKind::Bits(_) | RowKind::Items(_) => false,
         }
     }
 
@@ -177,7 +192,7 @@ impl SearchRows {
         match &self.kind {
             RowKind::Dense(_, way) => way.originals.is_some(),
             RowKind::Sparse(rows) => rows.way.is_proxy,
-            RowKind::Bits(_) => false,
+            RowKind::Bits(_) | RowKind::Items(_) => false,
         }
     }
 
@@ -191,7 +206,7 @@ impl SearchRows {
                 let reduced = rows.way.to_reduced(radius, self.dim);
                 reduced + 1e-4 * reduced.abs()
             }
-            RowKind::Bits(_) => radius,
+            RowKind::Bits(_) | RowKind::Items(_) => radius,
         }
     }
 
@@ -213,6 +228,7 @@ impl SearchRows {
             }
             RowKind::Sparse(rows) => rows.distances(&query.sparse, others, out),
             RowKind::Bits(rows) => rows.query_to_many(&query.bits, others, out),
+            RowKind::Items(items) => items.to_many(&query.item, others, out),
         }
     }
 
@@ -223,6 +239,7 @@ impl SearchRows {
             RowKind::Dense(rows, _) => rows.to_many(&query.dense, others, out),
             RowKind::Sparse(rows) => rows.to_many(&query.sparse, others, out),
             RowKind::Bits(rows) => rows.query_to_many(&query.bits, others, out),
+            RowKind::Items(items) => items.to_many(&query.item, others, out),
         }
     }
 
@@ -235,6 +252,25 @@ impl SearchRows {
                 out.resize(others.len(), 0.0);
                 rows.one_to_many(row, others, out);
             }
+            RowKind::Items(items) => items.between(row, others, out),
+        }
+    }
+
+    /// Whether items can be compared with these; other rows have columns to tell.
+    pub(crate) fn is_comparable(&self, points: &Points) -> bool {
+        match (&self.kind, points) {
+            (RowKind::Items(rows), Points::Items(items)) => {
+                items.0.keep().is_some_and(|kept| kept.n() == items.0.n() && rows.is_comparable(&kept))
+            }
+            _ => true,
+        }
+    }
+
+    /// Two rows whose distance by the user's own metric turned out, since the last call, to be no number.
+    pub(crate) fn take_wrong_pair(&mut self) -> Option<(u32, u32)> {
+        match &mut self.kind {
+            RowKind::Items(items) => items.take_wrong_pair(),
+            _ => None,
         }
     }
 
@@ -243,6 +279,10 @@ impl SearchRows {
         if let (RowKind::Sparse(rows), Points::Sparse(more)) = (&mut self.kind, points) {
             sparse::check_rows(&self.metric, more)?;
             rows.push(more);
+            return Ok(1.0);
+        }
+        if let (RowKind::Items(rows), Points::Items(more)) = (&mut self.kind, points) {
+            rows.push(more.0.keep().ok_or(IndexError::NoIndex { rows: points.type_name() })?);
             return Ok(1.0);
         }
         let prepared = Prepared::new(points, &self.metric)?;
@@ -265,7 +305,7 @@ impl SearchRows {
     pub(crate) fn in_unit_of(&self, distance: f32, query: &SearchQuery) -> f32 {
         match &self.kind {
             RowKind::Dense(rows, _) => rows.in_unit_of(distance, &query.dense),
-            RowKind::Sparse(_) | RowKind::Bits(_) => distance,
+            RowKind::Sparse(_) | RowKind::Bits(_) | RowKind::Items(_) => distance,
         }
     }
 
@@ -275,6 +315,8 @@ impl SearchRows {
             RowKind::Dense(rows, _) => rows.bytes_of_row(),
             RowKind::Sparse(rows) => rows.bytes_of_row(),
             RowKind::Bits(rows) => rows.bytes_of_row(),
+            // Unknown, and alike.
+            RowKind::Items(_) => 1,
         }
     }
 
@@ -306,6 +348,7 @@ impl SearchRows {
             }
             RowKind::Sparse(rows) => rows.select(order),
             RowKind::Bits(rows) => rows.select(order),
+            RowKind::Items(items) => items.select(order),
         }
     }
 }

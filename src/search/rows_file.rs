@@ -93,6 +93,7 @@ impl SearchRows {
                 sections.push((WORDS, bytes(&rows.words)));
                 sections.push((BIT_COUNTS, bytes(&rows.counts)));
             }
+            RowKind::Items(_) => {}
         }
         sections
     }
@@ -173,7 +174,7 @@ impl SearchRows {
                 Traversal::Halves(halves) => with_values!(&halves.values, x => x.warm()),
                 Traversal::Codes(codes) => codes.warm(),
             },
-            RowKind::Sparse(_) => {}
+            RowKind::Sparse(_) | RowKind::Items(_) => {}
             RowKind::Bits(rows) => rows.words.warm(),
         }
     }
@@ -202,6 +203,7 @@ impl SearchRows {
                 add(size_of_val(&rows.words[..]), rows.words.is_mapped());
                 add(size_of_val(&rows.counts[..]), rows.counts.is_mapped());
             }
+            RowKind::Items(items) => add(items.memory(), false),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Searcher<'_> {
     pub fn nearest(&mut self, values: &[f32], k: usize, epsilon: f32) -> Result<&[(f32, u32)], IndexError> {
         self.index.check_k(k)?;
         self.index.check_epsilon(epsilon)?;
-        if matches!(self.index.rows.given, "bits" | "sparse") {
+        if matches!(self.index.rows.given, "bits" | "sparse" | "items") {
             return Err(IndexError::Type { found: "values", expected: self.index.rows.given });
         }
         if values.len() != self.index.dim() {
@@ -104,7 +104,7 @@ impl Searcher<'_> {
     /// The `k` points nearest to row `i` of `queries`, of whatever kind the index holds; else as [`Searcher::nearest`].
     ///
     /// # Errors
-    /// Those of [`Searcher::nearest`], queries of another kind than the points.
+    /// Those of [`Searcher::nearest`], queries of another kind than the points, a distance of the user's own that is no number.
     ///
     /// # Panics
     /// If there is no row `i`.
@@ -126,7 +126,15 @@ impl Searcher<'_> {
         self.index.check_queries(queries)?;
         self.set_query(queries.query_row(i, &mut Vec::new()));
         self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });
-        Ok(&self.found)
+        match self.wrong_item() {
+            Some(item) => Err(BuildError::QueryDistance { query: i, item: item as usize }.into()),
+            None => Ok(&self.found),
+        }
+    }
+
+    /// An item whose distance from the query turned out to be no number.
+    pub(super) fn wrong_item(&self) -> Option<u32> {
+        self.scratch.query.wrong_row().map(|row| self.index.order[row as usize])
     }
 
     /// What the last query cost.
@@ -250,6 +258,9 @@ impl Searcher<'_> {
     /// All points within the true distance `radius`, ascending.
     pub(super) fn within(&mut self, radius: f32, epsilon: f32) -> QueryStats {
         let index = self.index;
+        if index.rows.is_proxied() {
+            return self.within_by_proxy(radius, epsilon);
+        }
         let allowed = move |row: u32| !index.is_removed(row);
         let reach = Reach {
             k: NEAR.min(index.n()),
@@ -264,6 +275,26 @@ impl Searcher<'_> {
         self.rows.clear();
         self.rows.extend(found.iter().map(|&f: &Neighbor| id(f)));
         self.rank();
+        self.found.retain(|&(d, _)| d <= radius);
+        self.scratch.stats
+    }
+
+    /// The same where a radius means nothing to what searches go by: twice as many neighbours are looked for, and ranked, until
+    /// the farthest of them is beyond the radius. So what is found is what a query for so many neighbours finds.
+    fn within_by_proxy(&mut self, radius: f32, epsilon: f32) -> QueryStats {
+        let (index, n) = (self.index, self.index.n());
+        let wanted = |k| Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false };
+        let mut k = NEAR;
+        while proxied_width(k) < n {
+            self.answer(wanted(k));
+            if self.found.last().is_some_and(|&(d, _)| d > radius) {
+                break;
+            }
+            k *= 2;
+        }
+        if proxied_width(k) >= n {
+            self.scan(index.present_rows(), wanted(n));
+        }
         self.found.retain(|&(d, _)| d <= radius);
         self.scratch.stats
     }

@@ -37,7 +37,8 @@ impl Index {
     /// Queries from elsewhere than the points may need more.
     ///
     /// # Errors
-    /// A target that is not above 0 and below 1, `k` or `sample` zero, `k` not less than the number of points.
+    /// A target that is not above 0 and below 1, `k` or `sample` zero, `k` not less than the number of points; a distance of the
+    /// user's own that is no number.
     ///
     /// # Complexity
     /// `sample` exact searches and about 5 approximate ones for each, twice where there is a copy.
@@ -52,6 +53,7 @@ impl Index {
         if k == self.n() {
             return Err(IndexError::TooManyNeighbors { k, n: self.n() - 1 });
         }
+        self.rows.take_wrong_pair();
         let rows = self.sample(sample);
         let everything: Vec<u32> = self.present_rows().collect();
         let (truth, _) = self.neighbors_of(&rows, k, 0.0, Allowed::Few(&everything));
@@ -67,6 +69,7 @@ impl Index {
                 best = Some((tuning, cost));
             }
         }
+        self.check_distances()?;
         let (tuning, _) = best.expect("there is at least one way");
         self.rows.go_by_values(!tuning.quantized);
         self.tuned = Some(tuning.epsilon);

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Space;
-use crate::points::Items;
 #[cfg(feature = "gpu")]
 use crate::points::{Dense, GpuRows, Rows};
+use crate::points::{Items, Kept};
 use crate::problem::{AnyRows, Truth};
 
 /// Items, and a pair whose distance is no number, if one was met.
@@ -45,6 +45,10 @@ impl AnyRows for Watched<'_> {
 
     fn truth(&self) -> Box<dyn Truth + '_> {
         Box::new(ItemRows { watched: self, order: Vec::new() })
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        self.items.keep().filter(|kept| kept.n() == self.items.n())
     }
 
     #[cfg(feature = "gpu")]

@@ -1,0 +1,295 @@
+//! The index over a user's own items, as users see it, against exact search and its own promises.
+
+use std::collections::BTreeSet;
+
+use nndescent::{
+    CsrMatrix, Hits, Index, IndexError, Items, Kept, KeptItems, KnnGraph, Metric, NnDescent, Own, Points, SparseRow,
+    eval, exact, items, own_items, own_rows, own_sparse_rows,
+};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+const K: usize = 10;
+
+type Words = Own<Vec<String>, fn(&String, &String) -> f32>;
+
+/// Words that are a few edits from one of some hundred stems.
+fn some_words(n: usize, seed: u64) -> Vec<String> {
+    let mut stems = SmallRng::seed_from_u64(7);
+    let letter = |rng: &mut SmallRng| char::from(b'a' + rng.random_range(0..12u8));
+    let stems: Vec<Vec<char>> = (0..150).map(|_| (0..14).map(|_| letter(&mut stems)).collect()).collect();
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut word = || {
+        let mut word = stems[rng.random_range(0..stems.len())].clone();
+        for _ in 0..rng.random_range(1..5) {
+            let at = rng.random_range(0..word.len());
+            match rng.random_range(0..3) {
+                0 => drop(word.remove(at)),
+                1 => word.insert(at, letter(&mut rng)),
+                _ => word[at] = letter(&mut rng),
+            }
+        }
+        word.into_iter().collect()
+    };
+    (0..n).map(|_| word()).collect()
+}
+
+fn edits(a: &String, b: &String) -> f32 {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let cost = (corner + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            corner = std::mem::replace(&mut row[j + 1], cost);
+        }
+    }
+    row[b.len()] as f32
+}
+
+fn words(n: usize, seed: u64) -> Words {
+    own_items(some_words(n, seed), edits)
+}
+
+fn index_of(items: &dyn Items) -> Index {
+    NnDescent::new(Metric::Custom).index(&Points::items(items).unwrap()).unwrap().index
+}
+
+/// Share of the distances found that are as small as those of the truth: edit distances tie.
+fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
+    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone());
+    eval::recall(&found, truth, hits.k).unwrap()
+}
+
+#[test]
+fn strings_are_found() {
+    let base = words(3000, 1);
+    let queries = base.others(some_words(300, 2));
+    let (points, asked) = (Points::items(&base).unwrap(), Points::items(&queries).unwrap());
+    let index = index_of(&base);
+    assert_eq!((index.n(), index.metric()), (3000, &Metric::Custom));
+    let hits = index.query(&asked, K).run().unwrap();
+    let truth = exact::query(&points, &asked, &Metric::Custom, K).unwrap();
+    let recall = recall(&hits, &truth);
+    assert!(recall >= 0.95, "recall {recall}");
+    assert!(hits.total().distances < 300 * 3000 / 2, "{:?}", hits.total());
+    for i in 0..300 {
+        let row = hits.row_distances(i).iter().zip(hits.neighbors(i));
+        let word = &queries.collection()[i];
+        row.for_each(|(&d, &id)| assert_eq!(d, edits(word, &base.collection()[id as usize])));
+    }
+    let mut searcher = index.searcher();
+    let found = searcher.nearest_to(&asked, 7, K, 0.1).unwrap();
+    assert!(found.iter().map(|f| f.1).eq(hits.neighbors(7).iter().copied()));
+    let of_ids = index.query_ids(&[5, 2999], K).run().unwrap();
+    assert!(!of_ids.neighbors(0).contains(&5) && !of_ids.neighbors(1).contains(&2999));
+}
+
+#[test]
+fn dense_rows_under_a_metric_of_their_own_are_found() {
+    const DIM: usize = 12;
+    let canberra = |x: &[f32], y: &[f32]| {
+        let term = |(a, b): (&f32, &f32)| if a == b { 0.0 } else { (a - b).abs() / (a.abs() + b.abs()) };
+        x.iter().zip(y).map(term).sum::<f32>()
+    };
+    let values = |n: usize, seed: u64| -> Vec<f32> {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        (0..n * DIM).map(|i| (i / DIM % 40) as f32 / 8.0 + (i % DIM) as f32 + rng.random_range(0.0..2.0f32)).collect()
+    };
+    let (data, asked) = (values(3000, 3), values(200, 4));
+    let rows = own_rows(data.clone(), DIM, canberra).unwrap();
+    let queries = rows.others(asked.clone()).unwrap();
+    let hits = index_of(&rows).query(&Points::items(&queries).unwrap(), K).run().unwrap();
+    let dense = |values: &'static [f32]| Points::dense(values, values.len() / DIM, DIM).unwrap();
+    let truth = exact::query(&dense(data.leak()), &dense(asked.leak()), &Metric::Canberra, K).unwrap();
+    let recall = recall(&hits, &truth);
+    assert!(recall >= 0.95, "recall {recall}");
+}
+
+/// Shared columns, as a share of all.
+fn jaccard(x: SparseRow, y: SparseRow) -> f32 {
+    let both = x.indices.iter().filter(|&c| y.indices.binary_search(c).is_ok()).count();
+    let all = x.indices.len() + y.indices.len() - both;
+    if all > 0 { 1.0 - both as f32 / all as f32 } else { 0.0 }
+}
+
+#[test]
+fn sparse_rows_under_a_metric_of_their_own_are_found() {
+    const DIM: usize = 200;
+    let matrix = |n: usize, seed: u64| {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let mut values = vec![0.0; n * DIM];
+        for row in values.chunks_exact_mut(DIM) {
+            let topic = rng.random_range(0..20usize);
+            (0..12).for_each(|_| row[(topic * 10 + rng.random_range(0..25usize)) % DIM] = 1.0);
+        }
+        CsrMatrix::from_dense(&values, n, DIM).unwrap()
+    };
+    let (base, asked) = (matrix(2000, 5), matrix(200, 6));
+    let rows = own_sparse_rows(base.clone(), jaccard);
+    let queries = rows.others(asked.clone());
+    let hits = index_of(&rows).query(&Points::items(&queries).unwrap(), K).run().unwrap();
+    let sparse = |matrix: &'static CsrMatrix| Points::Sparse(matrix.view());
+    let (base, asked) = (sparse(Box::leak(Box::new(base))), sparse(Box::leak(Box::new(asked))));
+    let truth = exact::query(&base, &asked, &Metric::Jaccard, K).unwrap();
+    let recall = recall(&hits, &truth);
+    assert!(recall >= 0.95, "recall {recall}");
+    let narrow = own_sparse_rows(CsrMatrix::from_dense(&[1.0, 2.0], 1, 2).unwrap(), jaccard);
+    let error = index_of(&rows).query(&Points::items(&narrow).unwrap(), 1).run().unwrap_err();
+    assert_eq!(error, IndexError::OtherItems);
+}
+
+#[test]
+fn the_number_of_threads_does_not_show() {
+    let base = words(1500, 8);
+    let (queries, more) = (base.others(some_words(400, 9)), base.others(some_words(300, 10)));
+    let asked = Points::items(&queries).unwrap();
+    let run = || {
+        let mut index = index_of(&base);
+        let before = index.query(&asked, K).run().unwrap();
+        index.add(&Points::items(&more).unwrap()).unwrap();
+        index.remove(&(0..400).collect::<Vec<u32>>()).unwrap();
+        (before, index.query(&asked, K).run().unwrap(), index.query_radius(&asked, 4.0, 0.1).unwrap())
+    };
+    let on = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run);
+    assert_eq!(on(1), on(2));
+}
+
+#[test]
+fn filters_and_radii_keep_to_what_is_asked() {
+    let base = words(2000, 11);
+    let queries = base.others(some_words(100, 12));
+    let (points, asked) = (Points::items(&base).unwrap(), Points::items(&queries).unwrap());
+    let index = index_of(&base);
+    for modulus in [2, 50] {
+        let hits = index.query(&asked, 5).filter(&|id| id % modulus == 0).run().unwrap();
+        assert!(hits.indices.iter().all(|id| id % modulus == 0));
+    }
+    let truth = exact::query(&points, &asked, &Metric::Custom, 400).unwrap();
+    let hits = index.query_radius(&asked, 5.0, 0.2).unwrap();
+    let within = |i: usize| truth.row_distances(i).iter().filter(|d| **d <= 5.0).count();
+    let expected: usize = (0..100).map(within).sum();
+    assert!(hits.distances.iter().all(|d| *d <= 5.0));
+    assert!(hits.indices.len() * 100 >= expected * 98 && expected > 500, "{} of {expected}", hits.indices.len());
+}
+
+#[test]
+fn items_are_added_replaced_and_removed() {
+    let base = words(1500, 13);
+    let more = base.others(some_words(700, 14));
+    let mut index = index_of(&base);
+    let ids = index.add(&Points::items(&more).unwrap()).unwrap();
+    assert_eq!(ids, 1500..2200);
+    index.update(&[3], &Points::items(&base.others(vec!["zzzzzzzzzzzz".into()])).unwrap()).unwrap();
+    let z = base.others(vec!["zzzzzzzzzzzy".into()]);
+    assert_eq!(index.query(&Points::items(&z).unwrap(), 1).run().unwrap().indices, [3]);
+    index.remove(&(4..1400).collect::<Vec<u32>>()).unwrap();
+    let left: BTreeSet<u32> = (0..4).chain(1400..2200).collect();
+    let found = index.query(&Points::items(&more).unwrap(), 5).run().unwrap();
+    assert!(found.indices.iter().all(|id| left.contains(id)));
+    let themselves = (0..700).filter(|&i| found.row_distances(i)[0] == 0.0).count();
+    assert!(themselves >= 690, "{themselves}");
+    let tuned = index.tune(0.95, 5, 100).unwrap();
+    assert!(tuned.reached, "{tuned:?}");
+    assert!(format!("{index:?}").contains("items") && index.memory().graph > 0);
+}
+
+/// |a - b|, but for one pair that has no distance.
+fn with_a_hole(hole: [f32; 2]) -> impl Fn(&f32, &f32) -> f32 + Send + Sync + 'static {
+    move |a: &f32, b: &f32| if [*a, *b] == hole || [*b, *a] == hole { f32::NAN } else { (a - b).abs() }
+}
+
+#[test]
+fn a_distance_that_is_no_number_is_named() {
+    let base = own_items((0..600).map(|i| i as f32).collect(), with_a_hole([300.5, 301.0]));
+    let points = Points::items(&base).unwrap();
+    let mut index = index_of(&base);
+    let queries = base.others((0..400).map(|i| i as f32 + 0.5).collect());
+    let asked = Points::items(&queries).unwrap();
+    let named = "the distance of query 300 and item 301 is not a finite number";
+    assert_eq!(index.query(&asked, 3).run().unwrap_err().to_string(), named);
+    assert_eq!(index.query_radius(&asked, 3.0, 0.1).unwrap_err().to_string(), named);
+    assert_eq!(index.searcher().nearest_to(&asked, 300, 3, 0.1).unwrap_err().to_string(), named);
+    assert_eq!(exact::query(&points, &asked, &Metric::Custom, 3).unwrap_err().to_string(), named);
+    assert_eq!(index.searcher().nearest_to(&asked, 301, 2, 0.1).unwrap(), [(0.5, 301), (0.5, 302)]);
+    let before = index.query(&points, 4).run().unwrap();
+    let error = index.add(&asked).unwrap_err().to_string();
+    let pairs =
+        [(301, 900), (900, 301)].map(|(a, b)| format!("the distance of items {a} and {b} is not a finite number"));
+    assert!(pairs.contains(&error), "{error}");
+    assert_eq!((index.n(), index.end_id()), (600, 600));
+    let after = index.query(&points, 4).run().unwrap();
+    assert_eq!((after.indices, after.distances), (before.indices, before.distances));
+    let hole = base.others(vec![300.5]);
+    assert!(index.update(&[3], &Points::items(&hole).unwrap()).unwrap_err().to_string().contains("not a finite"));
+    let three = base.others(vec![3.0]);
+    assert_eq!(index.searcher().nearest_to(&Points::items(&three).unwrap(), 0, 1, 0.1).unwrap(), [(0.0, 3)]);
+    let others = base.others(vec![1000.0]);
+    assert_eq!(index.add(&Points::items(&others).unwrap()).unwrap(), 600..601);
+    let base = own_items((0..600).map(|i| i as f32).collect(), with_a_hole([7.0, 9.0]));
+    let error = NnDescent::new(Metric::Custom).index(&Points::items(&base).unwrap()).unwrap_err().to_string();
+    assert_eq!(error, "the distance of items 7 and 9 is not a finite number");
+}
+
+/// Words as a user's own type keeps them.
+#[derive(Clone)]
+struct Keeping(std::sync::Arc<Vec<String>>);
+
+impl Items for Keeping {
+    fn n(&self) -> usize {
+        self.0.len()
+    }
+
+    fn distance(&self, a: usize, b: usize) -> f32 {
+        self.distance_to(a, self, b)
+    }
+
+    fn keep(&self) -> Option<Kept> {
+        Some(Kept::new(self.clone()))
+    }
+}
+
+impl KeptItems for Keeping {
+    fn distance_to(&self, a: usize, other: &Self, b: usize) -> f32 {
+        edits(&self.0[a], &other.0[b])
+    }
+}
+
+#[test]
+fn a_type_of_the_users_own_is_kept() {
+    let keeping = |n, seed| Keeping(std::sync::Arc::new(some_words(n, seed)));
+    let (base, queries) = (keeping(800, 15), keeping(50, 16));
+    let index = index_of(&base);
+    drop(base);
+    let hits = index.query(&Points::items(&queries).unwrap(), 5).run().unwrap();
+    let same = index_of(&words(800, 15)).query(&Points::items(&words(50, 16)).unwrap(), 5).run().unwrap();
+    assert_eq!(hits, same);
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let list = some_words(300, 17);
+    let borrowed = items(&list, edits);
+    let points = Points::items(&borrowed).unwrap();
+    let error = NnDescent::new(Metric::Custom).index(&points).unwrap_err();
+    assert_eq!(error, IndexError::NoIndex { rows: "items" });
+    assert!(error.to_string().contains("own_items"), "{error}");
+    let base = words(300, 17);
+    let mut index = index_of(&base);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = index.save(file.path()).unwrap_err().to_string();
+    assert!(error.starts_with("an index of 300 items of your own cannot be saved"), "{error}");
+    let numbers = own_items(vec![1.0f32], |a: &f32, b: &f32| (a - b).abs());
+    for wrong in [&numbers as &dyn Items, &borrowed] {
+        let wrong = Points::items(wrong).unwrap();
+        assert_eq!(index.query(&wrong, 1).run().unwrap_err(), IndexError::OtherItems);
+        assert_eq!(index.searcher().nearest_to(&wrong, 0, 1, 0.1).unwrap_err(), IndexError::OtherItems);
+        assert_eq!(index.add(&wrong).unwrap_err(), IndexError::OtherItems);
+    }
+    let dense = Points::dense(&[1.0f32], 1, 1).unwrap();
+    let wrong = IndexError::Type { found: "float32", expected: "items" };
+    assert_eq!(index.query(&dense, 1).run().unwrap_err(), wrong);
+    assert!(index.searcher().nearest(&[1.0], 1, 0.1).is_err());
+    assert_eq!(index.n(), 300);
+    assert!(own_rows(vec![1.0; 5], 2, |_, _| 0.0).is_err() && own_rows(vec![1.0], 0, |_, _| 0.0).is_err());
+}
