@@ -1,6 +1,6 @@
 //! The rows of a leaf's points, told by their places in it.
 
-use super::order::{Neighbor, fresh, id};
+use super::order::{Neighbor, distance, fresh, id};
 use super::owned_rows::OwnedRows;
 use super::rows::{bound, insert};
 
@@ -31,15 +31,16 @@ impl<'a> LeafRows<'a> {
         bound(self.row(i))
     }
 
-    /// Whether the row of the `i`th holds the `j`th.
+    /// The distance of the `j`th, if the row of the `i`th holds it.
     #[inline(always)]
-    pub(crate) fn holds(&mut self, i: usize, j: usize) -> bool {
+    pub(crate) fn distance(&mut self, i: usize, j: usize) -> Option<f32> {
         let wanted = self.leaf[j];
-        let mut holds = false;
+        let mut found = 0;
+        // One at most, and no branch.
         for &neighbor in &*self.row(i) {
-            holds |= id(neighbor) == wanted;
+            found |= if id(neighbor) == wanted { neighbor } else { 0 };
         }
-        holds
+        (found != 0).then(|| distance(found))
     }
 
     /// Puts the `j`th, at distance `d`, into the row of the `i`th, and returns that row's bound.

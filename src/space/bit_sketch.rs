@@ -155,13 +155,11 @@ impl Gathered {
             *both = [S::counts(sums[0]), S::counts(sums[1])];
         }
         let (own, others) = (&self.blocks[first / BLOCK], &self.blocks[block]);
-        for r in 0..ROWS {
-            let at = first % BLOCK + r;
+        for (at, both) in (first % BLOCK..).zip(&mut both) {
             let (count, excess) = (own.counts.as_flattened()[at], own.excess.as_flattened()[at]);
-            for b in 0..BLOCK_LANES {
-                let (counts, lost) = (&others.counts[b], &others.excess[b]);
+            for ((both, counts), lost) in both.iter_mut().zip(&others.counts).zip(&others.excess) {
                 for l in 0..LANES {
-                    both[r][b][l] = (both[r][b][l] + excess.min(lost[l])).min(count).min(counts[l]);
+                    both[l] = (both[l] + excess.min(lost[l])).min(count).min(counts[l]);
                 }
             }
         }
@@ -201,17 +199,16 @@ impl<'a, 'b> NearPairs<'a, 'b> {
     #[inline(always)]
     fn compare<S: Simd>(&self, gathered: &Gathered, first: usize, block: usize) -> [u32; ROWS] {
         let most = gathered.most_in_common::<S>(first, block);
-        let mut near = [0; ROWS];
+        let others = &gathered.blocks[block].counts;
         let len = self.leaf.len().saturating_sub(block * BLOCK);
-        for r in 0..ROWS.min(self.leaf.len().saturating_sub(first)) {
-            let i = first + r;
+        let mut near = [0; ROWS];
+        for ((i, most), near) in (first..self.leaf.len()).zip(&most).zip(&mut near) {
             let count = gathered.blocks[i / BLOCK].counts.as_flattened()[i % BLOCK];
-            for b in 0..BLOCK_LANES {
-                let counts = &gathered.blocks[block].counts[b];
-                near[r] |= self.near::<S>(&most[r][b], (count, counts), i, block * BLOCK + b * LANES) << (b * LANES);
+            for (b, (most, counts)) in most.iter().zip(others).enumerate() {
+                *near |= self.near::<S>(most, (count, counts), i, block * BLOCK + b * LANES) << (b * LANES);
             }
             // Rows from `len` on do not exist; those up to `i` were compared with it before.
-            near[r] &= bits_below(len) & !bits_below((i + 1).saturating_sub(block * BLOCK));
+            *near &= bits_below(len) & !bits_below((i + 1).saturating_sub(block * BLOCK));
         }
         near
     }
@@ -248,12 +245,12 @@ impl<'a, 'b> NearPairs<'a, 'b> {
 
     #[inline(always)]
     fn offer_both<S: Simd>(&mut self, i: usize, j: usize) {
-        // If one row holds the other, both were offered to each other before.
-        if self.near.holds(i, j) {
-            return;
-        }
-        let d = self.rows.distance::<S>(self.leaf[i], self.leaf[j]);
-        for (to, other) in [(i, j), (j, i)] {
+        let known = self.near.distance(i, j);
+        let d = match known {
+            Some(d) => d,
+            None => self.rows.distance::<S>(self.leaf[i], self.leaf[j]),
+        };
+        for (to, other) in [(j, i), (i, j)].into_iter().take(if known.is_some() { 1 } else { 2 }) {
             if d <= self.worst[to] {
                 self.worst[to] = self.near.offer(to, other, d) * SLACK;
             }
@@ -313,8 +310,9 @@ mod tests {
 
     /// Rows of `dim` bits, of which one in `one_in` is set on average, at random but for some that are equal or empty.
     fn bits(n: usize, dim: usize, one_in: u64, seed: u64) -> Vec<u8> {
-        let is_set =
-            |row: u64, bit: u64| row % 7 != 3 && crate::rng::hash(seed, bit, row / 2 * (row % 5), 0) % one_in == 0;
+        let is_set = |row: u64, bit: u64| {
+            row % 7 != 3 && crate::rng::hash(seed, bit, row / 2 * (row % 5), 0).is_multiple_of(one_in)
+        };
         let byte = |at: u64| {
             let (row, first) = (at / (dim as u64 / 8), at % (dim as u64 / 8) * 8);
             (0..8).fold(0, |byte, bit| byte | u8::from(is_set(row, first + bit)) << bit)
