@@ -5,7 +5,8 @@ use half::f16;
 use super::device::Gpu;
 use super::error::GpuError;
 use super::layout::{Layout, Wanted};
-use super::shaders::{Body, Stored};
+use super::shaders::Body;
+use super::stored::Stored;
 use crate::executor::cpu::session::caps;
 use crate::metric::{Direct, Form};
 use crate::params::Plan;
@@ -55,27 +56,20 @@ impl<'p> DeviceRows<'p> {
         }
     }
 
-    /// How the points are kept on the device: as they are, and as f32 of length 1 for angular metrics.
-    pub(super) fn stored(&self) -> Stored {
+    /// How the points are kept on the device: as they are, or as f32 of length 1 under angular metrics.
+    pub(super) fn stored(&self, native_f16: bool) -> Stored {
         match self {
             Self::Sets(_) => Stored::Bits,
             Self::Own(..) => Stored::F32,
-            Self::Dense(_, direct) if angular(direct.form()) => Stored::F32,
-            Self::Dense(points, _) => match points.rows() {
-                Rows::F32(_) => Stored::F32,
-                Rows::F16(_) => Stored::F16,
-                Rows::U8(_) => Stored::U8,
-                Rows::I8(_) => Stored::I8,
-            },
+            Self::Dense(points, direct) => Stored::of_rows(points.rows(), direct.form(), points.dim(), native_f16),
         }
     }
 
     /// The same values in a quarter of the memory, where all are whole numbers that fit a byte.
-    pub(super) fn whole_bytes(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::Dense(points, direct) if !angular(direct.form()) => points.whole_bytes(),
-            _ => None,
-        }
+    pub(super) fn whole_bytes(&self) -> Option<(Vec<u8>, Stored)> {
+        let Self::Dense(points, direct) = self else { return None };
+        let stored = Stored::of_whole_bytes(direct.form(), points.dim())?;
+        points.whole_bytes().map(|bytes| (bytes, stored))
     }
 
     pub(super) fn wanted(&self, plan: &Plan, stored: Stored) -> Wanted {
@@ -83,13 +77,14 @@ impl<'p> DeviceRows<'p> {
         let (n, quads) = match self {
             // One column more for rows without length.
             Self::Dense(points, direct) => {
-                (points.n(), (points.dim() + usize::from(angular(direct.form()))).div_ceil(4))
+                let is_direction = angular(direct.form()) && !stored.is_dots();
+                (points.n(), (points.dim() + usize::from(is_direction)).div_ceil(4))
             }
             Self::Own(points, ..) => (points.n(), points.dim().div_ceil(4)),
             Self::Sets(rows) => (rows.counts.len(), (rows.dim() as usize).div_ceil(128)),
         };
         let (forward, reverse) = (caps.forward.min(plan.width), caps.reverse);
-        Wanted { n, quads, quad_bytes: stored.quad_bytes(), width: plan.width, forward, reverse }
+        Wanted { n, quads, row_bytes: stored.row_bytes(quads), width: plan.width, forward, reverse }
     }
 
     /// The rows in working order, padded with zeros to whole quads; of `bytes` where these stand for the values.
@@ -97,17 +92,18 @@ impl<'p> DeviceRows<'p> {
         &self,
         gpu: &Gpu,
         bytes: Option<&[u8]>,
+        stored: Stored,
         layout: &Layout,
         order: &[u32],
     ) -> Result<Vec<wgpu::Buffer>, GpuError> {
-        let row_bytes = layout.wanted.quads * layout.wanted.quad_bytes;
+        let row_bytes = layout.wanted.row_bytes;
         let mut shards = Vec::new();
         for shard in order.chunks(layout.shard_rows) {
             let buffer = gpu.buffer("data", (shard.len() * row_bytes) as u64)?;
             for (piece, rows) in shard.chunks(UPLOADED).enumerate() {
                 let mut values = vec![0u8; rows.len() * row_bytes];
                 for (to, &row) in values.chunks_exact_mut(row_bytes).zip(rows) {
-                    self.write_row(bytes, row as usize, to);
+                    self.write_row(bytes, stored, row as usize, to);
                 }
                 gpu.write(&buffer, (piece * UPLOADED * row_bytes) as u64, &values)?;
             }
@@ -116,7 +112,7 @@ impl<'p> DeviceRows<'p> {
         Ok(shards)
     }
 
-    fn write_row(&self, bytes: Option<&[u8]>, row: usize, to: &mut [u8]) {
+    fn write_row(&self, bytes: Option<&[u8]>, stored: Stored, row: usize, to: &mut [u8]) {
         match (self, bytes) {
             (Self::Sets(rows), _) => {
                 let words: &[u8] = bytemuck::cast_slice(rows.words_of(row));
@@ -126,8 +122,12 @@ impl<'p> DeviceRows<'p> {
                 let dim = points.dim();
                 to[..dim].copy_from_slice(&bytes[row * dim..][..dim]);
             }
-            (Self::Dense(points, direct), None) => write_values(points, direct.form(), row, to),
-            (Self::Own(points, ..), _) => write_values(points, Form::L2, row, to),
+            (Self::Dense(points, direct), None) if !stored.is_dots() => write_values(points, direct.form(), row, to),
+            (Self::Dense(points, _) | Self::Own(points, ..), _) => write_values(points, Form::L2, row, to),
+        }
+        if let (Self::Dense(_, direct), true) = (self, stored.is_dots()) {
+            let (values, word) = to.split_at_mut(to.len() - 4);
+            word.copy_from_slice(&word_of_row(values, stored, direct.form()).to_ne_bytes());
         }
     }
 
@@ -145,6 +145,18 @@ impl<'p> DeviceRows<'p> {
             Self::Dense(points, direct) => direct.to_true(reduced, points.dim()),
             Self::Sets(_) | Self::Own(..) => reduced,
         }
+    }
+}
+
+/// What `of_row` of shaders/shared/metrics is of a row of bytes.
+fn word_of_row(values: &[u8], stored: Stored, form: Form) -> u32 {
+    let square = |v: &u8| if stored == Stored::I8Dots { i32::from(*v as i8).pow(2) } else { i32::from(*v).pow(2) };
+    let squares: i32 = values.iter().map(square).sum();
+    match form {
+        // As the CPU's codes have it.
+        Form::Angular { .. } if squares > 0 => (1.0 / (squares as f32).sqrt()).to_bits(),
+        Form::Angular { .. } => 0,
+        _ => squares as u32,
     }
 }
 

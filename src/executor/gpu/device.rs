@@ -32,6 +32,9 @@ const LEAST: [(&str, u64); 4] = [
     ("max_storage_buffer_binding_size", 1 << 27),
 ];
 
+/// Features that serve where an adapter has them.
+const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SHADER_F16);
+
 impl Gpu {
     pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Self, GpuError> {
         let info = adapter.get_info();
@@ -40,8 +43,8 @@ impl Gpu {
         check_limits(&name, &limits)?;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("nndescent"),
-            required_limits: limits.clone(),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_limits: limits,
+            required_features: adapter.features() & USED,
             memory_hints: wgpu::MemoryHints::Performance,
             ..wgpu::DeviceDescriptor::default()
         };
@@ -57,7 +60,7 @@ impl Gpu {
             device,
             queue,
             name,
-            allowed: Allowed::of(&limits, &info),
+            allowed: Allowed::of(adapter),
             lost,
             bytes: AtomicU64::new(0),
             submissions: AtomicU64::new(0),

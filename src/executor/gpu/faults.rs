@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::session::GpuSession;
-use super::twins::{DIM, N, compare_rounds, data, gpu, plan, problem};
-use crate::error::BuildError;
+use super::stored::Stored;
+use super::twins::{DIM, N, compare_exact, compare_rounds, compare_variant, data, gpu, plan, problem, said};
 use crate::exact;
 use crate::executor::Session;
 use crate::graph::order::id;
@@ -81,6 +81,37 @@ const FAULTS: [(Metric, &str, &str); 31] = [
     (Metric::RussellRao, "(DIM - both) / DIM", "(DIM - one) / DIM"),
 ];
 
+/// Faults in one of the ways to read and multiply rows: the way, the metric to look with, the text, and the fault.
+const FAULTS_OF_VARIANTS: [(Stored, Metric, &str, &str); 13] = [
+    (Stored::U8Dots, Metric::SqEuclidean, "dot4U8Packed(x, y)", "dot4I8Packed(x, y)"),
+    (Stored::I8Dots, Metric::SqEuclidean, "dot4I8Packed(x, y)", "dot4U8Packed(x, y)"),
+    (Stored::U8Dots, Metric::SqEuclidean, "i32(y) - 2 * acc.dot", "i32(y) - acc.dot"),
+    (Stored::U8Dots, Metric::SqEuclidean, "fetch(row, params.quads)", "fetch(row, params.quads - 1u)"),
+    (Stored::U8Dots, Metric::SqEuclidean, "of_columns[j])", "of_columns[i])"),
+    (Stored::U8Dots, Metric::SqEuclidean, "of_row(x), of_row(y)", "of_row(x), of_row(x)"),
+    (Stored::I8Dots, Metric::InnerProduct, "-f32(acc.dot)", "abs(f32(acc.dot))"),
+    (Stored::U8Dots, Metric::Cosine, "inverse_x * inverse_y", "inverse_x * inverse_x"),
+    (Stored::U8, Metric::Manhattan, "unpack4xU8(quad)", "unpack4xU8(quad & 0x00ffffffu)"),
+    (Stored::I8, Metric::Manhattan, "unpack4xI8(quad)", "unpack4xI8(quad & 0xffffff00u)"),
+    (Stored::F16, Metric::SqEuclidean, "unpack2x16float(quad.y)", "unpack2x16float(quad.x)"),
+    (Stored::NativeF16, Metric::SqEuclidean, "vec4<f32>(quad)", "vec4<f32>(quad.xyzx)"),
+    (Stored::NativeF16, Metric::SqEuclidean, "row * params.quads + q", "row * params.quads + q / 2u"),
+];
+
+#[test]
+fn every_planted_fault_in_a_variant_is_noticed() {
+    let Some(gpu) = gpu() else { return };
+    let runs = |stored: Stored| stored != Stored::NativeF16 || gpu.allowed.native_f16;
+    for (stored, metric, right, wrong) in FAULTS_OF_VARIANTS.into_iter().filter(|fault| runs(fault.0)) {
+        FAULT.set(Some((right, wrong)));
+        PLANTED.set(0);
+        let noticed = compare_variant(stored, &metric);
+        FAULT.set(None);
+        assert!(PLANTED.get() > 0, "{}, {metric}: `{right}` is nowhere", stored.name());
+        assert!(noticed.is_err(), "{}, {metric}: `{wrong}` instead of `{right}` was not noticed", stored.name());
+    }
+}
+
 #[test]
 fn every_planted_fault_is_noticed() {
     if gpu().is_none() {
@@ -109,29 +140,14 @@ fn compare(metric: &Metric) -> Result<(), String> {
     let points = Points::dense(if is_of_sets { &tied } else { &data }, N, DIM).unwrap();
     let prepared = Prepared::new(&points, metric).map_err(said)?;
     let (task, plan) = (prepared.problem(), Plan { metric: metric.clone(), ..plan(0) });
-    compare_exact(&task, &plan)?;
+    compare_exact(gpu().expect("there was one"), &task, &plan)?;
     if *metric != Metric::SqEuclidean {
         return Ok(());
     }
-    compare_rounds(gpu().expect("there was one"), &data)?;
-    compare_exact(&problem(&tied, DIM), &plan)?;
+    compare_rounds(gpu().expect("there was one"), &problem(&data, DIM))?;
+    compare_exact(gpu().expect("there was one"), &problem(&tied, DIM), &plan)?;
     compare_warm_start(&task, &plan)?;
     complete_rows(&task, &plan)
-}
-
-fn said(error: BuildError) -> String {
-    error.to_string()
-}
-
-fn compare_exact(problem: &Problem, plan: &Plan) -> Result<(), String> {
-    let gpu = gpu().expect("there was one");
-    let (found, _) = GpuSession::exact(gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
-    let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
-    let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
-    match found.distances().iter().zip(truth.distances()).position(apart) {
-        Some(at) => Err(format!("exact search: {} instead of {}", found.distances()[at], truth.distances()[at])),
-        None => Ok(()),
-    }
 }
 
 /// Rows taken over from a graph are those of the graph.

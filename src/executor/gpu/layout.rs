@@ -36,11 +36,15 @@ pub(super) struct Allowed {
     pub groups: u32,
     /// Invocations in the largest subgroup.
     pub subgroup: u32,
+    /// Whether kernels may load `f16`.
+    pub native_f16: bool,
 }
 
 impl Allowed {
-    pub(super) fn of(limits: &wgpu::Limits, info: &wgpu::AdapterInfo) -> Self {
+    pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
+        let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
+            native_f16: adapter.features().contains(wgpu::Features::SHADER_F16),
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,
             bindings: limits.max_storage_buffers_per_shader_stage,
@@ -75,9 +79,9 @@ const SOFTWARE_TILE: TileSize = TileSize { group: 8, x: 8, y: 16 };
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Wanted {
     pub n: usize,
-    /// Groups of four values in a row, and the bytes of one.
+    /// Groups of four values in a row, and the bytes of a row.
     pub quads: usize,
-    pub quad_bytes: usize,
+    pub row_bytes: usize,
     /// Neighbours in a row.
     pub width: usize,
     pub forward: usize,
@@ -124,7 +128,7 @@ pub(super) fn pair_bytes(n: usize, leaf_size: usize) -> u64 {
 /// The most rows of this kind that a device takes at once.
 pub(super) fn most_rows(wanted: Wanted, allowed: Allowed) -> usize {
     let most = allowed.binding.min(allowed.buffer);
-    let row_bytes = (wanted.quads * wanted.quad_bytes) as u64;
+    let row_bytes = wanted.row_bytes as u64;
     let data = (most / row_bytes).saturating_mul(spare_bindings(allowed) as u64);
     let of_one = Wanted { n: 1, ..wanted }.buffers().map(|(_, bytes)| bytes);
     of_one.into_iter().fold(data, |rows, bytes| rows.min(most / bytes.max(1))) as usize
@@ -137,7 +141,7 @@ fn spare_bindings(allowed: Allowed) -> usize {
 
 impl Layout {
     pub(super) fn new(wanted: Wanted, allowed: Allowed) -> Result<Self, GpuError> {
-        let row_bytes = (wanted.quads * wanted.quad_bytes) as u64;
+        let row_bytes = wanted.row_bytes as u64;
         let most = allowed.binding.min(allowed.buffer);
         let shard_rows = (most / row_bytes).min(wanted.n as u64) as usize;
         let shards = if shard_rows == 0 { usize::MAX } else { wanted.n.div_ceil(shard_rows) };
@@ -264,7 +268,7 @@ impl Wanted {
 
     /// Bytes on the device.
     pub(super) fn bytes(&self) -> u64 {
-        (self.n * self.quads * self.quad_bytes) as u64 + self.buffers().iter().map(|b| b.1).sum::<u64>()
+        (self.n * self.row_bytes) as u64 + self.buffers().iter().map(|b| b.1).sum::<u64>()
     }
 
     /// Every buffer beside the data, and its bytes.
@@ -305,11 +309,18 @@ fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
 mod tests {
     use super::*;
 
-    const WEB_GPU: Allowed =
-        Allowed { binding: 128 << 20, buffer: 256 << 20, bindings: 8, workgroup: 16_384, groups: 65_535, subgroup: 32 };
+    const WEB_GPU: Allowed = Allowed {
+        binding: 128 << 20,
+        buffer: 256 << 20,
+        bindings: 8,
+        workgroup: 16_384,
+        groups: 65_535,
+        subgroup: 32,
+        native_f16: false,
+    };
 
     fn wanted(n: usize, quads: usize) -> Wanted {
-        Wanted { n, quads, quad_bytes: 16, width: 30, forward: 24, reverse: 12 }
+        Wanted { n, quads, row_bytes: 16 * quads, width: 30, forward: 24, reverse: 12 }
     }
 
     #[test]

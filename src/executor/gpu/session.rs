@@ -12,7 +12,8 @@ use super::data::DeviceRows;
 use super::device::Gpu;
 use super::error::GpuError;
 use super::layout::{Allowed, Block, Layout, Params, block_places, most_rows, pair_bytes};
-use super::shaders::{Body, Kernel, Slot, Stored, source};
+use super::shaders::{Body, Kernel, Slot, source};
+use super::stored::Stored;
 use super::timer::{STAMPS, Timer};
 use crate::error::BuildError;
 use crate::executor::cpu::session::{Settled, settle};
@@ -57,7 +58,7 @@ impl GpuExecutor {
     fn allowed(&self) -> Result<Allowed, GpuError> {
         match self.gpu.get() {
             Some(gpu) => Ok(gpu.allowed),
-            None => adapter::select(&self.adapter).map(|adapter| Allowed::of(&adapter.limits(), &adapter.get_info())),
+            None => adapter::select(&self.adapter).map(|adapter| Allowed::of(&adapter)),
         }
     }
 }
@@ -75,11 +76,11 @@ impl Executor for GpuExecutor {
 
     fn most_rows(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
         let (rows, allowed) = (DeviceRows::of(problem)?, self.allowed()?);
-        let most = most_rows(rows.wanted(plan, rows.stored()), allowed);
-        if most >= problem.n() || rows.whole_bytes().is_none() {
+        let most = most_rows(rows.wanted(plan, rows.stored(allowed.native_f16)), allowed);
+        if most >= problem.n() {
             return Ok(most);
         }
-        Ok(most_rows(rows.wanted(plan, Stored::U8), allowed))
+        Ok(rows.whole_bytes().map_or(most, |(_, stored)| most_rows(rows.wanted(plan, stored), allowed)))
     }
 
     fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
@@ -180,14 +181,16 @@ impl<'p> GpuSession<'p> {
         order: Vec<u32>,
     ) -> Result<Self, GpuError> {
         // Whole numbers that fit a byte are read as bytes: the same distances from a quarter of the memory.
-        let bytes = rows.whole_bytes();
-        let stored = if bytes.is_some() { Stored::U8 } else { rows.stored() };
+        let (bytes, stored) = match rows.whole_bytes() {
+            Some((bytes, stored)) => (Some(bytes), stored),
+            None => (None, rows.stored(gpu.allowed.native_f16)),
+        };
         let layout = Layout::new(rows.wanted(plan, stored), gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         let stage = Stage::new(&gpu, layout)?;
         let timer = if plan.time_kernels { Timer::new(&gpu)? } else { None };
         let place = places(&order);
-        let data = rows.upload(&gpu, bytes.as_deref(), &layout, &order)?;
+        let data = rows.upload(&gpu, bytes.as_deref(), stored, &layout, &order)?;
         let session = Self {
             problem: *problem,
             rows,
@@ -356,7 +359,7 @@ impl<'p> GpuSession<'p> {
 
     /// Counts the work of a kernel that is timed: distances, and rows of the data read for them.
     fn worked(&mut self, kernel: Kernel, distances: u64, rows: u64) {
-        let row_bytes = self.stage.layout.wanted.quads * self.stored.quad_bytes();
+        let row_bytes = self.stage.layout.wanted.row_bytes;
         if let Some(timer) = &mut self.timer {
             timer.add_work(kernel, distances, rows, row_bytes);
         }
@@ -500,7 +503,7 @@ impl Session for GpuSession<'_> {
     fn describe(&self) -> String {
         let shards = self.data.len();
         let over = if shards > 1 { format!(" over {shards} bindings") } else { String::new() };
-        format!("gpu: {}, {} rows{over}", self.gpu.name, self.stored.name())
+        format!("gpu: {}, {}{over}", self.gpu.name, self.stored.name())
     }
 
     fn kernel_times(&self) -> Vec<KernelTime> {
@@ -624,5 +627,5 @@ fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
 /// Bytes that a build takes on the device.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> Result<u64, GpuError> {
     let rows = DeviceRows::of(problem)?;
-    Ok(rows.wanted(plan, rows.stored()).bytes() + pair_bytes(problem.n(), plan.leaf_size))
+    Ok(rows.wanted(plan, rows.stored(false)).bytes() + pair_bytes(problem.n(), plan.leaf_size))
 }

@@ -2,9 +2,13 @@
 //!
 //! Without an adapter the tests say so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
 
+use half::f16;
+
+use super::data::DeviceRows;
 use super::device::Gpu;
 use super::error::GpuError;
 use super::session::{GpuExecutor, GpuSession};
+use super::stored::Stored;
 use super::{adapter, layout};
 use crate::error::BuildError;
 use crate::eval;
@@ -73,17 +77,15 @@ fn describe(row: &[u64]) -> Vec<(f32, u32)> {
 #[test]
 fn every_round_is_its_twins() {
     let Some(gpu) = gpu() else { return };
-    compare_rounds(gpu, &data()).unwrap();
+    compare_rounds(gpu, &problem(&data(), DIM)).unwrap();
 }
 
 /// What differs from the twin in a build with trees and four rounds.
-pub(super) fn compare_rounds(gpu: Gpu, data: &[f32]) -> Result<(), String> {
-    let said = |e: BuildError| e.to_string();
+pub(super) fn compare_rounds(gpu: Gpu, problem: &Problem) -> Result<(), String> {
     let same = |same: bool, what: String| if same { Ok(()) } else { Err(what) };
-    let problem = problem(data, DIM);
-    let plan = plan(3);
-    let mut ours = GpuSession::open(gpu.into(), &problem, &plan, None, &|_| Ok(())).map_err(said)?;
-    let mut twin = CpuExecutor.open(&problem, &plan, None, &|_| Ok(())).unwrap();
+    let plan = Plan { metric: problem.metric.clone(), ..plan(3) };
+    let mut ours = GpuSession::open(gpu.into(), problem, &plan, None, &|_| Ok(())).map_err(said)?;
+    let mut twin = CpuExecutor.open(problem, &plan, None, &|_| Ok(())).unwrap();
     // The twin's own order differs from the device's after trees are joined: compare as the points are numbered.
     let all: Vec<u32> = (0..N as u32).collect();
     same(ours.peek(&all).map_err(said)? == twin.peek(&all).unwrap(), "trees".into())?;
@@ -95,6 +97,72 @@ pub(super) fn compare_rounds(gpu: Gpu, data: &[f32]) -> Result<(), String> {
         same((a.updates == 0) == (b.updates == 0), format!("round {round}: {} updates", a.updates))?;
     }
     Ok(())
+}
+
+/// Whole numbers of a byte in clusters, in rows that the CPU, too, compares as bytes. Squared distances of rows of these are beyond
+/// what sums of f32 count exactly.
+fn bytes() -> (Vec<u8>, usize) {
+    const LONG: usize = 520;
+    let value = |i: usize| {
+        let center = hash(5, 6, (i / LONG / 35) as u64, (i % LONG) as u64) % 2 * 200;
+        (center + hash(7, 8, i as u64, 0) % 56) as u8
+    };
+    ((0..N * LONG).map(value).collect(), LONG)
+}
+
+/// What differs from the twin where kernels read and multiply rows so.
+pub(super) fn compare_variant(stored: Stored, metric: &Metric) -> Result<(), String> {
+    let Some(mut gpu) = gpu() else { return Ok(()) };
+    if stored == Stored::NativeF16 && !gpu.allowed.native_f16 {
+        eprintln!("ignored: {} loads no f16", gpu.name);
+        return Ok(());
+    }
+    gpu.allowed.native_f16 = stored == Stored::NativeF16;
+    let (bytes, long) = bytes();
+    let signed: Vec<i8> = bytes.iter().map(|v| v.wrapping_sub(128) as i8).collect();
+    let halves: Vec<f16> = data().into_iter().map(f16::from_f32).collect();
+    let points = match stored {
+        Stored::F16 | Stored::NativeF16 => Points::dense(&halves, N, DIM),
+        Stored::I8 | Stored::I8Dots => Points::dense(&signed, N, long),
+        _ => Points::dense(&bytes, N, long),
+    };
+    let points = points.unwrap();
+    let problem = Problem::of_dense(&points, metric);
+    let chosen = DeviceRows::of(&problem).unwrap().stored(gpu.allowed.native_f16);
+    assert_eq!(chosen, stored, "{metric}");
+    if stored == Stored::U8 || stored == Stored::I8 {
+        // Under these metrics distances are often the same, and which of them stays hangs on an order that is not the twin's.
+        return compare_exact(gpu, &problem, &Plan { metric: metric.clone(), ..plan(0) });
+    }
+    compare_rounds(gpu, &problem)
+}
+
+/// Every variant of the kernels, under metrics that it is made for.
+#[test]
+fn every_variant_is_its_twin() {
+    let dots = [Stored::U8Dots, Stored::I8Dots];
+    let of_dots = [Metric::SqEuclidean, Metric::Euclidean, Metric::Cosine, Metric::InnerProduct, Metric::Dot];
+    let cases = dots.iter().flat_map(|stored| of_dots.iter().map(move |metric| (*stored, metric.clone())));
+    let wide = [Stored::U8, Stored::I8].map(|stored| (stored, Metric::Manhattan));
+    let halves = [Stored::F16, Stored::NativeF16].map(|stored| (stored, Metric::SqEuclidean));
+    for (stored, metric) in cases.chain(wide).chain(halves) {
+        compare_variant(stored, &metric).unwrap_or_else(|what| panic!("{} under {metric}: {what}", stored.name()));
+    }
+}
+
+/// Exact search against the CPU's.
+pub(super) fn compare_exact(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), String> {
+    let (found, _) = GpuSession::exact(gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
+    let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
+    let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
+    match found.distances().iter().zip(truth.distances()).position(apart) {
+        Some(at) => Err(format!("exact search: {} instead of {}", found.distances()[at], truth.distances()[at])),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn said(error: BuildError) -> String {
+    error.to_string()
 }
 
 #[test]
