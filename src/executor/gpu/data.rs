@@ -72,6 +72,11 @@ impl<'p> DeviceRows<'p> {
         points.whole_bytes().map(|bytes| (bytes, stored))
     }
 
+    /// Whether final distances are the device's.
+    pub(super) fn finishes(&self, stored: Stored) -> bool {
+        matches!(self, Self::Dense(_, direct) if stored.finishes(direct.form()))
+    }
+
     pub(super) fn wanted(&self, plan: &Plan, stored: Stored) -> Wanted {
         let caps = caps(plan);
         let (n, quads) = match self {
@@ -87,29 +92,36 @@ impl<'p> DeviceRows<'p> {
         Wanted { n, quads, row_bytes: stored.row_bytes(quads), width: plan.width, forward, reverse }
     }
 
-    /// The rows in working order, padded with zeros to whole quads; of `bytes` where these stand for the values.
+    /// Buffers for the data, as many as it takes.
+    pub(super) fn buffers(gpu: &Gpu, layout: &Layout) -> Result<Vec<wgpu::Buffer>, GpuError> {
+        let Wanted { n, row_bytes, .. } = layout.wanted;
+        let rows = (0..n).step_by(layout.shard_rows).map(|first| layout.shard_rows.min(n - first));
+        rows.map(|rows| gpu.buffer("data", (rows * row_bytes) as u64)).collect()
+    }
+
+    /// Writes points as rows of the data from place `first` on, padded with zeros to whole quads; of `bytes` where these stand for
+    /// the values.
     pub(super) fn upload(
         &self,
         gpu: &Gpu,
-        bytes: Option<&[u8]>,
-        stored: Stored,
-        layout: &Layout,
-        order: &[u32],
-    ) -> Result<Vec<wgpu::Buffer>, GpuError> {
+        (bytes, stored): (Option<&[u8]>, Stored),
+        (layout, data): (&Layout, &[wgpu::Buffer]),
+        first: usize,
+        points: &[u32],
+    ) -> Result<(), GpuError> {
         let row_bytes = layout.wanted.row_bytes;
-        let mut shards = Vec::new();
-        for shard in order.chunks(layout.shard_rows) {
-            let buffer = gpu.buffer("data", (shard.len() * row_bytes) as u64)?;
-            for (piece, rows) in shard.chunks(UPLOADED).enumerate() {
-                let mut values = vec![0u8; rows.len() * row_bytes];
-                for (to, &row) in values.chunks_exact_mut(row_bytes).zip(rows) {
-                    self.write_row(bytes, stored, row as usize, to);
-                }
-                gpu.write(&buffer, (piece * UPLOADED * row_bytes) as u64, &values)?;
+        let mut at = first;
+        while at < first + points.len() {
+            let (shard, row) = (at / layout.shard_rows, at % layout.shard_rows);
+            let count = UPLOADED.min(layout.shard_rows - row).min(first + points.len() - at);
+            let mut values = vec![0u8; count * row_bytes];
+            for (to, &point) in values.chunks_exact_mut(row_bytes).zip(&points[at - first..]) {
+                self.write_row(bytes, stored, point as usize, to);
             }
-            shards.push(buffer);
+            gpu.write(&data[shard], (row * row_bytes) as u64, &values)?;
+            at += count;
         }
-        Ok(shards)
+        Ok(())
     }
 
     fn write_row(&self, bytes: Option<&[u8]>, stored: Stored, row: usize, to: &mut [u8]) {

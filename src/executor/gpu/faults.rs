@@ -35,14 +35,19 @@ pub(super) fn plant(text: String) -> String {
 }
 
 /// The metric to look with, the text, and the fault.
-const FAULTS: [(Metric, &str, &str); 31] = [
+const FAULTS: [(Metric, &str, &str); 36] = [
+    (Metric::SqEuclidean, "distance_between(row, id >> 1u)", "distance_between(row, (id >> 1u) ^ 1u)"),
+    (Metric::SqEuclidean, "points[r] = order[id >> 1u]", "points[r] = id >> 1u"),
+    (Metric::SqEuclidean, "distances[r], points[r])", "distances[r], ~points[r])"),
+    (Metric::SqEuclidean, "let first = order[row]", "let first = row"),
+    (Metric::SqEuclidean, "column] + block.y_id", "column]"),
     (Metric::SqEuclidean, "row < column {", "row + 1u < column {"),
     (Metric::SqEuclidean, "first + i % DEPTH);", "first + i % (DEPTH - 1u));"),
     (Metric::SqEuclidean, "column >= block.y_count", "column + 1u >= block.y_count"),
     (
         Metric::SqEuclidean,
-        "if other != row {\n                offer(pairs",
-        "if other < row {\n                offer(pairs",
+        "if other != row + block.x_id {\n                offer(pairs",
+        "if other < row + block.x_id {\n                offer(pairs",
     ),
     (Metric::SqEuclidean, "pairs[distances + column]", "pairs[distances + (column ^ 1u)]"),
     (
@@ -146,8 +151,16 @@ fn compare(metric: &Metric) -> Result<(), String> {
     }
     compare_rounds(gpu().expect("there was one"), &problem(&data, DIM))?;
     compare_exact(gpu().expect("there was one"), &problem(&tied, DIM), &plan)?;
+    compare_parts(&task, &plan)?;
     compare_warm_start(&task, &plan)?;
     complete_rows(&task, &plan)
+}
+
+/// Exact search of more than a device holds.
+fn compare_parts(problem: &Problem, plan: &Plan) -> Result<(), String> {
+    let mut gpu = gpu().expect("there was one");
+    gpu.allowed.binding = 24_000;
+    compare_exact(gpu, problem, plan)
 }
 
 /// Rows taken over from a graph are those of the graph.

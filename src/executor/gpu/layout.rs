@@ -14,7 +14,7 @@ pub(super) struct Params {
     pub n: u32,
     pub first: u32,
     pub forward: u32,
-    pub reverse: u32,
+    pub others: u32,
     pub quads: u32,
     pub shard_rows: u32,
     pub seed: u32,
@@ -194,13 +194,17 @@ impl Layout {
         Ok(batches)
     }
 
-    /// All rows against all rows, a block at a time.
-    pub(super) fn exact_blocks(&self, n: u32) -> Vec<Block> {
-        let rows = EXACT_ROWS.min(n);
-        let columns = ((self.pairs / rows as usize) as u32).min(LARGEST_SIDE).min(n);
-        let starts = |step: u32| (0..n).step_by(step as usize);
-        let block = |x, y| Block::new([x, rows.min(n - x)], [y, columns.min(n - y)], 0, false);
-        starts(rows).flat_map(|x| starts(columns).map(move |y| block(x, y))).collect()
+    /// Rows against columns, both a stretch of the data on the device, a block at a time.
+    pub(super) fn exact_blocks(&self, rows: &Stretch, columns: &Stretch) -> Vec<Block> {
+        let (m, n) = (rows.count, columns.count);
+        let x_step = EXACT_ROWS.min(m);
+        let y_step = ((self.pairs / x_step as usize) as u32).min(LARGEST_SIDE).min(n);
+        let starts = |count: u32, step: u32| (0..count).step_by(step as usize);
+        let block = |x, y| {
+            let [x_span, y_span] = [[rows.first + x, x_step.min(m - x)], [columns.first + y, y_step.min(n - y)]];
+            Block { x_id: rows.id, y_id: columns.id, ..Block::new(x_span, y_span, 0, false) }
+        };
+        starts(m, x_step).flat_map(|x| starts(n, y_step).map(move |y| block(x, y))).collect()
     }
 
     /// The tiles of blocks, as `block_pairs.wgsl` reads them; of symmetric ones those with pairs above the diagonal.
@@ -222,6 +226,27 @@ impl Layout {
     }
 }
 
+/// Rows of the data on a device that follow one another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stretch {
+    pub first: u32,
+    pub count: u32,
+    /// Added to places in the data, gives ids.
+    pub id: u32,
+}
+
+impl Stretch {
+    /// All of so many rows.
+    pub(super) fn all(count: u32) -> Self {
+        Self { first: 0, count, id: 0 }
+    }
+
+    /// The points from `point` on, kept from place `first` on.
+    pub(super) fn of_points(point: u32, count: u32, first: u32) -> Self {
+        Self { first, count, id: point.wrapping_sub(first) }
+    }
+}
+
 /// `Block` of shaders/shared/blocks.wgsl.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -232,12 +257,14 @@ pub(super) struct Block {
     pub y_count: u32,
     pub pairs: u32,
     pub symmetric: u32,
-    pub padding: [u32; 2],
+    /// What makes ids of rows and columns of the data on the device, where these are a part of all.
+    pub x_id: u32,
+    pub y_id: u32,
 }
 
 impl Block {
     fn new([x_start, x_count]: [u32; 2], [y_start, y_count]: [u32; 2], pairs: u32, symmetric: bool) -> Self {
-        Self { x_start, x_count, y_start, y_count, pairs, symmetric: symmetric.into(), padding: [0; 2] }
+        Self { x_start, x_count, y_start, y_count, pairs, symmetric: symmetric.into(), x_id: 0, y_id: 0 }
     }
 
     /// Distances in its matrix.
@@ -401,9 +428,13 @@ mod tests {
         let mut layout = Layout::new(wanted(5000, 4), WEB_GPU).unwrap();
         for pairs in [1 << 23, 1 << 20] {
             layout.pairs = pairs;
-            let blocks = layout.exact_blocks(5000);
+            let (all, some) = (Stretch::all(5000), Stretch::of_points(7000, 900, 5000));
+            let blocks = layout.exact_blocks(&all, &all);
             assert!(blocks.iter().all(|b| b.pairs() <= pairs && b.y_count <= LARGEST_SIDE));
             assert_eq!(blocks.iter().map(Block::distances).sum::<u64>(), 5000 * 4999);
+            let blocks = layout.exact_blocks(&all, &some);
+            assert!(blocks.iter().all(|b| b.pairs() <= pairs && b.y_start + b.y_count <= 5900 && b.y_id == 2000));
+            assert_eq!(blocks.iter().map(Block::distances).sum::<u64>(), 5000 * 900);
         }
     }
 

@@ -36,6 +36,9 @@ pub(super) enum Slot {
     EdgeIds,
     Total,
     Near,
+    Order,
+    FinalDistances,
+    FinalPoints,
 }
 
 /// A kernel: one entry point of one file.
@@ -50,11 +53,12 @@ pub(super) enum Kernel {
     PutEdges,
     Neighborhoods,
     LocalJoin,
+    Recompute,
 }
 
 impl Kernel {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::BlockPairs,
         Self::OfferPairs,
         Self::OfferLists,
@@ -64,6 +68,7 @@ impl Kernel {
         Self::PutEdges,
         Self::Neighborhoods,
         Self::LocalJoin,
+        Self::Recompute,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -77,6 +82,7 @@ impl Kernel {
             Self::PutEdges => "reverse_edges (put)",
             Self::Neighborhoods => "neighborhoods",
             Self::LocalJoin => "local_join",
+            Self::Recompute => "recompute",
         }
     }
 
@@ -117,12 +123,13 @@ impl Kernel {
                 &[(0, Params), (3, RowIds), (4, Counts), (5, Cursors), (6, EdgeDistances), (7, EdgeIds), (8, Near)]
             }
             Self::LocalJoin => &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, Near)],
+            Self::Recompute => &[(0, Params), (3, RowIds), (4, Order), (5, FinalDistances), (6, FinalPoints)],
         }
     }
 
     /// Whether the data is bound, as group 1.
     pub(super) fn reads_data(self) -> bool {
-        matches!(self, Self::BlockPairs | Self::OfferLists | Self::FillRandom | Self::LocalJoin)
+        matches!(self, Self::BlockPairs | Self::OfferLists | Self::FillRandom | Self::LocalJoin | Self::Recompute)
     }
 
     /// Rows that a workgroup of `group` invocations works on.
@@ -183,6 +190,7 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
         Kernel::LocalJoin => {
             &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/local_join.wgsl")]
         }
+        Kernel::Recompute => &[PARAMS, ROWS, NEAREST, &data, include_str!("../../../shaders/recompute.wgsl")],
     };
     parts.iter().for_each(|part| text.push_str(part));
     #[cfg(test)]
@@ -351,7 +359,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(texts, (11 * 5 + 9 + 3 * 2) * 2 * 9);
+        assert_eq!(texts, (11 * 5 + 9 + 3 * 2) * 2 * 10);
     }
 
     fn check_bindings(module: &naga::Module, kernel: Kernel) {
@@ -387,7 +395,7 @@ mod tests {
             ("n", std::mem::offset_of!(Params, n)),
             ("first", std::mem::offset_of!(Params, first)),
             ("forward", std::mem::offset_of!(Params, forward)),
-            ("reverse", std::mem::offset_of!(Params, reverse)),
+            ("others", std::mem::offset_of!(Params, others)),
             ("quads", std::mem::offset_of!(Params, quads)),
             ("shard_rows", std::mem::offset_of!(Params, shard_rows)),
             ("seed", std::mem::offset_of!(Params, seed)),
@@ -405,7 +413,8 @@ mod tests {
             std::mem::offset_of!(Block, y_count),
             std::mem::offset_of!(Block, pairs),
             std::mem::offset_of!(Block, symmetric),
-            std::mem::offset_of!(Block, padding),
+            std::mem::offset_of!(Block, x_id),
+            std::mem::offset_of!(Block, y_id),
         ];
         assert_eq!((offsets.as_slice(), *block_span as usize), (&host_block[..], size_of::<Block>()));
         let shader: Vec<(&str, usize)> =

@@ -1,7 +1,7 @@
 //! How values lie on a device, and what kernels make of them: the variant of the kernels, chosen by the rows, the metric and what
 //! the device offers.
 
-use crate::metric::Form;
+use crate::metric::{Coordinates, Form};
 use crate::points::Rows;
 
 /// How values lie in the data, and how they are read.
@@ -70,6 +70,18 @@ impl Stored {
         matches!(self, Self::U8Dots | Self::I8Dots)
     }
 
+    /// Whether kernels compute final distances of rows kept so under this form: sums of products and differences, rounded as the
+    /// CPU's are. Divisions, powers and arcs of cosines are looser in WGSL; 1 - x·y of bytes cancels near zero.
+    pub(super) fn finishes(self, form: Form) -> bool {
+        match form {
+            Form::L2 | Form::Inner => true,
+            Form::Angular { .. } => !self.is_dots(),
+            Form::Coordinates(c) => {
+                matches!(c, Coordinates::Manhattan | Coordinates::Chebyshev | Coordinates::Hamming)
+            }
+        }
+    }
+
     /// For the report.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -108,7 +120,6 @@ pub(super) fn variants(native_f16: bool) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::Coordinates;
 
     #[test]
     fn variants_follow_from_rows_metric_and_device() {

@@ -96,7 +96,8 @@ pub(super) fn compare_rounds(gpu: Gpu, problem: &Problem) -> Result<(), String> 
         same(ours.peek(&all).map_err(said)? == twin.peek(&all).unwrap(), format!("round {round}"))?;
         same((a.updates == 0) == (b.updates == 0), format!("round {round}: {} updates", a.updates))?;
     }
-    Ok(())
+    let finished = |session: Box<dyn Session + '_>| session.finish(&|_| Ok(())).map_err(said);
+    same(finished(Box::new(ours))? == finished(twin)?, "final distances".into())
 }
 
 /// Whole numbers of a byte in clusters, in rows that the CPU, too, compares as bytes. Squared distances of rows of these are beyond
@@ -152,7 +153,7 @@ fn every_variant_is_its_twin() {
 
 /// Exact search against the CPU's.
 pub(super) fn compare_exact(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), String> {
-    let (found, _) = GpuSession::exact(gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
+    let (found, _) = GpuSession::exact(&gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
     let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
     match found.distances().iter().zip(truth.distances()).position(apart) {
@@ -260,6 +261,64 @@ fn a_buffer_that_cannot_be_is_an_error() {
     let error = gpu.buffer("too much", 1 << 60).unwrap_err();
     assert!(matches!(error, GpuError::OutOfMemory { .. } | GpuError::Failed { .. }), "{error:?}");
     gpu.buffer("enough", 64).expect("the device is still there");
+}
+
+/// Exact search of what a device does not hold, for its rows or for its data, is that of what it holds; blocks of a part and the
+/// last, shorter one included.
+#[test]
+fn exact_search_of_more_than_the_device_holds() {
+    let data = data();
+    let wide: Vec<f32> = data.iter().flat_map(|v| [*v + 0.5; 8]).collect();
+    for (values, dim, binding) in [(&data, DIM, 24_000), (&wide, 8 * DIM, 64_000), (&data, DIM, 2_000)] {
+        let problem = problem(values, dim);
+        for include_self in [false, true] {
+            let plan = Plan { include_self, ..plan(0) };
+            let exact = |binding: Option<u64>| {
+                let mut gpu = gpu()?;
+                gpu.allowed.binding = binding.unwrap_or(gpu.allowed.binding);
+                gpu.allowed.bindings = 8;
+                Some(GpuSession::exact(&gpu.into(), &problem, &plan, &|_| Ok(())).unwrap())
+            };
+            let (Some((whole, ran)), Some((found, described))) = (exact(None), exact(Some(binding))) else { return };
+            assert!(!ran.contains("rows at a time"), "{ran}");
+            assert!(described.contains("rows at a time"), "{described}");
+            assert_eq!(whole, found, "{described}");
+        }
+    }
+}
+
+/// Final distances of values whose sums are rounded, in another order than the twin's; ids differ only at near ties.
+#[test]
+fn recomputed_distances_are_their_twins() {
+    let values: Vec<f32> = data().iter().map(|v| v * 0.001_3 - 0.7).collect();
+    for metric in
+        [Metric::Euclidean, Metric::Cosine, Metric::Dot, Metric::Manhattan, Metric::Chebyshev, Metric::Correlation]
+    {
+        for include_self in [false, true] {
+            let Some(gpu) = gpu() else { return };
+            let points = Points::dense(&values, N, DIM).unwrap();
+            let problem = Problem::of_dense(&points, &metric);
+            let plan = Plan { metric: metric.clone(), include_self, ..plan(3) };
+            let session = open(gpu, &problem, &plan);
+            let all: Vec<u32> = (0..N as u32).collect();
+            let (twin, ours) = (session.peek(&all).unwrap(), Box::new(session).finish(&|_| Ok(())).unwrap());
+            let own = usize::from(include_self);
+            for row in 0..N {
+                assert!(!include_self || ours.neighbors(row)[0] == row as u32);
+                let (ids, ds) = (&ours.neighbors(row)[own..], &ours.row_distances(row)[own..]);
+                for (at, (d, right)) in ds.iter().zip(twin.row_distances(row)).enumerate() {
+                    // Dot products cancel: their errors are those of their terms.
+                    let tolerance = 1e-5 * right.abs().max(0.1);
+                    assert!((d - right).abs() <= tolerance, "{metric}, row {row}: {d}, not {right}");
+                    let is_tied = twin.row_distances(row).iter().filter(|e| (*e - d).abs() <= tolerance).count() > 1;
+                    assert!(
+                        ids[at] == twin.neighbors(row)[at] || is_tied || at + 1 == ids.len(),
+                        "{metric}, row {row}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 /// Data over several bindings gives the rows of data in one.
