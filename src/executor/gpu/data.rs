@@ -6,7 +6,7 @@ use super::device::Gpu;
 use super::error::GpuError;
 use super::layout::{Layout, Wanted};
 use super::shaders::Body;
-use super::stored::Stored;
+use super::stored::{Stored, WORD_BYTES};
 use crate::executor::cpu::session::caps;
 use crate::metric::{Direct, Form};
 use crate::params::Plan;
@@ -79,15 +79,15 @@ impl<'p> DeviceRows<'p> {
 
     pub(super) fn wanted(&self, plan: &Plan, stored: Stored) -> Wanted {
         let caps = caps(plan);
-        let (n, quads) = match self {
+        let (n, columns) = match self {
             // One column more for rows without length.
             Self::Dense(points, direct) => {
-                let is_direction = angular(direct.form()) && !stored.is_dots();
-                (points.n(), (points.dim() + usize::from(is_direction)).div_ceil(4))
+                (points.n(), points.dim() + usize::from(angular(direct.form()) && !stored.is_dots()))
             }
-            Self::Own(points, ..) => (points.n(), points.dim().div_ceil(4)),
-            Self::Sets(rows) => (rows.counts.len(), (rows.dim() as usize).div_ceil(128)),
+            Self::Own(points, ..) => (points.n(), points.dim()),
+            Self::Sets(rows) => (rows.counts.len(), rows.dim() as usize),
         };
+        let quads = columns.div_ceil(stored.values_per_quad());
         let (forward, reverse) = (caps.forward.min(plan.width), caps.reverse);
         Wanted { n, quads, row_bytes: stored.row_bytes(quads), width: plan.width, forward, reverse }
     }
@@ -138,8 +138,8 @@ impl<'p> DeviceRows<'p> {
             (Self::Dense(points, _) | Self::Own(points, ..), _) => write_values(points, Form::L2, row, to),
         }
         if let (Self::Dense(_, direct), true) = (self, stored.is_dots()) {
-            let (values, word) = to.split_at_mut(to.len() - 4);
-            word.copy_from_slice(&word_of_row(values, stored, direct.form()).to_ne_bytes());
+            let (values, word) = to.split_at_mut(to.len() - WORD_BYTES);
+            word[..4].copy_from_slice(&word_of_row(values, stored, direct.form()).to_ne_bytes());
         }
     }
 

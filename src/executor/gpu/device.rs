@@ -22,6 +22,9 @@ pub(super) struct Gpu {
     read_bytes: AtomicU64,
     /// By entry point and text: sessions after the first find theirs here.
     pipelines: RefCell<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
+    /// Labels of those.
+    #[cfg(test)]
+    compiled: RefCell<Vec<&'static str>>,
 }
 
 /// What the kernels need, whatever the sizes: WebGPU's defaults.
@@ -66,6 +69,8 @@ impl Gpu {
             submissions: AtomicU64::new(0),
             read_bytes: AtomicU64::new(0),
             pipelines: RefCell::default(),
+            #[cfg(test)]
+            compiled: RefCell::default(),
         })
     }
 
@@ -78,6 +83,12 @@ impl Gpu {
     #[cfg(test)]
     pub(super) fn destroy(&self) {
         self.device.destroy();
+    }
+
+    /// The kernels compiled so far.
+    #[cfg(test)]
+    pub(super) fn compiled(&self) -> Vec<&'static str> {
+        self.compiled.borrow().clone()
     }
 
     /// Timestamp queries and the nanoseconds of their tick, where the device has them.
@@ -167,6 +178,8 @@ impl Gpu {
             return Ok(known.clone());
         }
         let pipeline = self.compile(label, entry, &key.1)?;
+        #[cfg(test)]
+        self.compiled.borrow_mut().push(label);
         self.pipelines.borrow_mut().insert(key, pipeline.clone());
         Ok(pipeline)
     }

@@ -88,10 +88,10 @@ const FAULTS: [(Metric, &str, &str); 36] = [
 
 /// Faults in one of the ways to read and multiply rows: the way, the metric to look with, the text, and the fault.
 const FAULTS_OF_VARIANTS: [(Stored, Metric, &str, &str); 13] = [
-    (Stored::U8Dots, Metric::SqEuclidean, "dot4U8Packed(x, y)", "dot4I8Packed(x, y)"),
-    (Stored::I8Dots, Metric::SqEuclidean, "dot4I8Packed(x, y)", "dot4U8Packed(x, y)"),
+    (Stored::U8Dots, Metric::SqEuclidean, "dot4U8Packed(x.z, y.z)", "dot4I8Packed(x.z, y.z)"),
+    (Stored::I8Dots, Metric::SqEuclidean, "dot4I8Packed(x.w, y.w)", "dot4U8Packed(x.w, y.w)"),
     (Stored::U8Dots, Metric::SqEuclidean, "i32(y) - 2 * acc.dot", "i32(y) - acc.dot"),
-    (Stored::U8Dots, Metric::SqEuclidean, "fetch(row, params.quads)", "fetch(row, params.quads - 1u)"),
+    (Stored::U8Dots, Metric::SqEuclidean, "fetch(row, params.quads).x", "fetch(row, params.quads - 1u).x"),
     (Stored::U8Dots, Metric::SqEuclidean, "of_columns[j])", "of_columns[i])"),
     (Stored::U8Dots, Metric::SqEuclidean, "of_row(x), of_row(y)", "of_row(x), of_row(x)"),
     (Stored::I8Dots, Metric::InnerProduct, "-f32(acc.dot)", "abs(f32(acc.dot))"),

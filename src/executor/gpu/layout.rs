@@ -7,6 +7,9 @@ use super::error::GpuError;
 /// Neighbours offered to a row before those that stay are settled: few barriers, yet a bound that tightens.
 pub(super) const CHUNK: u32 = 128;
 
+/// The same where rows begin empty and most of those offered pass: the sooner the bound is known, the fewer are ranked.
+pub(super) const SETTLED: u32 = 32;
+
 /// `Params` of shaders/shared/params.wgsl.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -236,11 +239,6 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
-    /// All of so many rows.
-    pub(super) fn all(count: u32) -> Self {
-        Self { first: 0, count, id: 0 }
-    }
-
     /// The points from `point` on, kept from place `first` on.
     pub(super) fn of_points(point: u32, count: u32, first: u32) -> Self {
         Self { first, count, id: point.wrapping_sub(first) }
@@ -428,7 +426,7 @@ mod tests {
         let mut layout = Layout::new(wanted(5000, 4), WEB_GPU).unwrap();
         for pairs in [1 << 23, 1 << 20] {
             layout.pairs = pairs;
-            let (all, some) = (Stretch::all(5000), Stretch::of_points(7000, 900, 5000));
+            let (all, some) = (Stretch::of_points(0, 5000, 0), Stretch::of_points(7000, 900, 5000));
             let blocks = layout.exact_blocks(&all, &all);
             assert!(blocks.iter().all(|b| b.pairs() <= pairs && b.y_count <= LARGEST_SIDE));
             assert_eq!(blocks.iter().map(Block::distances).sum::<u64>(), 5000 * 4999);

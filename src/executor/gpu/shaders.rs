@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::layout::{CHUNK, Layout};
+use super::layout::{CHUNK, Layout, SETTLED};
 use super::stored::Stored;
 use crate::metric::{Boolean, Coordinates, Form};
 
@@ -160,6 +160,7 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
         ("TILE_X", layout.tile.x),
         ("TILE_Y", layout.tile.y),
         ("CHUNK", CHUNK),
+        ("SETTLED", SETTLED.max(layout.group)),
         ("WIDTH", kept as u32),
         ("ROW", wanted.width as u32),
         ("FORWARD", wanted.forward as u32),
@@ -239,7 +240,7 @@ fn metric(body: Body, stored: Stored) -> String {
 /// A metric of integer dot products.
 fn of_dots(form: Form, stored: Stored) -> String {
     let product = if stored == Stored::U8Dots { "dot4U8Packed" } else { "dot4I8Packed" };
-    let of_row = "fn of_row(row: u32) -> u32 { return fetch(row, params.quads); }\n";
+    let of_row = "fn of_row(row: u32) -> u32 { return fetch(row, params.quads).x; }\n";
     let distance = match form {
         Form::L2 => body!("packed_squared_differences"),
         Form::Angular { .. } => body!("packed_angle"),

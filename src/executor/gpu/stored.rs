@@ -15,7 +15,7 @@ pub(super) enum Stored {
     /// Bytes as floats, for metrics that are no dot products.
     U8,
     I8,
-    /// Bytes multiplied four at a time into 32-bit sums, which are exact. Every row ends with a word of its own: `of_row` in
+    /// Bytes, loaded sixteen at a time and multiplied into 32-bit sums, which are exact. Every row ends with a word of its own: `of_row` in
     /// shaders/shared/metrics.
     U8Dots,
     I8Dots,
@@ -25,6 +25,9 @@ pub(super) enum Stored {
 
 /// The most columns whose products of bytes a 32-bit sum takes.
 const MOST_COLUMNS: usize = 32_768;
+
+/// A row's word, on the boundary of a quad.
+pub(super) const WORD_BYTES: usize = 16;
 
 /// Whether bytes under this form are compared by dot products of integers. Rows less their mean are no bytes.
 fn takes_dots(form: Form, dim: usize) -> bool {
@@ -55,13 +58,22 @@ impl Stored {
         }
     }
 
-    /// Bytes of a row of so many quads, a quad being four values (or 128 bits).
+    /// Values that are loaded together: a quad.
+    pub(super) fn values_per_quad(self) -> usize {
+        match self {
+            Self::F32 | Self::F16 | Self::NativeF16 | Self::U8 | Self::I8 => 4,
+            Self::U8Dots | Self::I8Dots => 16,
+            Self::Bits => 128,
+        }
+    }
+
+    /// Bytes of a row of so many quads.
     pub(super) fn row_bytes(self, quads: usize) -> usize {
         match self {
             Self::F32 | Self::Bits => 16 * quads,
             Self::F16 | Self::NativeF16 => 8 * quads,
             Self::U8 | Self::I8 => 4 * quads,
-            Self::U8Dots | Self::I8Dots => 4 * quads + 4,
+            Self::U8Dots | Self::I8Dots => 16 * quads + WORD_BYTES,
         }
     }
 
@@ -105,7 +117,7 @@ impl Stored {
             Self::NativeF16 => ["vec4<f16>", "vec4<f32>", "vec4<f32>(quad)"],
             Self::U8 => ["u32", "vec4<f32>", "vec4<f32>(unpack4xU8(quad))"],
             Self::I8 => ["u32", "vec4<f32>", "vec4<f32>(unpack4xI8(quad))"],
-            Self::U8Dots | Self::I8Dots => ["u32", "u32", "quad"],
+            Self::U8Dots | Self::I8Dots => ["vec4<u32>", "vec4<u32>", "quad"],
         }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Without an adapter the tests say so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
 
+use std::rc::Rc;
+use std::time::Instant;
+
 use half::f16;
 
 use super::data::DeviceRows;
@@ -164,6 +167,43 @@ pub(super) fn compare_exact(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<
 
 pub(super) fn said(error: BuildError) -> String {
     error.to_string()
+}
+
+/// Seconds from nothing to the end of a build of few f32 rows, most of which are adapter, device and pipelines.
+const FIRST_USE: f64 = 1.5;
+
+/// A build compiles the kernels that it runs, each once, and no others; and it is there soon. (The best of a few tries: tests share
+/// the machine.)
+#[test]
+fn first_use_compiles_what_it_uses_and_is_fast() {
+    let values: Vec<f32> = data().iter().map(|v| v * 0.25).collect();
+    let mut seconds = f64::INFINITY;
+    for _ in 0..4 {
+        let start = Instant::now();
+        let Some(gpu) = gpu() else { return };
+        let gpu = Rc::new(gpu);
+        let problem = problem(&values, DIM);
+        let mut session = GpuSession::open(Rc::clone(&gpu), &problem, &plan(3), None, &|_| Ok(())).unwrap();
+        for _ in 0..3 {
+            session.round(&|_| Ok(())).unwrap();
+        }
+        assert!(session.describe().ends_with("f32 rows"), "{}", session.describe());
+        Box::new(session).finish(&|_| Ok(())).unwrap();
+        seconds = seconds.min(start.elapsed().as_secs_f64());
+        let used = [
+            "block_pairs",
+            "offer_pairs",
+            "reverse_edges (count)",
+            "reverse_edges (give_room)",
+            "reverse_edges (put)",
+            "neighborhoods",
+            "local_join",
+            "recompute",
+        ];
+        assert_eq!(gpu.compiled(), used);
+    }
+    eprintln!("first use: {seconds:.2} s");
+    assert!(seconds < FIRST_USE, "{seconds} s");
 }
 
 #[test]
