@@ -18,6 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 offer(pairs[distances + column], other << 1u | 1u);
             }
         }
+        drop_kept(lane);
         settle(lane);
     }
     write_row(row, lane);

@@ -1,6 +1,7 @@
 //! The points as a device holds them.
 
 use half::f16;
+use rayon::prelude::*;
 
 use super::device::Gpu;
 use super::error::GpuError;
@@ -115,9 +116,8 @@ impl<'p> DeviceRows<'p> {
             let (shard, row) = (at / layout.shard_rows, at % layout.shard_rows);
             let count = UPLOADED.min(layout.shard_rows - row).min(first + points.len() - at);
             let mut values = vec![0u8; count * row_bytes];
-            for (to, &point) in values.chunks_exact_mut(row_bytes).zip(&points[at - first..]) {
-                self.write_row(bytes, stored, point as usize, to);
-            }
+            let rows = values.par_chunks_exact_mut(row_bytes).zip(&points[at - first..]).with_min_len(64);
+            rows.for_each(|(to, &point)| self.write_row(bytes, stored, point as usize, to));
             gpu.write(&data[shard], (row * row_bytes) as u64, &values)?;
             at += count;
         }

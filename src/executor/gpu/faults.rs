@@ -35,7 +35,7 @@ pub(super) fn plant(text: String) -> String {
 }
 
 /// The metric to look with, the text, and the fault.
-const FAULTS: [(Metric, &str, &str); 36] = [
+const FAULTS: [(Metric, &str, &str); 37] = [
     (Metric::SqEuclidean, "distance_between(row, id >> 1u)", "distance_between(row, (id >> 1u) ^ 1u)"),
     (Metric::SqEuclidean, "points[r] = order[id >> 1u]", "points[r] = id >> 1u"),
     (Metric::SqEuclidean, "distances[r], points[r])", "distances[r], ~points[r])"),
@@ -69,7 +69,12 @@ const FAULTS: [(Metric, &str, &str); 36] = [
     (Metric::SqEuclidean, "distance_between(row, waiting[w])", "distance_between(row, waiting[w] ^ 1u)"),
     (Metric::SqEuclidean, "header & 0xffffu, m < fresh", "header & 0xffffu, m > fresh"),
     (Metric::SqEuclidean, "d == e && id < other", "d == e"),
-    (Metric::SqEuclidean, "&& !is_kept(id)", ""),
+    (Metric::SqEuclidean, "if is_kept(offered_ids[o])", "if is_kept(offered_ids[o]) && o > 0u"),
+    (
+        Metric::SqEuclidean,
+        "low = middle + 1u;\n        } else {\n            high = middle;\n        }\n    }\n    return low;",
+        "low = middle + 1u;\n        } else {\n            high = middle;\n        }\n    }\n    return low / 2u * 2u;",
+    ),
     (Metric::SqEuclidean, "= kept_ids[r];\n    }\n}", "= kept_ids[r] & ~1u;\n    }\n}"),
     (Metric::SqEuclidean, "acc = step(acc, load(x, q + 3u), load(y, q + 3u));", ""),
     (Metric::SqEuclidean, "fma(d, d, acc.sum)", "fma(d, abs(d) + 1.0, acc.sum)"),
