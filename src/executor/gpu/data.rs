@@ -73,9 +73,10 @@ impl<'p> DeviceRows<'p> {
         points.whole_bytes().map(|bytes| (bytes, stored))
     }
 
-    /// Whether final distances are the device's.
-    pub(super) fn finishes(&self, stored: Stored) -> bool {
-        matches!(self, Self::Dense(_, direct) if stored.finishes(direct.form()))
+    /// Whether final distances are the device's: those of the metric itself, and not of rows that stand for others.
+    pub(super) fn finishes(&self, problem: &Problem, stored: Stored) -> bool {
+        let is_own = |direct| !problem.is_proxy && problem.metric.direct() == Some(direct);
+        matches!(self, Self::Dense(_, direct) if is_own(*direct) && stored.finishes(direct.form()))
     }
 
     pub(super) fn wanted(&self, plan: &Plan, stored: Stored) -> Wanted {

@@ -120,8 +120,11 @@ const DISPATCH_OPERATIONS: f64 = 0.2e12;
 const EXACT_ROWS: u32 = 1024;
 /// Columns of a tile's corner are 16 bits.
 const LARGEST_SIDE: u32 = 1 << 15;
-/// Bytes of distances between the rows of leaves: a tree of 60,000 points in leaves of 128.
-const PAIR_BYTES: u64 = 32 << 20;
+/// Bytes of distances between the rows of leaves: a tree of half a million points in leaves of 128. Every batch of leaves is waited
+/// for.
+const PAIR_BYTES: u64 = 256 << 20;
+/// Distances of a block of exact search: a dispatch.
+const EXACT_PAIRS: usize = 1 << 23;
 
 /// Bytes for the distances within the leaves of a tree.
 pub(super) fn pair_bytes(n: usize, leaf_size: usize) -> u64 {
@@ -201,7 +204,7 @@ impl Layout {
     pub(super) fn exact_blocks(&self, rows: &Stretch, columns: &Stretch) -> Vec<Block> {
         let (m, n) = (rows.count, columns.count);
         let x_step = EXACT_ROWS.min(m);
-        let y_step = ((self.pairs / x_step as usize) as u32).min(LARGEST_SIDE).min(n);
+        let y_step = ((self.pairs.min(EXACT_PAIRS) / x_step as usize) as u32).min(LARGEST_SIDE).min(n);
         let starts = |count: u32, step: u32| (0..count).step_by(step as usize);
         let block = |x, y| {
             let [x_span, y_span] = [[rows.first + x, x_step.min(m - x)], [columns.first + y, y_step.min(n - y)]];

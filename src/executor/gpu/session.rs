@@ -662,7 +662,7 @@ impl Session for GpuSession<'_> {
 
     fn finish(mut self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
         tick(0.0)?;
-        let graph = if self.rows.finishes(self.stored) {
+        let graph = if self.rows.finishes(&self.problem, self.stored) {
             let (points, distances) = self.recompute()?;
             finish::of_ranked(&self.problem, &self.plan, points, distances)
         } else {
