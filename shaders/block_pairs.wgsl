@@ -41,9 +41,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
     }
+    var of_columns: array<u32, 4>;
+    for (var j = 0u; j < 4u; j++) {
+        of_columns[j] = of_row(ids[block.y_start + min(y0 + y + j, block.y_count - 1u)]);
+    }
     for (var i = 0u; i < 4u; i++) {
+        let of_this = of_row(ids[block.x_start + min(x0 + x + i, block.x_count - 1u)]);
         for (var j = 0u; j < 4u; j++) {
-            put(block, x0 + x + i, y0 + y + j, finish(acc[4u * i + j]));
+            put(block, x0 + x + i, y0 + y + j, distance_of(acc[4u * i + j], of_this, of_columns[j]));
         }
     }
 }

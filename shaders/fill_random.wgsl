@@ -28,6 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if step < params.n && other != row {
             offer(distance_between(row, other), other << 1u | 1u);
         }
+        drop_kept(lane);
         settle(lane);
         looked_at += GROUP;
     }

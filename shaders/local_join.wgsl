@@ -84,24 +84,18 @@ fn plan_steps(row: u32, all: u32, fresh: u32, lane: u32) -> u32 {
     return workgroupUniformLoad(&steps_now);
 }
 
-// The candidate at step `t`.
-fn candidate(row: u32, all: u32, t: u32) -> u32 {
+// The candidate at step `t`, and through which neighbour: no earlier one than `through`, that of an earlier step.
+fn candidate(row: u32, t: u32, through: ptr<function, u32>) -> u32 {
     let base = row * STRIDE + 1u;
-    if t < ends[0] {
+    var m = *through;
+    while ends[m] <= t {
+        m++;
+    }
+    *through = m;
+    if m == 0u {
         return near[base + t];
     }
-    // The first neighbour whose end is after `t`.
-    var low = 1u;
-    var high = all;
-    while low < high {
-        let middle = (low + high) / 2u;
-        if ends[middle] > t {
-            high = middle;
-        } else {
-            low = middle + 1u;
-        }
-    }
-    return near[near[base + low - 1u] * STRIDE + 1u + t - ends[low - 1u]];
+    return near[near[base + m - 1u] * STRIDE + 1u + t - ends[m - 1u]];
 }
 
 @compute @workgroup_size(GROUP)
@@ -118,6 +112,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var distances = 0u;
     var t = 0u;
     var left = 0u;
+    var through = 0u;
     // How many are in the set.
     var known = TABLE;
     loop {
@@ -126,7 +121,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             known = WIDTH + 1u;
         }
         for (var mine = t + lane; mine < min(t + VISITED, steps); mine += GROUP) {
-            let id = candidate(row, all, mine);
+            let id = candidate(row, mine, &through);
             if see(id) {
                 waiting[atomicAdd(&waiting_count, 1u)] = id;
             }

@@ -11,13 +11,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = owners[place];
     let span = spans[place];
     keep_row(row, lane);
-    for (var at = span.x; at < span.y; at += CHUNK) {
-        for (var mine = at + lane; mine < min(at + CHUNK, span.y); mine += GROUP) {
+    for (var at = span.x; at < span.y; at += SETTLED) {
+        for (var mine = at + lane; mine < min(at + SETTLED, span.y); mine += GROUP) {
             let other = ids[mine];
             if other != row {
                 offer(distance_between(row, other), other << 1u | 1u);
             }
         }
+        drop_kept(lane);
         settle(lane);
     }
     write_row(row, lane);

@@ -11,13 +11,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = ids[block.x_start + place.y];
     let distances = block.pairs + place.y * block.y_count;
     keep_row(row, lane);
-    for (var at = 0u; at < block.y_count; at += CHUNK) {
-        for (var column = at + lane; column < min(at + CHUNK, block.y_count); column += GROUP) {
-            let other = ids[block.y_start + column];
-            if other != row {
+    for (var at = 0u; at < block.y_count; at += SETTLED) {
+        for (var column = at + lane; column < min(at + SETTLED, block.y_count); column += GROUP) {
+            let other = ids[block.y_start + column] + block.y_id;
+            if other != row + block.x_id {
                 offer(pairs[distances + column], other << 1u | 1u);
             }
         }
+        drop_kept(lane);
         settle(lane);
     }
     write_row(row, lane);

@@ -10,6 +10,8 @@ struct Block {
     pairs: u32,
     // 1 where columns are the rows: then every distance is computed once and written twice.
     symmetric: u32,
-    padding: vec2<u32>,
+    // What makes ids of rows and columns of the data on the device, where these are a part of all.
+    x_id: u32,
+    y_id: u32,
 }
 @group(0) @binding(5) var<storage, read> blocks: array<Block>;

@@ -1,4 +1,4 @@
-// The reduced distance of two rows; `load` and the metric's `start`, `step` and `finish` are put before this text.
+// The reduced distance of two rows; `load` and the metric's `start`, `step`, `of_row` and `distance_of` are put before this text.
 fn distance_between(x: u32, y: u32) -> f32 {
     var acc = start();
     var q = 0u;
@@ -12,5 +12,5 @@ fn distance_between(x: u32, y: u32) -> f32 {
     for (; q < params.quads; q++) {
         acc = step(acc, load(x, q), load(y, q));
     }
-    return finish(acc);
+    return distance_of(acc, of_row(x), of_row(y));
 }

@@ -26,13 +26,26 @@ fn is_kept(id: u32) -> bool {
     return false;
 }
 
-// Offers a neighbour. Those offered until they are settled are distinct, and at most CHUNK.
+// Offers a neighbour that is not kept, or is dropped before the next `settle`. Those offered until then are distinct, and at most
+// CHUNK.
 fn offer(distance: f32, id: u32) {
     let d = min(distance, FAR);
-    if nearer(d, id, kept_distances[WIDTH - 1u], kept_ids[WIDTH - 1u]) && !is_kept(id) {
+    if nearer(d, id, kept_distances[WIDTH - 1u], kept_ids[WIDTH - 1u]) {
         let place = atomicAdd(&offers, 1u);
         offered_distances[place] = d;
         offered_ids[place] = id;
+    }
+}
+
+// Drops offers of those that are kept. Uniform control flow only.
+fn drop_kept(lane: u32) {
+    workgroupBarrier();
+    let count = atomicLoad(&offers);
+    for (var o = lane; o < count; o += GROUP) {
+        if is_kept(offered_ids[o]) {
+            offered_distances[o] = FAR;
+            offered_ids[o] = NOBODY;
+        }
     }
 }
 
@@ -49,6 +62,21 @@ fn settle(lane: u32) {
     }
 }
 
+// How many of those kept are nearer.
+fn place_among_kept(d: f32, id: u32) -> u32 {
+    var low = 0u;
+    var high = WIDTH;
+    while low < high {
+        let middle = (low + high) / 2u;
+        if nearer(kept_distances[middle], kept_ids[middle], d, id) {
+            low = middle + 1u;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 // Everyone's rank among kept and offered is its place.
 fn merge(lane: u32, count: u32) {
     for (var m = lane; m < WIDTH + count; m += GROUP) {
@@ -62,9 +90,7 @@ fn merge(lane: u32, count: u32) {
         } else {
             d = offered_distances[m - WIDTH];
             id = offered_ids[m - WIDTH];
-            for (var r = 0u; r < WIDTH; r++) {
-                rank += u32(nearer(kept_distances[r], kept_ids[r], d, id));
-            }
+            rank = place_among_kept(d, id);
         }
         for (var o = 0u; o < count && rank < WIDTH; o++) {
             rank += u32(nearer(offered_distances[o], offered_ids[o], d, id));
@@ -72,7 +98,7 @@ fn merge(lane: u32, count: u32) {
         if rank < WIDTH {
             next_distances[rank] = d;
             next_ids[rank] = id;
-            if m >= WIDTH {
+            if m >= WIDTH && id != NOBODY {
                 atomicAdd(&entered, 1u);
             }
         }

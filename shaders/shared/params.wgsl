@@ -4,9 +4,10 @@ struct Params {
     n: u32,
     // The first workgroup of this dispatch, as counted over all dispatches of a step.
     first: u32,
-    // Neighbours and reverse neighbours that a neighbourhood takes.
+    // Neighbours that a neighbourhood takes.
     forward: u32,
-    reverse: u32,
+    // Neighbours of a row of the finished graph, itself not counted.
+    others: u32,
     // Groups of four values in a row.
     quads: u32,
     // Rows in one binding of the data.

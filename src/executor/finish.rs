@@ -26,6 +26,41 @@ struct RowScratch {
     found: Vec<(f32, u32)>,
 }
 
+/// The graph of rows that a device ranked by reduced distances: `others` points to a row, as the points were given, with their
+/// true distances.
+#[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only devices rank"))]
+pub(crate) fn of_ranked(problem: &Problem, plan: &Plan, mut points: Vec<u32>, mut distances: Vec<f32>) -> KnnGraph {
+    let (n, k, others) = (problem.n(), plan.n_neighbors, plan.others());
+    if others > 0 {
+        let rows = points.par_chunks_exact_mut(others).zip(distances.par_chunks_exact_mut(others));
+        rows.with_min_len(64).for_each(|(points, distances)| rank_ties(points, distances));
+    }
+    if !plan.include_self {
+        return KnnGraph::from_parts(n, k, points, distances);
+    }
+    let truth = problem.truth();
+    let (mut all_points, mut all_distances) = (Vec::with_capacity(n * k), Vec::with_capacity(n * k));
+    for i in 0..n {
+        all_points.push(i as u32);
+        all_distances.push(truth.to_self(i));
+        all_points.extend(&points[i * others..][..others]);
+        all_distances.extend(&distances[i * others..][..others]);
+    }
+    KnnGraph::from_parts(n, k, all_points, all_distances)
+}
+
+/// Distances that differ may have the same root: then the smaller point comes first. All else is in order already.
+fn rank_ties(points: &mut [u32], distances: &mut [f32]) {
+    for end in 1..points.len() {
+        let mut at = end;
+        while at > 0 && distances[at - 1].total_cmp(&distances[at]).then(points[at - 1].cmp(&points[at])).is_gt() {
+            points.swap(at - 1, at);
+            distances.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
 impl<'a> Finishing<'a> {
     pub(crate) fn new(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
         Self { truth: problem.truth(), plan, order, rows }
@@ -74,5 +109,20 @@ impl<'a> Finishing<'a> {
             }
         });
         KnnGraph::from_parts(n, k, indices, distances)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_are_ranked_by_point() {
+        let (mut points, mut distances) = ([9, 4, 7, 3, 8], [0.0, 1.0, 1.0, 1.0, 2.0]);
+        rank_ties(&mut points, &mut distances);
+        assert_eq!((points, distances), ([9, 3, 4, 7, 8], [0.0, 1.0, 1.0, 1.0, 2.0]));
+        let (mut points, mut distances) = ([1, 2], [0.0, -0.0]);
+        rank_ties(&mut points, &mut distances);
+        assert_eq!((points, distances[0].is_sign_negative()), ([2, 1], true));
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::GpuError;
+use super::stored::variants;
 use crate::params::GpuSelector;
 
 /// A GPU (or a software stand-in) that wgpu can use.
@@ -29,7 +30,8 @@ pub struct AdapterSummary {
     pub subgroups: (u32, u32),
     /// Whether kernels can be timed: [`NnDescent::time_kernels`](crate::NnDescent::time_kernels).
     pub timestamps: bool,
-    /// The kernels that would run: f32, f16 and byte rows are always read, features may add to it.
+    /// The variants of kernels that would run, by the kind of rows. Bytes are multiplied as integers under metrics of dot products,
+    /// and widened to f32 under the others.
     pub variants: Vec<&'static str>,
 }
 
@@ -85,7 +87,7 @@ fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
         workgroup_bytes: limits.max_compute_workgroup_storage_size,
         subgroups: (info.subgroup_min_size, info.subgroup_max_size),
         timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
-        variants: vec!["f32", "f16 (unpack2x16float)", "u8 (unpack4xU8)", "i8 (unpack4xI8)"],
+        variants: variants(adapter.features().contains(wgpu::Features::SHADER_F16)),
         name: info.name,
     }
 }

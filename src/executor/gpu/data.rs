@@ -1,11 +1,13 @@
 //! The points as a device holds them.
 
 use half::f16;
+use rayon::prelude::*;
 
 use super::device::Gpu;
 use super::error::GpuError;
 use super::layout::{Layout, Wanted};
-use super::shaders::{Body, Stored};
+use super::shaders::Body;
+use super::stored::{Stored, WORD_BYTES};
 use crate::executor::cpu::session::caps;
 use crate::metric::{Direct, Form};
 use crate::params::Plan;
@@ -55,68 +57,75 @@ impl<'p> DeviceRows<'p> {
         }
     }
 
-    /// How the points are kept on the device: as they are, and as f32 of length 1 for angular metrics.
-    pub(super) fn stored(&self) -> Stored {
+    /// How the points are kept on the device: as they are, or as f32 of length 1 under angular metrics.
+    pub(super) fn stored(&self, native_f16: bool) -> Stored {
         match self {
             Self::Sets(_) => Stored::Bits,
             Self::Own(..) => Stored::F32,
-            Self::Dense(_, direct) if angular(direct.form()) => Stored::F32,
-            Self::Dense(points, _) => match points.rows() {
-                Rows::F32(_) => Stored::F32,
-                Rows::F16(_) => Stored::F16,
-                Rows::U8(_) => Stored::U8,
-                Rows::I8(_) => Stored::I8,
-            },
+            Self::Dense(points, direct) => Stored::of_rows(points.rows(), direct.form(), points.dim(), native_f16),
         }
     }
 
     /// The same values in a quarter of the memory, where all are whole numbers that fit a byte.
-    pub(super) fn whole_bytes(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::Dense(points, direct) if !angular(direct.form()) => points.whole_bytes(),
-            _ => None,
-        }
+    pub(super) fn whole_bytes(&self) -> Option<(Vec<u8>, Stored)> {
+        let Self::Dense(points, direct) = self else { return None };
+        let stored = Stored::of_whole_bytes(direct.form(), points.dim())?;
+        points.whole_bytes().map(|bytes| (bytes, stored))
+    }
+
+    /// Whether final distances are the device's: those of the metric itself, and not of rows that stand for others.
+    pub(super) fn finishes(&self, problem: &Problem, stored: Stored) -> bool {
+        let is_own = |direct| !problem.is_proxy && problem.metric.direct() == Some(direct);
+        matches!(self, Self::Dense(_, direct) if is_own(*direct) && stored.finishes(direct.form()))
     }
 
     pub(super) fn wanted(&self, plan: &Plan, stored: Stored) -> Wanted {
         let caps = caps(plan);
-        let (n, quads) = match self {
+        let (n, columns) = match self {
             // One column more for rows without length.
             Self::Dense(points, direct) => {
-                (points.n(), (points.dim() + usize::from(angular(direct.form()))).div_ceil(4))
+                (points.n(), points.dim() + usize::from(angular(direct.form()) && !stored.is_dots()))
             }
-            Self::Own(points, ..) => (points.n(), points.dim().div_ceil(4)),
-            Self::Sets(rows) => (rows.counts.len(), (rows.dim() as usize).div_ceil(128)),
+            Self::Own(points, ..) => (points.n(), points.dim()),
+            Self::Sets(rows) => (rows.counts.len(), rows.dim() as usize),
         };
+        let quads = columns.div_ceil(stored.values_per_quad());
         let (forward, reverse) = (caps.forward.min(plan.width), caps.reverse);
-        Wanted { n, quads, quad_bytes: stored.quad_bytes(), width: plan.width, forward, reverse }
+        Wanted { n, quads, row_bytes: stored.row_bytes(quads), width: plan.width, forward, reverse }
     }
 
-    /// The rows in working order, padded with zeros to whole quads; of `bytes` where these stand for the values.
+    /// Buffers for the data, as many as it takes.
+    pub(super) fn buffers(gpu: &Gpu, layout: &Layout) -> Result<Vec<wgpu::Buffer>, GpuError> {
+        let Wanted { n, row_bytes, .. } = layout.wanted;
+        let rows = (0..n).step_by(layout.shard_rows).map(|first| layout.shard_rows.min(n - first));
+        rows.map(|rows| gpu.buffer("data", (rows * row_bytes) as u64)).collect()
+    }
+
+    /// Writes points as rows of the data from place `first` on, padded with zeros to whole quads; of `bytes` where these stand for
+    /// the values.
     pub(super) fn upload(
         &self,
         gpu: &Gpu,
-        bytes: Option<&[u8]>,
-        layout: &Layout,
-        order: &[u32],
-    ) -> Result<Vec<wgpu::Buffer>, GpuError> {
-        let row_bytes = layout.wanted.quads * layout.wanted.quad_bytes;
-        let mut shards = Vec::new();
-        for shard in order.chunks(layout.shard_rows) {
-            let buffer = gpu.buffer("data", (shard.len() * row_bytes) as u64)?;
-            for (piece, rows) in shard.chunks(UPLOADED).enumerate() {
-                let mut values = vec![0u8; rows.len() * row_bytes];
-                for (to, &row) in values.chunks_exact_mut(row_bytes).zip(rows) {
-                    self.write_row(bytes, row as usize, to);
-                }
-                gpu.write(&buffer, (piece * UPLOADED * row_bytes) as u64, &values)?;
-            }
-            shards.push(buffer);
+        (bytes, stored): (Option<&[u8]>, Stored),
+        (layout, data): (&Layout, &[wgpu::Buffer]),
+        first: usize,
+        points: &[u32],
+    ) -> Result<(), GpuError> {
+        let row_bytes = layout.wanted.row_bytes;
+        let mut at = first;
+        while at < first + points.len() {
+            let (shard, row) = (at / layout.shard_rows, at % layout.shard_rows);
+            let count = UPLOADED.min(layout.shard_rows - row).min(first + points.len() - at);
+            let mut values = vec![0u8; count * row_bytes];
+            let rows = values.par_chunks_exact_mut(row_bytes).zip(&points[at - first..]).with_min_len(64);
+            rows.for_each(|(to, &point)| self.write_row(bytes, stored, point as usize, to));
+            gpu.write(&data[shard], (row * row_bytes) as u64, &values)?;
+            at += count;
         }
-        Ok(shards)
+        Ok(())
     }
 
-    fn write_row(&self, bytes: Option<&[u8]>, row: usize, to: &mut [u8]) {
+    fn write_row(&self, bytes: Option<&[u8]>, stored: Stored, row: usize, to: &mut [u8]) {
         match (self, bytes) {
             (Self::Sets(rows), _) => {
                 let words: &[u8] = bytemuck::cast_slice(rows.words_of(row));
@@ -126,8 +135,12 @@ impl<'p> DeviceRows<'p> {
                 let dim = points.dim();
                 to[..dim].copy_from_slice(&bytes[row * dim..][..dim]);
             }
-            (Self::Dense(points, direct), None) => write_values(points, direct.form(), row, to),
-            (Self::Own(points, ..), _) => write_values(points, Form::L2, row, to),
+            (Self::Dense(points, direct), None) if !stored.is_dots() => write_values(points, direct.form(), row, to),
+            (Self::Dense(points, _) | Self::Own(points, ..), _) => write_values(points, Form::L2, row, to),
+        }
+        if let (Self::Dense(_, direct), true) = (self, stored.is_dots()) {
+            let (values, word) = to.split_at_mut(to.len() - WORD_BYTES);
+            word[..4].copy_from_slice(&word_of_row(values, stored, direct.form()).to_ne_bytes());
         }
     }
 
@@ -145,6 +158,18 @@ impl<'p> DeviceRows<'p> {
             Self::Dense(points, direct) => direct.to_true(reduced, points.dim()),
             Self::Sets(_) | Self::Own(..) => reduced,
         }
+    }
+}
+
+/// What `of_row` of shaders/shared/metrics is of a row of bytes.
+fn word_of_row(values: &[u8], stored: Stored, form: Form) -> u32 {
+    let square = |v: &u8| if stored == Stored::I8Dots { i32::from(*v as i8).pow(2) } else { i32::from(*v).pow(2) };
+    let squares: i32 = values.iter().map(square).sum();
+    match form {
+        // As the CPU's codes have it.
+        Form::Angular { .. } if squares > 0 => (1.0 / (squares as f32).sqrt()).to_bits(),
+        Form::Angular { .. } => 0,
+        _ => squares as u32,
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) struct Gpu {
     read_bytes: AtomicU64,
     /// By entry point and text: sessions after the first find theirs here.
     pipelines: RefCell<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
+    /// Labels of those.
+    #[cfg(test)]
+    compiled: RefCell<Vec<&'static str>>,
 }
 
 /// What the kernels need, whatever the sizes: WebGPU's defaults.
@@ -32,6 +35,9 @@ const LEAST: [(&str, u64); 4] = [
     ("max_storage_buffer_binding_size", 1 << 27),
 ];
 
+/// Features that serve where an adapter has them.
+const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SHADER_F16);
+
 impl Gpu {
     pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Self, GpuError> {
         let info = adapter.get_info();
@@ -40,8 +46,8 @@ impl Gpu {
         check_limits(&name, &limits)?;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("nndescent"),
-            required_limits: limits.clone(),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_limits: limits,
+            required_features: adapter.features() & USED,
             memory_hints: wgpu::MemoryHints::Performance,
             ..wgpu::DeviceDescriptor::default()
         };
@@ -57,12 +63,14 @@ impl Gpu {
             device,
             queue,
             name,
-            allowed: Allowed::of(&limits, &info),
+            allowed: Allowed::of(adapter),
             lost,
             bytes: AtomicU64::new(0),
             submissions: AtomicU64::new(0),
             read_bytes: AtomicU64::new(0),
             pipelines: RefCell::default(),
+            #[cfg(test)]
+            compiled: RefCell::default(),
         })
     }
 
@@ -75,6 +83,12 @@ impl Gpu {
     #[cfg(test)]
     pub(super) fn destroy(&self) {
         self.device.destroy();
+    }
+
+    /// The kernels compiled so far.
+    #[cfg(test)]
+    pub(super) fn compiled(&self) -> Vec<&'static str> {
+        self.compiled.borrow().clone()
     }
 
     /// Timestamp queries and the nanoseconds of their tick, where the device has them.
@@ -164,6 +178,8 @@ impl Gpu {
             return Ok(known.clone());
         }
         let pipeline = self.compile(label, entry, &key.1)?;
+        #[cfg(test)]
+        self.compiled.borrow_mut().push(label);
         self.pipelines.borrow_mut().insert(key, pipeline.clone());
         Ok(pipeline)
     }

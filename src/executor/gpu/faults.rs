@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::session::GpuSession;
-use super::twins::{DIM, N, compare_rounds, data, gpu, plan, problem};
-use crate::error::BuildError;
+use super::stored::Stored;
+use super::twins::{DIM, N, compare_exact, compare_rounds, compare_variant, data, gpu, plan, problem, said};
 use crate::exact;
 use crate::executor::Session;
 use crate::graph::order::id;
@@ -35,14 +35,19 @@ pub(super) fn plant(text: String) -> String {
 }
 
 /// The metric to look with, the text, and the fault.
-const FAULTS: [(Metric, &str, &str); 31] = [
+const FAULTS: [(Metric, &str, &str); 37] = [
+    (Metric::SqEuclidean, "distance_between(row, id >> 1u)", "distance_between(row, (id >> 1u) ^ 1u)"),
+    (Metric::SqEuclidean, "points[r] = order[id >> 1u]", "points[r] = id >> 1u"),
+    (Metric::SqEuclidean, "distances[r], points[r])", "distances[r], ~points[r])"),
+    (Metric::SqEuclidean, "let first = order[row]", "let first = row"),
+    (Metric::SqEuclidean, "column] + block.y_id", "column]"),
     (Metric::SqEuclidean, "row < column {", "row + 1u < column {"),
     (Metric::SqEuclidean, "first + i % DEPTH);", "first + i % (DEPTH - 1u));"),
     (Metric::SqEuclidean, "column >= block.y_count", "column + 1u >= block.y_count"),
     (
         Metric::SqEuclidean,
-        "if other != row {\n                offer(pairs",
-        "if other < row {\n                offer(pairs",
+        "if other != row + block.x_id {\n                offer(pairs",
+        "if other < row + block.x_id {\n                offer(pairs",
     ),
     (Metric::SqEuclidean, "pairs[distances + column]", "pairs[distances + (column ^ 1u)]"),
     (
@@ -64,7 +69,12 @@ const FAULTS: [(Metric, &str, &str); 31] = [
     (Metric::SqEuclidean, "distance_between(row, waiting[w])", "distance_between(row, waiting[w] ^ 1u)"),
     (Metric::SqEuclidean, "header & 0xffffu, m < fresh", "header & 0xffffu, m > fresh"),
     (Metric::SqEuclidean, "d == e && id < other", "d == e"),
-    (Metric::SqEuclidean, "&& !is_kept(id)", ""),
+    (Metric::SqEuclidean, "if is_kept(offered_ids[o])", "if is_kept(offered_ids[o]) && o > 0u"),
+    (
+        Metric::SqEuclidean,
+        "low = middle + 1u;\n        } else {\n            high = middle;\n        }\n    }\n    return low;",
+        "low = middle + 1u;\n        } else {\n            high = middle;\n        }\n    }\n    return low / 2u * 2u;",
+    ),
     (Metric::SqEuclidean, "= kept_ids[r];\n    }\n}", "= kept_ids[r] & ~1u;\n    }\n}"),
     (Metric::SqEuclidean, "acc = step(acc, load(x, q + 3u), load(y, q + 3u));", ""),
     (Metric::SqEuclidean, "fma(d, d, acc.sum)", "fma(d, abs(d) + 1.0, acc.sum)"),
@@ -80,6 +90,37 @@ const FAULTS: [(Metric, &str, &str); 31] = [
     (Metric::Jaccard, "countOneBits(x & y)", "countOneBits(x | y)"),
     (Metric::RussellRao, "(DIM - both) / DIM", "(DIM - one) / DIM"),
 ];
+
+/// Faults in one of the ways to read and multiply rows: the way, the metric to look with, the text, and the fault.
+const FAULTS_OF_VARIANTS: [(Stored, Metric, &str, &str); 13] = [
+    (Stored::U8Dots, Metric::SqEuclidean, "dot4U8Packed(x.z, y.z)", "dot4I8Packed(x.z, y.z)"),
+    (Stored::I8Dots, Metric::SqEuclidean, "dot4I8Packed(x.w, y.w)", "dot4U8Packed(x.w, y.w)"),
+    (Stored::U8Dots, Metric::SqEuclidean, "i32(y) - 2 * acc.dot", "i32(y) - acc.dot"),
+    (Stored::U8Dots, Metric::SqEuclidean, "fetch(row, params.quads).x", "fetch(row, params.quads - 1u).x"),
+    (Stored::U8Dots, Metric::SqEuclidean, "of_columns[j])", "of_columns[i])"),
+    (Stored::U8Dots, Metric::SqEuclidean, "of_row(x), of_row(y)", "of_row(x), of_row(x)"),
+    (Stored::I8Dots, Metric::InnerProduct, "-f32(acc.dot)", "abs(f32(acc.dot))"),
+    (Stored::U8Dots, Metric::Cosine, "inverse_x * inverse_y", "inverse_x * inverse_x"),
+    (Stored::U8, Metric::Manhattan, "unpack4xU8(quad)", "unpack4xU8(quad & 0x00ffffffu)"),
+    (Stored::I8, Metric::Manhattan, "unpack4xI8(quad)", "unpack4xI8(quad & 0xffffff00u)"),
+    (Stored::F16, Metric::SqEuclidean, "unpack2x16float(quad.y)", "unpack2x16float(quad.x)"),
+    (Stored::NativeF16, Metric::SqEuclidean, "vec4<f32>(quad)", "vec4<f32>(quad.xyzx)"),
+    (Stored::NativeF16, Metric::SqEuclidean, "row * params.quads + q", "row * params.quads + q / 2u"),
+];
+
+#[test]
+fn every_planted_fault_in_a_variant_is_noticed() {
+    let Some(gpu) = gpu() else { return };
+    let runs = |stored: Stored| stored != Stored::NativeF16 || gpu.allowed.native_f16;
+    for (stored, metric, right, wrong) in FAULTS_OF_VARIANTS.into_iter().filter(|fault| runs(fault.0)) {
+        FAULT.set(Some((right, wrong)));
+        PLANTED.set(0);
+        let noticed = compare_variant(stored, &metric);
+        FAULT.set(None);
+        assert!(PLANTED.get() > 0, "{}, {metric}: `{right}` is nowhere", stored.name());
+        assert!(noticed.is_err(), "{}, {metric}: `{wrong}` instead of `{right}` was not noticed", stored.name());
+    }
+}
 
 #[test]
 fn every_planted_fault_is_noticed() {
@@ -109,29 +150,22 @@ fn compare(metric: &Metric) -> Result<(), String> {
     let points = Points::dense(if is_of_sets { &tied } else { &data }, N, DIM).unwrap();
     let prepared = Prepared::new(&points, metric).map_err(said)?;
     let (task, plan) = (prepared.problem(), Plan { metric: metric.clone(), ..plan(0) });
-    compare_exact(&task, &plan)?;
+    compare_exact(gpu().expect("there was one"), &task, &plan)?;
     if *metric != Metric::SqEuclidean {
         return Ok(());
     }
-    compare_rounds(gpu().expect("there was one"), &data)?;
-    compare_exact(&problem(&tied, DIM), &plan)?;
+    compare_rounds(gpu().expect("there was one"), &problem(&data, DIM))?;
+    compare_exact(gpu().expect("there was one"), &problem(&tied, DIM), &plan)?;
+    compare_parts(&task, &plan)?;
     compare_warm_start(&task, &plan)?;
     complete_rows(&task, &plan)
 }
 
-fn said(error: BuildError) -> String {
-    error.to_string()
-}
-
-fn compare_exact(problem: &Problem, plan: &Plan) -> Result<(), String> {
-    let gpu = gpu().expect("there was one");
-    let (found, _) = GpuSession::exact(gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
-    let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
-    let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
-    match found.distances().iter().zip(truth.distances()).position(apart) {
-        Some(at) => Err(format!("exact search: {} instead of {}", found.distances()[at], truth.distances()[at])),
-        None => Ok(()),
-    }
+/// Exact search of more than a device holds.
+fn compare_parts(problem: &Problem, plan: &Plan) -> Result<(), String> {
+    let mut gpu = gpu().expect("there was one");
+    gpu.allowed.binding = 24_000;
+    compare_exact(gpu, problem, plan)
 }
 
 /// Rows taken over from a graph are those of the graph.

@@ -7,6 +7,9 @@ use super::error::GpuError;
 /// Neighbours offered to a row before those that stay are settled: few barriers, yet a bound that tightens.
 pub(super) const CHUNK: u32 = 128;
 
+/// The same where rows begin empty and most of those offered pass: the sooner the bound is known, the fewer are ranked.
+pub(super) const SETTLED: u32 = 32;
+
 /// `Params` of shaders/shared/params.wgsl.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -14,7 +17,7 @@ pub(super) struct Params {
     pub n: u32,
     pub first: u32,
     pub forward: u32,
-    pub reverse: u32,
+    pub others: u32,
     pub quads: u32,
     pub shard_rows: u32,
     pub seed: u32,
@@ -36,11 +39,15 @@ pub(super) struct Allowed {
     pub groups: u32,
     /// Invocations in the largest subgroup.
     pub subgroup: u32,
+    /// Whether kernels may load `f16`.
+    pub native_f16: bool,
 }
 
 impl Allowed {
-    pub(super) fn of(limits: &wgpu::Limits, info: &wgpu::AdapterInfo) -> Self {
+    pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
+        let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
+            native_f16: adapter.features().contains(wgpu::Features::SHADER_F16),
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,
             bindings: limits.max_storage_buffers_per_shader_stage,
@@ -75,9 +82,9 @@ const SOFTWARE_TILE: TileSize = TileSize { group: 8, x: 8, y: 16 };
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Wanted {
     pub n: usize,
-    /// Groups of four values in a row, and the bytes of one.
+    /// Groups of four values in a row, and the bytes of a row.
     pub quads: usize,
-    pub quad_bytes: usize,
+    pub row_bytes: usize,
     /// Neighbours in a row.
     pub width: usize,
     pub forward: usize,
@@ -113,8 +120,11 @@ const DISPATCH_OPERATIONS: f64 = 0.2e12;
 const EXACT_ROWS: u32 = 1024;
 /// Columns of a tile's corner are 16 bits.
 const LARGEST_SIDE: u32 = 1 << 15;
-/// Bytes of distances between the rows of leaves: a tree of 60,000 points in leaves of 128.
-const PAIR_BYTES: u64 = 32 << 20;
+/// Bytes of distances between the rows of leaves: a tree of half a million points in leaves of 128. Every batch of leaves is waited
+/// for.
+const PAIR_BYTES: u64 = 256 << 20;
+/// Distances of a block of exact search: a dispatch.
+const EXACT_PAIRS: usize = 1 << 23;
 
 /// Bytes for the distances within the leaves of a tree.
 pub(super) fn pair_bytes(n: usize, leaf_size: usize) -> u64 {
@@ -124,7 +134,7 @@ pub(super) fn pair_bytes(n: usize, leaf_size: usize) -> u64 {
 /// The most rows of this kind that a device takes at once.
 pub(super) fn most_rows(wanted: Wanted, allowed: Allowed) -> usize {
     let most = allowed.binding.min(allowed.buffer);
-    let row_bytes = (wanted.quads * wanted.quad_bytes) as u64;
+    let row_bytes = wanted.row_bytes as u64;
     let data = (most / row_bytes).saturating_mul(spare_bindings(allowed) as u64);
     let of_one = Wanted { n: 1, ..wanted }.buffers().map(|(_, bytes)| bytes);
     of_one.into_iter().fold(data, |rows, bytes| rows.min(most / bytes.max(1))) as usize
@@ -137,7 +147,7 @@ fn spare_bindings(allowed: Allowed) -> usize {
 
 impl Layout {
     pub(super) fn new(wanted: Wanted, allowed: Allowed) -> Result<Self, GpuError> {
-        let row_bytes = (wanted.quads * wanted.quad_bytes) as u64;
+        let row_bytes = wanted.row_bytes as u64;
         let most = allowed.binding.min(allowed.buffer);
         let shard_rows = (most / row_bytes).min(wanted.n as u64) as usize;
         let shards = if shard_rows == 0 { usize::MAX } else { wanted.n.div_ceil(shard_rows) };
@@ -190,13 +200,17 @@ impl Layout {
         Ok(batches)
     }
 
-    /// All rows against all rows, a block at a time.
-    pub(super) fn exact_blocks(&self, n: u32) -> Vec<Block> {
-        let rows = EXACT_ROWS.min(n);
-        let columns = ((self.pairs / rows as usize) as u32).min(LARGEST_SIDE).min(n);
-        let starts = |step: u32| (0..n).step_by(step as usize);
-        let block = |x, y| Block::new([x, rows.min(n - x)], [y, columns.min(n - y)], 0, false);
-        starts(rows).flat_map(|x| starts(columns).map(move |y| block(x, y))).collect()
+    /// Rows against columns, both a stretch of the data on the device, a block at a time.
+    pub(super) fn exact_blocks(&self, rows: &Stretch, columns: &Stretch) -> Vec<Block> {
+        let (m, n) = (rows.count, columns.count);
+        let x_step = EXACT_ROWS.min(m);
+        let y_step = ((self.pairs.min(EXACT_PAIRS) / x_step as usize) as u32).min(LARGEST_SIDE).min(n);
+        let starts = |count: u32, step: u32| (0..count).step_by(step as usize);
+        let block = |x, y| {
+            let [x_span, y_span] = [[rows.first + x, x_step.min(m - x)], [columns.first + y, y_step.min(n - y)]];
+            Block { x_id: rows.id, y_id: columns.id, ..Block::new(x_span, y_span, 0, false) }
+        };
+        starts(m, x_step).flat_map(|x| starts(n, y_step).map(move |y| block(x, y))).collect()
     }
 
     /// The tiles of blocks, as `block_pairs.wgsl` reads them; of symmetric ones those with pairs above the diagonal.
@@ -218,6 +232,22 @@ impl Layout {
     }
 }
 
+/// Rows of the data on a device that follow one another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stretch {
+    pub first: u32,
+    pub count: u32,
+    /// Added to places in the data, gives ids.
+    pub id: u32,
+}
+
+impl Stretch {
+    /// The points from `point` on, kept from place `first` on.
+    pub(super) fn of_points(point: u32, count: u32, first: u32) -> Self {
+        Self { first, count, id: point.wrapping_sub(first) }
+    }
+}
+
 /// `Block` of shaders/shared/blocks.wgsl.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
@@ -228,12 +258,14 @@ pub(super) struct Block {
     pub y_count: u32,
     pub pairs: u32,
     pub symmetric: u32,
-    pub padding: [u32; 2],
+    /// What makes ids of rows and columns of the data on the device, where these are a part of all.
+    pub x_id: u32,
+    pub y_id: u32,
 }
 
 impl Block {
     fn new([x_start, x_count]: [u32; 2], [y_start, y_count]: [u32; 2], pairs: u32, symmetric: bool) -> Self {
-        Self { x_start, x_count, y_start, y_count, pairs, symmetric: symmetric.into(), padding: [0; 2] }
+        Self { x_start, x_count, y_start, y_count, pairs, symmetric: symmetric.into(), x_id: 0, y_id: 0 }
     }
 
     /// Distances in its matrix.
@@ -264,7 +296,7 @@ impl Wanted {
 
     /// Bytes on the device.
     pub(super) fn bytes(&self) -> u64 {
-        (self.n * self.quads * self.quad_bytes) as u64 + self.buffers().iter().map(|b| b.1).sum::<u64>()
+        (self.n * self.row_bytes) as u64 + self.buffers().iter().map(|b| b.1).sum::<u64>()
     }
 
     /// Every buffer beside the data, and its bytes.
@@ -305,11 +337,18 @@ fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
 mod tests {
     use super::*;
 
-    const WEB_GPU: Allowed =
-        Allowed { binding: 128 << 20, buffer: 256 << 20, bindings: 8, workgroup: 16_384, groups: 65_535, subgroup: 32 };
+    const WEB_GPU: Allowed = Allowed {
+        binding: 128 << 20,
+        buffer: 256 << 20,
+        bindings: 8,
+        workgroup: 16_384,
+        groups: 65_535,
+        subgroup: 32,
+        native_f16: false,
+    };
 
     fn wanted(n: usize, quads: usize) -> Wanted {
-        Wanted { n, quads, quad_bytes: 16, width: 30, forward: 24, reverse: 12 }
+        Wanted { n, quads, row_bytes: 16 * quads, width: 30, forward: 24, reverse: 12 }
     }
 
     #[test]
@@ -390,9 +429,13 @@ mod tests {
         let mut layout = Layout::new(wanted(5000, 4), WEB_GPU).unwrap();
         for pairs in [1 << 23, 1 << 20] {
             layout.pairs = pairs;
-            let blocks = layout.exact_blocks(5000);
+            let (all, some) = (Stretch::of_points(0, 5000, 0), Stretch::of_points(7000, 900, 5000));
+            let blocks = layout.exact_blocks(&all, &all);
             assert!(blocks.iter().all(|b| b.pairs() <= pairs && b.y_count <= LARGEST_SIDE));
             assert_eq!(blocks.iter().map(Block::distances).sum::<u64>(), 5000 * 4999);
+            let blocks = layout.exact_blocks(&all, &some);
+            assert!(blocks.iter().all(|b| b.pairs() <= pairs && b.y_start + b.y_count <= 5900 && b.y_id == 2000));
+            assert_eq!(blocks.iter().map(Block::distances).sum::<u64>(), 5000 * 900);
         }
     }
 

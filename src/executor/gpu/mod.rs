@@ -19,6 +19,8 @@ mod session;
 #[cfg(feature = "gpu")]
 mod shaders;
 #[cfg(feature = "gpu")]
+mod stored;
+#[cfg(feature = "gpu")]
 mod timer;
 
 #[cfg(all(test, feature = "gpu"))]

@@ -11,12 +11,13 @@ use super::adapter;
 use super::data::DeviceRows;
 use super::device::Gpu;
 use super::error::GpuError;
-use super::layout::{Allowed, Block, Layout, Params, block_places, most_rows, pair_bytes};
-use super::shaders::{Body, Kernel, Slot, Stored, source};
+use super::layout::{Allowed, Block, Layout, Params, Stretch, Wanted, block_places, most_rows, pair_bytes};
+use super::shaders::{Body, Kernel, Slot, source};
+use super::stored::Stored;
 use super::timer::{STAMPS, Timer};
 use crate::error::BuildError;
 use crate::executor::cpu::session::{Settled, settle};
-use crate::executor::finish::Finishing;
+use crate::executor::finish::{self, Finishing};
 use crate::executor::{Executor, KernelTime, RoundStats, Session, Tick, Traffic};
 use crate::forest;
 use crate::graph::locality::places;
@@ -57,7 +58,7 @@ impl GpuExecutor {
     fn allowed(&self) -> Result<Allowed, GpuError> {
         match self.gpu.get() {
             Some(gpu) => Ok(gpu.allowed),
-            None => adapter::select(&self.adapter).map(|adapter| Allowed::of(&adapter.limits(), &adapter.get_info())),
+            None => adapter::select(&self.adapter).map(|adapter| Allowed::of(&adapter)),
         }
     }
 }
@@ -74,16 +75,11 @@ impl Executor for GpuExecutor {
     }
 
     fn most_rows(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
-        let (rows, allowed) = (DeviceRows::of(problem)?, self.allowed()?);
-        let most = most_rows(rows.wanted(plan, rows.stored()), allowed);
-        if most >= problem.n() || rows.whole_bytes().is_none() {
-            return Ok(most);
-        }
-        Ok(most_rows(rows.wanted(plan, Stored::U8), allowed))
+        Ok(most_rows_of(problem, plan, self.allowed()?)?)
     }
 
     fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
-        GpuSession::exact(self.gpu()?, problem, plan, tick)
+        GpuSession::exact(&self.gpu()?, problem, plan, tick)
     }
 }
 
@@ -97,6 +93,8 @@ pub(super) struct GpuSession<'p> {
     order: Vec<u32>,
     /// The place of each point.
     place: Vec<u32>,
+    /// Whole numbers that stand for the values, until all are on the device.
+    bytes: Option<Vec<u8>>,
     stored: Stored,
     gpu: Rc<Gpu>,
     data: Vec<wgpu::Buffer>,
@@ -107,6 +105,16 @@ pub(super) struct GpuSession<'p> {
     rows_not_full: u32,
     dispatches: u64,
     timer: Option<Timer>,
+}
+
+/// The most of these points that a device takes at once.
+fn most_rows_of(problem: &Problem, plan: &Plan, allowed: Allowed) -> Result<usize, GpuError> {
+    let rows = DeviceRows::of(problem)?;
+    let most = most_rows(rows.wanted(plan, rows.stored(allowed.native_f16)), allowed);
+    if most >= problem.n() {
+        return Ok(most);
+    }
+    Ok(rows.whole_bytes().map_or(most, |(_, stored)| most_rows(rows.wanted(plan, stored), allowed)))
 }
 
 /// What kernels counted.
@@ -139,7 +147,7 @@ impl<'p> GpuSession<'p> {
     ) -> Result<Self, BuildError> {
         let rows = DeviceRows::of(problem)?;
         let Settled { space, order, bounds, .. } = settle(problem, plan);
-        let mut session = Self::with_data(gpu, problem, rows, plan, order)?;
+        let mut session = Self::with_all(gpu, problem, rows, plan, order)?;
         session.space = Some(space);
         if let Some(bounds) = bounds {
             let ids: Vec<u32> = (0..problem.n() as u32).collect();
@@ -155,7 +163,7 @@ impl<'p> GpuSession<'p> {
 
     /// The exact graph.
     pub(super) fn exact(
-        gpu: Rc<Gpu>,
+        gpu: &Rc<Gpu>,
         problem: &Problem<'p>,
         plan: &Plan,
         tick: Tick,
@@ -163,38 +171,99 @@ impl<'p> GpuSession<'p> {
         // A few more than are wanted, whose order the final distances may exchange.
         let width = (plan.others() + EXACT_SLACK).min(problem.n() - 1);
         let plan = Plan { width, ..plan.clone() };
-        let order = (0..problem.n() as u32).collect();
-        let mut session = Self::with_data(gpu, problem, DeviceRows::of(problem)?, &plan, order)?;
-        session.compare_all(tick)?;
-        session.check_rows()?;
-        let (ran, rows) = (session.describe(), session.read_rows()?);
+        let mut held = problem.n().min(most_rows_of(problem, &plan, gpu.allowed)?);
+        loop {
+            match Self::exact_of_parts(Rc::clone(gpu), problem, &plan, held, tick) {
+                Err(BuildError::Gpu(GpuError::OutOfMemory { .. })) if held / 2 >= LEAST_HELD => held /= 2,
+                done => return done,
+            }
+        }
+    }
+
+    /// The exact graph by a device that holds so many points at once: one half of them owns its rows and stays, while all others
+    /// come by in the other.
+    fn exact_of_parts(
+        gpu: Rc<Gpu>,
+        problem: &Problem<'p>,
+        plan: &Plan,
+        held: usize,
+        tick: Tick,
+    ) -> Result<(KnnGraph, String), BuildError> {
+        let (n, order) = (problem.n() as u32, (0..problem.n() as u32).collect());
+        // What cannot hold two points says so when it is laid out.
+        let held = held.max(2);
+        let mut session = Self::with_room(gpu, problem, DeviceRows::of(problem)?, plan, order, held)?;
+        let part = if held == n as usize { n } else { held as u32 / 2 };
+        let steps = n.div_ceil(part).pow(2) as f32;
+        let ids: Vec<u32> = (0..held as u32).collect();
+        session.write_slot(Slot::ListIds, bytemuck::cast_slice(&ids))?;
+        let (mut rows, mut done) = (RowTable { width: plan.width, slots: Vec::new() }, 0.0);
+        for first in (0..n).step_by(part as usize) {
+            let own = Stretch::of_points(first, part.min(n - first), 0);
+            session.bring(&own)?;
+            session.write_rows(&RowTable::new(held, plan.width))?;
+            for other in (0..n).step_by(part as usize) {
+                let columns = if other == first { own } else { Stretch::of_points(other, part.min(n - other), part) };
+                if other != first {
+                    session.bring(&columns)?;
+                }
+                session.compare(&own, &columns, &|f| tick((done + f) / steps))?;
+                done += 1.0;
+            }
+            if first == 0 {
+                session.check_rows()?;
+            }
+            rows.slots.extend(session.read_first_rows(own.count as usize)?.slots);
+        }
+        tick(1.0)?;
+        let over = if held < n as usize { format!(", {part} rows at a time") } else { String::new() };
+        let ran = session.describe() + &over;
         Ok((Finishing::new(&session.problem, &session.plan, &session.order, &rows).graph(), ran))
     }
 
-    /// A session with its data on the device, in this order, and empty rows.
-    fn with_data(
+    /// A session with all its data on the device, in this order, and empty rows.
+    fn with_all(
         gpu: Rc<Gpu>,
         problem: &Problem<'p>,
         rows: DeviceRows<'p>,
         plan: &Plan,
         order: Vec<u32>,
     ) -> Result<Self, GpuError> {
+        let mut session = Self::with_room(gpu, problem, rows, plan, order, problem.n())?;
+        session.upload(0, &session.order)?;
+        session.bytes = None;
+        session.write_rows(&RowTable::new(problem.n(), plan.width))?;
+        Ok(session)
+    }
+
+    /// A session with room for so many points on the device, in this order.
+    fn with_room(
+        gpu: Rc<Gpu>,
+        problem: &Problem<'p>,
+        rows: DeviceRows<'p>,
+        plan: &Plan,
+        order: Vec<u32>,
+        held: usize,
+    ) -> Result<Self, GpuError> {
         // Whole numbers that fit a byte are read as bytes: the same distances from a quarter of the memory.
-        let bytes = rows.whole_bytes();
-        let stored = if bytes.is_some() { Stored::U8 } else { rows.stored() };
-        let layout = Layout::new(rows.wanted(plan, stored), gpu.allowed)?;
+        let (bytes, stored) = match rows.whole_bytes() {
+            Some((bytes, stored)) => (Some(bytes), stored),
+            None => (None, rows.stored(gpu.allowed.native_f16)),
+        };
+        let layout = Layout::new(Wanted { n: held, ..rows.wanted(plan, stored) }, gpu.allowed)?;
         gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         let stage = Stage::new(&gpu, layout)?;
         let timer = if plan.time_kernels { Timer::new(&gpu)? } else { None };
         let place = places(&order);
-        let data = rows.upload(&gpu, bytes.as_deref(), &layout, &order)?;
-        let session = Self {
+        let data = DeviceRows::buffers(&gpu, &layout)?;
+        Ok(Self {
             problem: *problem,
             rows,
             plan: plan.clone(),
             space: None,
             order,
             place,
+            bytes,
             stored,
             gpu,
             data,
@@ -204,9 +273,18 @@ impl<'p> GpuSession<'p> {
             rows_not_full: problem.n() as u32,
             dispatches: 0,
             timer,
-        };
-        session.write_rows(&RowTable::new(problem.n(), plan.width))?;
-        Ok(session)
+        })
+    }
+
+    fn upload(&self, first: usize, points: &[u32]) -> Result<(), GpuError> {
+        let how = (self.bytes.as_deref(), self.stored);
+        self.rows.upload(&self.gpu, how, (&self.stage.layout, &self.data), first, points)
+    }
+
+    /// Brings the points of a stretch to its places.
+    fn bring(&self, stretch: &Stretch) -> Result<(), GpuError> {
+        let point = stretch.first.wrapping_add(stretch.id) as usize;
+        self.upload(stretch.first as usize, &self.order[point..point + stretch.count as usize])
     }
 
     /// Compares distances of a few rows with the CPU's: a driver that computes something else is found before it matters.
@@ -305,11 +383,9 @@ impl<'p> GpuSession<'p> {
         Ok(())
     }
 
-    /// Every row against all others, instead of trees and rounds.
-    fn compare_all(&mut self, tick: Tick) -> Result<(), BuildError> {
-        let ids: Vec<u32> = (0..self.order.len() as u32).collect();
-        self.write_slot(Slot::ListIds, bytemuck::cast_slice(&ids))?;
-        let blocks = self.stage.layout.exact_blocks(ids.len() as u32);
+    /// Rows against columns, whose distances are offered to the rows.
+    fn compare(&mut self, rows: &Stretch, columns: &Stretch, tick: Tick) -> Result<(), BuildError> {
+        let blocks = self.stage.layout.exact_blocks(rows, columns);
         let mut written = (None, (0, 0));
         for (done, block) in blocks.iter().enumerate() {
             tick(done as f32 / blocks.len() as f32)?;
@@ -322,7 +398,7 @@ impl<'p> GpuSession<'p> {
             self.join_blocks("exact search", std::slice::from_ref(block), tiles, places)?;
         }
         self.rows_not_full = 0;
-        tick(1.0)
+        Ok(())
     }
 
     /// Writes the tiles and the rows of blocks; how many there are.
@@ -356,7 +432,7 @@ impl<'p> GpuSession<'p> {
 
     /// Counts the work of a kernel that is timed: distances, and rows of the data read for them.
     fn worked(&mut self, kernel: Kernel, distances: u64, rows: u64) {
-        let row_bytes = self.stage.layout.wanted.quads * self.stored.quad_bytes();
+        let row_bytes = self.stage.layout.wanted.row_bytes;
         if let Some(timer) = &mut self.timer {
             timer.add_work(kernel, distances, rows, row_bytes);
         }
@@ -474,6 +550,30 @@ impl<'p> GpuSession<'p> {
         Ok(())
     }
 
+    /// The nearest of every point with their true distances, ranked on the device.
+    pub(super) fn recompute(&mut self) -> Result<(Vec<u32>, Vec<f32>), GpuError> {
+        let n = self.order.len();
+        let places = n * self.plan.others();
+        // The room of what only rounds need.
+        self.stage.buffers.retain(|slot, _| !matches!(slot, Slot::Near | Slot::EdgeDistances | Slot::EdgeIds));
+        let order = std::mem::take(&mut self.order);
+        self.write_slot(Slot::Order, bytemuck::cast_slice(&order))?;
+        self.order = order;
+        self.make_room(Slot::FinalDistances, 4 * places as u64)?;
+        self.make_room(Slot::FinalPoints, 4 * places as u64)?;
+        self.run("final distances", |this, encoder| this.record(encoder, Kernel::Recompute, n))?;
+        let (mut points, mut distances) = (Vec::with_capacity(places), Vec::with_capacity(places));
+        let bytes = 4 * places as u64;
+        self.gpu.read("reading points", &self.stage.buffers[&Slot::FinalPoints], bytes, |_, piece| {
+            points.extend(bytemuck::pod_collect_to_vec::<u8, u32>(piece));
+        })?;
+        self.gpu.read("reading distances", &self.stage.buffers[&Slot::FinalDistances], bytes, |_, piece| {
+            let reduced = bytemuck::pod_collect_to_vec::<u8, f32>(piece);
+            distances.extend(reduced.into_iter().map(|d| self.rows.to_true(d)));
+        })?;
+        Ok((points, distances))
+    }
+
     #[cfg(test)]
     pub(super) fn gpu(&self) -> &Gpu {
         &self.gpu
@@ -482,6 +582,9 @@ impl<'p> GpuSession<'p> {
 
 /// Neighbours kept beyond those wanted by exact search: sums in another order can exchange near ties.
 const EXACT_SLACK: usize = 8;
+
+/// Points at once below which exact search gives up for want of memory.
+const LEAST_HELD: usize = 1024;
 
 /// Rows that are compared with the CPU's.
 const CHECKED: usize = 16;
@@ -500,7 +603,7 @@ impl Session for GpuSession<'_> {
     fn describe(&self) -> String {
         let shards = self.data.len();
         let over = if shards > 1 { format!(" over {shards} bindings") } else { String::new() };
-        format!("gpu: {}, {} rows{over}", self.gpu.name, self.stored.name())
+        format!("gpu: {}, {}{over}", self.gpu.name, self.stored.name())
     }
 
     fn kernel_times(&self) -> Vec<KernelTime> {
@@ -557,10 +660,15 @@ impl Session for GpuSession<'_> {
         Ok(Finishing::new(&self.problem, &self.plan, &self.order, &rows).rows_of(points, &self.place))
     }
 
-    fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
+    fn finish(mut self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
         tick(0.0)?;
-        let rows = self.read_rows()?;
-        let graph = Finishing::new(&self.problem, &self.plan, &self.order, &rows).graph();
+        let graph = if self.rows.finishes(&self.problem, self.stored) {
+            let (points, distances) = self.recompute()?;
+            finish::of_ranked(&self.problem, &self.plan, points, distances)
+        } else {
+            let rows = self.read_rows()?;
+            Finishing::new(&self.problem, &self.plan, &self.order, &rows).graph()
+        };
         tick(1.0)?;
         Ok(graph)
     }
@@ -613,7 +721,7 @@ fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
         n: wanted.n as u32,
         first,
         forward: wanted.forward as u32,
-        reverse: wanted.reverse as u32,
+        others: plan.others() as u32,
         quads: wanted.quads as u32,
         shard_rows: layout.shard_rows as u32,
         seed: (plan.seed ^ plan.seed >> 32) as u32,
@@ -624,5 +732,5 @@ fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
 /// Bytes that a build takes on the device.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> Result<u64, GpuError> {
     let rows = DeviceRows::of(problem)?;
-    Ok(rows.wanted(plan, rows.stored()).bytes() + pair_bytes(problem.n(), plan.leaf_size))
+    Ok(rows.wanted(plan, rows.stored(false)).bytes() + pair_bytes(problem.n(), plan.leaf_size))
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::layout::{CHUNK, Layout};
+use super::layout::{CHUNK, Layout, SETTLED};
+use super::stored::Stored;
 use crate::metric::{Boolean, Coordinates, Form};
 
 /// The metric's part of kernels.
@@ -13,49 +14,6 @@ pub(super) enum Body {
     Sets(Boolean, u32),
     /// A user's.
     Own(&'static str),
-}
-
-/// How values lie in the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stored {
-    F32,
-    F16,
-    U8,
-    I8,
-    /// 128 members of a set to a quad.
-    Bits,
-}
-
-impl Stored {
-    /// Bytes of four values.
-    pub(super) fn quad_bytes(self) -> usize {
-        match self {
-            Self::F32 | Self::Bits => 16,
-            Self::F16 => 8,
-            Self::U8 | Self::I8 => 4,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::U8 => "u8",
-            Self::I8 => "i8",
-            Self::Bits => "bit",
-        }
-    }
-
-    /// The type of a quad in WGSL, and what makes of it what metrics take.
-    fn quad(self) -> (&'static str, &'static str) {
-        match self {
-            Self::F32 => ("vec4<f32>", "quad"),
-            Self::Bits => ("vec4<u32>", "quad"),
-            Self::F16 => ("vec2<u32>", "vec4<f32>(unpack2x16float(quad.x), unpack2x16float(quad.y))"),
-            Self::U8 => ("u32", "vec4<f32>(unpack4xU8(quad))"),
-            Self::I8 => ("u32", "vec4<f32>(unpack4xI8(quad))"),
-        }
-    }
 }
 
 /// What a binding holds. The discriminants mean nothing.
@@ -78,6 +36,9 @@ pub(super) enum Slot {
     EdgeIds,
     Total,
     Near,
+    Order,
+    FinalDistances,
+    FinalPoints,
 }
 
 /// A kernel: one entry point of one file.
@@ -92,11 +53,12 @@ pub(super) enum Kernel {
     PutEdges,
     Neighborhoods,
     LocalJoin,
+    Recompute,
 }
 
 impl Kernel {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::BlockPairs,
         Self::OfferPairs,
         Self::OfferLists,
@@ -106,6 +68,7 @@ impl Kernel {
         Self::PutEdges,
         Self::Neighborhoods,
         Self::LocalJoin,
+        Self::Recompute,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -119,6 +82,7 @@ impl Kernel {
             Self::PutEdges => "reverse_edges (put)",
             Self::Neighborhoods => "neighborhoods",
             Self::LocalJoin => "local_join",
+            Self::Recompute => "recompute",
         }
     }
 
@@ -159,12 +123,13 @@ impl Kernel {
                 &[(0, Params), (3, RowIds), (4, Counts), (5, Cursors), (6, EdgeDistances), (7, EdgeIds), (8, Near)]
             }
             Self::LocalJoin => &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, Near)],
+            Self::Recompute => &[(0, Params), (3, RowIds), (4, Order), (5, FinalDistances), (6, FinalPoints)],
         }
     }
 
     /// Whether the data is bound, as group 1.
     pub(super) fn reads_data(self) -> bool {
-        matches!(self, Self::BlockPairs | Self::OfferLists | Self::FillRandom | Self::LocalJoin)
+        matches!(self, Self::BlockPairs | Self::OfferLists | Self::FillRandom | Self::LocalJoin | Self::Recompute)
     }
 
     /// Rows that a workgroup of `group` invocations works on.
@@ -195,6 +160,7 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
         ("TILE_X", layout.tile.x),
         ("TILE_Y", layout.tile.y),
         ("CHUNK", CHUNK),
+        ("SETTLED", SETTLED.max(layout.group)),
         ("WIDTH", kept as u32),
         ("ROW", wanted.width as u32),
         ("FORWARD", wanted.forward as u32),
@@ -202,11 +168,11 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
         ("TABLE", layout.table),
         ("TABLE_BITS", layout.table.trailing_zeros()),
     ];
-    let mut text = String::new();
+    let mut text = String::from(if stored == Stored::NativeF16 { "enable f16;\n" } else { "" });
     for (name, value) in constants {
         writeln!(text, "const {name}: u32 = {value}u;").expect("writing to a string");
     }
-    let data = data(stored, layout.shards) + &metric(body) + DISTANCE;
+    let data = data(stored, layout.shards) + &metric(body, stored) + DISTANCE;
     let parts: &[&str] = match kernel {
         Kernel::BlockPairs => &[PARAMS, BLOCKS, &data, include_str!("../../../shaders/block_pairs.wgsl")],
         Kernel::OfferPairs => {
@@ -225,6 +191,7 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
         Kernel::LocalJoin => {
             &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/local_join.wgsl")]
         }
+        Kernel::Recompute => &[PARAMS, ROWS, NEAREST, &data, include_str!("../../../shaders/recompute.wgsl")],
     };
     parts.iter().for_each(|part| text.push_str(part));
     #[cfg(test)]
@@ -234,35 +201,56 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
 
 /// `load(row, q)`: a quad of a row, from as many bindings as the data takes.
 fn data(stored: Stored, shards: usize) -> String {
-    let (quad, floats) = stored.quad();
-    let mut text = format!("alias Quad = {};\n", if stored == Stored::Bits { "vec4<u32>" } else { "vec4<f32>" });
+    let [quad, loaded, made] = stored.quad();
+    let stride = if stored.is_dots() { "(params.quads + 1u)" } else { "params.quads" };
+    let mut text = format!("alias Quad = {loaded};\n");
     for s in 0..shards {
         writeln!(text, "@group(1) @binding({s}) var<storage, read> data{s}: array<{quad}>;").expect("a string");
     }
     writeln!(text, "fn fetch(row: u32, q: u32) -> {quad} {{").expect("a string");
     if shards == 1 {
-        text.push_str("    return data0[row * params.quads + q];\n}\n");
+        writeln!(text, "    return data0[row * {stride} + q];\n}}").expect("a string");
     } else {
-        text.push_str(
-            "    let at = row % params.shard_rows * params.quads + q;\n    switch row / params.shard_rows {\n",
-        );
+        writeln!(text, "    let at = row % params.shard_rows * {stride} + q;").expect("a string");
+        text.push_str("    switch row / params.shard_rows {\n");
         for s in 1..shards {
             writeln!(text, "        case {s}u: {{ return data{s}[at]; }}").expect("a string");
         }
         text.push_str("        default: { return data0[at]; }\n    }\n}\n");
     }
-    writeln!(text, "fn load(row: u32, q: u32) -> Quad {{ let quad = fetch(row, q); return {floats}; }}")
+    writeln!(text, "fn load(row: u32, q: u32) -> Quad {{ let quad = fetch(row, q); return {made}; }}")
         .expect("a string");
     text
 }
 
-/// `start`, `step` and `finish` of a metric.
-fn metric(body: Body) -> String {
-    macro_rules! body {
-        ($name:literal) => {
-            include_str!(concat!("../../../shaders/shared/metrics/", $name, ".wgsl")).to_owned()
-        };
+macro_rules! body {
+    ($name:literal) => {
+        include_str!(concat!("../../../shaders/shared/metrics/", $name, ".wgsl")).to_owned()
+    };
+}
+
+/// `start` and `step` of a metric, the word that a row brings (`of_row`), and `distance_of`.
+fn metric(body: Body, stored: Stored) -> String {
+    match body {
+        Body::Form(form) if stored.is_dots() => of_dots(form, stored),
+        _ => of_sums(body) + &body!("whole"),
     }
+}
+
+/// A metric of integer dot products.
+fn of_dots(form: Form, stored: Stored) -> String {
+    let product = if stored == Stored::U8Dots { "dot4U8Packed" } else { "dot4I8Packed" };
+    let of_row = "fn of_row(row: u32) -> u32 { return fetch(row, params.quads).x; }\n";
+    let distance = match form {
+        Form::L2 => body!("packed_squared_differences"),
+        Form::Angular { .. } => body!("packed_angle"),
+        Form::Inner | Form::Coordinates(_) => body!("packed_negative_dot"),
+    };
+    body!("packed_dot").replace("PRODUCT(", &format!("{product}(")) + of_row + &distance
+}
+
+/// `start`, `step` and `finish` of a metric.
+fn of_sums(body: Body) -> String {
     let form = match body {
         Body::Form(form) => form,
         Body::Own(wgsl) => return format!("{wgsl}\n"),
@@ -307,15 +295,23 @@ mod tests {
     use crate::executor::gpu::layout::{Allowed, Block, Params, Wanted};
 
     fn layout(stored: Stored, n: usize) -> Layout {
-        let allowed =
-            Allowed { binding: 1 << 27, buffer: 1 << 28, bindings: 8, workgroup: 16_384, groups: 65_535, subgroup: 32 };
-        let wanted = Wanted { n, quads: 100, quad_bytes: stored.quad_bytes(), width: 20, forward: 15, reverse: 8 };
+        let allowed = Allowed {
+            binding: 1 << 27,
+            buffer: 1 << 28,
+            bindings: 8,
+            workgroup: 16_384,
+            groups: 65_535,
+            subgroup: 32,
+            native_f16: false,
+        };
+        let wanted = Wanted { n, quads: 100, row_bytes: stored.row_bytes(100), width: 20, forward: 15, reverse: 8 };
         Layout::new(wanted, allowed).unwrap()
     }
 
-    /// Nothing beyond WebGPU, of which `unpack2x16float` is a part.
+    /// Nothing beyond WebGPU, of which `unpack2x16float` is a part, and `f16`, a feature of it.
     fn validator() -> naga::valid::Validator {
-        let capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        use naga::valid::Capabilities;
+        let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SHADER_FLOAT16;
         naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
     }
 
@@ -345,13 +341,15 @@ mod tests {
         let coordinates = [Manhattan, Chebyshev, Minkowski(3.0), Minkowski(0.5), Hamming, Canberra, BrayCurtis, TsSs];
         let forms = [Form::L2, Form::Angular { centered: true }, Form::Inner].into_iter();
         let mut texts = 0;
-        let values = [Stored::F32, Stored::F16, Stored::U8, Stored::I8];
+        let values = [Stored::F32, Stored::F16, Stored::NativeF16, Stored::U8, Stored::I8];
+        let of_dots =
+            forms.clone().flat_map(|form| [Stored::U8Dots, Stored::I8Dots].map(|stored| (Body::Form(form), stored)));
         let of_values = forms
             .chain(coordinates.map(Form::Coordinates))
             .flat_map(|form| values.map(|stored| (Body::Form(form), stored)));
         let of_sets = BOOLEANS.map(|metric| (Body::Sets(metric, 2000), Stored::Bits));
         {
-            for (body, stored) in of_values.chain(of_sets) {
+            for (body, stored) in of_values.chain(of_sets).chain(of_dots) {
                 for n in [1000, 120_000] {
                     let layout = layout(stored, n);
                     for kernel in Kernel::ALL {
@@ -362,7 +360,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(texts, (11 * 4 + 9) * 2 * 9);
+        assert_eq!(texts, (11 * 5 + 9 + 3 * 2) * 2 * 10);
     }
 
     fn check_bindings(module: &naga::Module, kernel: Kernel) {
@@ -398,7 +396,7 @@ mod tests {
             ("n", std::mem::offset_of!(Params, n)),
             ("first", std::mem::offset_of!(Params, first)),
             ("forward", std::mem::offset_of!(Params, forward)),
-            ("reverse", std::mem::offset_of!(Params, reverse)),
+            ("others", std::mem::offset_of!(Params, others)),
             ("quads", std::mem::offset_of!(Params, quads)),
             ("shard_rows", std::mem::offset_of!(Params, shard_rows)),
             ("seed", std::mem::offset_of!(Params, seed)),
@@ -416,7 +414,8 @@ mod tests {
             std::mem::offset_of!(Block, y_count),
             std::mem::offset_of!(Block, pairs),
             std::mem::offset_of!(Block, symmetric),
-            std::mem::offset_of!(Block, padding),
+            std::mem::offset_of!(Block, x_id),
+            std::mem::offset_of!(Block, y_id),
         ];
         assert_eq!((offsets.as_slice(), *block_span as usize), (&host_block[..], size_of::<Block>()));
         let shader: Vec<(&str, usize)> =

@@ -2,9 +2,16 @@
 //!
 //! Without an adapter the tests say so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
 
+use std::rc::Rc;
+use std::time::Instant;
+
+use half::f16;
+
+use super::data::DeviceRows;
 use super::device::Gpu;
 use super::error::GpuError;
 use super::session::{GpuExecutor, GpuSession};
+use super::stored::Stored;
 use super::{adapter, layout};
 use crate::error::BuildError;
 use crate::eval;
@@ -73,17 +80,15 @@ fn describe(row: &[u64]) -> Vec<(f32, u32)> {
 #[test]
 fn every_round_is_its_twins() {
     let Some(gpu) = gpu() else { return };
-    compare_rounds(gpu, &data()).unwrap();
+    compare_rounds(gpu, &problem(&data(), DIM)).unwrap();
 }
 
 /// What differs from the twin in a build with trees and four rounds.
-pub(super) fn compare_rounds(gpu: Gpu, data: &[f32]) -> Result<(), String> {
-    let said = |e: BuildError| e.to_string();
+pub(super) fn compare_rounds(gpu: Gpu, problem: &Problem) -> Result<(), String> {
     let same = |same: bool, what: String| if same { Ok(()) } else { Err(what) };
-    let problem = problem(data, DIM);
-    let plan = plan(3);
-    let mut ours = GpuSession::open(gpu.into(), &problem, &plan, None, &|_| Ok(())).map_err(said)?;
-    let mut twin = CpuExecutor.open(&problem, &plan, None, &|_| Ok(())).unwrap();
+    let plan = Plan { metric: problem.metric.clone(), ..plan(3) };
+    let mut ours = GpuSession::open(gpu.into(), problem, &plan, None, &|_| Ok(())).map_err(said)?;
+    let mut twin = CpuExecutor.open(problem, &plan, None, &|_| Ok(())).unwrap();
     // The twin's own order differs from the device's after trees are joined: compare as the points are numbered.
     let all: Vec<u32> = (0..N as u32).collect();
     same(ours.peek(&all).map_err(said)? == twin.peek(&all).unwrap(), "trees".into())?;
@@ -94,7 +99,111 @@ pub(super) fn compare_rounds(gpu: Gpu, data: &[f32]) -> Result<(), String> {
         same(ours.peek(&all).map_err(said)? == twin.peek(&all).unwrap(), format!("round {round}"))?;
         same((a.updates == 0) == (b.updates == 0), format!("round {round}: {} updates", a.updates))?;
     }
-    Ok(())
+    let finished = |session: Box<dyn Session + '_>| session.finish(&|_| Ok(())).map_err(said);
+    same(finished(Box::new(ours))? == finished(twin)?, "final distances".into())
+}
+
+/// Whole numbers of a byte in clusters, in rows that the CPU, too, compares as bytes. Squared distances of rows of these are beyond
+/// what sums of f32 count exactly.
+fn bytes() -> (Vec<u8>, usize) {
+    const LONG: usize = 520;
+    let value = |i: usize| {
+        let center = hash(5, 6, (i / LONG / 35) as u64, (i % LONG) as u64) % 2 * 200;
+        (center + hash(7, 8, i as u64, 0) % 56) as u8
+    };
+    ((0..N * LONG).map(value).collect(), LONG)
+}
+
+/// What differs from the twin where kernels read and multiply rows so.
+pub(super) fn compare_variant(stored: Stored, metric: &Metric) -> Result<(), String> {
+    let Some(mut gpu) = gpu() else { return Ok(()) };
+    if stored == Stored::NativeF16 && !gpu.allowed.native_f16 {
+        eprintln!("ignored: {} loads no f16", gpu.name);
+        return Ok(());
+    }
+    gpu.allowed.native_f16 = stored == Stored::NativeF16;
+    let (bytes, long) = bytes();
+    let signed: Vec<i8> = bytes.iter().map(|v| v.wrapping_sub(128) as i8).collect();
+    let halves: Vec<f16> = data().into_iter().map(f16::from_f32).collect();
+    let points = match stored {
+        Stored::F16 | Stored::NativeF16 => Points::dense(&halves, N, DIM),
+        Stored::I8 | Stored::I8Dots => Points::dense(&signed, N, long),
+        _ => Points::dense(&bytes, N, long),
+    };
+    let points = points.unwrap();
+    let problem = Problem::of_dense(&points, metric);
+    let chosen = DeviceRows::of(&problem).unwrap().stored(gpu.allowed.native_f16);
+    assert_eq!(chosen, stored, "{metric}");
+    if stored == Stored::U8 || stored == Stored::I8 {
+        // Under these metrics distances are often the same, and which of them stays hangs on an order that is not the twin's.
+        return compare_exact(gpu, &problem, &Plan { metric: metric.clone(), ..plan(0) });
+    }
+    compare_rounds(gpu, &problem)
+}
+
+/// Every variant of the kernels, under metrics that it is made for.
+#[test]
+fn every_variant_is_its_twin() {
+    let dots = [Stored::U8Dots, Stored::I8Dots];
+    let of_dots = [Metric::SqEuclidean, Metric::Euclidean, Metric::Cosine, Metric::InnerProduct, Metric::Dot];
+    let cases = dots.iter().flat_map(|stored| of_dots.iter().map(move |metric| (*stored, metric.clone())));
+    let wide = [Stored::U8, Stored::I8].map(|stored| (stored, Metric::Manhattan));
+    let halves = [Stored::F16, Stored::NativeF16].map(|stored| (stored, Metric::SqEuclidean));
+    for (stored, metric) in cases.chain(wide).chain(halves) {
+        compare_variant(stored, &metric).unwrap_or_else(|what| panic!("{} under {metric}: {what}", stored.name()));
+    }
+}
+
+/// Exact search against the CPU's.
+pub(super) fn compare_exact(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), String> {
+    let (found, _) = GpuSession::exact(&gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
+    let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
+    let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
+    match found.distances().iter().zip(truth.distances()).position(apart) {
+        Some(at) => Err(format!("exact search: {} instead of {}", found.distances()[at], truth.distances()[at])),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn said(error: BuildError) -> String {
+    error.to_string()
+}
+
+/// Seconds from nothing to the end of a build of few f32 rows, most of which are adapter, device and pipelines.
+const FIRST_USE: f64 = 1.5;
+
+/// A build compiles the kernels that it runs, each once, and no others; and it is there soon. (The best of a few tries: tests share
+/// the machine.)
+#[test]
+fn first_use_compiles_what_it_uses_and_is_fast() {
+    let values: Vec<f32> = data().iter().map(|v| v * 0.25).collect();
+    let mut seconds = f64::INFINITY;
+    for _ in 0..4 {
+        let start = Instant::now();
+        let Some(gpu) = gpu() else { return };
+        let gpu = Rc::new(gpu);
+        let problem = problem(&values, DIM);
+        let mut session = GpuSession::open(Rc::clone(&gpu), &problem, &plan(3), None, &|_| Ok(())).unwrap();
+        for _ in 0..3 {
+            session.round(&|_| Ok(())).unwrap();
+        }
+        assert!(session.describe().ends_with("f32 rows"), "{}", session.describe());
+        Box::new(session).finish(&|_| Ok(())).unwrap();
+        seconds = seconds.min(start.elapsed().as_secs_f64());
+        let used = [
+            "block_pairs",
+            "offer_pairs",
+            "reverse_edges (count)",
+            "reverse_edges (give_room)",
+            "reverse_edges (put)",
+            "neighborhoods",
+            "local_join",
+            "recompute",
+        ];
+        assert_eq!(gpu.compiled(), used);
+    }
+    eprintln!("first use: {seconds:.2} s");
+    assert!(seconds < FIRST_USE, "{seconds} s");
 }
 
 #[test]
@@ -192,6 +301,64 @@ fn a_buffer_that_cannot_be_is_an_error() {
     let error = gpu.buffer("too much", 1 << 60).unwrap_err();
     assert!(matches!(error, GpuError::OutOfMemory { .. } | GpuError::Failed { .. }), "{error:?}");
     gpu.buffer("enough", 64).expect("the device is still there");
+}
+
+/// Exact search of what a device does not hold, for its rows or for its data, is that of what it holds; blocks of a part and the
+/// last, shorter one included.
+#[test]
+fn exact_search_of_more_than_the_device_holds() {
+    let data = data();
+    let wide: Vec<f32> = data.iter().flat_map(|v| [*v + 0.5; 8]).collect();
+    for (values, dim, binding) in [(&data, DIM, 24_000), (&wide, 8 * DIM, 64_000), (&data, DIM, 2_000)] {
+        let problem = problem(values, dim);
+        for include_self in [false, true] {
+            let plan = Plan { include_self, ..plan(0) };
+            let exact = |binding: Option<u64>| {
+                let mut gpu = gpu()?;
+                gpu.allowed.binding = binding.unwrap_or(gpu.allowed.binding);
+                gpu.allowed.bindings = 8;
+                Some(GpuSession::exact(&gpu.into(), &problem, &plan, &|_| Ok(())).unwrap())
+            };
+            let (Some((whole, ran)), Some((found, described))) = (exact(None), exact(Some(binding))) else { return };
+            assert!(!ran.contains("rows at a time"), "{ran}");
+            assert!(described.contains("rows at a time"), "{described}");
+            assert_eq!(whole, found, "{described}");
+        }
+    }
+}
+
+/// Final distances of values whose sums are rounded, in another order than the twin's; ids differ only at near ties.
+#[test]
+fn recomputed_distances_are_their_twins() {
+    let values: Vec<f32> = data().iter().map(|v| v * 0.001_3 - 0.7).collect();
+    for metric in
+        [Metric::Euclidean, Metric::Cosine, Metric::Dot, Metric::Manhattan, Metric::Chebyshev, Metric::Correlation]
+    {
+        for include_self in [false, true] {
+            let Some(gpu) = gpu() else { return };
+            let points = Points::dense(&values, N, DIM).unwrap();
+            let problem = Problem::of_dense(&points, &metric);
+            let plan = Plan { metric: metric.clone(), include_self, ..plan(3) };
+            let session = open(gpu, &problem, &plan);
+            let all: Vec<u32> = (0..N as u32).collect();
+            let (twin, ours) = (session.peek(&all).unwrap(), Box::new(session).finish(&|_| Ok(())).unwrap());
+            let own = usize::from(include_self);
+            for row in 0..N {
+                assert!(!include_self || ours.neighbors(row)[0] == row as u32);
+                let (ids, ds) = (&ours.neighbors(row)[own..], &ours.row_distances(row)[own..]);
+                for (at, (d, right)) in ds.iter().zip(twin.row_distances(row)).enumerate() {
+                    // Dot products cancel: their errors are those of their terms.
+                    let tolerance = 1e-5 * right.abs().max(0.1);
+                    assert!((d - right).abs() <= tolerance, "{metric}, row {row}: {d}, not {right}");
+                    let is_tied = twin.row_distances(row).iter().filter(|e| (*e - d).abs() <= tolerance).count() > 1;
+                    assert!(
+                        ids[at] == twin.neighbors(row)[at] || is_tied || at + 1 == ids.len(),
+                        "{metric}, row {row}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 /// Data over several bindings gives the rows of data in one.
