@@ -481,16 +481,15 @@ impl<'a> NnDescent<'a> {
         let mut stop = self.descend(&mut *session, &plan, problem.n(), &mut rounds)?;
         seconds.descent = start.elapsed().as_secs_f64();
 
-        let start = Instant::now();
-        let sample = Sample::draw(problem, &plan)?;
-        let mut recall = sample.as_ref().map(|s| s.estimate(&*session, problem.n())).transpose()?;
-        seconds.recall = start.elapsed().as_secs_f64();
-
-        let (mut plan, mut target) = (plan, None);
-        if let (Some(goal), Some(sample)) = (plan.target_recall, &sample) {
+        let (mut plan, mut recall, mut target) = (plan, None, None);
+        if let Some(goal) = plan.target_recall.filter(|_| plan.others() > 0) {
+            let start = Instant::now();
+            let sample = Sample::draw(problem, &plan)?;
+            recall = Some(sample.estimate(&session.peek(&sample.rows)?, problem.n()));
+            seconds.recall = start.elapsed().as_secs_f64();
             let start = Instant::now();
             let mut widened = 0;
-            while recall.is_some_and(|r| r.low < f64::from(goal)) && widened < MOST_WIDENINGS {
+            while recall.is_some_and(|r: RecallEstimate| r.low < f64::from(goal)) && widened < MOST_WIDENINGS {
                 plan = widen(&plan, problem.n());
                 if self.exact_is_cheaper(problem, &plan) {
                     let reason =
@@ -499,7 +498,7 @@ impl<'a> NnDescent<'a> {
                 }
                 session.widen(&plan, &|f| self.tick(Phase::Init, rounds.len(), &plan, 0, f))?;
                 stop = self.descend(&mut *session, &plan, problem.n(), &mut rounds)?;
-                recall = Some(sample.estimate(&*session, problem.n())?);
+                recall = Some(sample.estimate(&session.peek(&sample.rows)?, problem.n()));
                 widened += 1;
             }
             seconds.descent += start.elapsed().as_secs_f64();
@@ -513,6 +512,13 @@ impl<'a> NnDescent<'a> {
         let start = Instant::now();
         let graph = session.finish(&|f| self.tick(Phase::Finish, rounds.len(), &plan, 0, f))?;
         seconds.finish = start.elapsed().as_secs_f64();
+        // Only now, because the search for true neighbours has a working copy of the points, too.
+        if recall.is_none() && plan.recall_sample > 0 && plan.others() > 0 {
+            let start = Instant::now();
+            let sample = Sample::draw(problem, &plan)?;
+            recall = Some(sample.estimate(&sample.found_in(&graph, plan.others()), problem.n()));
+            seconds.recall = start.elapsed().as_secs_f64();
+        }
         let report = BuildReport {
             algorithm: Algorithm::NnDescent,
             executor,
@@ -594,19 +600,23 @@ struct Sample {
 }
 
 impl Sample {
-    fn draw(problem: &Problem, plan: &Plan) -> Result<Option<Self>, BuildError> {
-        let (n, count) = (problem.n(), plan.recall_sample);
-        if count == 0 || plan.others() == 0 {
-            return Ok(None);
-        }
-        let rows: Vec<usize> = one_of_each(plan.seed, 0x5a3b, n, count).collect();
+    fn draw(problem: &Problem, plan: &Plan) -> Result<Self, BuildError> {
+        let rows: Vec<usize> = one_of_each(plan.seed, 0x5a3b, problem.n(), plan.recall_sample).collect();
         let truth = exact::rows_of(problem, &rows, plan.others(), &|_| Ok(()))?;
-        Ok(Some(Self { rows: rows.into_iter().map(|r| r as u32).collect(), truth }))
+        Ok(Self { rows: rows.into_iter().map(|r| r as u32).collect(), truth })
     }
 
-    fn estimate(&self, session: &dyn Session, n: usize) -> Result<RecallEstimate, BuildError> {
-        let found = session.peek(&self.rows)?;
-        Ok(eval::estimate(&found, &self.truth, n).expect("both graphs have a row for every sampled point"))
+    /// The last `others` of each of its rows in a finished graph: not the point itself.
+    fn found_in(&self, graph: &KnnGraph, others: usize) -> KnnGraph {
+        let own = graph.k() - others;
+        let rows = || self.rows.iter().map(|&row| row as usize);
+        let ids = rows().flat_map(|row| &graph.neighbors(row)[own..]).copied().collect();
+        let distances = rows().flat_map(|row| &graph.row_distances(row)[own..]).copied().collect();
+        KnnGraph::from_parts(self.rows.len(), others, ids, distances)
+    }
+
+    fn estimate(&self, found: &KnnGraph, n: usize) -> RecallEstimate {
+        eval::estimate(found, &self.truth, n).expect("both graphs have a row for every sampled point")
     }
 }
 

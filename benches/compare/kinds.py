@@ -73,7 +73,7 @@ def measure(a, path, x, metric, words):
         ours, theirs = os.path.join(tmp, "ours.npz"), os.path.join(tmp, "theirs.npy")
         seconds, reports = {"nndescent": [], "PyNNDescent": []}, []
         for _ in range(a.repeats):
-            text = run(f"{a.nndescent} graph {q(path)} -k {a.k} --metric {metric} --threads {a.threads} {words} "
+            text = run(f"{a.nndescent} graph {q(path)} -k {a.k} --metric {metric} --threads {a.threads} {words} {a.options} "
                        f"--recall-sample 0 --json -o {ours}")
             reports.append(json.loads(text))
             seconds["nndescent"].append(reports[-1]["seconds"]["build"])
@@ -93,6 +93,7 @@ def main():
     ap.add_argument("--threads", type=int, default=os.cpu_count())
     ap.add_argument("--repeats", type=int, default=3)
     ap.add_argument("--sample", type=int, default=500)
+    ap.add_argument("--options", default="", help="more options of our command, to compare at equal recall")
     ap.add_argument("--nndescent", default="target/release/nndescent")
     a = ap.parse_args()
     for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"):
