@@ -90,6 +90,35 @@ fn codes_of_wide_rows_change_no_promise() {
     }
 }
 
+/// Sums of byte differences are the distances themselves, and are not computed again: nothing may be lost or out of order,
+/// ties least of all, and codes that are rounded must not pass for values.
+#[test]
+fn manhattan_distances_of_bytes_are_the_true_ones() {
+    let (n, dim, k) = (3000, 32, 10);
+    let bytes: Vec<u8> = patches(n, dim, 20, 4).iter().map(|v| (v.abs() * 2.0) as u8 + 100).collect();
+    let signed: Vec<i8> = bytes.iter().map(|&v| v.wrapping_sub(110).cast_signed()).collect();
+    let whole: Vec<f32> = bytes.iter().map(|&v| f32::from(v)).collect();
+    let negative: Vec<f32> = signed.iter().map(|&v| f32::from(v)).collect();
+    let tenths: Vec<f32> = whole.iter().map(|v| v * 0.1).collect();
+    let manhattan = descend(Metric::Manhattan, k);
+    let graphs = [
+        (&whole, manhattan.graph(&Points::dense(&bytes, n, dim).unwrap())),
+        (&negative, manhattan.graph(&Points::dense(&signed, n, dim).unwrap())),
+        (&whole, manhattan.graph(&Points::dense(&whole, n, dim).unwrap())),
+        (&tenths, manhattan.graph(&Points::dense(&tenths, n, dim).unwrap())),
+    ];
+    for (data, built) in graphs {
+        let graph = built.unwrap().graph;
+        check_promises(&graph, data, dim, &Metric::Manhattan);
+        for i in 0..n {
+            for (&id, &d) in graph.neighbors(i).iter().zip(graph.row_distances(i)) {
+                let row = |i: usize| &data[i * dim..(i + 1) * dim];
+                assert_eq!(d, Metric::Manhattan.distance(row(i), row(id as usize)) as f32, "{i} {id}");
+            }
+        }
+    }
+}
+
 #[test]
 fn same_bytes_at_any_number_of_threads() {
     let (n, dim) = (5000, 64);

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, id};
+use crate::graph::order::{EMPTY, distance, id, nearest_first};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
@@ -11,7 +11,8 @@ use crate::problem::{Problem, Truth};
 
 /// Rows of any executor on their way out.
 pub(crate) struct Finishing<'a> {
-    truth: Box<dyn Truth + 'a>,
+    /// None where rows hold true distances already, which are 0 from a point to itself.
+    truth: Option<Box<dyn Truth + 'a>>,
     plan: &'a Plan,
     /// The point that stands at each place of the working order.
     order: &'a [u32],
@@ -63,15 +64,28 @@ fn rank_ties(points: &mut [u32], distances: &mut [f32]) {
 
 impl<'a> Finishing<'a> {
     pub(crate) fn new(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
-        Self { truth: problem.truth(), plan, order, rows }
+        Self { truth: Some(problem.truth()), plan, order, rows }
+    }
+
+    /// Of rows that hold true distances already.
+    pub(crate) fn of_true(plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
+        Self { truth: None, plan, order, rows }
     }
 
     /// The `k` nearest of the row at place `i`, with true distances, ascending by (distance, id), as the points were given.
     fn row(&self, i: usize, scratch: &mut RowScratch) {
         let RowScratch { ids, distances, found } = scratch;
-        ids.clear();
-        ids.extend(self.rows.row(i).iter().filter(|s| **s != EMPTY).map(|&s| self.order[id(s) as usize]));
-        self.truth.rank(self.order[i] as usize, ids, distances, found);
+        let neighbors = self.rows.row(i).iter().filter(|s| **s != EMPTY);
+        let point = |s| self.order[id(s) as usize];
+        if let Some(truth) = &self.truth {
+            ids.clear();
+            ids.extend(neighbors.map(|&s| point(s)));
+            truth.rank(self.order[i] as usize, ids, distances, found);
+        } else {
+            found.clear();
+            found.extend(neighbors.map(|&s| (distance(s), point(s))));
+            found.sort_unstable_by(nearest_first);
+        }
         found.truncate(self.plan.others());
     }
 
@@ -102,7 +116,7 @@ impl<'a> Finishing<'a> {
             // SAFETY: `order` is a permutation, so every point's row is taken once.
             let (ids, ds) = unsafe { (ids.row(point), ds.row(point)) };
             if own == 1 {
-                (ids[0], ds[0]) = (point, self.truth.to_self(point as usize));
+                (ids[0], ds[0]) = (point, self.truth.as_ref().map_or(0.0, |truth| truth.to_self(point as usize)));
             }
             for ((id, d), found) in ids[own..].iter_mut().zip(&mut ds[own..]).zip(&scratch.found) {
                 (*d, *id) = *found;

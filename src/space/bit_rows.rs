@@ -285,6 +285,9 @@ impl Tiles for BitRows {
     fn n(&self) -> usize {
         self.counts.len()
     }
+    fn is_exact(&self) -> bool {
+        true
+    }
     fn level(&self) -> Level {
         self.level
     }

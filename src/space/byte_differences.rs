@@ -27,6 +27,7 @@ struct ByteDifferences {
     stride: usize,
     n: usize,
     level: Level,
+    is_exact: bool,
 }
 
 /// The points as codes, and whether these are their values up to a common offset. Call only where [`suits`] says so.
@@ -45,7 +46,7 @@ pub(crate) fn space(points: &Dense, level: Level) -> (Box<dyn Space>, bool) {
         },
     );
     let is_exact = matches!(points.rows(), Rows::U8(_) | Rows::I8(_));
-    (Box::new(ByteDifferences { codes, stride, n: points.n(), level }), is_exact)
+    (Box::new(ByteDifferences { codes, stride, n: points.n(), level, is_exact }), is_exact)
 }
 
 impl Tiles for ByteDifferences {
@@ -80,6 +81,9 @@ impl Tiles for ByteDifferences {
 
     fn n(&self) -> usize {
         self.n
+    }
+    fn is_exact(&self) -> bool {
+        self.is_exact
     }
     fn level(&self) -> Level {
         self.level

@@ -36,6 +36,10 @@ pub(crate) trait Space: Send + Sync {
     fn near_pairs(&self, _rows: &mut LeafRows) -> bool {
         false
     }
+    /// Whether reduced distances are the form's true ones, to the last bit.
+    fn is_exact(&self) -> bool {
+        false
+    }
     /// Puts row `order[i]` in place `i`.
     fn renumber(&mut self, order: &[u32]);
     /// What is held, for the report: `u8 x 784`.
@@ -62,6 +66,10 @@ pub(crate) trait Tiles: Send + Sync {
     }
     /// As [`Space::near_pairs`].
     fn near_pairs(&self, _rows: &mut LeafRows) -> bool {
+        false
+    }
+    /// As [`Space::is_exact`].
+    fn is_exact(&self) -> bool {
         false
     }
     /// As [`Space::renumber`].
@@ -106,6 +114,10 @@ impl<T: Tiles> Space for T {
 
     fn near_pairs(&self, rows: &mut LeafRows) -> bool {
         Tiles::near_pairs(self, rows)
+    }
+
+    fn is_exact(&self) -> bool {
+        Tiles::is_exact(self)
     }
 
     fn renumber(&mut self, order: &[u32]) {

@@ -307,9 +307,16 @@ impl Session for CpuSession<'_> {
     fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
         tick(0.0)?;
         let Self { problem, plan, order, rows, space, pool, .. } = *self;
-        // Final distances are computed from the points as given, which may take as much memory again.
+        // Nothing is rounded, and if the points are dense, they are searched as they were given.
+        let are_true = space.is_exact() && (problem.dense().is_none() || problem.direct().is_some());
+        // Else final distances are computed from the points as given, which may take as much memory again.
         drop((space, pool));
-        let graph = Finishing::new(&problem, &plan, &order, &rows).graph();
+        let finishing = if are_true {
+            Finishing::of_true(&plan, &order, &rows)
+        } else {
+            Finishing::new(&problem, &plan, &order, &rows)
+        };
+        let graph = finishing.graph();
         tick(1.0)?;
         Ok(graph)
     }
