@@ -179,15 +179,16 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Random-projection trees. Default 6, one more for every ten neighbours beyond ten, up to 12. 0: start from random neighbours (or `init_graph`). One alone leaves its leaves without
-    /// links to each other, which rounds cannot make.
+    /// Random-projection trees. Default 6, one more for every ten neighbours beyond ten, up to 12; 4 more of rows of bits. 0: start
+    /// from random neighbours (or `init_graph`). One alone leaves its leaves without links to each other, which rounds cannot make.
     #[must_use]
     pub fn n_trees(mut self, trees: usize) -> Self {
         self.params.n_trees = Some(trees);
         self
     }
 
-    /// Most points in a leaf of a tree, 2 to 16,384. Default 128, or twice `n_neighbors` if that is more.
+    /// Most points in a leaf of a tree, 2 to 16,384. Default 128 (256 of rows of bits), or twice
+    /// `n_neighbors` if that is more.
     #[must_use]
     pub fn leaf_size(mut self, points: usize) -> Self {
         self.params.leaf_size = Some(points);
@@ -195,7 +196,7 @@ impl<'a> NnDescent<'a> {
     }
 
     /// Neighbours that a row brings to a join; it brings up to half as many reverse neighbours besides. Default nineteen
-    /// twentieths of `n_neighbors`, but 24 to 60. The first thing to raise for more recall.
+    /// twentieths of `n_neighbors`, but 24 to 60; half of that for rows of bits. The first thing to raise for more recall.
     #[must_use]
     pub fn max_candidates(mut self, candidates: usize) -> Self {
         self.params.max_candidates = Some(candidates);

@@ -6,7 +6,8 @@
 //! other. Departures from the reference: a node is cut where its points are thinnest among the middle three fifths rather
 //! than at zero, so that clusters are seldom parted and depth is bounded; duplicates (all differences equal) are dealt out
 //! at random; both halves keep the order of their points, so that later levels read memory forwards. Where most points are as far
-//! from either pivot (sparse rows that share no column with it), every other tree is a sort by min-hashes instead, cut into leaves.
+//! from either pivot (sparse rows that share no column with it), all trees but the first are sorts by min-hashes instead, cut into
+//! leaves. Rows of bits are sorted by bits drawn at random, in all trees.
 
 use rayon::prelude::*;
 
