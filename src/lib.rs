@@ -32,6 +32,7 @@ mod forest;
 mod graph;
 #[cfg(feature = "io")]
 pub mod io;
+mod least_pair;
 mod metric;
 mod params;
 mod parts;

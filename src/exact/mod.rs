@@ -8,6 +8,7 @@ use crate::error::BuildError;
 use crate::executor::Tick;
 use crate::executor::cpu::leaf_join::offer;
 use crate::executor::cpu::scan::{Scan, put};
+use crate::executor::finish::with_self;
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, id};
 use crate::metric::Metric;
@@ -93,18 +94,11 @@ pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Knn
     if !plan.include_self {
         return rows_of(problem, &rows, k, tick);
     }
-    let others = if k == 1 { None } else { Some(rows_of(problem, &rows, k - 1, tick)?) };
-    let truth = problem.truth();
-    let (mut indices, mut distances) = (Vec::with_capacity(n * k), Vec::with_capacity(n * k));
-    for i in 0..n {
-        indices.push(i as u32);
-        distances.push(truth.to_self(i));
-        if let Some(others) = &others {
-            indices.extend_from_slice(others.neighbors(i));
-            distances.extend_from_slice(others.row_distances(i));
-        }
+    if k == 1 {
+        return Ok(with_self(problem, &[], &[]));
     }
-    Ok(KnnGraph::from_parts(n, k, indices, distances))
+    let others = rows_of(problem, &rows, k - 1, tick)?;
+    Ok(with_self(problem, others.indices(), others.distances()))
 }
 
 /// Points that are no dense rows under a kernel of the metric's own: compared as they are searched, and ranked by their true

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::cpu::scan::put;
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, distance, id, nearest_first};
 use crate::graph::owned_rows::OwnedRows;
@@ -31,23 +32,32 @@ struct RowScratch {
 /// true distances.
 #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only devices rank"))]
 pub(crate) fn of_ranked(problem: &Problem, plan: &Plan, mut points: Vec<u32>, mut distances: Vec<f32>) -> KnnGraph {
-    let (n, k, others) = (problem.n(), plan.n_neighbors, plan.others());
+    let (n, others) = (problem.n(), plan.others());
     if others > 0 {
         let rows = points.par_chunks_exact_mut(others).zip(distances.par_chunks_exact_mut(others));
         rows.with_min_len(64).for_each(|(points, distances)| rank_ties(points, distances));
     }
-    if !plan.include_self {
-        return KnnGraph::from_parts(n, k, points, distances);
+    if plan.include_self {
+        with_self(problem, &points, &distances)
+    } else {
+        KnnGraph::from_parts(n, others, points, distances)
     }
+}
+
+/// The graph whose rows begin with their own point, before those of `points`, as many to each.
+pub(crate) fn with_self(problem: &Problem, points: &[u32], distances: &[f32]) -> KnnGraph {
+    let (n, others) = (problem.n(), points.len() / problem.n());
     let truth = problem.truth();
-    let (mut all_points, mut all_distances) = (Vec::with_capacity(n * k), Vec::with_capacity(n * k));
+    let places = n * (others + 1);
+    let (mut all_points, mut all_distances) = (Vec::with_capacity(places), Vec::with_capacity(places));
     for i in 0..n {
+        let others = i * others..(i + 1) * others;
         all_points.push(i as u32);
         all_distances.push(truth.to_self(i));
-        all_points.extend(&points[i * others..][..others]);
-        all_distances.extend(&distances[i * others..][..others]);
+        all_points.extend_from_slice(&points[others.clone()]);
+        all_distances.extend_from_slice(&distances[others]);
     }
-    KnnGraph::from_parts(n, k, all_points, all_distances)
+    KnnGraph::from_parts(n, others + 1, all_points, all_distances)
 }
 
 /// Distances that differ may have the same root: then the smaller point comes first. All else is in order already.
@@ -118,9 +128,7 @@ impl<'a> Finishing<'a> {
             if own == 1 {
                 (ids[0], ds[0]) = (point, self.truth.as_ref().map_or(0.0, |truth| truth.to_self(point as usize)));
             }
-            for ((id, d), found) in ids[own..].iter_mut().zip(&mut ds[own..]).zip(&scratch.found) {
-                (*d, *id) = *found;
-            }
+            put(&scratch.found, &mut ids[own..], &mut ds[own..]);
         });
         KnnGraph::from_parts(n, k, indices, distances)
     }

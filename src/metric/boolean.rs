@@ -16,6 +16,19 @@ pub(crate) enum Boolean {
 }
 
 impl Boolean {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Jaccard,
+        Self::Matching,
+        Self::Dice,
+        Self::Kulsinski,
+        Self::RogersTanimoto,
+        Self::RussellRao,
+        Self::SokalSneath,
+        Self::Yule,
+        Self::Differing,
+    ];
+
     /// The distance of two sets of `x` and `y` of `dim` columns that have `both` in common.
     ///
     /// Definitions: scipy.spatial.distance; kulsinski, russellrao and yule as PyNNDescent has them, 0 between equal sets.

@@ -1,8 +1,9 @@
 //! A user's items as an index keeps them.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::graph::UNKNOWN;
+use crate::least_pair::LeastPair;
 use crate::points::Kept;
 
 /// Items, and a pair of them whose distance is no number, if one was met.
@@ -11,8 +12,7 @@ pub(crate) struct ItemStore {
     collections: Vec<Kept>,
     /// The collection that each row is in, and its place there.
     places: Vec<(u32, u32)>,
-    /// The least such pair of rows, `a << 32 | b`.
-    wrong: AtomicU64,
+    wrong: LeastPair,
 }
 
 /// An item to search for.
@@ -42,14 +42,11 @@ impl ItemQuery {
     }
 }
 
-/// No pair of rows.
-const NO_PAIR: u64 = u64::MAX;
-
 impl ItemStore {
     /// The items `order`, in that order.
     pub(crate) fn new(items: Kept, order: &[u32]) -> Self {
         let places = order.iter().map(|&at| (0, at)).collect();
-        Self { collections: vec![items], places, wrong: AtomicU64::new(NO_PAIR) }
+        Self { collections: vec![items], places, wrong: LeastPair::default() }
     }
 
     /// Whether they can be compared with these.
@@ -94,7 +91,7 @@ impl ItemStore {
         out.clear();
         let remember = |other: u32| {
             query.wrong.fetch_min(other, Ordering::Relaxed);
-            query.row.iter().for_each(|&row| self.remember(row, other));
+            query.row.iter().for_each(|&row| self.wrong.note(row, other));
         };
         out.extend(others.iter().map(|&other| self.distance(query.item.as_ref(), other, &remember)));
     }
@@ -102,7 +99,7 @@ impl ItemStore {
     /// Distances between rows, as [`ItemStore::to_many`] gives them.
     pub(crate) fn between(&self, row: u32, others: &[u32], out: &mut Vec<f32>) {
         out.clear();
-        let remember = |other: u32| self.remember(row, other);
+        let remember = |other: u32| self.wrong.note(row, other);
         let (collection, at) = self.item(row);
         let item = (collection.clone(), at);
         out.extend(others.iter().map(|&other| self.distance(Some(&item), other, &remember)));
@@ -118,14 +115,9 @@ impl ItemStore {
         f32::MAX
     }
 
-    fn remember(&self, a: u32, b: u32) {
-        self.wrong.fetch_min(u64::from(a) << 32 | u64::from(b), Ordering::Relaxed);
-    }
-
     /// Two rows whose distance turned out, since the last call, to be no number.
     pub(crate) fn take_wrong_pair(&mut self) -> Option<(u32, u32)> {
-        let pair = std::mem::replace(self.wrong.get_mut(), NO_PAIR);
-        (pair != NO_PAIR).then_some(((pair >> 32) as u32, pair as u32))
+        self.wrong.take()
     }
 
     /// Bytes held, the items not counted.

@@ -1,10 +1,9 @@
 //! Batches of queries: what is asked, and what is found.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use rayon::prelude::*;
 
 use crate::error::BuildError;
+use crate::least_pair::LeastPair;
 use crate::points::Points;
 use crate::prepared::{check_rows, sparse};
 
@@ -307,27 +306,22 @@ impl<'a> QueryBuilder<'a> {
     }
 }
 
-/// The first query with a distance that is no number, and the item that it is to: `query << 32 | item`.
-struct WrongPair(AtomicU64);
-
-impl Default for WrongPair {
-    fn default() -> Self {
-        Self(AtomicU64::new(u64::MAX))
-    }
-}
+/// The first query with a distance that is no number, and the item that it is to.
+#[derive(Default)]
+struct WrongPair(LeastPair);
 
 impl WrongPair {
     /// Remembers what the searcher met, for query `i`.
     fn note(&self, i: usize, searcher: &Searcher) {
         if let Some(item) = searcher.wrong_item() {
-            self.0.fetch_min((i as u64) << 32 | u64::from(item), Ordering::Relaxed);
+            self.0.note(i as u32, item);
         }
     }
 
     fn check(&self) -> Result<(), IndexError> {
-        match self.0.load(Ordering::Relaxed) {
-            u64::MAX => Ok(()),
-            pair => Err(BuildError::QueryDistance { query: (pair >> 32) as usize, item: pair as u32 as usize }.into()),
+        match self.0.get() {
+            None => Ok(()),
+            Some((query, item)) => Err(BuildError::QueryDistance { query: query as usize, item: item as usize }.into()),
         }
     }
 }

@@ -7,9 +7,9 @@ use crate::points::{Kept, Points, SparseRow};
 use crate::prepared::{self, Prepared, sparse};
 use crate::problem::Searched;
 use crate::search::IndexError;
-use crate::space::Space;
 use crate::space::bit_rows::{BitQuery, BitRows};
 use crate::space::recompute::Query;
+use crate::space::{Space, WorkingRows};
 
 use super::Quantization;
 use super::dense_rows::{DenseQuery, DenseRows};

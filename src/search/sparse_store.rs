@@ -4,8 +4,8 @@ use crate::metric::simd::Level;
 use crate::metric::transform::Transform;
 use crate::points::{Csr, CsrMatrix, SparseRow};
 use crate::prepared::sparse::{SparseWay, transformed};
-use crate::space::Space;
 use crate::space::sparse_rows::{SparseQuery, SparseRows};
+use crate::space::{Space, WorkingRows};
 
 /// Rows as they are searched: transformed, where the metric asks for it.
 pub(crate) struct SparseStore {

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::Tiles;
 use super::bit_sketch::{NearPairs, Sketch};
+use super::{Tiles, WorkingRows};
 use crate::graph::leaf_rows::LeafRows;
 use crate::metric::Boolean;
 use crate::metric::simd::{Level, Op, Simd, dispatch_counting, prefetch};
@@ -241,6 +241,45 @@ fn count(words: &[[u64; WORDS]]) -> u32 {
     words.as_flattened().iter().map(|word| word.count_ones()).sum()
 }
 
+impl WorkingRows for BitRows {
+    fn n(&self) -> usize {
+        self.counts.len()
+    }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
+
+    fn sort_keys(&self, _tree: u64, seed: u64) -> Option<Vec<u64>> {
+        let bits = self.drawn_bits(seed);
+        let key = |words: &[[u64; WORDS]]| {
+            let words = words.as_flattened();
+            bits.iter().fold(0, |key, &bit| key << 1 | words[bit as usize / 64] >> (bit % 64) & 1)
+        };
+        Some(self.words.par_chunks(self.stride).with_min_len(256).map(key).collect())
+    }
+
+    fn near_pairs(&self, rows: &mut LeafRows) -> bool {
+        let sketch = self.sketch.get_or_init(|| Sketch::new(self));
+        dispatch_counting(self.level, NearPairs::new(self, sketch, rows));
+        true
+    }
+
+    fn renumber(&mut self, order: &[u32]) {
+        self.sketch.take();
+        self.words.edit(|words| super::permute_rows(words, self.stride, order));
+        self.counts.edit(|counts| super::permute_rows(counts, 1, order));
+    }
+
+    fn describe(&self) -> String {
+        format!("rows of {} bits, {}", self.dim, self.level.name())
+    }
+
+    fn splits_by_direction(&self) -> bool {
+        false
+    }
+}
+
 impl Tiles for BitRows {
     type Row<'a> = BitRow<'a>;
 
@@ -282,37 +321,7 @@ impl Tiles for BitRows {
         self.row(row).words.iter().for_each(prefetch);
     }
 
-    fn n(&self) -> usize {
-        self.counts.len()
-    }
-    fn is_exact(&self) -> bool {
-        true
-    }
     fn level(&self) -> Level {
         self.level
-    }
-    fn sort_keys(&self, _tree: u64, seed: u64) -> Option<Vec<u64>> {
-        let bits = self.drawn_bits(seed);
-        let key = |words: &[[u64; WORDS]]| {
-            let words = words.as_flattened();
-            bits.iter().fold(0, |key, &bit| key << 1 | words[bit as usize / 64] >> (bit % 64) & 1)
-        };
-        Some(self.words.par_chunks(self.stride).with_min_len(256).map(key).collect())
-    }
-    fn near_pairs(&self, rows: &mut LeafRows) -> bool {
-        let sketch = self.sketch.get_or_init(|| Sketch::new(self));
-        dispatch_counting(self.level, NearPairs::new(self, sketch, rows));
-        true
-    }
-    fn renumber(&mut self, order: &[u32]) {
-        self.sketch.take();
-        self.words.edit(|words| super::permute_rows(words, self.stride, order));
-        self.counts.edit(|counts| super::permute_rows(counts, 1, order));
-    }
-    fn describe(&self) -> String {
-        format!("rows of {} bits, {}", self.dim, self.level.name())
-    }
-    fn splits_by_direction(&self) -> bool {
-        false
     }
 }

@@ -295,17 +295,6 @@ mod tests {
     use crate::metric::simd::{Level, Portable, dispatch, dispatch_counting};
     use crate::points::Points;
 
-    const METRICS: [Boolean; 9] = [
-        Boolean::Jaccard,
-        Boolean::Matching,
-        Boolean::Dice,
-        Boolean::Kulsinski,
-        Boolean::RogersTanimoto,
-        Boolean::RussellRao,
-        Boolean::SokalSneath,
-        Boolean::Yule,
-        Boolean::Differing,
-    ];
     const WIDTH: usize = 4;
 
     /// Rows of `dim` bits, of which one in `one_in` is set on average, at random but for some that are equal or empty.
@@ -343,7 +332,7 @@ mod tests {
             let points = Points::bits(&packed, n, 8 * bytes).unwrap();
             let Points::Bits(points) = points else { unreachable!() };
             let leaf: Vec<u32> = (0..n as u32).filter(|i| i % 11 != 5).collect();
-            for metric in METRICS {
+            for metric in Boolean::ALL {
                 let rows = BitRows::of_bits(&points, metric);
                 let sketch = Sketch::new(&rows);
                 let expected = all_offered(&rows, &leaf);
@@ -376,7 +365,7 @@ mod tests {
     #[test]
     fn nothing_is_farther_for_having_more_in_common() {
         let dim = 9u32;
-        for metric in METRICS {
+        for metric in Boolean::ALL {
             for (x, y) in (0..=dim).flat_map(|x| (0..=dim).map(move |y| (x, y))) {
                 let least = (x + y).saturating_sub(dim);
                 let all: Vec<f32> = (least..=x.min(y)).map(|both| metric.distance(both, x, y, dim)).collect();

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::byte_rows::{Chunk, Coding, stride};
-use super::{Space, Tiles};
+use super::{Space, Tiles, WorkingRows};
 use crate::metric::simd::{BYTES, Level, Simd, prefetch};
 use crate::metric::{Coordinates, Form};
 use crate::points::{Dense, Rows};
@@ -49,6 +49,28 @@ pub(crate) fn space(points: &Dense, level: Level) -> (Box<dyn Space>, bool) {
     (Box::new(ByteDifferences { codes, stride, n: points.n(), level, is_exact }), is_exact)
 }
 
+impl WorkingRows for ByteDifferences {
+    fn n(&self) -> usize {
+        self.n
+    }
+
+    fn is_exact(&self) -> bool {
+        self.is_exact
+    }
+
+    fn renumber(&mut self, order: &[u32]) {
+        super::permute_rows(&mut self.codes, self.stride, order);
+    }
+
+    fn describe(&self) -> String {
+        format!("u8 codes, {}", self.level.name())
+    }
+
+    fn splits_by_direction(&self) -> bool {
+        false
+    }
+}
+
 impl Tiles for ByteDifferences {
     type Row<'a> = &'a [Chunk];
 
@@ -79,22 +101,7 @@ impl Tiles for ByteDifferences {
         self.row(row).iter().for_each(prefetch);
     }
 
-    fn n(&self) -> usize {
-        self.n
-    }
-    fn is_exact(&self) -> bool {
-        self.is_exact
-    }
     fn level(&self) -> Level {
         self.level
-    }
-    fn renumber(&mut self, order: &[u32]) {
-        super::permute_rows(&mut self.codes, self.stride, order);
-    }
-    fn describe(&self) -> String {
-        format!("u8 codes, {}", self.level.name())
-    }
-    fn splits_by_direction(&self) -> bool {
-        false
     }
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::float_rows::direction_scale;
 use super::recompute::Recompute;
-use super::{Space, Tiles};
+use super::{Space, Tiles, WorkingRows};
 use crate::forest::Leaves;
 use crate::metric::Form;
 use crate::metric::simd::{BYTES, Level, Simd, prefetch};
@@ -325,6 +325,25 @@ impl<F: Finish> ByteRows<F> {
     }
 }
 
+impl<F: Finish> WorkingRows for ByteRows<F> {
+    fn n(&self) -> usize {
+        self.stats.len()
+    }
+
+    fn renumber(&mut self, order: &[u32]) {
+        self.codes.edit(|codes| super::permute_rows(codes, self.stride, order));
+        self.stats.edit(|stats| super::permute_rows(stats, 1, order));
+    }
+
+    fn describe(&self) -> String {
+        format!("byte codes, {}", self.level.name())
+    }
+
+    fn splits_by_direction(&self) -> bool {
+        F::BY_DIRECTION
+    }
+}
+
 impl<F: Finish> Tiles for ByteRows<F> {
     type Row<'a>
         = ByteRow<'a>
@@ -365,21 +384,8 @@ impl<F: Finish> Tiles for ByteRows<F> {
         self.row(row).chunks.iter().for_each(prefetch);
     }
 
-    fn n(&self) -> usize {
-        self.stats.len()
-    }
     fn level(&self) -> Level {
         self.level
-    }
-    fn renumber(&mut self, order: &[u32]) {
-        self.codes.edit(|codes| super::permute_rows(codes, self.stride, order));
-        self.stats.edit(|stats| super::permute_rows(stats, 1, order));
-    }
-    fn describe(&self) -> String {
-        format!("byte codes, {}", self.level.name())
-    }
-    fn splits_by_direction(&self) -> bool {
-        F::BY_DIRECTION
     }
 }
 

@@ -3,7 +3,7 @@
 use half::f16;
 use rayon::prelude::*;
 
-use super::{Space, Tiles};
+use super::{Space, Tiles, WorkingRows};
 use crate::metric::Form;
 use crate::metric::body::{self, Body, with_body};
 use crate::metric::simd::{LANES, Level, Simd, prefetch};
@@ -91,6 +91,24 @@ pub(crate) fn direction_scale(values: &mut [f32], centered: bool) -> f64 {
     if length > 0.0 { 1.0 / length } else { 0.0 }
 }
 
+impl<E: Element, B: Body + Send> WorkingRows for FloatRows<E, B> {
+    fn n(&self) -> usize {
+        self.n
+    }
+
+    fn renumber(&mut self, order: &[u32]) {
+        super::permute_rows(&mut self.values, self.stride, order);
+    }
+
+    fn describe(&self) -> String {
+        format!("{} rows, {}", E::NAME, self.level.name())
+    }
+
+    fn splits_by_direction(&self) -> bool {
+        self.by_direction
+    }
+}
+
 impl<E: Element, B: Body + Send> Tiles for FloatRows<E, B> {
     type Row<'a>
         = &'a [E]
@@ -112,19 +130,7 @@ impl<E: Element, B: Body + Send> Tiles for FloatRows<E, B> {
         self.row(row).iter().step_by(64 / size_of::<E>()).for_each(prefetch);
     }
 
-    fn n(&self) -> usize {
-        self.n
-    }
     fn level(&self) -> Level {
         self.level
-    }
-    fn renumber(&mut self, order: &[u32]) {
-        super::permute_rows(&mut self.values, self.stride, order);
-    }
-    fn describe(&self) -> String {
-        format!("{} rows, {}", E::NAME, self.level.name())
-    }
-    fn splits_by_direction(&self) -> bool {
-        self.by_direction
     }
 }

@@ -1,8 +1,7 @@
 //! A user's items in working order.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use super::Space;
+use super::{Space, WorkingRows};
+use crate::least_pair::LeastPair;
 #[cfg(feature = "gpu")]
 use crate::points::{Dense, GpuRows, Rows};
 use crate::points::{Items, Kept};
@@ -11,20 +10,19 @@ use crate::problem::{AnyRows, Truth};
 /// Items, and a pair whose distance is no number, if one was met.
 pub(crate) struct Watched<'a> {
     items: &'a dyn Items,
-    /// The least such pair, `a << 32 | b`.
-    wrong: AtomicU64,
+    wrong: LeastPair,
 }
 
 impl<'a> Watched<'a> {
     pub(crate) fn new(items: &'a dyn Items) -> Self {
-        Self { items, wrong: AtomicU64::new(u64::MAX) }
+        Self { items, wrong: LeastPair::default() }
     }
 
     /// Distances that are no numbers count as largest, and are remembered: the least pair, whatever the order of threads.
     fn watch(&self, a: u32, others: &[u32], out: &mut [f32]) {
         for (d, &b) in out.iter_mut().zip(others).filter(|(d, _)| !d.is_finite()) {
             *d = f32::MAX;
-            self.wrong.fetch_min(u64::from(a) << 32 | u64::from(b), Ordering::Relaxed);
+            self.wrong.note(a, b);
         }
     }
 }
@@ -59,8 +57,7 @@ impl AnyRows for Watched<'_> {
     }
 
     fn wrong_pair(&self) -> Option<(usize, usize)> {
-        let pair = self.wrong.load(Ordering::Relaxed);
-        (pair != u64::MAX).then_some(((pair >> 32) as usize, (pair & u64::from(u32::MAX)) as usize))
+        self.wrong.get().map(|(a, b)| (a as usize, b as usize))
     }
 }
 
@@ -78,11 +75,25 @@ impl ItemRows<'_> {
     }
 }
 
-impl Space for ItemRows<'_> {
+impl WorkingRows for ItemRows<'_> {
     fn n(&self) -> usize {
         self.order.len()
     }
 
+    fn renumber(&mut self, order: &[u32]) {
+        self.order = order.iter().map(|&at| self.item(at)).collect();
+    }
+
+    fn describe(&self) -> String {
+        "items".into()
+    }
+
+    fn splits_by_direction(&self) -> bool {
+        self.watched.items.splits_by_direction()
+    }
+}
+
+impl Space for ItemRows<'_> {
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
         let others: Vec<u32> = others.iter().map(|&other| self.item(other)).collect();
         let item = self.item(row);
@@ -116,18 +127,6 @@ impl Space for ItemRows<'_> {
         for (&row, out) in rows.iter().zip(out.chunks_exact_mut(m)) {
             self.one_to_many(row, &others, out);
         }
-    }
-
-    fn renumber(&mut self, order: &[u32]) {
-        self.order = order.iter().map(|&at| self.item(at)).collect();
-    }
-
-    fn describe(&self) -> String {
-        "items".into()
-    }
-
-    fn splits_by_direction(&self) -> bool {
-        self.watched.items.splits_by_direction()
     }
 }
 

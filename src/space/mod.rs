@@ -14,18 +14,15 @@ pub(crate) mod sparse_truth;
 use crate::graph::leaf_rows::LeafRows;
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 
-/// Points whose pairs of rows have a reduced distance. Calls are per row or per block, so that dispatch costs nothing.
-pub(crate) trait Space: Send + Sync {
+/// Rows in working order, besides their distances.
+pub(crate) trait WorkingRows: Send + Sync {
     fn n(&self) -> usize;
-    /// Reduced distances of `row` to each of `others`.
-    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]);
-    /// Reduced distances of two rows to each of `others`, which are read once.
-    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]);
-    /// Reduced distances between all of `ids`: a symmetric `m x m` matrix. The diagonal is not meaningful.
-    fn all_pairs(&self, ids: &[u32], out: &mut [f32]);
-    /// Reduced distances of each of `rows` to the rows `first..first + m`, `m` being `out.len() / rows.len()`: one row of `out`
-    /// for each of `rows`.
-    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]);
+    /// Puts row `order[i]` in place `i`.
+    fn renumber(&mut self, order: &[u32]);
+    /// What is held, for the report: `u8 x 784`.
+    fn describe(&self) -> String;
+    /// Whether distances are -x·y, so that a tree's pivots have to be brought to one length before they are compared.
+    fn splits_by_direction(&self) -> bool;
     /// Keys that bring like rows together when rows are sorted by them, where distances to pivots tell little; others for every
     /// seed. None where pivots serve, for tree `tree`.
     fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
@@ -40,16 +37,23 @@ pub(crate) trait Space: Send + Sync {
     fn is_exact(&self) -> bool {
         false
     }
-    /// Puts row `order[i]` in place `i`.
-    fn renumber(&mut self, order: &[u32]);
-    /// What is held, for the report: `u8 x 784`.
-    fn describe(&self) -> String;
-    /// Whether distances are -x·y, so that a tree's pivots have to be brought to one length before they are compared.
-    fn splits_by_direction(&self) -> bool;
+}
+
+/// Points whose pairs of rows have a reduced distance. Calls are per row or per block, so that dispatch costs nothing.
+pub(crate) trait Space: WorkingRows {
+    /// Reduced distances of `row` to each of `others`.
+    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]);
+    /// Reduced distances of two rows to each of `others`, which are read once.
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]);
+    /// Reduced distances between all of `ids`: a symmetric `m x m` matrix. The diagonal is not meaningful.
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]);
+    /// Reduced distances of each of `rows` to the rows `first..first + m`, `m` being `out.len() / rows.len()`: one row of `out`
+    /// for each of `rows`.
+    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]);
 }
 
 /// A space whose distances come in tiles of `R x 4`: what such spaces differ in. The rest is [`Space`]'s, below.
-pub(crate) trait Tiles: Send + Sync {
+pub(crate) trait Tiles: WorkingRows {
     /// A row as kernels read it: one of this space's, or a query.
     type Row<'a>: Copy
     where
@@ -58,26 +62,6 @@ pub(crate) trait Tiles: Send + Sync {
     fn tile<S: Simd, const R: usize>(&self, xs: [Self::Row<'_>; R], ys: [Self::Row<'_>; 4]) -> [[f32; 4]; R];
     /// The instructions that tiles are computed with.
     fn level(&self) -> Level;
-    /// As [`Space::n`].
-    fn n(&self) -> usize;
-    /// As [`Space::sort_keys`].
-    fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
-        None
-    }
-    /// As [`Space::near_pairs`].
-    fn near_pairs(&self, _rows: &mut LeafRows) -> bool {
-        false
-    }
-    /// As [`Space::is_exact`].
-    fn is_exact(&self) -> bool {
-        false
-    }
-    /// As [`Space::renumber`].
-    fn renumber(&mut self, order: &[u32]);
-    /// As [`Space::describe`].
-    fn describe(&self) -> String;
-    /// As [`Space::splits_by_direction`].
-    fn splits_by_direction(&self) -> bool;
     /// Asks for the cache lines of a row.
     fn prefetch(&self, row: u32);
     /// Runs work on these tiles at `level`.
@@ -87,10 +71,6 @@ pub(crate) trait Tiles: Send + Sync {
 }
 
 impl<T: Tiles> Space for T {
-    fn n(&self) -> usize {
-        Tiles::n(self)
-    }
-
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
         to_many(self.level(), self, [self.row(row)], others, out.as_chunks_mut().0);
     }
@@ -106,30 +86,6 @@ impl<T: Tiles> Space for T {
 
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
         T::dispatch(self.level(), Block { tiles: self, rows, first, out });
-    }
-
-    fn sort_keys(&self, tree: u64, seed: u64) -> Option<Vec<u64>> {
-        Tiles::sort_keys(self, tree, seed)
-    }
-
-    fn near_pairs(&self, rows: &mut LeafRows) -> bool {
-        Tiles::near_pairs(self, rows)
-    }
-
-    fn is_exact(&self) -> bool {
-        Tiles::is_exact(self)
-    }
-
-    fn renumber(&mut self, order: &[u32]) {
-        Tiles::renumber(self, order);
-    }
-
-    fn describe(&self) -> String {
-        Tiles::describe(self)
-    }
-
-    fn splits_by_direction(&self) -> bool {
-        Tiles::splits_by_direction(self)
     }
 }
 

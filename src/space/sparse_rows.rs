@@ -23,7 +23,7 @@ pub(crate) use self::kernels::SparseKernel;
 use self::kernels::{Kernel, Mark, Single, with_kernel};
 use self::min_hash::min_hashes;
 use self::scratch::Pool;
-use super::Space;
+use super::{Space, WorkingRows};
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 use crate::points::{Csr, SparseRow};
 
@@ -373,7 +373,7 @@ fn fill_block<I: Number>(
     }
 }
 
-impl Space for SparseRows {
+impl WorkingRows for SparseRows {
     fn n(&self) -> usize {
         self.heads.len()
     }
@@ -386,6 +386,21 @@ impl Space for SparseRows {
         Some(self.heads.par_iter().with_min_len(256).map(key).collect())
     }
 
+    fn renumber(&mut self, order: &[u32]) {
+        self.select(order);
+    }
+
+    fn describe(&self) -> String {
+        let kind = with_numbers!(&self.numbers, numbers => 8 * size_of_val(&numbers[..]) / numbers.len().max(1));
+        format!("sparse rows of {} columns of {kind} bits, {}", self.columns.len(), self.level.name())
+    }
+
+    fn splits_by_direction(&self) -> bool {
+        self.kernel == SparseKernel::Inner
+    }
+}
+
+impl Space for SparseRows {
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
         self.pool.with(|scratch| {
             self.scatter(row, &mut scratch.query);
@@ -414,19 +429,6 @@ impl Space for SparseRows {
 
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
         with_numbers!(&self.numbers, numbers => panel::block(self, self.table(numbers), rows, first, out));
-    }
-
-    fn renumber(&mut self, order: &[u32]) {
-        self.select(order);
-    }
-
-    fn describe(&self) -> String {
-        let kind = with_numbers!(&self.numbers, numbers => 8 * size_of_val(&numbers[..]) / numbers.len().max(1));
-        format!("sparse rows of {} columns of {kind} bits, {}", self.columns.len(), self.level.name())
-    }
-
-    fn splits_by_direction(&self) -> bool {
-        self.kernel == SparseKernel::Inner
     }
 }
 

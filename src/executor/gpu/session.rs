@@ -147,7 +147,10 @@ impl<'p> GpuSession<'p> {
     ) -> Result<Self, BuildError> {
         let rows = DeviceRows::of(problem)?;
         let Settled { space, order, bounds, .. } = settle(problem, plan);
-        let mut session = Self::with_all(gpu, problem, rows, plan, order)?;
+        let mut session = Self::with_room(gpu, problem, rows, plan, order, problem.n())?;
+        session.upload(0, &session.order)?;
+        session.bytes = None;
+        session.write_rows(&RowTable::new(problem.n(), plan.width))?;
         session.space = Some(space);
         if let Some(bounds) = bounds {
             let ids: Vec<u32> = (0..problem.n() as u32).collect();
@@ -219,21 +222,6 @@ impl<'p> GpuSession<'p> {
         let over = if held < n as usize { format!(", {part} rows at a time") } else { String::new() };
         let ran = session.describe() + &over;
         Ok((Finishing::new(&session.problem, &session.plan, &session.order, &rows).graph(), ran))
-    }
-
-    /// A session with all its data on the device, in this order, and empty rows.
-    fn with_all(
-        gpu: Rc<Gpu>,
-        problem: &Problem<'p>,
-        rows: DeviceRows<'p>,
-        plan: &Plan,
-        order: Vec<u32>,
-    ) -> Result<Self, GpuError> {
-        let mut session = Self::with_room(gpu, problem, rows, plan, order, problem.n())?;
-        session.upload(0, &session.order)?;
-        session.bytes = None;
-        session.write_rows(&RowTable::new(problem.n(), plan.width))?;
-        Ok(session)
     }
 
     /// A session with room for so many points on the device, in this order.

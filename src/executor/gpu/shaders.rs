@@ -322,18 +322,6 @@ mod tests {
         module
     }
 
-    const BOOLEANS: [Boolean; 9] = [
-        Boolean::Jaccard,
-        Boolean::Matching,
-        Boolean::Dice,
-        Boolean::Kulsinski,
-        Boolean::RogersTanimoto,
-        Boolean::RussellRao,
-        Boolean::SokalSneath,
-        Boolean::Yule,
-        Boolean::Differing,
-    ];
-
     /// Every text that could be compiled is valid WGSL with the entry point and the bindings that its kernel names.
     #[test]
     fn every_variant_is_valid() {
@@ -347,7 +335,7 @@ mod tests {
         let of_values = forms
             .chain(coordinates.map(Form::Coordinates))
             .flat_map(|form| values.map(|stored| (Body::Form(form), stored)));
-        let of_sets = BOOLEANS.map(|metric| (Body::Sets(metric, 2000), Stored::Bits));
+        let of_sets = Boolean::ALL.map(|metric| (Body::Sets(metric, 2000), Stored::Bits));
         {
             for (body, stored) in of_values.chain(of_sets).chain(of_dots) {
                 for n in [1000, 120_000] {
