@@ -2,7 +2,8 @@
 
 use super::order::{Neighbor, distance, fresh, id};
 use super::owned_rows::OwnedRows;
-use super::rows::{bound, insert};
+use super::rows::bound;
+use crate::metric::simd::Simd;
 
 /// Rows that one task owns.
 pub(crate) struct LeafRows<'a> {
@@ -45,10 +46,10 @@ impl<'a> LeafRows<'a> {
 
     /// Puts the `j`th, at distance `d`, into the row of the `i`th, and returns that row's bound.
     #[inline(always)]
-    pub(crate) fn offer(&mut self, i: usize, j: usize, d: f32) -> f32 {
+    pub(crate) fn offer<S: Simd>(&mut self, i: usize, j: usize, d: f32) -> f32 {
         let neighbor = fresh(d, self.leaf[j]);
         let row = self.row(i);
-        insert(row, neighbor);
+        S::insert(row, neighbor);
         bound(row)
     }
 }

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 use half::f16;
 
+use crate::graph::order::Neighbor;
+use crate::graph::rows::insert;
 use crate::points::Element;
 
 /// Lanes of [`Simd::F`].
@@ -143,6 +145,11 @@ pub(crate) trait Simd {
     /// Adds in every lane the number of bits that two words have in common.
     fn count_common(a: Self::C, b: Self::C, sum: Self::C) -> Self::C;
     fn counts(sum: Self::C) -> [u32; LANES];
+    /// [`insert`].
+    #[inline(always)]
+    fn insert(row: &mut [Neighbor], neighbor: Neighbor) -> bool {
+        insert(row, neighbor)
+    }
     /// What [`Simd::dot_bytes`] subtracts from every value of its first argument.
     const BIAS: i32;
     /// Whether there are registers for 4 x 4 sums; else tiles are 1 x 4.
@@ -408,6 +415,37 @@ mod x86 {
         fn counts(sum: Self::C) -> [u32; LANES] {
             // SAFETY: both are 64 bytes, of which any will do.
             unsafe { std::mem::transmute(sum) }
+        }
+        /// Eight places at a time: each keeps what it holds, or what comes before, or the neighbour, whichever is the second.
+        #[inline(always)]
+        fn insert(row: &mut [Neighbor], neighbor: Neighbor) -> bool {
+            let last = row[row.len() - 1];
+            let (eights, rest) = row.as_chunks_mut::<8>();
+            let mut held = rest.iter().fold(false, |held, &here| held | (here | 1 == neighbor | 1));
+            at_level!({
+                let load = |eight: &[Neighbor; 8]| _mm512_loadu_epi64(eight.as_ptr().cast());
+                let (flag, same) = (_mm512_set1_epi64(1), _mm512_set1_epi64((neighbor | 1).cast_signed()));
+                for eight in &*eights {
+                    held |= _mm512_cmpeq_epi64_mask(_mm512_or_si512(load(eight), flag), same) != 0;
+                }
+                if held | (neighbor >= last) {
+                    return false;
+                }
+                let new = _mm512_set1_epi64(neighbor.cast_signed());
+                let mut before = new;
+                for eight in &mut *eights {
+                    let here = load(eight);
+                    let shifted = _mm512_alignr_epi64::<7>(here, before);
+                    let second = _mm512_min_epu64(here, _mm512_max_epu64(shifted, new));
+                    _mm512_storeu_epi64(eight.as_mut_ptr().cast(), second);
+                    before = here;
+                }
+                let mut before = _mm_extract_epi64::<1>(_mm512_extracti32x4_epi32::<3>(before)).cast_unsigned();
+                for place in rest {
+                    (before, *place) = (*place, (*place).min(before.max(neighbor)));
+                }
+                true
+            })
         }
         #[inline(always)]
         fn at_most(a: Self::F, b: Self::F) -> u32 {

@@ -252,7 +252,7 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         };
         for (to, other) in [(j, i), (i, j)].into_iter().take(if known.is_some() { 1 } else { 2 }) {
             if d <= self.worst[to] {
-                self.worst[to] = self.near.offer(to, other, d) * SLACK;
+                self.worst[to] = self.near.offer::<S>(to, other, d) * SLACK;
             }
         }
     }

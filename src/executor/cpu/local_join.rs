@@ -4,6 +4,8 @@
 //! other, every row collects whom it would be introduced to, each once, and owns what follows. A pair is looked at if one of
 //! the two steps that lead to it is new. No buffers of proposals, no order of arrival.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::leaf_join::offer;
@@ -23,41 +25,67 @@ pub(crate) fn local_join(
     let width = rows.width;
     let join_row = |(i, row): (usize, &mut [u64])| {
         pool.with(|scratch| {
-            collect(i as u32, row, near, space.n(), scratch);
-            let m = scratch.ids.len();
+            let candidates = collect(i as u32, row, near, space.n(), scratch);
+            let ids = &scratch.ids[candidates];
+            let m = ids.len();
             scratch.distances.resize(m.max(scratch.distances.len()), 0.0);
             let distances = &mut scratch.distances[..m];
-            space.one_to_many(i as u32, &scratch.ids, distances);
-            (offer(row, &scratch.ids, distances, usize::MAX), m as u64)
+            space.one_to_many(i as u32, ids, distances);
+            (offer(row, ids, distances, usize::MAX), m as u64)
         })
     };
     let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
     rows.slots.par_chunks_mut(width).enumerate().with_min_len(64).map(join_row).reduce(|| (0, 0), sum)
 }
 
-/// Into `scratch.ids`: the candidates of row `i`, each once, without itself and those it has.
-fn collect(i: u32, row: &[u64], near: &Neighborhoods, n: usize, scratch: &mut Scratch) {
+/// Where in `scratch.ids` the candidates of row `i` then are, each once, without itself and those it has.
+fn collect(i: u32, row: &[u64], near: &Neighborhoods, n: usize, scratch: &mut Scratch) -> Range<usize> {
     let Scratch { ids, seen, .. } = scratch;
     seen.resize(n.div_ceil(64), 0);
-    ids.clear();
     near.all(i).iter().for_each(|&middle| near.prefetch(middle));
-    let mut visit = |p: u32, seen: &mut [u64]| {
-        let (word, bit) = (&mut seen[p as usize / 64], 1u64 << (p % 64));
-        if *word & bit == 0 {
-            *word |= bit;
-            ids.push(p);
-        }
-    };
-    visit(i, seen);
-    row.iter().filter(|s| **s != EMPTY).for_each(|s| visit(id(*s), seen));
-    let own = row.iter().filter(|s| **s != EMPTY).count() + 1;
+    let mut once = Once { ids, seen, count: 0 };
+    once.visit([i].into_iter());
+    once.visit(row.iter().filter(|s| **s != EMPTY).map(|s| id(*s)));
+    let own = once.count;
     let fresh = near.fresh(i).len();
     for (at, &middle) in near.all(i).iter().enumerate() {
         let through = if at < fresh { near.all(middle) } else { near.fresh(middle) };
-        through.iter().for_each(|&p| visit(p, seen));
+        once.visit(through.iter().copied());
     }
     // A reverse neighbour is a candidate itself.
-    near.fresh(i).iter().for_each(|&p| visit(p, seen));
-    ids.iter().for_each(|&p| seen[p as usize / 64] = 0);
-    ids.drain(..own);
+    once.visit(near.fresh(i).iter().copied());
+    let all = own..once.count;
+    once.forget();
+    all
+}
+
+/// Points, each once.
+struct Once<'a> {
+    /// The first `count` are those visited.
+    ids: &'a mut Vec<u32>,
+    seen: &'a mut [u64],
+    count: usize,
+}
+
+impl Once<'_> {
+    /// Without branches: whether a point was seen before is as good as random.
+    #[inline(always)]
+    fn visit(&mut self, points: impl Iterator<Item = u32>) {
+        let most = self.count + points.size_hint().1.expect("points of a slice");
+        if self.ids.len() < most {
+            self.ids.resize(2 * most, 0);
+        }
+        let (ids, mut count) = (&mut self.ids[..most], self.count);
+        for p in points {
+            let (word, bit) = (&mut self.seen[p as usize / 64], p % 64);
+            ids[count] = p;
+            count += usize::from(*word >> bit & 1 == 0);
+            *word |= 1 << bit;
+        }
+        self.count = count;
+    }
+
+    fn forget(self) {
+        self.ids[..self.count].iter().for_each(|&p| self.seen[p as usize / 64] = 0);
+    }
 }
