@@ -1,6 +1,6 @@
 //! The rows of a leaf's points, told by their places in it.
 
-use super::order::{Neighbor, distance, fresh, id};
+use super::order::{Neighbor, fresh};
 use super::owned_rows::OwnedRows;
 use super::rows::bound;
 use crate::metric::simd::Simd;
@@ -30,18 +30,6 @@ impl<'a> LeafRows<'a> {
     #[inline(always)]
     pub(crate) fn worst(&mut self, i: usize) -> f32 {
         bound(self.row(i))
-    }
-
-    /// The distance of the `j`th, if the row of the `i`th holds it.
-    #[inline(always)]
-    pub(crate) fn distance(&mut self, i: usize, j: usize) -> Option<f32> {
-        let wanted = self.leaf[j];
-        let mut found = 0;
-        // One at most, and no branch.
-        for &neighbor in &*self.row(i) {
-            found |= if id(neighbor) == wanted { neighbor } else { 0 };
-        }
-        (found != 0).then(|| distance(found))
     }
 
     /// Puts the `j`th, at distance `d`, into the row of the `i`th, and returns that row's bound.

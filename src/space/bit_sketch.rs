@@ -90,8 +90,35 @@ pub(super) struct NearPairs<'a, 'b> {
     sketch: &'a Sketch,
     leaf: &'b [u32],
     near: &'a mut LeafRows<'b>,
-    /// Bounds of the rows of a leaf.
+    /// Bounds of the rows of a leaf: beyond them nobody enters.
     worst: Vec<f32>,
+    /// Bounds beyond which nobody is offered for now, while rows are not full.
+    first: Option<Vec<f32>>,
+    /// Those that are looked at whole, as places in the leaf, and who of them is offered to whom at what distance: room for it.
+    pairs: Box<[(usize, usize); MOST_PAIRS]>,
+    offers: Box<[(usize, usize, f32); 2 * MOST_PAIRS]>,
+}
+
+/// The pairs of a leaf that were offered, as bits: for every row a word to each block.
+struct Offered {
+    words: Vec<u32>,
+    blocks: usize,
+}
+
+impl Offered {
+    fn none(gathered: &Gathered) -> Self {
+        let blocks = gathered.blocks.len();
+        Self { words: vec![0; blocks * BLOCK * blocks], blocks }
+    }
+
+    /// Those of `near` that were not, which then are.
+    #[inline(always)]
+    fn add(&mut self, row: usize, block: usize, near: u32) -> u32 {
+        let word = &mut self.words[row * self.blocks + block];
+        let new = near & !*word;
+        *word |= near;
+        new
+    }
 }
 
 /// Rows of a leaf that others are compared with at once.
@@ -173,16 +200,14 @@ impl Op for NearPairs<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(mut self) {
         let gathered = Gathered::new(self.rows, self.sketch, self.leaf);
-        let count = gathered.blocks.len();
-        // Blocks next to each other first: rows that follow each other are likely to be near.
-        for apart in 0..count {
-            for block in 0..count - apart {
-                for first in (block * BLOCK..(block + 1) * BLOCK).step_by(ROWS) {
-                    let near = self.compare::<S>(&gathered, first, block + apart);
-                    self.offer_all::<S>(first, (block + apart) * BLOCK, near);
-                }
-            }
+        let mut offered = Offered::none(&gathered);
+        // Rows that are not full would be offered everybody: first those that seem nearest, so that there are bounds for the rest.
+        if self.worst.contains(&f32::INFINITY) {
+            self.first = Some(self.first_bounds::<S>(&gathered));
+            self.offer_near::<S>(&gathered, &mut offered);
+            self.first = None;
         }
+        self.offer_near::<S>(&gathered, &mut offered);
     }
 }
 
@@ -191,7 +216,61 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         let leaf = near.leaf;
         let mut worst: Vec<f32> = (0..leaf.len()).map(|i| near.worst(i) * SLACK).collect();
         worst.resize(leaf.len().next_multiple_of(BLOCK), 0.0);
-        Self { rows, sketch, leaf, near, worst }
+        let (pairs, offers) = (Box::new([(0, 0); MOST_PAIRS]), Box::new([(0, 0, 0.0); 2 * MOST_PAIRS]));
+        Self { rows, sketch, leaf, near, worst, first: None, pairs, offers }
+    }
+
+    /// For every row, a distance that as many others as it has room for may be within.
+    #[inline(always)]
+    fn first_bounds<S: Simd>(&mut self, gathered: &Gathered) -> Vec<f32> {
+        let len = self.leaf.len();
+        let wanted = self.near.row(0).len() as u32 + 1;
+        let mut bounds = vec![0.0; self.worst.len()];
+        let mut lower = vec![[[f32::INFINITY; LANES]; ROWS]; bounds.len() / LANES];
+        for first in (0..len).step_by(ROWS) {
+            for (block, lower) in lower.chunks_mut(BLOCK_LANES).enumerate() {
+                self.lower_bounds::<S>(gathered, first, block, lower);
+            }
+            for r in 0..ROWS {
+                // Rows that do not exist.
+                for place in len..bounds.len() {
+                    lower[place / LANES][r][place % LANES] = f32::INFINITY;
+                }
+                bounds[first + r] = least_with::<S>(&lower, r, wanted) * SLACK;
+            }
+        }
+        bounds
+    }
+
+    /// The least that the distances of [`ROWS`] rows from `first` on to the rows of a block may be.
+    #[inline(always)]
+    fn lower_bounds<S: Simd>(&self, gathered: &Gathered, first: usize, block: usize, out: &mut [[[f32; LANES]; ROWS]]) {
+        let most = gathered.most_in_common::<S>(first, block);
+        let counts = &gathered.blocks[first / BLOCK].counts.as_flattened()[first % BLOCK..];
+        for (r, (most, &count)) in most.iter().zip(counts).enumerate() {
+            for ((most, counts), out) in most.iter().zip(&gathered.blocks[block].counts).zip(&mut *out) {
+                let (lower, denominator) = fractions(self.rows.metric(), most, count, counts, self.rows.dim());
+                out[r] = S::to_array(S::div(S::load(&lower), S::load(&denominator)));
+            }
+        }
+    }
+
+    /// Offers to each other all pairs within the bound of one, but those that were.
+    #[inline(always)]
+    fn offer_near<S: Simd>(&mut self, gathered: &Gathered, offered: &mut Offered) {
+        let count = gathered.blocks.len();
+        // Blocks next to each other first: rows that follow each other are likely to be near.
+        for apart in 0..count {
+            for block in 0..count - apart {
+                for first in (block * BLOCK..(block + 1) * BLOCK).step_by(ROWS) {
+                    let mut near = self.compare::<S>(gathered, first, block + apart);
+                    for (row, near) in (first..).zip(&mut near) {
+                        *near = offered.add(row, block + apart, *near);
+                    }
+                    self.offer_all::<S>(first, (block + apart) * BLOCK, near);
+                }
+            }
+        }
     }
 
     /// For each of [`ROWS`] rows from `first` on, the rows of a block that may be no farther from it than its worst neighbour, or
@@ -218,45 +297,73 @@ impl<'a, 'b> NearPairs<'a, 'b> {
     fn near<S: Simd>(&self, most: &Words, (count, counts): (u32, &Words), i: usize, column: usize) -> u32 {
         let (lower, denominator) = fractions(self.rows.metric(), most, count, counts, self.rows.dim());
         let (lower, denominator) = (S::load(&lower), S::load(&denominator));
-        let own = S::mul_add(S::splat(self.worst[i]), denominator, S::splat(0.0));
-        let worst = self.worst[column..].first_chunk::<LANES>().expect("whole blocks");
+        let bounds = self.first.as_ref().unwrap_or(&self.worst);
+        let own = S::mul_add(S::splat(bounds[i]), denominator, S::splat(0.0));
+        let worst = bounds[column..].first_chunk::<LANES>().expect("whole blocks");
         let others = S::mul_add(S::load(worst), denominator, S::splat(0.0));
         S::at_most(lower, own) | S::at_most(lower, others)
     }
 
-    /// Loops, because closures are not always inlined into code compiled for an instruction set.
+    /// In steps without branches that hang on distances: they are as good as random. Loops, because closures are not always inlined
+    /// into code compiled for an instruction set.
     #[inline(always)]
     fn offer_all<S: Simd>(&mut self, first: usize, column: usize, near: [u32; ROWS]) {
-        for all in near {
-            let mut left = all;
+        let mut count = 0;
+        for (r, mut left) in near.into_iter().enumerate() {
             while left != 0 {
-                self.rows.prefetch(self.leaf[column + left.trailing_zeros() as usize]);
+                let j = column + left.trailing_zeros() as usize;
+                self.rows.prefetch(self.leaf[j]);
+                self.pairs[count] = (first + r, j);
+                count += 1;
                 left &= left - 1;
             }
         }
-        for (r, all) in near.into_iter().enumerate() {
-            let mut left = all;
-            while left != 0 {
-                self.offer_both::<S>(first + r, column + left.trailing_zeros() as usize);
-                left &= left - 1;
+        let mut entering = 0;
+        for &(i, j) in &self.pairs[..count] {
+            let d = self.rows.distance::<S>(self.leaf[i], self.leaf[j]);
+            for (to, other) in [(j, i), (i, j)] {
+                self.offers[entering] = (to, other, d);
+                entering += usize::from(d <= self.worst[to]);
             }
         }
-    }
-
-    #[inline(always)]
-    fn offer_both<S: Simd>(&mut self, i: usize, j: usize) {
-        let known = self.near.distance(i, j);
-        let d = match known {
-            Some(d) => d,
-            None => self.rows.distance::<S>(self.leaf[i], self.leaf[j]),
-        };
-        for (to, other) in [(j, i), (i, j)].into_iter().take(if known.is_some() { 1 } else { 2 }) {
-            if d <= self.worst[to] {
-                self.worst[to] = self.near.offer::<S>(to, other, d) * SLACK;
-            }
+        for &(to, other, d) in &self.offers[..entering] {
+            self.worst[to] = self.near.offer::<S>(to, other, d) * SLACK;
         }
     }
 }
+
+/// Pairs of [`ROWS`] rows and a block.
+const MOST_PAIRS: usize = ROWS * BLOCK;
+
+/// A value that `wanted` of the `r`th values or more do not exceed, and few more: infinite if they are fewer.
+#[inline(always)]
+fn least_with<S: Simd>(values: &[[[f32; LANES]; ROWS]], r: usize, wanted: u32) -> f32 {
+    let mut most = [0.0f32; LANES];
+    for values in values {
+        for (most, &v) in most.iter_mut().zip(&values[r]) {
+            *most = if v > *most && v < f32::INFINITY { v } else { *most };
+        }
+    }
+    let most = most.into_iter().fold(0.0, f32::max);
+    let (mut low, mut high) = (0.0, most);
+    let mut found = f32::INFINITY;
+    for _ in 0..BISECTIONS {
+        let mut count = 0;
+        for values in values {
+            count += S::at_most(S::load(&values[r]), S::splat(high)).count_ones();
+        }
+        if count < wanted {
+            low = high;
+        } else {
+            found = high;
+        }
+        high = 0.5 * (low + found.min(most));
+    }
+    found
+}
+
+/// Halvings of the range of distances in a leaf.
+const BISECTIONS: usize = 8;
 
 /// The lowest `count` bits.
 #[inline(always)]
