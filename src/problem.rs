@@ -1,6 +1,5 @@
 //! What a build works on: points as kernels read them, and the distances that results hold.
 
-use std::ops::Deref;
 
 use crate::graph::order::nearest_first;
 use crate::metric::{Direct, Metric};
@@ -73,6 +72,10 @@ pub(crate) trait Truth: Send + Sync {
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>);
     /// The true distance of a point to itself.
     fn to_self(&self, i: usize) -> f32;
+    /// The points as they are searched, in their own order, if they are held anyway.
+    fn space(&self) -> Option<&dyn Space> {
+        None
+    }
 
     /// Points `ids` by their true distances from point `i`, ascending, in place of what `found` held.
     fn rank(&self, i: usize, ids: &[u32], distances: &mut Vec<f32>, found: &mut Vec<(f32, u32)>) {
@@ -84,9 +87,9 @@ pub(crate) trait Truth: Send + Sync {
 }
 
 /// The distances that rows are searched by, where these are true and 0 from a row to itself.
-pub(crate) struct BySpace<S>(pub S);
+pub(crate) struct BySpace<'a>(pub &'a dyn Space);
 
-impl<S: Deref<Target: Space> + Send + Sync> Truth for BySpace<S> {
+impl Truth for BySpace<'_> {
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
         out.resize(others.len(), 0.0);
         self.0.one_to_many(i as u32, others, out);
@@ -94,6 +97,25 @@ impl<S: Deref<Target: Space> + Send + Sync> Truth for BySpace<S> {
 
     fn to_self(&self, _: usize) -> f32 {
         0.0
+    }
+
+    fn space(&self) -> Option<&dyn Space> {
+        Some(self.0)
+    }
+}
+
+/// Counts are whole numbers: the distances that are searched by are true.
+impl Truth for BitRows {
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        BySpace(self).distances(i, others, out);
+    }
+
+    fn to_self(&self, i: usize) -> f32 {
+        BySpace(self).to_self(i)
+    }
+
+    fn space(&self) -> Option<&dyn Space> {
+        Some(self)
     }
 }
 

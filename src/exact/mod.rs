@@ -105,8 +105,9 @@ pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Knn
 /// distances.
 struct Compared<'a> {
     truth: Box<dyn Truth + 'a>,
-    /// None where the order that is searched by is only near the metric's.
+    /// What is compared if `truth` does not hold it. None where the order that is searched by is only near the metric's, too.
     space: Option<Box<dyn Space + 'a>>,
+    is_proxy: bool,
     /// The first so many points may be found.
     base: usize,
 }
@@ -118,12 +119,13 @@ const BASE: usize = 1024;
 
 impl<'a> Compared<'a> {
     fn new(problem: &Problem<'a>, base: usize) -> Self {
+        let truth = problem.truth();
         let space = match problem.searched {
-            _ if problem.is_proxy => None,
+            _ if problem.is_proxy || truth.space().is_some() => None,
             Searched::Dense(dense, direct) => Some(float_rows::space(&dense, direct.form(), Level::detect())),
             Searched::Rows(rows) => Some(rows.space()),
         };
-        Self { truth: problem.truth(), space, base }
+        Self { truth, space, is_proxy: problem.is_proxy, base }
     }
 
     fn rows(&self, rows: &[usize], k: usize, skip_own: bool, tick: Tick) -> Result<KnnGraph, BuildError> {
@@ -140,7 +142,8 @@ impl<'a> Compared<'a> {
     /// Points among which the `k` nearest of point `i` are.
     fn candidates(&self, i: usize, k: usize, skip_own: bool) -> Vec<u32> {
         let others = (0..self.base as u32).filter(|&other| !(skip_own && other as usize == i));
-        let Some(space) = &self.space else { return others.collect() };
+        let space = self.space.as_deref().or(self.truth.space());
+        let Some(space) = space.filter(|_| !self.is_proxy) else { return others.collect() };
         let others: Vec<u32> = others.collect();
         let mut best = vec![EMPTY; (k + SLACK).min(others.len())];
         let mut to = vec![0.0; BASE];

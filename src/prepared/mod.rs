@@ -11,7 +11,7 @@ use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{Boolean, Direct, Metric};
 use crate::points::{Bits, Dense, Points, Rows};
-use crate::problem::{AnyRows, BySpace, Problem, Searched, Truth};
+use crate::problem::{AnyRows, Problem, Searched, Truth};
 use crate::space::Space;
 use crate::space::bit_rows::BitRows;
 use crate::space::item_rows::Watched;
@@ -143,8 +143,7 @@ impl AnyRows for Sets<'_> {
     }
 
     fn truth(&self) -> Box<dyn Truth + '_> {
-        // Counts are whole numbers: the distances that are searched by are true.
-        Box::new(BySpace(Box::new(self.rows())))
+        Box::new(self.rows())
     }
 }
 

@@ -238,6 +238,10 @@ impl Truth for SparseTruth<'_> {
         out.extend(reduced.into_iter().map(|d| way.to_true(d, given.dim())));
     }
 
+    fn space(&self) -> Option<&dyn Space> {
+        Some(&self.rows)
+    }
+
     fn to_self(&self, i: usize) -> f32 {
         if self.problem.way.kernel != SparseKernel::Inner {
             return 0.0;

@@ -50,7 +50,7 @@ pub(crate) fn prepare(
     let rows = SearchRows::new(points, metric, plan.quantization, &order, groups.iter().map(|g| &g[..]))?;
     let forward = forward_edges(&rows, graph, &order);
     let nearest = forward.slots.par_iter().filter(|s| **s != EMPTY).min().map_or(0.0, |&s| distance(s));
-    let reverse = ReverseEdges::collect(&forward, forward.width);
+    let reverse = ReverseEdges::collect(&forward, forward.width, 0..forward.n());
     let factors = match plan.method {
         DiversifyMethod::Standard => Vec::new(),
         DiversifyMethod::DegreeAware { aggressiveness } => {
@@ -123,7 +123,7 @@ fn diversified(
 
 /// Edges both ways, the most useful where there are too many.
 fn with_reverses(rows: &SearchRows, kept: &RowTable, diversify: &Diversify) -> Vec<Vec<u32>> {
-    let reverse = ReverseEdges::collect(kept, kept.width);
+    let reverse = ReverseEdges::collect(kept, kept.width, 0..kept.n());
     let all = (0..kept.n()).into_par_iter().with_min_len(16);
     let edges = all.map_init(
         || (Vec::new(), Room::default()),

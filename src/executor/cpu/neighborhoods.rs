@@ -22,35 +22,45 @@ pub(crate) struct Caps {
     pub reverse: usize,
 }
 
+/// Rows whose reverse edges are collected together: they take more memory than neighbourhoods.
+pub(crate) fn rows_at_once(n: usize) -> usize {
+    n.div_ceil(4).max(1 << 14)
+}
+
 impl Neighborhoods {
     /// Takes the nearest `caps.forward` neighbours of every row, and of the rows that hold it in theirs the
     /// `caps.reverse` nearest; marks the neighbours taken as joined.
     pub(crate) fn take(rows: &mut RowTable, caps: Caps) -> Self {
         let forward = caps.forward.min(rows.width);
-        let n = rows.n();
-        let reverse = ReverseEdges::collect(rows, forward);
         let stride = 1 + forward + caps.reverse;
-        let mut this = Self { stride, table: vec![0; n * stride] };
-        let per_row = this.table.par_chunks_mut(stride).zip(rows.slots.par_chunks_mut(rows.width));
-        per_row.enumerate().with_min_len(64).for_each_init(
-            || (Vec::new(), Vec::new()),
-            |(near, back), (i, (place, row))| {
-                near.clear();
-                near.extend(row[..forward].iter().filter(|s| **s != EMPTY));
-                row[..forward].iter_mut().filter(|s| **s != EMPTY).for_each(|s| *s = joined(*s));
-                back.clear();
-                back.extend(reverse.of(i).filter(|r| !near.iter().any(|s| id(*s) == id(*r))));
-                if back.len() > caps.reverse {
-                    back.select_nth_unstable(caps.reverse);
-                    back.truncate(caps.reverse);
-                }
-                near.append(back);
-                near.sort_unstable_by_key(|s| (!is_new(*s), *s));
-                let fresh = near.iter().filter(|s| is_new(**s)).count();
-                place[0] = near.len() as u32 | (fresh as u32) << 16;
-                place[1..].iter_mut().zip(near.iter()).for_each(|(to, s)| *to = id(*s));
-            },
-        );
+        let mut this = Self { stride, table: vec![0; rows.n() * stride] };
+        let some = rows_at_once(rows.n());
+        for (first, table) in (0..rows.n()).step_by(some).zip(this.table.chunks_mut(some * stride)) {
+            let held = first..first + table.len() / stride;
+            let reverse = ReverseEdges::collect(rows, forward, held.clone());
+            let places = table.par_chunks_mut(stride).zip(held).with_min_len(64);
+            places.for_each_init(
+                || (Vec::new(), Vec::new()),
+                |(near, back), (place, i)| {
+                    near.clear();
+                    near.extend(rows.row(i)[..forward].iter().filter(|s| **s != EMPTY));
+                    back.clear();
+                    back.extend(reverse.of(i).filter(|r| !near.iter().any(|s| id(*s) == id(*r))));
+                    if back.len() > caps.reverse {
+                        back.select_nth_unstable(caps.reverse);
+                        back.truncate(caps.reverse);
+                    }
+                    near.append(back);
+                    near.sort_unstable_by_key(|s| (!is_new(*s), *s));
+                    let fresh = near.iter().filter(|s| is_new(**s)).count();
+                    place[0] = near.len() as u32 | (fresh as u32) << 16;
+                    place[1..].iter_mut().zip(near.iter()).for_each(|(to, s)| *to = id(*s));
+                },
+            );
+        }
+        rows.slots.par_chunks_mut(rows.width).with_min_len(64).for_each(|row| {
+            row[..forward].iter_mut().filter(|s| **s != EMPTY).for_each(|s| *s = joined(*s));
+        });
         this
     }
 

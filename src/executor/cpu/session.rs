@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::fill::{fill_known, fill_random};
 use super::leaf_join::leaf_join;
 use super::local_join::local_join;
-use super::neighborhoods::{Caps, Neighborhoods};
+use super::neighborhoods::{Caps, Neighborhoods, rows_at_once};
 use super::regroup::{graph_order, renumber_rows};
 use super::scratch::ScratchPool;
 use crate::error::BuildError;
@@ -45,7 +45,8 @@ pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> u64 {
 
     let tree = n * 20;
     let regroup = n * 13;
-    let round = n * (4 * (1 + forward + caps.reverse as u64) + 8 * forward + 8);
+    let round =
+        n * 4 * (1 + forward + caps.reverse as u64) + n.min(rows_at_once(n as usize) as u64) * (8 * forward + 8);
     let output = n * (8 * plan.n_neighbors as u64 + DIRECTIONS);
     let sample = if plan.recall_sample > 0 { codes + n * (4 + DIRECTIONS) } else { 0 };
     space + n * (8 * width + 8) + tree.max(regroup).max(round).max(output).max(sample)
