@@ -131,9 +131,9 @@ impl<'a> Problem<'a> {
         match (self.searched, self.direct(), self.points) {
             (_, Some((dense, direct)), _) => Box::new(Recompute::new(direct, &dense, &dense)),
             (Searched::Rows(rows), ..) => rows.truth(),
-            (Searched::Dense(..), None, points) => {
+            (Searched::Dense(searched, _), None, points) => {
                 let dense = points.as_dense().expect("only dense points are searched as such");
-                Box::new(ByDefinition::new(self.metric, *dense))
+                Box::new(ByDefinition::new(self.metric, *dense, searched))
             }
         }
     }

@@ -75,7 +75,7 @@ pub(super) fn circular_kantorovich(x: &[f32], y: &[f32], p: f64) -> f64 {
 }
 
 /// (Σ |v-median|^p)^(1/p) of values, which are put into another order.
-fn around_median(values: &mut [f64], p: f64) -> f64 {
+pub(crate) fn around_median(values: &mut [f64], p: f64) -> f64 {
     let middle = median(values);
     minkowski(values.iter().map(|v| (1.0, (v - middle).abs())), p)
 }
