@@ -71,12 +71,12 @@ pub(super) fn wasserstein_1d(x: &[f32], y: &[f32], p: f64) -> f64 {
 
 /// (Σ |F-G-median|^p)^(1/p). PyNNDescent takes the median of (F-G)^p, which is that of F-G for p = 1 only.
 pub(super) fn circular_kantorovich(x: &[f32], y: &[f32], p: f64) -> f64 {
-    around_median(&mut bins_apart(x, y), p)
+    around_median(&bins_apart(x, y), p)
 }
 
-/// (Σ |v-median|^p)^(1/p) of values, which are put into another order.
-pub(crate) fn around_median(values: &mut [f64], p: f64) -> f64 {
-    let middle = median(values);
+/// (Σ |v-median|^p)^(1/p), summed in the order of the values: opposite ones give the same bits.
+pub(crate) fn around_median(values: &[f64], p: f64) -> f64 {
+    let middle = median(&mut values.to_vec());
     minkowski(values.iter().map(|v| (1.0, (v - middle).abs())), p)
 }
 
@@ -91,7 +91,7 @@ fn bins_apart(x: &[f32], y: &[f32]) -> Vec<f64> {
     masses(x).into_iter().zip(masses(y)).map(step).collect()
 }
 
-/// The mean of the middle two of an even number of values; 0 of none.
+/// The mean of the middle two of an even number of values, which are put into another order; 0 of none.
 fn median(values: &mut [f64]) -> f64 {
     if values.is_empty() {
         return 0.0;
