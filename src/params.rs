@@ -186,8 +186,12 @@ const DELTA: f32 = 0.001;
 /// Rows of the recall estimate: an interval of about ±0.005 at recall 0.98 and k = 15.
 const RECALL_SAMPLE: usize = 256;
 /// Neighbours kept where the order of the search is only near the metric's: docs/PERFORMANCE.md, "Proxies".
-pub(crate) fn proxied_width(wanted: usize) -> usize {
-    3 * wanted + 20
+pub(crate) fn proxied_width(metric: &Metric, wanted: usize) -> usize {
+    match metric {
+        Metric::Kantorovich { .. } | Metric::Sinkhorn { .. } => 3 * wanted + 20,
+        Metric::SymmetricKl => 2 * wanted + 10,
+        _ => wanted + wanted / 2 + 10,
+    }
 }
 
 /// Rows hold at least this many neighbours while they are built: short rows join too few.
@@ -216,7 +220,7 @@ impl Plan {
         };
         let plan = Self {
             n_neighbors,
-            width: if metric.is_proxied() { proxied_width(others) } else { others.max(MIN_WIDTH) }.min(n - 1),
+            width: if metric.is_proxied() { proxied_width(&metric, others) } else { others.max(MIN_WIDTH) }.min(n - 1),
             n_trees: params.n_trees.unwrap_or(trees),
             leaf_size: params.leaf_size.unwrap_or(leaf_size.max(2 * others)),
             max_candidates: params.max_candidates.unwrap_or(candidates),

@@ -1,6 +1,5 @@
 //! What a build works on: points as kernels read them, and the distances that results hold.
 
-
 use crate::graph::order::nearest_first;
 use crate::metric::{Direct, Metric};
 use crate::points::{Dense, Kept, Points};
@@ -153,9 +152,9 @@ impl<'a> Problem<'a> {
         match (self.searched, self.direct(), self.points) {
             (_, Some((dense, direct)), _) => Box::new(Recompute::new(direct, &dense, &dense)),
             (Searched::Rows(rows), ..) => rows.truth(),
-            (Searched::Dense(..), None, points) => {
+            (Searched::Dense(searched, _), None, points) => {
                 let dense = points.as_dense().expect("only dense points are searched as such");
-                Box::new(ByDefinition::new(self.metric, *dense))
+                Box::new(ByDefinition::new(self.metric, *dense, searched))
             }
         }
     }

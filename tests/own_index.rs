@@ -1,6 +1,7 @@
 //! The index over a user's own items, as users see it, against exact search and its own promises.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nndescent::{
     CsrMatrix, Hits, Index, IndexError, Items, Kept, KeptItems, KnnGraph, Metric, NnDescent, Own, Points, SparseRow,
@@ -264,6 +265,66 @@ fn a_type_of_the_users_own_is_kept() {
     let hits = index.query(&Points::items(&queries).unwrap(), 5).run().unwrap();
     let same = index_of(&words(800, 15)).query(&Points::items(&words(50, 16)).unwrap(), 5).run().unwrap();
     assert_eq!(hits, same);
+}
+
+const DIM: usize = 8;
+
+fn squared(x: &[f32], y: &[f32]) -> f32 {
+    x.iter().zip(y).map(|(a, b)| (a - b).powi(2)).sum()
+}
+
+/// `n` points on a few planes.
+fn some_rows(n: usize, seed: u64) -> Vec<f32> {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    (0..n)
+        .flat_map(|i| {
+            let (a, b) = (rng.random_range(0.0..1.0f32), rng.random_range(0.0..1.0f32));
+            (0..DIM).map(move |j| (i % 5 * j) as f32 + a * (j as f32).sin() + b * (j as f32).cos())
+        })
+        .collect()
+}
+
+/// Searches go by reduced distances: what is found is the same, and distances are computed of what is returned alone.
+#[test]
+fn searches_go_by_reduced_distances() {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let root = |x: &[f32], y: &[f32]| {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        squared(x, y).sqrt()
+    };
+    let plain = own_rows(some_rows(2000, 20), DIM, |x: &[f32], y: &[f32]| squared(x, y).sqrt()).unwrap();
+    let reduced = own_rows(some_rows(2000, 20), DIM, root).unwrap().with_reduced(squared, |d| d * d.abs());
+    let (asked, more) = (some_rows(100, 21), some_rows(300, 22));
+    let queries = [plain.others(asked.clone()).unwrap(), plain.others(more.clone()).unwrap()];
+    let reduced_queries = [reduced.others(asked).unwrap(), reduced.others(more).unwrap()];
+    let [asked, more] = queries.each_ref().map(|q| Points::items(q).unwrap());
+    let [reduced_asked, reduced_more] = reduced_queries.each_ref().map(|q| Points::items(q).unwrap());
+    let (mut index, mut reduced_index) = (index_of(&plain), index_of(&reduced));
+    let calls = || CALLS.swap(0, Ordering::Relaxed);
+    // Of building: what is kept of the graph, and the sample that recall is estimated from.
+    assert!(calls() < 2000 * 200, "distances of rows");
+    index.add(&more).unwrap();
+    reduced_index.add(&reduced_more).unwrap();
+    assert!(calls() <= 300 * 100, "distances of rows that are added");
+    let hits = reduced_index.query(&reduced_asked, K).run().unwrap();
+    assert_eq!(calls(), 100 * K, "one for each that is returned");
+    let expected = index.query(&asked, K).run().unwrap();
+    let same = hits.indices.iter().zip(&expected.indices).filter(|(a, b)| a == b).count();
+    assert!(same * 1000 >= hits.indices.len() * 995, "{same} of {}", hits.indices.len());
+    hits.distances.iter().zip(&expected.distances).for_each(|(a, b)| assert!((a - b).abs() <= 0.05, "{a} not {b}"));
+    for radius in [0.05, 0.3] {
+        calls();
+        let hits = reduced_index.query_radius(&reduced_asked, radius, 0.2).unwrap();
+        let (computed, found) = (calls(), hits.indices.len());
+        assert!(computed <= found + 100 * 16, "within {radius}: {computed} for {found}");
+        let expected = index.query_radius(&asked, radius, 0.2).unwrap().indices.len();
+        assert!(found.abs_diff(expected) * 200 <= expected && expected > 50, "{found}, not {expected}");
+        assert!(hits.distances.iter().all(|d| *d <= radius));
+    }
+    let truth = exact::query(&Points::items(&reduced).unwrap(), &reduced_asked, &Metric::Custom, K).unwrap();
+    assert!(calls() <= 100 * 2 * K, "exact search ranks by distances");
+    let of_plain = exact::query(&Points::items(&plain).unwrap(), &asked, &Metric::Custom, K).unwrap();
+    assert_eq!(truth, of_plain);
 }
 
 #[test]

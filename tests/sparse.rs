@@ -52,6 +52,7 @@ fn metrics() -> Vec<Metric> {
             "minkowski" => vec![("p", 3.0.into())],
             "seuclidean" => vec![("sigma", column[..].into())],
             "wminkowski" => vec![("w", column[..].into()), ("p", 3.0.into())],
+            // Rows of fewer columns than `DIM` have these: `transports`.
             "mahalanobis" | "kantorovich" | "sinkhorn" => return None,
             _ => vec![],
         };
@@ -63,7 +64,7 @@ fn metrics() -> Vec<Metric> {
 #[test]
 fn most_metrics_take_sparse_rows() {
     let names: Vec<&str> = metrics().iter().map(Metric::name).collect();
-    assert!(names.len() >= 27, "{names:?}");
+    assert!(names.len() >= 29, "{names:?}");
 }
 
 #[test]
@@ -148,6 +149,86 @@ fn stored_zeros_change_nothing() {
     }
 }
 
+/// Cumulative sums to any power, of rows without and with entries in the first and last columns.
+#[test]
+fn cumulative_sums_are_those_of_dense_rows() {
+    let mut values = dense(&documents(100).select(&(0..60).collect::<Vec<u32>>()));
+    (values[5 * DIM], values[6 * DIM - 1], values[6 * DIM]) = (2.0, 3.0, 1.0);
+    let matrix = CsrMatrix::from_dense(&values, 60, DIM).unwrap();
+    let (points, same) = (Points::Sparse(matrix.view()), Points::dense(&values, 60, DIM).unwrap());
+    for (name, p) in
+        ["wasserstein_1d", "circular_kantorovich"].into_iter().flat_map(|n| [1.0, 2.0, 2.5].map(|p| (n, p)))
+    {
+        let metric = Metric::parse_with(name, &[("p", Argument::from(p))]).unwrap();
+        let [found, right] = [points, same].map(|points| exact::graph(&points, &metric, 59, false).unwrap());
+        for (a, b) in found.distances().iter().zip(right.distances()) {
+            assert!((a - b).abs() <= 1e-5 * b.abs(), "{metric}: {a} instead of {b}");
+        }
+        let builder = NnDescent::new(metric.clone()).n_neighbors(5).algorithm(Algorithm::NnDescent).recall_sample(0);
+        let recall = eval::recall(&builder.graph(&points).unwrap().graph, &found, 5).unwrap();
+        assert!(recall >= 0.95, "{metric}: recall {recall}");
+    }
+}
+
+/// Bins on a ring, and what it costs to go from one to another.
+fn transports(dim: usize) -> [Metric; 2] {
+    let cost: Vec<f32> =
+        (0..dim * dim).map(|at| (at / dim).abs_diff(at % dim)).map(|steps| steps.min(dim - steps) as f32).collect();
+    let regularization = ("regularization", Argument::from(3.0));
+    [("kantorovich", vec![]), ("sinkhorn", vec![regularization])].map(|(name, mut arguments)| {
+        arguments.push(("cost", cost[..].into()));
+        Metric::parse_with(name, &arguments).unwrap()
+    })
+}
+
+/// Six of 60 bins at most, near one another; one row is empty.
+fn histograms(n: usize, seed: u64) -> CsrMatrix {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut values = vec![0.0; n * 60];
+    for (i, row) in values.chunks_exact_mut(60).enumerate().filter(|(i, _)| *i != 7) {
+        let (at, spread) = (rng.random_range(0..60), 3 + i % 20);
+        (0..6).for_each(|_| row[(at + rng.random_range(0..spread)) % 60] = (rng.random::<f32>() * 4.0).ceil());
+    }
+    CsrMatrix::from_dense(&values, n, 60).unwrap()
+}
+
+/// Transport at given costs: exact search is that of dense rows, graphs and indexes find it, before and after they are saved.
+#[test]
+fn transports_between_entries() {
+    let (first, second, asked) = (histograms(350, 1), histograms(50, 2), histograms(20, 3));
+    let mut all = first.clone();
+    all.push(second.view()).unwrap();
+    let values = [&all, &asked].map(dense);
+    let of_values = |at: usize| Points::dense(&values[at], values[at].len() / 60, 60).unwrap();
+    let (all, queries) = (Points::Sparse(all.view()), Points::Sparse(asked.view()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("transport.nnd");
+    for metric in transports(60) {
+        let same = |sparse: &KnnGraph, of_dense: &KnnGraph| {
+            let distances = sparse.distances().iter().zip(of_dense.distances());
+            distances.for_each(|(a, b)| assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}: {a} not {b}"));
+        };
+        let truth = exact::graph(&all, &metric, K, false).unwrap();
+        same(&truth, &exact::graph(&of_values(0), &metric, K, false).unwrap());
+        let builder = NnDescent::new(metric.clone()).n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0);
+        let recall = eval::recall(&builder.graph(&all).unwrap().graph, &truth, K).unwrap();
+        assert!(recall >= 0.95, "{metric}: recall {recall}");
+        let mut index = builder.index(&Points::Sparse(first.view())).unwrap().index;
+        index.add(&Points::Sparse(second.view())).unwrap();
+        index.save(&path).unwrap();
+        Index::verify(&path).unwrap();
+        let hits = index.query(&queries, 10).epsilon(0.2).run().unwrap();
+        assert_eq!(hits, Index::open(&path).unwrap().query(&queries, 10).epsilon(0.2).run().unwrap(), "{metric}");
+        let truth = exact::query(&all, &queries, &metric, 10).unwrap();
+        same(&truth, &exact::query(&of_values(0), &of_values(1), &metric, 10).unwrap());
+        let found = KnnGraph::from_parts(20, 10, hits.indices, hits.distances);
+        let recall = eval::recall(&found, &truth, 10).unwrap();
+        assert!(recall >= 0.95, "{metric}: recall of queries {recall}");
+        let of_ids = index.query_ids(&[3, 399], 5).run().unwrap();
+        assert!(of_ids.row_distances(0).iter().all(|d| d.is_finite()) && !of_ids.neighbors(1).contains(&399));
+    }
+}
+
 #[test]
 fn removed_rows_are_not_found() {
     let matrix = documents(N);
@@ -196,9 +277,13 @@ fn what_is_wrong_with_rows_is_named() {
     assert_eq!(message, "row 1, column 4 is -3, but metric `hellinger` needs values of at least 0");
     let message = NnDescent::new(Metric::Haversine).n_neighbors(1).graph(&negative).unwrap_err().to_string();
     assert!(message.contains("haversine"), "{message}");
-    let message =
-        NnDescent::new(Metric::Wasserstein1d { p: 1.0 }).n_neighbors(1).graph(&negative).unwrap_err().to_string();
-    assert_eq!(message, "metric `wasserstein_1d` does not work on rows of sparse values: see docs/METRICS.md");
+    let identity: Vec<f32> = (0..25).map(|at| f32::from(u8::from(at % 6 == 0))).collect();
+    let mahalanobis = Metric::parse_with("mahalanobis", &[("vinv", identity[..].into())]).unwrap();
+    let message = NnDescent::new(mahalanobis).n_neighbors(1).graph(&negative).unwrap_err().to_string();
+    assert_eq!(message, "metric `mahalanobis` does not work on rows of sparse values: see docs/METRICS.md");
+    let kantorovich = Metric::parse_with("kantorovich", &[("cost", [0.0; 16][..].into())]).unwrap();
+    let message = NnDescent::new(kantorovich).n_neighbors(1).graph(&negative).unwrap_err().to_string();
+    assert_eq!(message, "metric `kantorovich`: cost has 16 values, but rows of 5 columns need 25");
 }
 
 /// Newswire and market baskets, where they lie beside the repository.

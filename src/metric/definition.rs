@@ -3,9 +3,12 @@
 mod distribution;
 mod transport;
 
+pub(crate) use self::distribution::around_median;
+use self::transport::Bins;
 use super::Metric;
 use super::body::ts_ss;
 use super::transform::ranks;
+use crate::points::SparseRow;
 
 /// # Panics
 /// If parameters of the metric are for rows of another length.
@@ -41,9 +44,8 @@ pub(super) fn distance(metric: &Metric, x: &[f32], y: &[f32]) -> f64 {
         Metric::TsSs => ts_ss(sum(|a, b| (a - b).powi(2)), sum(|a, _| a * a), sum(|_, b| b * b)),
         Metric::TrueAngular => true_angular(x, y),
         Metric::Hellinger => distribution::hellinger(x, y),
-        Metric::Kantorovich { cost } => transport::kantorovich(x, y, matrix(cost, x.len())),
-        Metric::Sinkhorn { cost, regularization } => {
-            transport::sinkhorn(x, y, matrix(cost, x.len()), f64::from(*regularization))
+        Metric::Kantorovich { .. } | Metric::Sinkhorn { .. } => {
+            transport(metric, [Bins::of_row(x), Bins::of_row(y)], x.len())
         }
         Metric::Wasserstein1d { p } => distribution::wasserstein_1d(x, y, f64::from(*p)),
         Metric::CircularKantorovich { p } => distribution::circular_kantorovich(x, y, f64::from(*p)),
@@ -61,6 +63,33 @@ pub(super) fn distance(metric: &Metric, x: &[f32], y: &[f32]) -> f64 {
         Metric::BitJaccard => Counts::of_bits(x, y).jaccard(),
         // Items bring their own.
         Metric::Custom => f64::NAN,
+    }
+}
+
+/// The distance of two sparse rows of `dim` columns, from their entries alone; none under metrics that are no transport's.
+///
+/// # Panics
+/// If parameters of the metric are for rows of another length.
+pub(crate) fn sparse_transport(metric: &Metric, rows: [SparseRow; 2], dim: usize) -> Option<f64> {
+    let bins = |row: SparseRow| Bins::new(row.indices.iter().map(|&column| column as usize), row.values);
+    match metric {
+        Metric::Kantorovich { .. } | Metric::Sinkhorn { .. } => Some(transport(metric, rows.map(bins), dim)),
+        Metric::Wasserstein1d { p } => Some(distribution::wasserstein_1d_of_entries(rows, dim, f64::from(*p))),
+        Metric::CircularKantorovich { p } => {
+            Some(distribution::circular_kantorovich_of_entries(rows, dim, f64::from(*p)))
+        }
+        _ => None,
+    }
+}
+
+/// The cost of moving mass between bins, of `dim`.
+fn transport(metric: &Metric, [x, y]: [Bins; 2], dim: usize) -> f64 {
+    match metric {
+        Metric::Kantorovich { cost } => transport::kantorovich(&x, &y, matrix(cost, dim)),
+        Metric::Sinkhorn { cost, regularization } => {
+            transport::sinkhorn(&x, &y, matrix(cost, dim), f64::from(*regularization))
+        }
+        _ => unreachable!("no costs between bins"),
     }
 }
 

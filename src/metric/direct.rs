@@ -46,9 +46,9 @@ pub(crate) enum Coordinates {
 }
 
 impl Coordinates {
-    /// Whether a coordinate takes a library call rather than a few instructions.
+    /// Whether a coordinate takes some fifty instructions rather than a few.
     pub(crate) fn is_slow(self) -> bool {
-        matches!(self, Self::Minkowski(_))
+        matches!(self, Self::Minkowski(p) if p.fract() != 0.0)
     }
 }
 

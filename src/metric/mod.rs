@@ -136,7 +136,7 @@ pub enum Metric {
     /// Least cost of moving one distribution onto the other, 0 to the largest cost: the optimal transport, found exactly. Searched
     /// by a proxy. Zero rows: 0 to each other, the largest cost to others. Source: PyNNDescent.
     ///
-    /// Rows: dense. GPU: dense. Trees: by distance.
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     Kantorovich {
         /// Cost of moving a unit from bin to bin, columns x columns: symmetric, finite, at least 0, and 0 on the diagonal.
         cost: Arc<[f32]>,
@@ -145,7 +145,7 @@ pub enum Metric {
     /// below 0.03 of the largest cost they begin at the exact transport, and the last digits hang on that. Searched by a proxy.
     /// Zero rows: 0 to each other, the largest cost to others. Source: Cuturi, NIPS 2013.
     ///
-    /// Rows: dense. GPU: dense. Trees: by distance.
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     Sinkhorn {
         /// As in [`Metric::Kantorovich`].
         cost: Arc<[f32]>,
@@ -155,7 +155,7 @@ pub enum Metric {
     /// (Σ |F-G|^p)^(1/p) of cumulative distributions over ordered bins, 0 to columns^(1/p). Zero rows: as rows whose cumulative
     /// sums are 0. Source: PyNNDescent.
     ///
-    /// Rows: dense. GPU: dense. Trees: by distance.
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     Wasserstein1d {
         /// The exponent, finite and at least 1.
         p: f32,
@@ -163,7 +163,7 @@ pub enum Metric {
     /// As `Wasserstein1d` on a circle: the differences F-G less their median, 0 to columns^(1/p). Searched by a proxy. Zero rows:
     /// as rows whose cumulative sums are 0. Source: PyNNDescent, for p = 1.
     ///
-    /// Rows: dense. GPU: dense. Trees: by distance.
+    /// Rows: dense, sparse. GPU: dense. Trees: by distance.
     CircularKantorovich {
         /// The exponent, finite and at least 1.
         p: f32,

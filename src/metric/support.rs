@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::route::Route;
 use super::{Direct, Form, Metric};
-use crate::prepared::sparse::SparseWay;
+use crate::prepared::sparse;
 
 /// What a metric works on, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Metric {
         let is_angular = |direct: Direct| matches!(direct.form(), Form::Angular { .. } | Form::Inner);
         MetricSupport {
             dense: !matches!(self, Self::Custom),
-            sparse: SparseWay::new(self).is_some(),
+            sparse: sparse::takes(self),
             bits: self.boolean().is_some(),
             gpu: !matches!(self, Self::Custom),
             proxy: self.is_proxied(),

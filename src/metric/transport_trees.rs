@@ -4,22 +4,16 @@
 //! mass is the length of the path in a tree, the least cost is Σ over edges of their length times the difference of the masses
 //! below. A few random trees, each halving the bins by two pivots, stand for a cost that is no tree's.
 
+use crate::points::SparseRow;
 use crate::rng::{below, hash};
 
 /// Trees over the bins of a histogram.
 pub(crate) struct TransportTrees {
     dim: usize,
-    nodes: Vec<Node>,
-    /// Bins of all nodes.
-    bins: Vec<u32>,
-}
-
-/// A subtree that hangs on an edge.
-struct Node {
-    first: usize,
-    end: usize,
-    /// Length of the edge, divided by the number of trees.
-    length: f64,
+    /// Of every subtree, the length of the edge that it hangs on, divided by the number of trees.
+    lengths: Vec<f64>,
+    /// The subtrees that each bin is in, ascending.
+    above: Vec<Vec<u32>>,
 }
 
 /// Trees that are averaged: docs/PERFORMANCE.md, "Proxies".
@@ -28,7 +22,7 @@ const TREES: u64 = 8;
 impl TransportTrees {
     /// `cost` is `dim x dim`.
     pub(crate) fn new(cost: &[f32], dim: usize) -> Self {
-        let mut trees = Self { dim, nodes: Vec::new(), bins: Vec::new() };
+        let mut trees = Self { dim, lengths: Vec::new(), above: vec![Vec::new(); dim] };
         for tree in 0..TREES {
             let all: Vec<u32> = (0..dim as u32).collect();
             trees.split(cost, &all, hash(0x7ee5, tree, 0, 0));
@@ -54,29 +48,52 @@ impl TransportTrees {
         for (half, side) in [near, far].into_iter().zip(1u64..) {
             // Half the way between the halves, less what lies below: paths between leaves come out near their costs.
             let inner = mean_cost(cost, self.dim, &half);
-            let first = self.bins.len();
-            self.bins.extend_from_slice(&half);
-            let length = (0.5 * (apart - inner)).max(0.0) / TREES as f64;
-            self.nodes.push(Node { first, end: self.bins.len(), length });
+            let node = self.lengths.len() as u32;
+            half.iter().for_each(|&bin| self.above[bin as usize].push(node));
+            self.lengths.push((0.5 * (apart - inner)).max(0.0) / TREES as f64);
             self.split(cost, &half, hash(seed, side, 0, 0));
         }
     }
 
     /// Number of subtrees.
     pub(crate) fn nodes(&self) -> usize {
-        self.nodes.len().max(1)
+        self.lengths.len().max(1)
     }
 
     /// The mass of every subtree times the length of its edge, of the row brought to sum 1.
     pub(crate) fn masses(&self, row: &[f32], out: &mut [f32]) {
-        let total: f64 = row.iter().map(|&v| f64::from(v)).sum();
-        let scale = if total > 0.0 { 1.0 / total } else { 0.0 };
+        let mut masses = vec![0.0; out.len()];
+        for (above, &v) in self.above.iter().zip(row).filter(|(_, v)| **v != 0.0) {
+            above.iter().for_each(|&node| masses[node as usize] += f64::from(v));
+        }
+        let scale = to_sum_1(row);
         out.fill(0.0);
-        for (node, out) in self.nodes.iter().zip(out) {
-            let mass: f64 = self.bins[node.first..node.end].iter().map(|&bin| f64::from(row[bin as usize])).sum();
-            *out = (mass * scale * node.length) as f32;
+        for ((out, mass), length) in out.iter_mut().zip(masses).zip(&self.lengths) {
+            *out = (mass * scale * length) as f32;
         }
     }
+
+    /// The same of a sparse row: the subtrees that have a mass, ascending, and what [`TransportTrees::masses`] gives of each.
+    pub(crate) fn masses_of_entries(&self, row: SparseRow) -> (Vec<u32>, Vec<f32>) {
+        let mut masses: Vec<(u32, f64)> = Vec::new();
+        for (bin, v) in row.entries() {
+            masses.extend(self.above[bin as usize].iter().map(|&node| (node, f64::from(v))));
+        }
+        // Stable: sums are added up in the order of bins, as they are in dense rows.
+        masses.sort_by_key(|mass| mass.0);
+        let scale = to_sum_1(row.values);
+        let of_node = |same: &[(u32, f64)]| {
+            let (node, mass) = (same[0].0, same.iter().map(|mass| mass.1).sum::<f64>());
+            (node, (mass * scale * self.lengths[node as usize]) as f32)
+        };
+        masses.chunk_by(|a, b| a.0 == b.0).map(of_node).filter(|(_, mass)| *mass != 0.0).unzip()
+    }
+}
+
+/// What brings values to sum 1; 0 where their sum is.
+fn to_sum_1(values: &[f32]) -> f64 {
+    let total: f64 = values.iter().map(|&v| f64::from(v)).sum();
+    if total > 0.0 { 1.0 / total } else { 0.0 }
 }
 
 /// The mean cost between two different bins, as the path through their subtree; 0 of one bin.

@@ -9,8 +9,19 @@ use super::{CsrMatrix, Dense, GpuRows, Items, PointsError, SparseRow};
 /// [`Items`] that an index can keep, and whose queries are other items of the same type: what [`own_items`], [`own_rows`] and
 /// [`own_sparse_rows`] make, or a type of the user's that is cheap to clone.
 pub trait KeptItems: Items + Send + 'static {
-    /// The distance of item `a` of these and item `b` of `other`: [`Items::distance`], where these are one. All that an index asks.
+    /// The distance of item `a` of these and item `b` of `other`: [`Items::distance`], where these are one.
     fn distance_to(&self, a: usize, other: &Self, b: usize) -> f32;
+
+    /// A cheaper number of the same order, which searches go by: [`Items::reduced`], where these are one. Results hold distances.
+    /// Default: the distance. [`KeptItems::to_reduced`] goes with it.
+    fn reduced_to(&self, a: usize, other: &Self, b: usize) -> f32 {
+        self.distance_to(a, other, b)
+    }
+
+    /// The reduced distance of a distance: what queries by radius go by.
+    fn to_reduced(&self, distance: f32) -> f32 {
+        distance
+    }
 
     /// Whether items of `other` can be compared with these: rows of as many columns, say. Default: yes.
     fn is_comparable(&self, _other: &Self) -> bool {
@@ -42,6 +53,16 @@ impl Kept {
     pub(crate) fn distance(&self, a: usize, other: &Self, b: usize) -> f32 {
         self.0.distance_to_any(a, &*other.0, b)
     }
+
+    /// Their reduced distance; NaN if they cannot be compared.
+    pub(crate) fn reduced(&self, a: usize, other: &Self, b: usize) -> f32 {
+        self.0.reduced_to_any(a, &*other.0, b)
+    }
+
+    /// The reduced distance of a distance.
+    pub(crate) fn to_reduced(&self, distance: f32) -> f32 {
+        self.0.reduced_of(distance)
+    }
 }
 
 impl fmt::Debug for Kept {
@@ -56,6 +77,8 @@ trait AnyItems: Send + Sync {
     fn count(&self) -> usize;
     fn is_like(&self, other: &dyn AnyItems) -> bool;
     fn distance_to_any(&self, a: usize, other: &dyn AnyItems, b: usize) -> f32;
+    fn reduced_to_any(&self, a: usize, other: &dyn AnyItems, b: usize) -> f32;
+    fn reduced_of(&self, distance: f32) -> f32;
 }
 
 impl<I: KeptItems> AnyItems for I {
@@ -74,6 +97,14 @@ impl<I: KeptItems> AnyItems for I {
     fn distance_to_any(&self, a: usize, other: &dyn AnyItems, b: usize) -> f32 {
         other.as_any().downcast_ref().map_or(f32::NAN, |other| self.distance_to(a, other, b))
     }
+
+    fn reduced_to_any(&self, a: usize, other: &dyn AnyItems, b: usize) -> f32 {
+        other.as_any().downcast_ref().map_or(f32::NAN, |other| self.reduced_to(a, other, b))
+    }
+
+    fn reduced_of(&self, distance: f32) -> f32 {
+        self.to_reduced(distance)
+    }
 }
 
 /// Items and a distance of two of them, both shared: cloning copies neither. Made by [`own_items`], [`own_rows`] and
@@ -81,7 +112,23 @@ impl<I: KeptItems> AnyItems for I {
 pub struct Own<C, D> {
     collection: Arc<C>,
     distance: Arc<D>,
+    reduced: Option<Reduced<C>>,
     wgsl: Option<&'static str>,
+}
+
+/// A cheaper number of the distance's order, and from the distance to it.
+struct Reduced<C> {
+    between: Arc<ReducedBetween<C>>,
+    of_distance: Arc<dyn Fn(f32) -> f32 + Send + Sync>,
+}
+
+/// Of two collections, and an item of each.
+type ReducedBetween<C> = dyn Fn([&C; 2], [usize; 2]) -> f32 + Send + Sync;
+
+impl<C> Clone for Reduced<C> {
+    fn clone(&self) -> Self {
+        Self { between: Arc::clone(&self.between), of_distance: Arc::clone(&self.of_distance) }
+    }
 }
 
 /// What the items of [`Own`] lie in.
@@ -206,7 +253,16 @@ where
 
 impl<C, D> Own<C, D> {
     fn new(collection: C, distance: D) -> Self {
-        Self { collection: Arc::new(collection), distance: Arc::new(distance), wgsl: None }
+        Self { collection: Arc::new(collection), distance: Arc::new(distance), reduced: None, wgsl: None }
+    }
+
+    fn reduced_by(
+        mut self,
+        between: impl Fn([&C; 2], [usize; 2]) -> f32 + Send + Sync + 'static,
+        of_distance: impl Fn(f32) -> f32 + Send + Sync + 'static,
+    ) -> Self {
+        self.reduced = Some(Reduced { between: Arc::new(between), of_distance: Arc::new(of_distance) });
+        self
     }
 
     fn with(&self, collection: C) -> Self {
@@ -228,7 +284,30 @@ impl<T, D> Own<Vec<T>, D> {
     }
 }
 
+impl<T: 'static, D> Own<Vec<T>, D> {
+    /// A cheaper number of the same order as the distance, which searches go by, and what it is of a distance (queries by radius
+    /// ask): the square, say, where the distance is a root. Distances are then computed only of what is returned.
+    #[must_use]
+    pub fn with_reduced(
+        self,
+        reduced: impl Fn(&T, &T) -> f32 + Send + Sync + 'static,
+        of_distance: impl Fn(f32) -> f32 + Send + Sync + 'static,
+    ) -> Self {
+        self.reduced_by(move |[x, y], [a, b]| reduced(&x[a], &y[b]), of_distance)
+    }
+}
+
 impl<D> Own<RowValues, D> {
+    /// As for [`own_items`].
+    #[must_use]
+    pub fn with_reduced(
+        self,
+        reduced: impl Fn(&[f32], &[f32]) -> f32 + Send + Sync + 'static,
+        of_distance: impl Fn(f32) -> f32 + Send + Sync + 'static,
+    ) -> Self {
+        self.reduced_by(move |[x, y], [a, b]| reduced(x.row(a), y.row(b)), of_distance)
+    }
+
     /// Other rows of as many columns under the same distance: queries, rows to be added.
     ///
     /// # Errors
@@ -246,6 +325,16 @@ impl<D> Own<RowValues, D> {
 }
 
 impl<D> Own<CsrMatrix, D> {
+    /// As for [`own_items`].
+    #[must_use]
+    pub fn with_reduced(
+        self,
+        reduced: impl Fn(SparseRow, SparseRow) -> f32 + Send + Sync + 'static,
+        of_distance: impl Fn(f32) -> f32 + Send + Sync + 'static,
+    ) -> Self {
+        self.reduced_by(move |[x, y], [a, b]| reduced(x.view().row(a), y.view().row(b)), of_distance)
+    }
+
     /// Other rows under the same distance: queries, rows to be added.
     #[must_use]
     pub fn others(&self, rows: CsrMatrix) -> Self {
@@ -255,7 +344,8 @@ impl<D> Own<CsrMatrix, D> {
 
 impl<C, D> Clone for Own<C, D> {
     fn clone(&self) -> Self {
-        Self { collection: Arc::clone(&self.collection), distance: Arc::clone(&self.distance), wgsl: self.wgsl }
+        let (collection, distance) = (Arc::clone(&self.collection), Arc::clone(&self.distance));
+        Self { collection, distance, reduced: self.reduced.clone(), wgsl: self.wgsl }
     }
 }
 
@@ -274,6 +364,10 @@ impl<C: Collection<D>, D: Send + Sync + 'static> Items for Own<C, D> {
         self.distance_to(a, self, b)
     }
 
+    fn reduced(&self, a: usize, b: usize) -> f32 {
+        self.reduced_to(a, self, b)
+    }
+
     fn on_gpu(&self) -> Option<GpuRows<'_>> {
         let (values, dim) = (self.collection.values()?, self.collection.dim());
         self.wgsl.map(|wgsl| GpuRows { values, dim, wgsl })
@@ -287,6 +381,17 @@ impl<C: Collection<D>, D: Send + Sync + 'static> Items for Own<C, D> {
 impl<C: Collection<D>, D: Send + Sync + 'static> KeptItems for Own<C, D> {
     fn distance_to(&self, a: usize, other: &Self, b: usize) -> f32 {
         self.collection.distance(&self.distance, a, &other.collection, b)
+    }
+
+    fn reduced_to(&self, a: usize, other: &Self, b: usize) -> f32 {
+        match &self.reduced {
+            Some(reduced) => (reduced.between)([&self.collection, &other.collection], [a, b]),
+            None => self.distance_to(a, other, b),
+        }
+    }
+
+    fn to_reduced(&self, distance: f32) -> f32 {
+        self.reduced.as_ref().map_or(distance, |reduced| (reduced.of_distance)(distance))
     }
 
     fn is_comparable(&self, other: &Self) -> bool {

@@ -40,6 +40,11 @@ impl Items for JoinedItems {
         let ((a, i), (b, j)) = (self.item(a), self.item(b));
         a.distance(i, b, j)
     }
+
+    fn reduced(&self, a: usize, b: usize) -> f32 {
+        let ((a, i), (b, j)) = (self.item(a), self.item(b));
+        a.reduced(i, b, j)
+    }
 }
 
 impl Points<'_> {

@@ -1,93 +1,154 @@
 //! Sparse rows ready to be searched under a metric.
 
+use std::sync::Arc;
+
 use crate::error::BuildError;
+use crate::metric::definition::sparse_transport;
 use crate::metric::route::Route;
 use crate::metric::simd::Level;
-use crate::metric::transform::Transform;
+use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{Coordinates, Direct, Form, Metric};
 use crate::points::{Csr, CsrMatrix, SparseRow};
 use crate::problem::{AnyRows, Truth};
 use crate::search::SparseStore;
 use crate::space::Space;
+use crate::space::cumulative_rows::{self, Cumulative, CumulativeRows};
 use crate::space::sparse_rows::{self, SparseKernel, SparseRows};
 use crate::space::sparse_truth;
 
-use super::unsupported;
+use super::{ready, unsupported};
 
 /// How sparse rows go to a kernel, and its reduced distances to true ones.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct SparseWay {
     pub metric: Metric,
-    pub transform: Transform,
-    pub kernel: SparseKernel,
+    /// Columns of rows as they are given.
+    dim: usize,
+    pub transformer: Arc<Transformer>,
+    pub kernel: Compared,
     /// The metric whose kernel it is; none of sets.
     direct: Option<Direct>,
     pub is_proxy: bool,
 }
 
+/// What a search compares sparse rows by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Compared {
+    Columns(SparseKernel),
+    CumulativeSums(Cumulative),
+}
+
+/// Whether a metric has distances of sparse rows.
+pub(crate) fn takes(metric: &Metric) -> bool {
+    match metric.route() {
+        Route::Direct(_) | Route::Sets(_) => true,
+        // A sphere and a factor leave no column empty.
+        Route::Same(transform, _) | Route::Proxy(transform, _) => {
+            !matches!(transform, Transform::Sphere | Transform::Factor(_))
+        }
+        Route::Bits(_) | Route::Custom => false,
+    }
+}
+
 impl SparseWay {
-    /// None where the metric has no distances of sparse rows.
-    pub(crate) fn new(metric: &Metric) -> Option<Self> {
+    /// The way of rows of `dim` columns.
+    ///
+    /// # Errors
+    /// The metric has no distances of sparse rows.
+    pub(crate) fn new(metric: &Metric, dim: usize) -> Result<Self, BuildError> {
         let (transform, direct, is_proxy) = match metric.route() {
-            Route::Direct(direct) => (Transform::None, direct, false),
-            Route::Same(transform, direct) => (transform, direct, false),
-            Route::Proxy(transform, direct) => (transform, direct, true),
-            Route::Sets(boolean) => {
-                let (metric, kernel) = (metric.clone(), SparseKernel::Boolean(boolean));
-                return Some(Self { metric, transform: Transform::None, kernel, direct: None, is_proxy: false });
-            }
-            Route::Bits(_) | Route::Custom => return None,
+            _ if !takes(metric) => return Err(unsupported(metric, "sparse values")),
+            Route::Direct(direct) => (Transform::None, Some(direct), false),
+            Route::Same(transform, direct) => (transform, Some(direct), false),
+            Route::Proxy(transform, direct) => (transform, Some(direct), true),
+            Route::Sets(_) | Route::Bits(_) | Route::Custom => (Transform::None, None, false),
         };
-        let keeps_zeros =
-            matches!(transform, Transform::None | Transform::Scale(_) | Transform::SquareRoots | Transform::Ranks);
-        let kernel = kernel(direct);
-        keeps_zeros.then(|| Self { metric: metric.clone(), transform, kernel, direct: Some(direct), is_proxy })
+        let kernel = match (metric.boolean(), direct, &transform) {
+            (_, Some(direct), Transform::Cumulative { centered }) => {
+                Compared::CumulativeSums(Cumulative { p: exponent(direct), centered: *centered })
+            }
+            (_, Some(direct), _) => Compared::Columns(kernel(direct)),
+            (Some(boolean), None, _) => Compared::Columns(SparseKernel::Boolean(boolean)),
+            (None, None, _) => return Err(unsupported(metric, "sparse values")),
+        };
+        let transformer = Arc::new(ready(metric, &transform, dim)?);
+        Ok(Self { metric: metric.clone(), dim, transformer, kernel, direct, is_proxy })
     }
 
-    /// A row transformed; none where it stays as it is.
-    pub(crate) fn transformed(&self, row: SparseRow, dim: usize) -> Option<Vec<f32>> {
-        match &self.transform {
-            Transform::Scale(scale) => {
+    /// Columns and values of a row transformed; none where it stays as it is.
+    pub(crate) fn transformed(&self, row: SparseRow) -> Option<(Vec<u32>, Vec<f32>)> {
+        let values = match &*self.transformer {
+            Transformer::Scale(scale) => {
                 // Stored zeros, too: there is a value for every column of the row.
                 let entries = row.indices.iter().zip(row.values);
-                Some(entries.map(|(&column, &v)| (f64::from(v) * scale[column as usize]) as f32).collect())
+                entries.map(|(&column, &v)| (f64::from(v) * scale[column as usize]) as f32).collect()
             }
-            Transform::SquareRoots => Some(row.values.iter().map(|v| v.sqrt()).collect()),
-            Transform::Ranks => Some(ranks(row, dim)),
-            _ => None,
+            Transformer::SquareRoots => row.values.iter().map(|v| v.sqrt()).collect(),
+            Transformer::Ranks => ranks(row, self.dim),
+            Transformer::Trees(trees) => return Some(trees.masses_of_entries(row)),
+            _ => return None,
+        };
+        Some((row.indices.to_vec(), values))
+    }
+
+    /// All rows transformed; none where they stay as they are.
+    pub(crate) fn all_transformed(&self, rows: &Csr) -> Option<CsrMatrix> {
+        let mut all = CsrMatrix::empty(self.transformer.columns(self.dim));
+        for i in 0..rows.n() {
+            let (columns, values) = self.transformed(rows.row(i))?;
+            all.push_row(columns.into_iter().zip(values).filter(|(_, v)| *v != 0.0));
         }
+        Some(all)
+    }
+
+    /// Whether rows as they were given cannot be had from transformed ones, and true distances need them.
+    pub(crate) fn needs_given(&self) -> bool {
+        matches!(*self.transformer, Transformer::Trees(_))
     }
 
     /// The true distance of a reduced one.
-    pub(crate) fn to_true(&self, reduced: f64, dim: usize) -> f32 {
+    pub(crate) fn to_true(&self, reduced: f64) -> f32 {
         let Some(direct) = self.direct else { return reduced as f32 };
         let distance = match direct {
             Direct::Euclidean => reduced.sqrt(),
             Direct::Minkowski { p } => reduced.powf(1.0 / f64::from(p)),
             Direct::Dot => 1.0 + reduced,
-            Direct::Hamming => reduced / dim as f64,
+            Direct::Hamming => reduced / self.dim as f64,
             _ => reduced,
         };
         self.metric.of_direct(distance as f32)
     }
 
     /// The reduced distance of a true one.
-    pub(crate) fn to_reduced(&self, distance: f32, dim: usize) -> f32 {
-        self.direct.map_or(distance, |direct| direct.to_reduced(self.metric.to_direct(distance), dim))
+    pub(crate) fn to_reduced(&self, distance: f32) -> f32 {
+        self.direct.map_or(distance, |direct| direct.to_reduced(self.metric.to_direct(distance), self.dim))
     }
 
     /// Whether true distances are the kernel's, as [`SparseWay::to_true`] has them; else they are computed by definition.
     pub(crate) fn is_by_kernel(&self) -> bool {
-        !matches!(self.metric, Metric::Hellinger | Metric::JensenShannon | Metric::SymmetricKl)
+        let is_by_columns = matches!(self.kernel, Compared::Columns(_));
+        is_by_columns && !self.is_proxy && self.metric != Metric::Hellinger
     }
 
     /// The true distance, by definition, of two rows of distributions as they were given.
-    pub(crate) fn by_definition(&self, given: [SparseRow; 2], dim: usize) -> f32 {
+    pub(crate) fn by_definition(&self, given: [SparseRow; 2]) -> f32 {
         if self.metric == Metric::SymmetricKl {
-            return symmetric_kl(given, dim) as f32;
+            return symmetric_kl(given, self.dim) as f32;
         }
-        let (x, y) = dense_pair(given);
-        self.metric.distance(&x, &y) as f32
+        let of_all_columns = || {
+            let (x, y) = dense_pair(given);
+            self.metric.distance(&x, &y)
+        };
+        sparse_transport(&self.metric, given, self.dim).unwrap_or_else(of_all_columns) as f32
+    }
+}
+
+/// The exponent of a metric that sums powers of differences.
+fn exponent(direct: Direct) -> f32 {
+    match direct {
+        Direct::Minkowski { p } => p,
+        Direct::Euclidean => 2.0,
+        _ => 1.0,
     }
 }
 
@@ -160,43 +221,32 @@ pub(crate) struct SparseProblem<'a> {
 
 impl<'a> SparseProblem<'a> {
     pub(crate) fn new(rows: &Csr<'a>, metric: &Metric) -> Result<Self, BuildError> {
-        let way = SparseWay::new(metric).ok_or_else(|| unsupported(metric, "sparse values"))?;
+        let way = SparseWay::new(metric, rows.dim())?;
         check_rows(metric, rows)?;
-        Ok(Self { given: *rows, transformed: transformed(&way, rows), way })
+        Ok(Self { given: *rows, transformed: way.all_transformed(rows), way })
     }
 
     fn searched(&self) -> Csr<'_> {
         self.transformed.as_ref().map_or(self.given, CsrMatrix::view)
     }
-
-    /// The rows as a search compares them.
-    pub(crate) fn rows(&self) -> SparseRows {
-        SparseRows::new(self.searched(), self.way.kernel, Level::detect())
-    }
-}
-
-/// All rows transformed; none where they stay as they are.
-pub(crate) fn transformed(way: &SparseWay, rows: &Csr) -> Option<CsrMatrix> {
-    if way.transform == Transform::None {
-        return None;
-    }
-    let mut all = CsrMatrix::empty(rows.dim());
-    for i in 0..rows.n() {
-        let row = rows.row(i);
-        let values = way.transformed(row, rows.dim()).expect("it transforms");
-        all.push_row(row.indices.iter().copied().zip(values).filter(|(_, v)| *v != 0.0));
-    }
-    Some(all)
 }
 
 impl AnyRows for SparseProblem<'_> {
     fn space(&self) -> Box<dyn Space + '_> {
-        Box::new(self.rows())
+        let rows = self.searched();
+        match self.way.kernel {
+            Compared::Columns(kernel) => Box::new(SparseRows::new(rows, kernel, Level::detect())),
+            Compared::CumulativeSums(kernel) => Box::new(CumulativeRows::new(rows, kernel)),
+        }
     }
 
     fn bytes(&self) -> u64 {
-        // In working order, and once more for final distances.
-        2 * sparse_rows::bytes(self.searched(), self.way.kernel) as u64
+        let bytes = match self.way.kernel {
+            // In working order, and once more for final distances.
+            Compared::Columns(kernel) => 2 * sparse_rows::bytes(self.searched(), kernel),
+            Compared::CumulativeSums(_) => cumulative_rows::bytes(self.searched()),
+        };
+        bytes as u64
     }
 
     fn own_bytes(&self) -> u64 {
@@ -206,36 +256,40 @@ impl AnyRows for SparseProblem<'_> {
 
     fn cost(&self) -> f64 {
         let searched = self.searched();
-        10.0 + 0.5 * searched.nnz() as f64 / searched.n() as f64
+        let entries = searched.nnz() as f64 / searched.n() as f64;
+        match self.way.kernel {
+            Compared::Columns(_) => 10.0 + 0.5 * entries,
+            // Both rows are walked along.
+            Compared::CumulativeSums(_) => 10.0 + 8.0 * entries,
+        }
     }
 
     fn truth(&self) -> Box<dyn Truth + '_> {
-        Box::new(SparseTruth { problem: self, rows: self.rows() })
+        match self.way.kernel {
+            Compared::Columns(kernel) if self.way.is_by_kernel() => {
+                Box::new(ByKernel { way: &self.way, rows: SparseRows::new(self.searched(), kernel, Level::detect()) })
+            }
+            _ => Box::new(ByEntries { way: &self.way, given: self.given }),
+        }
     }
 
     fn sparse(&self) -> Option<SparseStore> {
-        Some(SparseStore::new(self.searched(), self.way.clone()))
+        Some(SparseStore::new(self.given, self.transformed.as_ref().map(CsrMatrix::view), self.way.clone()))
     }
 }
 
-/// True distances: the kernel's in f64, or by definition.
-struct SparseTruth<'a> {
-    problem: &'a SparseProblem<'a>,
+/// True distances: the kernel's in f64.
+struct ByKernel<'a> {
+    way: &'a SparseWay,
     rows: SparseRows,
 }
 
-impl Truth for SparseTruth<'_> {
+impl Truth for ByKernel<'_> {
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
-        let (way, given) = (&self.problem.way, self.problem.given);
-        out.clear();
-        if !way.is_by_kernel() {
-            let row = |i: u32| given.row(i as usize);
-            out.extend(others.iter().map(|&other| way.by_definition([row(i as u32), row(other)], given.dim())));
-            return;
-        }
         let mut reduced = vec![0.0; others.len()];
         self.rows.one_to_many_exactly(i as u32, others, &mut reduced);
-        out.extend(reduced.into_iter().map(|d| way.to_true(d, given.dim())));
+        out.clear();
+        out.extend(reduced.into_iter().map(|d| self.way.to_true(d)));
     }
 
     fn space(&self) -> Option<&dyn Space> {
@@ -243,12 +297,30 @@ impl Truth for SparseTruth<'_> {
     }
 
     fn to_self(&self, i: usize) -> f32 {
-        if self.problem.way.kernel != SparseKernel::Inner {
+        if self.way.kernel != Compared::Columns(SparseKernel::Inner) {
             return 0.0;
         }
         let mut out = Vec::new();
         self.distances(i, &[i as u32], &mut out);
         out[0]
+    }
+}
+
+/// True distances by definition, from the entries of rows as they were given.
+struct ByEntries<'a> {
+    way: &'a SparseWay,
+    given: Csr<'a>,
+}
+
+impl Truth for ByEntries<'_> {
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        let row = |i: usize| self.given.row(i);
+        out.clear();
+        out.extend(others.iter().map(|&other| self.way.by_definition([row(i), row(other as usize)])));
+    }
+
+    fn to_self(&self, _: usize) -> f32 {
+        0.0
     }
 }
 

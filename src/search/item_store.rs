@@ -15,6 +15,9 @@ pub(crate) struct ItemStore {
     wrong: LeastPair,
 }
 
+/// [`Kept::distance`] or [`Kept::reduced`].
+type Distance = fn(&Kept, usize, &Kept, usize) -> f32;
+
 /// An item to search for.
 pub(crate) struct ItemQuery {
     item: Option<(Kept, usize)>,
@@ -86,28 +89,44 @@ impl ItemStore {
         query.row = Some(row);
     }
 
-    /// Distances of the query to `others`. Those that are no numbers count as largest, and are remembered.
+    /// Reduced distances of the query to `others`. Those that are no numbers count as largest, and are remembered.
     pub(crate) fn to_many(&self, query: &ItemQuery, others: &[u32], out: &mut Vec<f32>) {
+        self.compare(Kept::reduced, query, others, out);
+    }
+
+    /// True distances of the query to `others`, else as [`ItemStore::to_many`].
+    pub(crate) fn distances(&self, query: &ItemQuery, others: &[u32], out: &mut Vec<f32>) {
+        self.compare(Kept::distance, query, others, out);
+    }
+
+    fn compare(&self, distance: Distance, query: &ItemQuery, others: &[u32], out: &mut Vec<f32>) {
         out.clear();
         let remember = |other: u32| {
             query.wrong.fetch_min(other, Ordering::Relaxed);
             query.row.iter().for_each(|&row| self.wrong.note(row, other));
         };
-        out.extend(others.iter().map(|&other| self.distance(query.item.as_ref(), other, &remember)));
+        out.extend(others.iter().map(|&other| self.finite(distance, query.item.as_ref(), other, &remember)));
     }
 
-    /// Distances between rows, as [`ItemStore::to_many`] gives them.
+    /// The reduced distance of a true one, with room for the rounding of either.
+    pub(crate) fn to_reduced(&self, query: &ItemQuery, distance: f32) -> f32 {
+        let reduced = query.item.as_ref().map_or(distance, |(kept, _)| kept.to_reduced(distance));
+        if reduced == distance { reduced } else { reduced + 1e-4 * reduced.abs() }
+    }
+
+    /// Reduced distances between rows, as [`ItemStore::to_many`] gives them.
     pub(crate) fn between(&self, row: u32, others: &[u32], out: &mut Vec<f32>) {
         out.clear();
         let remember = |other: u32| self.wrong.note(row, other);
         let (collection, at) = self.item(row);
         let item = (collection.clone(), at);
-        out.extend(others.iter().map(|&other| self.distance(Some(&item), other, &remember)));
+        out.extend(others.iter().map(|&other| self.finite(Kept::reduced, Some(&item), other, &remember)));
     }
 
-    fn distance(&self, item: Option<&(Kept, usize)>, row: u32, remember: &dyn Fn(u32)) -> f32 {
+    /// The distance of an item and a row, if it is finite; else the largest, and the row is remembered.
+    fn finite(&self, distance: Distance, item: Option<&(Kept, usize)>, row: u32, remember: &dyn Fn(u32)) -> f32 {
         let (other, place) = self.item(row);
-        let distance = item.map_or(f32::NAN, |(kept, at)| kept.distance(*at, other, place));
+        let distance = item.map_or(f32::NAN, |(kept, at)| distance(kept, *at, other, place));
         if distance.is_finite() {
             return distance;
         }

@@ -203,10 +203,11 @@ impl SearchRows {
                 rows.in_traversal(rows.metric.to_reduced(self.metric.to_direct(radius), rows.dim), &query.dense)
             }
             RowKind::Sparse(rows) => {
-                let reduced = rows.way.to_reduced(radius, self.dim);
+                let reduced = rows.way.to_reduced(radius);
                 reduced + 1e-4 * reduced.abs()
             }
-            RowKind::Bits(_) | RowKind::Items(_) => radius,
+            RowKind::Items(items) => items.to_reduced(&query.item, radius),
+            RowKind::Bits(_) => radius,
         }
     }
 
@@ -228,7 +229,7 @@ impl SearchRows {
             }
             RowKind::Sparse(rows) => rows.distances(&query.sparse, others, out),
             RowKind::Bits(rows) => rows.query_to_many(&query.bits, others, out),
-            RowKind::Items(items) => items.to_many(&query.item, others, out),
+            RowKind::Items(items) => items.distances(&query.item, others, out),
         }
     }
 

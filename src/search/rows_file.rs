@@ -294,12 +294,12 @@ fn bits_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<BitRo
 /// Sparse rows are read, not mapped: their columns are numbered anew.
 fn sparse_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<SparseStore, FileError> {
     let damaged = |what: &dyn Display| file.inconsistent(what.to_string());
-    let way = SparseWay::new(metric).ok_or_else(|| damaged(&format!("sparse rows under `{}`", metric.name())))?;
+    let way = SparseWay::new(metric, dim).map_err(|e| damaged(&e))?;
     let indptr: Section<u64> = of_length(file, INDPTR, n.saturating_add(1))?;
     let indptr: Vec<usize> = indptr.iter().map(|&start| usize::try_from(start).unwrap_or(usize::MAX)).collect();
     let (columns, values) = (any_length::<u32>(file, COLUMNS)?, any_length::<f32>(file, ENTRIES)?);
     let rows = Csr::new(dim, &indptr, &columns, &values).map_err(|e| damaged(&e))?;
-    Ok(SparseStore::new(rows, way))
+    Ok(SparseStore::of_saved(rows, way))
 }
 
 /// The name of a type, as numpy has it.

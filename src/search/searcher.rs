@@ -204,7 +204,7 @@ impl Searcher<'_> {
         let reach = Reach {
             k,
             width: match index.rows.is_proxied() {
-                true => proxied_width(k),
+                true => proxied_width(index.metric(), k),
                 false if index.rows.is_lossy(&self.scratch.query) => width(k),
                 false => k,
             },
@@ -285,14 +285,14 @@ impl Searcher<'_> {
         let (index, n) = (self.index, self.index.n());
         let wanted = |k| Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false };
         let mut k = NEAR;
-        while proxied_width(k) < n {
+        while proxied_width(index.metric(), k) < n {
             self.answer(wanted(k));
             if self.found.last().is_some_and(|&(d, _)| d > radius) {
                 break;
             }
             k *= 2;
         }
-        if proxied_width(k) >= n {
+        if proxied_width(index.metric(), k) >= n {
             self.scan(index.present_rows(), wanted(n));
         }
         self.found.retain(|&(d, _)| d <= radius);

@@ -100,34 +100,6 @@ impl Space for ItemRows<'_> {
         self.watched.items.reduced_to_many(item as usize, &others, out);
         self.watched.watch(item, &others, out);
     }
-
-    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
-        let mut to = vec![0.0; others.len()];
-        for (side, row) in rows.into_iter().enumerate() {
-            self.one_to_many(row, others, &mut to);
-            out.iter_mut().zip(&to).for_each(|(out, &d)| out[side] = d);
-        }
-    }
-
-    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
-        let m = ids.len();
-        for i in 0..m {
-            let (above, rest) = out.split_at_mut((i + 1) * m);
-            let row = &mut above[i * m + i + 1..];
-            self.one_to_many(ids[i], &ids[i + 1..], row);
-            for (j, &d) in row.iter().enumerate() {
-                rest[j * m + i] = d;
-            }
-        }
-    }
-
-    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
-        let m = out.len() / rows.len();
-        let others: Vec<u32> = (first..first + m as u32).collect();
-        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(m)) {
-            self.one_to_many(row, &others, out);
-        }
-    }
 }
 
 impl Truth for ItemRows<'_> {

@@ -5,6 +5,7 @@ mod bit_sketch;
 pub(crate) mod by_definition;
 pub(crate) mod byte_differences;
 pub(crate) mod byte_rows;
+pub(crate) mod cumulative_rows;
 pub(crate) mod float_rows;
 pub(crate) mod item_rows;
 pub(crate) mod recompute;
@@ -43,13 +44,35 @@ pub(crate) trait WorkingRows: Send + Sync {
 pub(crate) trait Space: WorkingRows {
     /// Reduced distances of `row` to each of `others`.
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]);
-    /// Reduced distances of two rows to each of `others`, which are read once.
-    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]);
+    /// Reduced distances of two rows to each of `others`.
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        let mut to = vec![0.0; others.len()];
+        for (side, row) in rows.into_iter().enumerate() {
+            self.one_to_many(row, others, &mut to);
+            out.iter_mut().zip(&to).for_each(|(out, &d)| out[side] = d);
+        }
+    }
     /// Reduced distances between all of `ids`: a symmetric `m x m` matrix. The diagonal is not meaningful.
-    fn all_pairs(&self, ids: &[u32], out: &mut [f32]);
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        let m = ids.len();
+        for i in 0..m {
+            let (above, rest) = out.split_at_mut((i + 1) * m);
+            let row = &mut above[i * m + i + 1..];
+            self.one_to_many(ids[i], &ids[i + 1..], row);
+            for (j, &d) in row.iter().enumerate() {
+                rest[j * m + i] = d;
+            }
+        }
+    }
     /// Reduced distances of each of `rows` to the rows `first..first + m`, `m` being `out.len() / rows.len()`: one row of `out`
     /// for each of `rows`.
-    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]);
+    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
+        let m = out.len() / rows.len();
+        let others: Vec<u32> = (first..first + m as u32).collect();
+        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(m)) {
+            self.one_to_many(row, &others, out);
+        }
+    }
 }
 
 /// A space whose distances come in tiles of `R x 4`: what such spaces differ in. The rest is [`Space`]'s, below.

@@ -23,7 +23,7 @@ pub(crate) fn distance_of_known(
         SparseKernel::Angular { centered } => angular((x, to_x), (y, to_y), centered.then_some(dim)),
         SparseKernel::Inner => -sum(x, y, |a, b| a * b),
         SparseKernel::Manhattan => sum(x, y, |a, b| (a - b).abs()),
-        SparseKernel::Chebyshev => walk(x, y, 0.0, |largest: f64, a, b| largest.max((a - b).abs())),
+        SparseKernel::Chebyshev => walk(x, y, 0.0, |largest: f64, _, a, b| largest.max((a - b).abs())),
         SparseKernel::Minkowski(p) => sum(x, y, |a, b| (a - b).abs().powf(p.into())),
         SparseKernel::Hamming => sum(x, y, |a, b| f64::from(u8::from(a != b))),
         SparseKernel::Canberra => sum(x, y, |a, b| ratio((a - b).abs(), a.abs() + b.abs())),
@@ -46,7 +46,7 @@ pub(crate) fn distance_of_known(
 
 /// The values of two rows in every column that either has, ascending.
 pub(crate) fn pairs(x: SparseRow, y: SparseRow) -> Vec<(f64, f64)> {
-    walk(x, y, Vec::new(), |mut pairs, a, b| {
+    walk(x, y, Vec::new(), |mut pairs, _, a, b| {
         pairs.push((a, b));
         pairs
     })
@@ -57,29 +57,36 @@ fn ratio(numerator: f64, denominator: f64) -> f64 {
 }
 
 fn sum(x: SparseRow, y: SparseRow, f: impl Fn(f64, f64) -> f64) -> f64 {
-    walk(x, y, 0.0, |sum, a, b| sum + f(a, b))
+    walk(x, y, 0.0, |sum, _, a, b| sum + f(a, b))
 }
 
 fn sums<const N: usize>(x: SparseRow, y: SparseRow, f: impl Fn(f64, f64) -> [f64; N]) -> [f64; N] {
-    walk(x, y, [0.0; N], |mut sums, a, b| {
+    walk(x, y, [0.0; N], |mut sums, _, a, b| {
         sums.iter_mut().zip(f(a, b)).for_each(|(sum, v)| *sum += v);
         sums
     })
 }
 
-/// Folds the values of two rows in every column that either has, in ascending order.
+/// Folds every column that either of two rows has, ascending, and the values of both there.
 #[inline(always)]
-fn walk<T>(x: SparseRow, y: SparseRow, start: T, f: impl Fn(T, f64, f64) -> T) -> T {
+pub(super) fn walk<T>(x: SparseRow, y: SparseRow, start: T, f: impl Fn(T, u32, f64, f64) -> T) -> T {
     let (mut i, mut j, mut found) = (0, 0, start);
     while i < x.indices.len() && j < y.indices.len() {
-        let (in_x, in_y) = (x.indices[i] <= y.indices[j], y.indices[j] <= x.indices[i]);
+        let columns = (x.indices[i], y.indices[j]);
+        let (in_x, in_y) = (columns.0 <= columns.1, columns.1 <= columns.0);
         let (a, b) = (kept_if(in_x, x.values[i]), kept_if(in_y, y.values[j]));
-        found = f(found, a.into(), b.into());
+        found = f(found, columns.0.min(columns.1), a.into(), b.into());
         i += usize::from(in_x);
         j += usize::from(in_y);
     }
-    found = x.values[i..].iter().fold(found, |found, &a| f(found, a.into(), 0.0));
-    y.values[j..].iter().fold(found, |found, &b| f(found, 0.0, b.into()))
+    found = entries(x, i).fold(found, |found, (column, a)| f(found, column, a.into(), 0.0));
+    entries(y, j).fold(found, |found, (column, b)| f(found, column, 0.0, b.into()))
+}
+
+/// The entries of a row from one on.
+#[inline(always)]
+fn entries(row: SparseRow, first: usize) -> impl Iterator<Item = (u32, f32)> {
+    row.indices[first..].iter().copied().zip(row.values[first..].iter().copied())
 }
 
 /// The value or 0, without a branch: which of two rows is next cannot be foreseen.

@@ -34,7 +34,7 @@ fn in_tiles(points: &Dense, direct: Direct) -> f64 {
     let (dim, form) = (points.dim() as f64, direct.form());
     match form {
         Form::L2 | Form::Angular { .. } if byte_rows::suits(points, form) => 1.5 + 1.2 * (dim / 64.0).ceil(),
-        Form::Coordinates(c) if c.is_slow() => 3.0 * dim,
+        Form::Coordinates(c) if c.is_slow() => 0.5 * dim,
         _ => 2.0 + 1.5 * (dim / 16.0).ceil(),
     }
 }
@@ -45,7 +45,7 @@ pub(crate) fn descent(problem: &Problem, plan: &Plan) -> f64 {
     let cost = match problem.searched {
         Searched::Dense(points, direct) => {
             let slow = matches!(direct.form(), Form::Coordinates(c) if c.is_slow());
-            points.dim() as f64 * if slow { 3.0 } else { 1.0 / 25.0 }
+            points.dim() as f64 * if slow { 0.5 } else { 1.0 / 25.0 }
         }
         Searched::Rows(rows) => rows.cost(),
     };

@@ -4,6 +4,7 @@
 use std::f64::consts::LN_2;
 
 use super::minkowski;
+use crate::points::SparseRow;
 
 /// What PyNNDescent adds to every bin before it takes logarithms.
 const SMOOTHING: f64 = f32::EPSILON as f64;
@@ -64,19 +65,23 @@ fn smoothed(row: &[f32]) -> Vec<f64> {
 
 /// (Σ |F-G|^p)^(1/p).
 pub(super) fn wasserstein_1d(x: &[f32], y: &[f32], p: f64) -> f64 {
-    let apart = cumulative_differences(x, y);
+    let apart = bins_apart(x, y);
     minkowski(apart.iter().map(|v| (1.0, v.abs())), p)
 }
 
 /// (Σ |F-G-median|^p)^(1/p). PyNNDescent takes the median of (F-G)^p, which is that of F-G for p = 1 only.
 pub(super) fn circular_kantorovich(x: &[f32], y: &[f32], p: f64) -> f64 {
-    let apart = cumulative_differences(x, y);
-    let middle = median(&apart);
-    minkowski(apart.iter().map(|v| (1.0, (v - middle).abs())), p)
+    around_median(&bins_apart(x, y), p)
+}
+
+/// (Σ |v-median|^p)^(1/p), summed in the order of the values: opposite ones give the same bits.
+pub(crate) fn around_median(values: &[f64], p: f64) -> f64 {
+    let middle = median(&mut values.to_vec());
+    minkowski(values.iter().map(|v| (1.0, (v - middle).abs())), p)
 }
 
 /// F-G, bin by bin.
-fn cumulative_differences(x: &[f32], y: &[f32]) -> Vec<f64> {
+fn bins_apart(x: &[f32], y: &[f32]) -> Vec<f64> {
     let (mut f, mut g) = (0.0, 0.0);
     let step = |(p, q): (f64, f64)| {
         f += p;
@@ -86,14 +91,64 @@ fn cumulative_differences(x: &[f32], y: &[f32]) -> Vec<f64> {
     masses(x).into_iter().zip(masses(y)).map(step).collect()
 }
 
-/// The mean of the middle two of an even number of values; 0 of none.
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let half = sorted.len() / 2;
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted[half],
-        _ => f64::midpoint(sorted[half - 1], sorted[half]),
+/// The mean of the middle two of an even number of values, which are put into another order; 0 of none.
+fn median(values: &mut [f64]) -> f64 {
+    if values.is_empty() {
+        return 0.0;
     }
+    let half = values.len() / 2;
+    let is_even = values.len().is_multiple_of(2);
+    let (below, &mut upper, _) = values.select_nth_unstable_by(half, f64::total_cmp);
+    let lower = below.iter().copied().filter(|_| is_even).max_by(f64::total_cmp);
+    f64::midpoint(lower.unwrap_or(upper), upper)
+}
+
+/// Bins in a row between which F-G does not change: how many, and the difference.
+type Stretch = (usize, f64);
+
+/// [`wasserstein_1d`] of the entries of rows of `dim` bins.
+pub(super) fn wasserstein_1d_of_entries(rows: [SparseRow; 2], dim: usize, p: f64) -> f64 {
+    minkowski(entries_apart(rows, dim).iter().map(|&(bins, v)| (bins as f64, v.abs())), p)
+}
+
+/// [`circular_kantorovich`] of the entries of rows of `dim` bins.
+pub(super) fn circular_kantorovich_of_entries(rows: [SparseRow; 2], dim: usize, p: f64) -> f64 {
+    let apart = entries_apart(rows, dim);
+    let middle = median_of_stretches(&apart);
+    minkowski(apart.iter().map(|&(bins, v)| (bins as f64, (v - middle).abs())), p)
+}
+
+/// F-G of rows of `dim` bins, from each entry to the next.
+fn entries_apart([x, y]: [SparseRow; 2], dim: usize) -> Vec<Stretch> {
+    let (p, q) = (masses(x.values), masses(y.values));
+    let next = |row: SparseRow, at: usize| row.indices.get(at).map_or(dim, |&column| column as usize);
+    let (mut i, mut j, mut f, mut g, mut from) = (0, 0, 0.0, 0.0, 0);
+    let mut apart = Vec::with_capacity(p.len() + q.len() + 1);
+    while from < dim {
+        let (in_x, in_y) = (next(x, i) == from, next(y, j) == from);
+        f += if in_x { p[i] } else { 0.0 };
+        g += if in_y { q[j] } else { 0.0 };
+        i += usize::from(in_x);
+        j += usize::from(in_y);
+        let end = next(x, i).min(next(y, j));
+        apart.push((end - from, f - g));
+        from = end;
+    }
+    apart
+}
+
+/// The median over all bins.
+fn median_of_stretches(apart: &[Stretch]) -> f64 {
+    let mut sorted = apart.to_vec();
+    sorted.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
+    let bins: usize = sorted.iter().map(|stretch| stretch.0).sum();
+    let at = |rank: usize| {
+        let mut before = 0;
+        let found = sorted.iter().find(|stretch| {
+            before += stretch.0;
+            before > rank
+        });
+        found.map_or(0.0, |stretch| stretch.1)
+    };
+    f64::midpoint(at(bins.saturating_sub(1) / 2), at(bins / 2))
 }

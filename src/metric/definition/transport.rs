@@ -2,7 +2,7 @@
 
 mod simplex;
 
-use super::distribution::{is_empty, masses};
+use super::distribution::masses;
 
 /// Iterations of Sinkhorn and Knopp at most.
 const MOST_ITERATIONS: usize = 10_000;
@@ -23,15 +23,36 @@ struct Problem {
     costs: Vec<f64>,
 }
 
+/// The bins that have mass, ascending, and their masses, of sum 1.
+#[derive(PartialEq, PartialOrd)]
+pub(super) struct Bins {
+    columns: Vec<usize>,
+    masses: Vec<f64>,
+}
+
+impl Bins {
+    /// Of columns, ascending, and their values.
+    pub(super) fn new(columns: impl Iterator<Item = usize>, values: &[f32]) -> Self {
+        let filled = columns.zip(masses(values)).filter(|(_, mass)| *mass > 0.0);
+        let (columns, masses) = filled.unzip();
+        Self { columns, masses }
+    }
+
+    /// Of all columns of a row.
+    pub(super) fn of_row(row: &[f32]) -> Self {
+        Self::new(0..row.len(), row)
+    }
+}
+
 /// Least Σ plan·cost over the plans that move `x` onto `y`, by the network simplex method.
-pub(super) fn kantorovich(x: &[f32], y: &[f32], cost: &[f32]) -> f64 {
+pub(super) fn kantorovich(x: &Bins, y: &Bins, cost: &[f32]) -> f64 {
     between(x, y, cost, simplex::least_cost)
 }
 
 /// Σ plan·cost of the plan that minimizes Σ plan·cost + regularization·Σ plan ln plan (Cuturi, NeurIPS 2013): iterated
 /// until the marginals agree to 1e-9, or 10,000 times, which may leave an error where regularization is below a hundredth of
 /// the costs. PyNNDescent weighs the plan with costs of other bins.
-pub(super) fn sinkhorn(x: &[f32], y: &[f32], cost: &[f32], regularization: f64) -> f64 {
+pub(super) fn sinkhorn(x: &Bins, y: &Bins, cost: &[f32], regularization: f64) -> f64 {
     between(x, y, cost, |problem| {
         let g = first_logarithms(problem, regularization);
         if g.iter().any(|v| v.abs() > LARGEST_LOGARITHM) {
@@ -52,27 +73,23 @@ fn first_logarithms(problem: &Problem, regularization: f64) -> Vec<f64> {
 }
 
 /// Solves the problem of the bins with mass. 0 between two zero rows; the largest cost between one and another row.
-fn between(x: &[f32], y: &[f32], cost: &[f32], solve: impl Fn(&Problem) -> f64) -> f64 {
+fn between(x: &Bins, y: &Bins, cost: &[f32], solve: impl Fn(&Problem) -> f64) -> f64 {
     // Solvers treat the sides differently: an order of the rows makes the result the same both ways.
-    let (x, y) = if x.iter().map(|v| v.to_bits()).le(y.iter().map(|v| v.to_bits())) { (x, y) } else { (y, x) };
-    let (p, q) = (masses(x), masses(y));
-    match (is_empty(&p), is_empty(&q)) {
+    let (x, y) = if x <= y { (x, y) } else { (y, x) };
+    match (x.masses.is_empty(), y.masses.is_empty()) {
         (true, true) => 0.0,
-        (false, false) => solve(&Problem::new(&p, &q, cost)),
+        (false, false) => solve(&Problem::new(x, y, cost)),
         _ => f64::from(cost.iter().copied().fold(0.0, f32::max)),
     }
 }
 
 impl Problem {
-    fn new(p: &[f64], q: &[f64], cost: &[f32]) -> Self {
-        let bins = |masses: &[f64]| (0..masses.len()).filter(|&bin| masses[bin] > 0.0).collect::<Vec<_>>();
-        let (from, to) = (bins(p), bins(q));
-        let row = |&i: &usize| &cost[i * q.len()..][..q.len()];
-        Self {
-            supplies: from.iter().map(|&i| p[i]).collect(),
-            demands: to.iter().map(|&j| q[j]).collect(),
-            costs: from.iter().map(row).flat_map(|row| to.iter().map(|&j| f64::from(row[j]))).collect(),
-        }
+    /// `cost` is a square of all bins.
+    fn new(from: &Bins, to: &Bins, cost: &[f32]) -> Self {
+        let dim = cost.len().isqrt();
+        let row = |&i: &usize| &cost[i * dim..][..dim];
+        let costs = from.columns.iter().map(row).flat_map(|row| to.columns.iter().map(|&j| f64::from(row[j])));
+        Self { supplies: from.masses.clone(), demands: to.masses.clone(), costs: costs.collect() }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 
-use crate::metric::body::ts_ss;
+use crate::metric::body::{self, ts_ss};
 use crate::metric::simd::{LANES, Simd};
 use crate::metric::{Boolean, boolean};
 
@@ -121,7 +121,8 @@ impl<S: Simd> Ops for Single<S> {
 
 #[inline(always)]
 fn power(x: f32, y: f32, p: f32) -> f32 {
-    if x == 0.0 { 0.0 } else { (x.abs().powf(p) + y.abs().powf(p)) - (x - y).abs().powf(p) }
+    let shared = (body::power(x.abs(), p) + body::power(y.abs(), p)) - body::power((x - y).abs(), p);
+    if x == 0.0 { 0.0 } else { shared }
 }
 
 /// What distances need of a row as a whole.
