@@ -3,10 +3,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::session::GpuSession;
 use super::stored::Stored;
-use super::twins::{DIM, N, compare_exact, compare_rounds, compare_variant, data, gpu, plan, problem, said};
+use super::twins::{
+    DIM, N, compare_exact, compare_rounds, compare_variant, compare_variant_on, data, gpu, gpu_with_matrices, plan,
+    problem, said,
+};
 use crate::exact;
 use crate::executor::Session;
 use crate::graph::order::id;
@@ -119,6 +123,33 @@ fn every_planted_fault_in_a_variant_is_noticed() {
         FAULT.set(None);
         assert!(PLANTED.get() > 0, "{}, {metric}: `{right}` is nowhere", stored.name());
         assert!(noticed.is_err(), "{}, {metric}: `{wrong}` instead of `{right}` was not noticed", stored.name());
+    }
+}
+
+/// Faults in what multiplies cooperative matrices: the self-test must notice them.
+const FAULTS_OF_MATRICES: [(&str, &str); 8] = [
+    ("sums[p] += i32", "sums[p] = i32"),
+    ("m % (TILE_Y / SIDE) * SIDE", "0u"),
+    ("k < COLUMNS", "k < COLUMNS - SIDE"),
+    ("coopLoad<Right>", "coopLoadT<Right>"),
+    ("coopStoreT(", "coopStore("),
+    ("x0 + r, block.x_count - 1u", "x0 + r, block.x_count - 2u"),
+    ("y0 + r - TILE_X", "y0 + r - TILE_X + 1u"),
+    ("let values = widened(quad[w])", "let values = min(widened(quad[w]), vec4<f16>(127.0))"),
+];
+
+#[test]
+fn the_self_test_notices_planted_faults() {
+    for (right, wrong) in FAULTS_OF_MATRICES {
+        let Some(gpu) = gpu_with_matrices().map(Rc::new) else { return };
+        FAULT.set(Some((right, wrong)));
+        PLANTED.set(0);
+        let compared = compare_variant_on(&gpu, Stored::U8Dots, &Metric::SqEuclidean);
+        FAULT.set(None);
+        assert!(PLANTED.get() > 0, "`{right}` is nowhere");
+        let said = gpu.matrices.borrow()[&Stored::U8Dots].clone();
+        assert!(said.as_ref().is_err_and(|why| why.contains("other distances")), "`{wrong}`, not `{right}`: {said:?}");
+        assert_eq!(compared, Ok(()), "the plain kernel runs instead");
     }
 }
 

@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::error::GpuError;
+use super::matrices;
 
 /// Neighbours offered to a row before those that stay are settled: few barriers, yet a bound that tightens.
 pub(super) const CHUNK: u32 = 128;
@@ -41,6 +42,8 @@ pub(super) struct Allowed {
     pub subgroup: u32,
     /// Whether kernels may load `f16`.
     pub native_f16: bool,
+    /// Rows of the cooperative matrices that kernels may use, or why they use none.
+    pub matrices: Result<u32, &'static str>,
 }
 
 impl Allowed {
@@ -48,6 +51,7 @@ impl Allowed {
         let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
             native_f16: adapter.features().contains(wgpu::Features::SHADER_F16),
+            matrices: matrices::offered(adapter),
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,
             bindings: limits.max_storage_buffers_per_shader_stage,
@@ -74,7 +78,7 @@ impl TileSize {
 }
 
 /// A row or column of a tile is 16 bits wide, and leaves are no larger than that.
-const TILE: TileSize = TileSize { group: 64, x: 32, y: 32 };
+pub(super) const TILE: TileSize = TileSize { group: 64, x: 32, y: 32 };
 /// For software, which runs the invocations of a workgroup one subgroup after another.
 const SOFTWARE_TILE: TileSize = TileSize { group: 8, x: 8, y: 16 };
 
@@ -105,6 +109,8 @@ pub(super) struct Layout {
     /// Invocations of a workgroup.
     pub group: u32,
     pub tile: TileSize,
+    /// Rows of the cooperative matrices that distances of pairs are computed by; 0: of none.
+    pub matrix_side: u32,
     /// Distances of pairs of rows of leaves that are kept at once.
     pub pairs: usize,
 }
@@ -169,7 +175,13 @@ impl Layout {
         let groups = (DISPATCH_OPERATIONS / operations).clamp(64.0, f64::from(allowed.groups)) as u32;
         let tile = if allowed.subgroup <= SOFTWARE_TILE.group { SOFTWARE_TILE } else { TILE };
         let pairs = (most.min(PAIR_BYTES) / 4) as usize;
-        Ok(Self { wanted, shard_rows, shards, table, groups, group, tile, pairs })
+        Ok(Self { wanted, shard_rows, shards, table, groups, group, tile, matrix_side: 0, pairs })
+    }
+
+    /// With cooperative matrices of so many rows.
+    pub(super) fn with_matrices(self, side: u32) -> Self {
+        let tile = if side == 0 { self.tile } else { TILE };
+        Self { matrix_side: side, tile, ..self }
     }
 
     /// The dispatches of `groups` workgroups: where each begins, and how many it has.
@@ -345,6 +357,7 @@ mod tests {
         groups: 65_535,
         subgroup: 32,
         native_f16: false,
+        matrices: Err(""),
     };
 
     fn wanted(n: usize, quads: usize) -> Wanted {
