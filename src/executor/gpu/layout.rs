@@ -8,7 +8,10 @@ use super::matrices;
 /// Neighbours offered to a row before those that stay are settled: few barriers, yet a bound that tightens.
 pub(super) const CHUNK: u32 = 128;
 
-/// The same where rows begin empty and most of those offered pass: the sooner the bound is known, the fewer are ranked.
+/// Offers, or candidates, that an invocation works on at a time: what they share is loaded once.
+pub(super) const HELD: u32 = 4;
+
+/// As `CHUNK`, where rows begin empty and most of those offered pass: the sooner the bound is known, the fewer are ranked.
 pub(super) const SETTLED: u32 = 32;
 
 /// `Params` of shaders/shared/params.wgsl.
@@ -332,7 +335,7 @@ impl Wanted {
 /// The largest set of candidates that fits beside what `nearest.wgsl` and `local_join.wgsl` keep in workgroup memory; of
 /// these at most 1,024: what most rows meet, and soon emptied.
 fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
-    let beside = 16 * width as u32 + 20 * CHUNK + 4 * stride as u32 + 64;
+    let beside = 8 * width as u32 + 20 * CHUNK + 4 * stride as u32 + 64;
     let least = (4 * CHUNK).max(4 * width as u32).next_power_of_two();
     let mut table = 1024.max(least);
     while 4 * table + beside > workgroup {
@@ -456,7 +459,7 @@ mod tests {
     fn the_table_fits_in_workgroup_memory() {
         for width in [1, 20, 45, 200, 300] {
             let table = table(width, 37, 16_384).unwrap();
-            assert!(table.is_power_of_two() && 4 * table + 16 * width as u32 + 20 * CHUNK + 4 * 37 + 64 <= 16_384);
+            assert!(table.is_power_of_two() && 4 * table + 8 * width as u32 + 20 * CHUNK + 4 * 37 + 64 <= 16_384);
             assert!(table as usize > 2 * width);
         }
     }

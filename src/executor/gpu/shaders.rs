@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::layout::{CHUNK, Layout, SETTLED};
+use super::layout::{CHUNK, HELD, Layout, SETTLED};
 use super::stored::Stored;
 use crate::metric::{Boolean, Coordinates, Form};
 
@@ -166,6 +166,7 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
         ("TILE_X", layout.tile.x),
         ("TILE_Y", layout.tile.y),
         ("CHUNK", CHUNK),
+        ("HELD", HELD.min(CHUNK / layout.group)),
         ("SETTLED", SETTLED.max(layout.group)),
         ("WIDTH", kept as u32),
         ("ROW", wanted.width as u32),
