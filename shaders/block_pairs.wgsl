@@ -1,9 +1,5 @@
 // Reduced distances between the rows and the columns of a block: a tile of TILE_X x TILE_Y pairs to a workgroup, staged in workgroup
 // memory a few quads at a time, 4 x 4 pairs to an invocation. Twins: leaf_join.rs (all pairs of a leaf), scan.rs (exact search).
-@group(0) @binding(6) var<storage, read_write> pairs: array<f32>;
-// The block of a tile, and its first row and column: row << 16 | column.
-@group(0) @binding(7) var<storage, read> tiles: array<vec2<u32>>;
-
 // Quads of a row in workgroup memory at a time.
 const DEPTH: u32 = 4u;
 var<workgroup> x_quads: array<Quad, TILE_X * DEPTH>;
@@ -50,26 +46,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var j = 0u; j < 4u; j++) {
             put(block, x0 + x + i, y0 + y + j, distance_of(acc[4u * i + j], of_this, of_columns[j]));
         }
-    }
-}
-
-// Zeros beyond the end of a row, which change no distance.
-fn quad_of(place: u32, q: u32) -> Quad {
-    if q >= params.quads {
-        return Quad();
-    }
-    return load(ids[place], q);
-}
-
-fn put(block: Block, row: u32, column: u32, distance: f32) {
-    if row >= block.x_count || column >= block.y_count {
-        return;
-    }
-    if block.symmetric == 0u {
-        pairs[block.pairs + row * block.y_count + column] = distance;
-    } else if row < column {
-        // Each pair from one tile.
-        pairs[block.pairs + row * block.y_count + column] = distance;
-        pairs[block.pairs + column * block.y_count + row] = distance;
     }
 }

@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var looked_at = 0u;
     loop {
         if lane == 0u {
-            is_full = u32(kept_ids[WIDTH - 1u] != NOBODY || looked_at >= params.n);
+            is_full = u32(farthest.id != NOBODY || looked_at >= params.n);
         }
         if workgroupUniformLoad(&is_full) != 0u {
             break;
@@ -28,8 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if step < params.n && other != row {
             offer(distance_between(row, other), other << 1u | 1u);
         }
-        drop_kept(lane);
-        settle(lane);
+        settle(lane, true);
         looked_at += GROUP;
     }
     write_row(row, lane);

@@ -9,14 +9,19 @@ var<workgroup> waiting: array<u32, WAITING>;
 var<workgroup> waiting_count: atomic<u32>;
 var<workgroup> waiting_now: u32;
 var<workgroup> steps_now: u32;
+var<workgroup> updates: atomic<u32>;
 // Candidates visited between two looks at how many wait.
 const VISITED: u32 = 2u * CHUNK;
 const WAITING: u32 = VISITED + CHUNK;
 
+// Places of the set that this row uses, a power of two, and 32 less its logarithm.
+var<private> slots: u32;
+var<private> unused_bits: u32;
+
 // Whether `id` was not in the set; it is now. Open addressing; the set is never more than three quarters full. Most are
 // there already, which a load tells without an exchange.
 fn see(id: u32) -> bool {
-    var slot = (id * 2654435769u) >> (32u - TABLE_BITS);
+    var slot = (id * 2654435769u) >> unused_bits;
     loop {
         var there = atomicLoad(&seen[slot]);
         if there == NOBODY {
@@ -30,7 +35,7 @@ fn see(id: u32) -> bool {
             return false;
         }
         if there != NOBODY {
-            slot = (slot + 1u) & (TABLE - 1u);
+            slot = (slot + 1u) & (slots - 1u);
         }
     }
     return false;
@@ -38,14 +43,14 @@ fn see(id: u32) -> bool {
 
 // Empties the set but for the row itself and those it has.
 fn forget(row: u32, lane: u32) {
-    for (var s = lane; s < TABLE; s += GROUP) {
+    for (var s = lane; s < slots; s += GROUP) {
         atomicStore(&seen[s], NOBODY);
     }
     workgroupBarrier();
     for (var r = lane; r <= WIDTH; r += GROUP) {
         var id = row << 1u;
         if r < WIDTH {
-            id = kept_ids[r];
+            id = kept[r].y;
         }
         if id != NOBODY {
             see(id >> 1u);
@@ -56,10 +61,19 @@ fn forget(row: u32, lane: u32) {
 
 // Evaluates the last CHUNK (or, at the end, fewer) of those waiting.
 fn evaluate(row: u32, lane: u32, count: u32) {
-    for (var w = count - min(count, CHUNK) + lane; w < count; w += GROUP) {
-        offer(distance_between(row, waiting[w]), waiting[w] << 1u | 1u);
+    for (var first = count - min(count, CHUNK) + lane; first < count; first += HELD * GROUP) {
+        var ids: array<u32, HELD>;
+        for (var h = 0u; h < HELD; h++) {
+            ids[h] = waiting[select(first, first + h * GROUP, first + h * GROUP < count)];
+        }
+        var distances = distances_between(row, ids);
+        for (var h = 0u; h < HELD; h++) {
+            if first + h * GROUP < count {
+                offer(distances[h], ids[h] << 1u | 1u);
+            }
+        }
     }
-    settle(lane);
+    settle(lane, false);
 }
 
 // Before which step the candidates through each neighbour end. Those before the first are the row's own new neighbours.
@@ -108,15 +122,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if steps == 0u {
         return;
     }
+    // At most half full, or all there are.
+    unused_bits = max(countLeadingZeros(2u * (WIDTH + steps)), 32u - TABLE_BITS);
+    slots = 1u << (32u - unused_bits);
     keep_row(row, lane);
     var distances = 0u;
     var t = 0u;
     var left = 0u;
     var through = 0u;
     // How many are in the set.
-    var known = TABLE;
+    var known = slots;
     loop {
-        if known + VISITED > TABLE / 4u * 3u {
+        if known + min(VISITED, steps - t) > slots / 4u * 3u {
             forget(row, lane);
             known = WIDTH + 1u;
         }
@@ -136,7 +153,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         left = seen_here;
         // Those waiting must be offered before they can be forgotten, and while there is room.
         let is_last = t >= steps;
-        let must_all = is_last || known + VISITED > TABLE / 4u * 3u;
+        let must_all = is_last || known + min(VISITED, steps - t) > slots / 4u * 3u;
         while left >= CHUNK || (left > 0u && must_all) {
             evaluate(row, lane, left);
             distances += min(left, CHUNK);
@@ -151,7 +168,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
     write_row(row, lane);
+    atomicAdd(&updates, entered);
+    workgroupBarrier();
     if lane == 0u {
-        count_work(atomicLoad(&entered), distances);
+        count_work(atomicLoad(&updates), distances);
     }
 }

@@ -10,21 +10,33 @@
 
 var<workgroup> held: array<u32, FORWARD>;
 
-fn is_held(id: u32) -> bool {
-    for (var r = 0u; r < FORWARD; r++) {
-        if held[r] >> 1u == id >> 1u {
-            return true;
-        }
-    }
-    return false;
-}
-
 // The neighbour at a place: forward ones, then reverse ones.
 fn at(place: u32) -> u32 {
     if place < FORWARD {
         return held[place];
     }
-    return kept_ids[place - FORWARD];
+    return kept[place - FORWARD].y;
+}
+
+// Offers edges whose ends are not held, HELD to an invocation.
+fn offer_edges(first: u32, count: u32, lane: u32) {
+    var ids: array<u32, HELD>;
+    var is_held: array<bool, HELD>;
+    for (var h = 0u; h < HELD; h++) {
+        ids[h] = edge_ids[first + min(lane + h * GROUP, count - 1u)];
+        is_held[h] = lane + h * GROUP >= count;
+    }
+    for (var r = 0u; r < FORWARD; r++) {
+        let other = held[r] >> 1u;
+        for (var h = 0u; h < HELD; h++) {
+            is_held[h] = is_held[h] || ids[h] >> 1u == other;
+        }
+    }
+    for (var h = 0u; h < HELD; h++) {
+        if !is_held[h] {
+            offer(edge_distances[first + lane + h * GROUP], ids[h]);
+        }
+    }
 }
 
 @compute @workgroup_size(GROUP)
@@ -40,14 +52,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     keep_nobody(lane);
     let count = counts[row];
     let first = cursors[row] - count;
-    for (var e = 0u; e < count; e += CHUNK) {
-        for (var mine = e + lane; mine < min(e + CHUNK, count); mine += GROUP) {
-            let id = edge_ids[first + mine];
-            if !is_held(id) {
-                offer(edge_distances[first + mine], id);
-            }
-        }
-        settle(lane);
+    for (var e = 0u; e < count; e += HELD * GROUP) {
+        offer_edges(first + e, min(count - e, HELD * GROUP), lane);
+        settle(lane, false);
     }
     let base = row * (1u + FORWARD + WIDTH);
     var all = 0u;
@@ -60,16 +67,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if lane == 0u {
         near[base] = all | fresh << 16u;
     }
-    for (var p = lane; p < FORWARD + WIDTH; p += GROUP) {
-        let id = at(p);
-        if id == NOBODY {
-            continue;
+    // Everyone's place: how many of its kind come before it.
+    for (var mine = lane; mine < FORWARD + WIDTH; mine += HELD * GROUP) {
+        var ids: array<u32, HELD>;
+        var places: array<u32, HELD>;
+        for (var h = 0u; h < HELD; h++) {
+            ids[h] = at(min(mine + h * GROUP, FORWARD + WIDTH - 1u));
+            places[h] = select(fresh, 0u, (ids[h] & 1u) == 1u);
         }
-        var place = select(fresh, 0u, (id & 1u) == 1u);
-        for (var q = 0u; q < p; q++) {
+        for (var q = 0u; q < FORWARD + WIDTH; q++) {
             let other = at(q);
-            place += u32(other != NOBODY && (other & 1u) == (id & 1u));
+            for (var h = 0u; h < HELD; h++) {
+                places[h] += u32(q < mine + h * GROUP && other != NOBODY && (other & 1u) == (ids[h] & 1u));
+            }
         }
-        near[base + 1u + place] = id >> 1u;
+        for (var h = 0u; h < HELD; h++) {
+            if mine + h * GROUP < FORWARD + WIDTH && ids[h] != NOBODY {
+                near[base + 1u + places[h]] = ids[h] >> 1u;
+            }
+        }
     }
 }

@@ -18,13 +18,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 offer(distance_between(row, other), other << 1u | 1u);
             }
         }
-        drop_kept(lane);
-        settle(lane);
+        settle(lane, true);
     }
     write_row(row, lane);
     if lane == 0u {
         count_work(0u, span.y - span.x - 1u);
-        if kept_ids[WIDTH - 1u] == NOBODY {
+        if farthest.id == NOBODY {
             atomicAdd(&counters[3], 1u);
         }
     }

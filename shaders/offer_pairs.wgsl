@@ -4,6 +4,9 @@
 // The block of a row, and its place among the rows of the block.
 @group(0) @binding(7) var<storage, read> places: array<vec2<u32>>;
 
+// Offers that are settled at once.
+const ROOM: u32 = HELD * GROUP;
+
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let place = places[params.first + group.x];
@@ -11,18 +14,29 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = ids[block.x_start + place.y];
     let distances = block.pairs + place.y * block.y_count;
     keep_row(row, lane);
-    for (var at = 0u; at < block.y_count; at += SETTLED) {
-        for (var column = at + lane; column < min(at + SETTLED, block.y_count); column += GROUP) {
-            let other = ids[block.y_start + column] + block.y_id;
-            if other != row + block.x_id {
-                offer(pairs[distances + column], other << 1u | 1u);
+    var at = lane;
+    var settled = 0u;
+    while settled < block.y_count {
+        // As many columns as leave room, however many of them are near enough.
+        var made = 0u;
+        while settled < block.y_count && made <= ROOM - GROUP {
+            if at < block.y_count {
+                let distance = pairs[distances + at];
+                if min(distance, FAR) <= farthest.d {
+                    let other = ids[block.y_start + at] + block.y_id;
+                    if other != row + block.x_id {
+                        offer(distance, other << 1u | 1u);
+                    }
+                }
             }
+            at += GROUP;
+            settled += GROUP;
+            made = count_offers(lane);
         }
-        drop_kept(lane);
-        settle(lane);
+        settle(lane, true);
     }
     write_row(row, lane);
-    if lane == 0u && kept_ids[WIDTH - 1u] == NOBODY {
+    if lane == 0u && farthest.id == NOBODY {
         atomicAdd(&counters[3], 1u);
     }
 }

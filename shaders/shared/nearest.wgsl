@@ -1,120 +1,137 @@
 // The WIDTH nearest that a workgroup has been offered, ascending by (distance, id). What is kept does not depend on the order
-// of offers. WIDTH, GROUP and CHUNK are constants put before this text.
+// of offers. WIDTH, GROUP, CHUNK and HELD, of which HELD * GROUP is at most CHUNK, are constants put before this text.
 const FAR: f32 = 3.4028234e38;
 const NOBODY: u32 = 0xffffffffu;
 
-var<workgroup> kept_distances: array<f32, WIDTH>;
-var<workgroup> kept_ids: array<u32, WIDTH>;
-var<workgroup> next_distances: array<f32, WIDTH>;
-var<workgroup> next_ids: array<u32, WIDTH>;
-var<workgroup> offered_distances: array<f32, CHUNK>;
-var<workgroup> offered_ids: array<u32, CHUNK>;
+struct Neighbor { d: f32, id: u32 }
+
+// Packed: a load brings both.
+var<workgroup> kept: array<vec2<u32>, WIDTH>;
+var<workgroup> offered: array<vec2<u32>, CHUNK>;
 var<workgroup> offers: atomic<u32>;
 var<workgroup> offers_made: u32;
-var<workgroup> entered: atomic<u32>;
+// Those of this invocation that were kept when they were settled.
+var<private> entered: u32;
+// The farthest that is kept, as every invocation knows it.
+var<private> farthest: Neighbor;
 
 fn nearer(d: f32, id: u32, e: f32, other: u32) -> bool {
     return d < e || (d == e && id < other);
 }
 
-fn is_kept(id: u32) -> bool {
-    for (var r = 0u; r < WIDTH; r++) {
-        if kept_ids[r] >> 1u == id >> 1u {
-            return true;
-        }
-    }
-    return false;
+fn is_nearer(a: Neighbor, b: Neighbor) -> bool {
+    return nearer(a.d, a.id, b.d, b.id);
 }
 
-// Offers a neighbour that is not kept, or is dropped before the next `settle`. Those offered until then are distinct, and at most
-// CHUNK.
+fn packed(n: Neighbor) -> vec2<u32> {
+    return vec2<u32>(bitcast<u32>(n.d), n.id);
+}
+
+fn unpacked(words: vec2<u32>) -> Neighbor {
+    return Neighbor(bitcast<f32>(words.x), words.y);
+}
+
+// Offers a neighbour. Those offered until the next `settle` are distinct, and at most CHUNK.
 fn offer(distance: f32, id: u32) {
-    let d = min(distance, FAR);
-    if nearer(d, id, kept_distances[WIDTH - 1u], kept_ids[WIDTH - 1u]) {
-        let place = atomicAdd(&offers, 1u);
-        offered_distances[place] = d;
-        offered_ids[place] = id;
+    let it = Neighbor(min(distance, FAR), id);
+    if is_nearer(it, farthest) {
+        offered[atomicAdd(&offers, 1u)] = packed(it);
     }
 }
 
-// Drops offers of those that are kept. Uniform control flow only.
-fn drop_kept(lane: u32) {
-    workgroupBarrier();
-    let count = atomicLoad(&offers);
-    for (var o = lane; o < count; o += GROUP) {
-        if is_kept(offered_ids[o]) {
-            offered_distances[o] = FAR;
-            offered_ids[o] = NOBODY;
-        }
-    }
-}
-
-// Keeps the nearest of those kept and those offered. Uniform control flow only; begins and ends with a barrier.
-fn settle(lane: u32) {
+// How many have been offered since the last `settle`. Uniform control flow only.
+fn count_offers(lane: u32) -> u32 {
     workgroupBarrier();
     if lane == 0u {
         offers_made = atomicLoad(&offers);
+    }
+    return workgroupUniformLoad(&offers_made);
+}
+
+// Keeps the nearest of those kept and those offered; of the offered, `may_be_kept` tells whether some are kept already, and these are
+// dropped. Uniform control flow only; begins and ends with a barrier.
+fn settle(lane: u32, may_be_kept: bool) {
+    let count = count_offers(lane);
+    for (var first = 0u; first < count; first += HELD * GROUP) {
+        merge(lane, first, min(count, first + HELD * GROUP), may_be_kept);
+    }
+    if lane == 0u {
         atomicStore(&offers, 0u);
     }
-    let count = workgroupUniformLoad(&offers_made);
-    if count > 0u {
-        merge(lane, count);
-    }
+    look_at_farthest();
 }
 
-// How many of those kept are nearer.
-fn place_among_kept(d: f32, id: u32) -> u32 {
-    var low = 0u;
-    var high = WIDTH;
-    while low < high {
-        let middle = (low + high) / 2u;
-        if nearer(kept_distances[middle], kept_ids[middle], d, id) {
-            low = middle + 1u;
-        } else {
-            high = middle;
+// Places of those kept that an invocation looks after.
+const KEPT: u32 = (WIDTH + GROUP - 1u) / GROUP;
+
+// Everyone's rank among those kept and those offered from `first` to `end`, at most HELD * GROUP, is its place. An invocation holds HELD
+// offers and KEPT of those kept in registers: what they are compared with is loaded once for all of them.
+fn merge(lane: u32, first: u32, end: u32, may_be_kept: bool) {
+    var mine: array<Neighbor, HELD>;
+    var ranks: array<u32, HELD>;
+    for (var h = 0u; h < HELD; h++) {
+        let o = first + lane + h * GROUP;
+        mine[h] = unpacked(offered[min(o, CHUNK - 1u)]);
+        ranks[h] = select(WIDTH, 0u, o < end);
+    }
+    for (var r = 0u; r < WIDTH; r++) {
+        let other = unpacked(kept[r]);
+        for (var h = 0u; h < HELD; h++) {
+            let is_kept = may_be_kept && mine[h].id >> 1u == other.id >> 1u;
+            ranks[h] += select(u32(is_nearer(other, mine[h])), WIDTH, is_kept);
         }
     }
-    return low;
-}
-
-// Everyone's rank among kept and offered is its place.
-fn merge(lane: u32, count: u32) {
-    for (var m = lane; m < WIDTH + count; m += GROUP) {
-        var d: f32;
-        var id: u32;
-        var rank = 0u;
-        if m < WIDTH {
-            d = kept_distances[m];
-            id = kept_ids[m];
-            rank = m;
-        } else {
-            d = offered_distances[m - WIDTH];
-            id = offered_ids[m - WIDTH];
-            rank = place_among_kept(d, id);
-        }
-        for (var o = 0u; o < count && rank < WIDTH; o++) {
-            rank += u32(nearer(offered_distances[o], offered_ids[o], d, id));
-        }
-        if rank < WIDTH {
-            next_distances[rank] = d;
-            next_ids[rank] = id;
-            if m >= WIDTH && id != NOBODY {
-                atomicAdd(&entered, 1u);
+    if may_be_kept {
+        for (var h = 0u; h < HELD; h++) {
+            let o = first + lane + h * GROUP;
+            if o < end && ranks[h] >= WIDTH {
+                offered[o] = vec2<u32>(bitcast<u32>(FAR), NOBODY);
             }
         }
+        workgroupBarrier();
+    }
+    var own: array<Neighbor, KEPT>;
+    var own_ranks: array<u32, KEPT>;
+    for (var k = 0u; k < KEPT; k++) {
+        let r = lane + k * GROUP;
+        own[k] = unpacked(kept[min(r, WIDTH - 1u)]);
+        own_ranks[k] = r;
+    }
+    for (var o = first; o < end; o++) {
+        let other = unpacked(offered[o]);
+        for (var h = 0u; h < HELD; h++) {
+            ranks[h] += u32(is_nearer(other, mine[h]));
+        }
+        for (var k = 0u; k < KEPT; k++) {
+            own_ranks[k] += u32(is_nearer(other, own[k]));
+        }
     }
     workgroupBarrier();
-    for (var r = lane; r < WIDTH; r += GROUP) {
-        kept_distances[r] = next_distances[r];
-        kept_ids[r] = next_ids[r];
+    for (var k = 0u; k < KEPT; k++) {
+        put_at(own_ranks[k], own[k]);
+    }
+    for (var h = 0u; h < HELD; h++) {
+        put_at(ranks[h], mine[h]);
+        entered += u32(ranks[h] < WIDTH);
     }
     workgroupBarrier();
+}
+
+fn put_at(rank: u32, neighbor: Neighbor) {
+    if rank < WIDTH {
+        kept[rank] = packed(neighbor);
+    }
+}
+
+// Uniform control flow only; begins with a barrier.
+fn look_at_farthest() {
+    workgroupBarrier();
+    farthest = unpacked(kept[WIDTH - 1u]);
 }
 
 fn keep_nobody(lane: u32) {
     for (var r = lane; r < WIDTH; r += GROUP) {
-        kept_distances[r] = FAR;
-        kept_ids[r] = NOBODY;
+        kept[r] = vec2<u32>(bitcast<u32>(FAR), NOBODY);
     }
-    workgroupBarrier();
+    look_at_farthest();
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::GpuError;
+use super::matrices;
 use super::stored::variants;
 use crate::params::GpuSelector;
 
@@ -87,7 +88,10 @@ fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
         workgroup_bytes: limits.max_compute_workgroup_storage_size,
         subgroups: (info.subgroup_min_size, info.subgroup_max_size),
         timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
-        variants: variants(adapter.features().contains(wgpu::Features::SHADER_F16)),
+        variants: variants(
+            adapter.features().contains(wgpu::Features::SHADER_F16),
+            matrices::offered(adapter).unwrap_or_default(),
+        ),
         name: info.name,
     }
 }

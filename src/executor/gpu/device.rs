@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use super::error::GpuError;
 use super::layout::Allowed;
+use super::matrices;
+use super::stored::Stored;
 
 /// An open device.
 pub(super) struct Gpu {
@@ -20,8 +22,13 @@ pub(super) struct Gpu {
     pub bytes: AtomicU64,
     submissions: AtomicU64,
     read_bytes: AtomicU64,
+    /// What self-tests of cooperative matrices said: their rows, or what is wrong with them.
+    pub matrices: RefCell<HashMap<Stored, Result<u32, String>>>,
     /// By entry point and text: sessions after the first find theirs here.
     pipelines: RefCell<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
+    /// Bytes of a build at which memory runs out.
+    #[cfg(test)]
+    pub out_of_memory_at: u64,
     /// Labels of those.
     #[cfg(test)]
     compiled: RefCell<Vec<&'static str>>,
@@ -40,18 +47,21 @@ const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Feature
 
 impl Gpu {
     pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Self, GpuError> {
+        Self::open_for(adapter, Allowed::of(adapter))
+    }
+
+    /// With what is allowed of what the adapter has.
+    pub(super) fn open_for(adapter: &wgpu::Adapter, mut allowed: Allowed) -> Result<Self, GpuError> {
         let info = adapter.get_info();
         let name = format!("{} ({}, {} {})", info.name, info.backend.to_str(), info.driver, info.driver_info);
-        let limits = adapter.limits();
-        check_limits(&name, &limits)?;
-        let descriptor = wgpu::DeviceDescriptor {
-            label: Some("nndescent"),
-            required_limits: limits,
-            required_features: adapter.features() & USED,
-            memory_hints: wgpu::MemoryHints::Performance,
-            ..wgpu::DeviceDescriptor::default()
+        check_limits(&name, &adapter.limits())?;
+        let opened = match request(adapter, matrices::features(allowed.matrices)) {
+            Err(_) if allowed.matrices.is_ok() => {
+                allowed.matrices = Err("the device does not open with them");
+                request(adapter, wgpu::Features::empty())
+            }
+            opened => opened,
         };
-        let opened = pollster::block_on(adapter.request_device(&descriptor));
         let (device, queue) =
             opened.map_err(|e| GpuError::NoDevice { adapter: name.clone(), reason: e.to_string() })?;
         let lost = Arc::new(Mutex::new(None));
@@ -63,12 +73,15 @@ impl Gpu {
             device,
             queue,
             name,
-            allowed: Allowed::of(adapter),
+            allowed,
             lost,
             bytes: AtomicU64::new(0),
             submissions: AtomicU64::new(0),
             read_bytes: AtomicU64::new(0),
+            matrices: RefCell::default(),
             pipelines: RefCell::default(),
+            #[cfg(test)]
+            out_of_memory_at: u64::MAX,
             #[cfg(test)]
             compiled: RefCell::default(),
         })
@@ -137,6 +150,10 @@ impl Gpu {
     /// A buffer of `bytes` (rounded up to four), zeroed.
     pub(super) fn buffer(&self, label: &'static str, bytes: u64) -> Result<wgpu::Buffer, GpuError> {
         use wgpu::BufferUsages as Usage;
+        #[cfg(test)]
+        if self.bytes.load(Relaxed) >= self.out_of_memory_at {
+            return Err(GpuError::OutOfMemory { during: label, bytes: self.bytes.load(Relaxed) });
+        }
         self.checked(label, |device| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -281,6 +298,28 @@ impl Gpu {
         staging.unmap();
         Ok(())
     }
+}
+
+/// A device with all that the adapter allows, and these features beside those that always serve.
+fn request(
+    adapter: &wgpu::Adapter,
+    features: wgpu::Features,
+) -> Result<(wgpu::Device, wgpu::Queue), wgpu::RequestDeviceError> {
+    let experimental_features = if features.is_empty() {
+        wgpu::ExperimentalFeatures::disabled()
+    } else {
+        // SAFETY: there may be bugs behind this in wgpu. Only `block_products.wgsl` uses it, within arrays of a fixed size, and no
+        // build does before a device has passed the self-test.
+        unsafe { wgpu::ExperimentalFeatures::enabled() }
+    };
+    pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+        label: Some("nndescent"),
+        required_limits: adapter.limits(),
+        required_features: adapter.features() & USED | features,
+        experimental_features,
+        memory_hints: wgpu::MemoryHints::Performance,
+        ..wgpu::DeviceDescriptor::default()
+    }))
 }
 
 fn check_limits(adapter: &str, limits: &wgpu::Limits) -> Result<(), GpuError> {

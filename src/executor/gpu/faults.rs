@@ -3,10 +3,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::session::GpuSession;
 use super::stored::Stored;
-use super::twins::{DIM, N, compare_exact, compare_rounds, compare_variant, data, gpu, plan, problem, said};
+use super::twins::{
+    DIM, N, compare_exact, compare_rounds, compare_variant, compare_variant_on, data, gpu, gpu_with_matrices, plan,
+    problem, said,
+};
 use crate::exact;
 use crate::executor::Session;
 use crate::graph::order::id;
@@ -35,21 +39,17 @@ pub(super) fn plant(text: String) -> String {
 }
 
 /// The metric to look with, the text, and the fault.
-const FAULTS: [(Metric, &str, &str); 37] = [
+const FAULTS: [(Metric, &str, &str); 40] = [
     (Metric::SqEuclidean, "distance_between(row, id >> 1u)", "distance_between(row, (id >> 1u) ^ 1u)"),
     (Metric::SqEuclidean, "points[r] = order[id >> 1u]", "points[r] = id >> 1u"),
     (Metric::SqEuclidean, "distances[r], points[r])", "distances[r], ~points[r])"),
     (Metric::SqEuclidean, "let first = order[row]", "let first = row"),
-    (Metric::SqEuclidean, "column] + block.y_id", "column]"),
+    (Metric::SqEuclidean, "at] + block.y_id", "at]"),
     (Metric::SqEuclidean, "row < column {", "row + 1u < column {"),
     (Metric::SqEuclidean, "first + i % DEPTH);", "first + i % (DEPTH - 1u));"),
     (Metric::SqEuclidean, "column >= block.y_count", "column + 1u >= block.y_count"),
-    (
-        Metric::SqEuclidean,
-        "if other != row + block.x_id {\n                offer(pairs",
-        "if other < row + block.x_id {\n                offer(pairs",
-    ),
-    (Metric::SqEuclidean, "pairs[distances + column]", "pairs[distances + (column ^ 1u)]"),
+    (Metric::SqEuclidean, "if other != row + block.x_id {", "if other < row + block.x_id {"),
+    (Metric::SqEuclidean, "pairs[distances + at]", "pairs[distances + (at ^ 1u)]"),
     (
         Metric::SqEuclidean,
         "if other != row {\n                offer(distance_between",
@@ -63,19 +63,18 @@ const FAULTS: [(Metric, &str, &str); 37] = [
         "row_ids[row * WIDTH + r];\n        if id != NOBODY {\n            atomicMax(&counts[id >> 1u], 1u);",
     ),
     (Metric::SqEuclidean, "row << 1u | (id & 1u)", "row << 1u | 1u"),
-    (Metric::SqEuclidean, "!is_held(id)", "true"),
+    (Metric::SqEuclidean, "is_held[h] || ids[h] >> 1u == other", "is_held[h]"),
     (Metric::SqEuclidean, "id & ~1u", "id"),
     (Metric::SqEuclidean, "select(fresh, 0u,", "select(0u, 0u,"),
-    (Metric::SqEuclidean, "distance_between(row, waiting[w])", "distance_between(row, waiting[w] ^ 1u)"),
+    (Metric::SqEuclidean, "distances_between(row, ids);", "distances_between(row ^ 1u, ids);"),
     (Metric::SqEuclidean, "header & 0xffffu, m < fresh", "header & 0xffffu, m > fresh"),
     (Metric::SqEuclidean, "d == e && id < other", "d == e"),
-    (Metric::SqEuclidean, "if is_kept(offered_ids[o])", "if is_kept(offered_ids[o]) && o > 0u"),
-    (
-        Metric::SqEuclidean,
-        "low = middle + 1u;\n        } else {\n            high = middle;\n        }\n    }\n    return low;",
-        "low = middle + 1u;\n        } else {\n            high = middle;\n        }\n    }\n    return low / 2u * 2u;",
-    ),
-    (Metric::SqEuclidean, "= kept_ids[r];\n    }\n}", "= kept_ids[r] & ~1u;\n    }\n}"),
+    (Metric::SqEuclidean, "may_be_kept && mine[h]", "may_be_kept && r > 0u && mine[h]"),
+    (Metric::SqEuclidean, "select(WIDTH, 0u, o < end)", "select(WIDTH, 0u, o + 1u < end)"),
+    (Metric::SqEuclidean, "u32(is_nearer(other, own[k]))", "0u"),
+    (Metric::SqEuclidean, "first < count; first += HELD", "first + HELD * GROUP <= count; first += HELD"),
+    (Metric::SqEuclidean, "= neighbor.id;", "= neighbor.id & ~1u;"),
+    (Metric::SqEuclidean, "quad, load(others[h], q)", "quad, load(others[0], q)"),
     (Metric::SqEuclidean, "acc = step(acc, load(x, q + 3u), load(y, q + 3u));", ""),
     (Metric::SqEuclidean, "fma(d, d, acc.sum)", "fma(d, abs(d) + 1.0, acc.sum)"),
     (Metric::Cosine, "0.5 * dot(acc.sum", "0.6 * dot(acc.sum"),
@@ -119,6 +118,33 @@ fn every_planted_fault_in_a_variant_is_noticed() {
         FAULT.set(None);
         assert!(PLANTED.get() > 0, "{}, {metric}: `{right}` is nowhere", stored.name());
         assert!(noticed.is_err(), "{}, {metric}: `{wrong}` instead of `{right}` was not noticed", stored.name());
+    }
+}
+
+/// Faults in what multiplies cooperative matrices: the self-test must notice them.
+const FAULTS_OF_MATRICES: [(&str, &str); 8] = [
+    ("sums[p] += i32", "sums[p] = i32"),
+    ("m % (TILE_Y / SIDE) * SIDE", "0u"),
+    ("k < COLUMNS", "k < COLUMNS - SIDE"),
+    ("coopLoad<Right>", "coopLoadT<Right>"),
+    ("coopStoreT(", "coopStore("),
+    ("x0 + r, block.x_count - 1u", "x0 + r, block.x_count - 2u"),
+    ("y0 + r - TILE_X", "y0 + r - TILE_X + 1u"),
+    ("let values = widened(quad[w])", "let values = min(widened(quad[w]), vec4<f16>(127.0))"),
+];
+
+#[test]
+fn the_self_test_notices_planted_faults() {
+    for (right, wrong) in FAULTS_OF_MATRICES {
+        let Some(gpu) = gpu_with_matrices().map(Rc::new) else { return };
+        FAULT.set(Some((right, wrong)));
+        PLANTED.set(0);
+        let compared = compare_variant_on(&gpu, Stored::U8Dots, &Metric::SqEuclidean);
+        FAULT.set(None);
+        assert!(PLANTED.get() > 0, "`{right}` is nowhere");
+        let said = gpu.matrices.borrow()[&Stored::U8Dots].clone();
+        assert!(said.as_ref().is_err_and(|why| why.contains("other distances")), "`{wrong}`, not `{right}`: {said:?}");
+        assert_eq!(compared, Ok(()), "the plain kernel runs instead");
     }
 }
 

@@ -3,11 +3,15 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::error::GpuError;
+use super::matrices;
 
 /// Neighbours offered to a row before those that stay are settled: few barriers, yet a bound that tightens.
 pub(super) const CHUNK: u32 = 128;
 
-/// The same where rows begin empty and most of those offered pass: the sooner the bound is known, the fewer are ranked.
+/// Offers, or candidates, that an invocation works on at a time: what they share is loaded once.
+pub(super) const HELD: u32 = 4;
+
+/// As `CHUNK`, where rows begin empty and most of those offered pass: the sooner the bound is known, the fewer are ranked.
 pub(super) const SETTLED: u32 = 32;
 
 /// `Params` of shaders/shared/params.wgsl.
@@ -41,6 +45,8 @@ pub(super) struct Allowed {
     pub subgroup: u32,
     /// Whether kernels may load `f16`.
     pub native_f16: bool,
+    /// Rows of the cooperative matrices that kernels may use, or why they use none.
+    pub matrices: Result<u32, &'static str>,
 }
 
 impl Allowed {
@@ -48,6 +54,7 @@ impl Allowed {
         let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
             native_f16: adapter.features().contains(wgpu::Features::SHADER_F16),
+            matrices: matrices::offered(adapter),
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,
             bindings: limits.max_storage_buffers_per_shader_stage,
@@ -74,7 +81,7 @@ impl TileSize {
 }
 
 /// A row or column of a tile is 16 bits wide, and leaves are no larger than that.
-const TILE: TileSize = TileSize { group: 64, x: 32, y: 32 };
+pub(super) const TILE: TileSize = TileSize { group: 64, x: 32, y: 32 };
 /// For software, which runs the invocations of a workgroup one subgroup after another.
 const SOFTWARE_TILE: TileSize = TileSize { group: 8, x: 8, y: 16 };
 
@@ -105,6 +112,8 @@ pub(super) struct Layout {
     /// Invocations of a workgroup.
     pub group: u32,
     pub tile: TileSize,
+    /// Rows of the cooperative matrices that distances of pairs are computed by; 0: of none.
+    pub matrix_side: u32,
     /// Distances of pairs of rows of leaves that are kept at once.
     pub pairs: usize,
 }
@@ -169,7 +178,13 @@ impl Layout {
         let groups = (DISPATCH_OPERATIONS / operations).clamp(64.0, f64::from(allowed.groups)) as u32;
         let tile = if allowed.subgroup <= SOFTWARE_TILE.group { SOFTWARE_TILE } else { TILE };
         let pairs = (most.min(PAIR_BYTES) / 4) as usize;
-        Ok(Self { wanted, shard_rows, shards, table, groups, group, tile, pairs })
+        Ok(Self { wanted, shard_rows, shards, table, groups, group, tile, matrix_side: 0, pairs })
+    }
+
+    /// With cooperative matrices of so many rows.
+    pub(super) fn with_matrices(self, side: u32) -> Self {
+        let tile = if side == 0 { self.tile } else { TILE };
+        Self { matrix_side: side, tile, ..self }
     }
 
     /// The dispatches of `groups` workgroups: where each begins, and how many it has.
@@ -320,7 +335,7 @@ impl Wanted {
 /// The largest set of candidates that fits beside what `nearest.wgsl` and `local_join.wgsl` keep in workgroup memory; of
 /// these at most 1,024: what most rows meet, and soon emptied.
 fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
-    let beside = 16 * width as u32 + 20 * CHUNK + 4 * stride as u32 + 64;
+    let beside = 8 * width as u32 + 20 * CHUNK + 4 * stride as u32 + 64;
     let least = (4 * CHUNK).max(4 * width as u32).next_power_of_two();
     let mut table = 1024.max(least);
     while 4 * table + beside > workgroup {
@@ -345,6 +360,7 @@ mod tests {
         groups: 65_535,
         subgroup: 32,
         native_f16: false,
+        matrices: Err(""),
     };
 
     fn wanted(n: usize, quads: usize) -> Wanted {
@@ -443,7 +459,7 @@ mod tests {
     fn the_table_fits_in_workgroup_memory() {
         for width in [1, 20, 45, 200, 300] {
             let table = table(width, 37, 16_384).unwrap();
-            assert!(table.is_power_of_two() && 4 * table + 16 * width as u32 + 20 * CHUNK + 4 * 37 + 64 <= 16_384);
+            assert!(table.is_power_of_two() && 4 * table + 8 * width as u32 + 20 * CHUNK + 4 * 37 + 64 <= 16_384);
             assert!(table as usize > 2 * width);
         }
     }

@@ -15,6 +15,8 @@ mod device;
 #[cfg(feature = "gpu")]
 mod layout;
 #[cfg(feature = "gpu")]
+mod matrices;
+#[cfg(feature = "gpu")]
 mod session;
 #[cfg(feature = "gpu")]
 mod shaders;

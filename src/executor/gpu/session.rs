@@ -12,6 +12,7 @@ use super::data::DeviceRows;
 use super::device::Gpu;
 use super::error::GpuError;
 use super::layout::{Allowed, Block, Layout, Params, Stretch, Wanted, block_places, most_rows, pair_bytes};
+use super::matrices;
 use super::shaders::{Body, Kernel, Slot, source};
 use super::stored::Stored;
 use super::timer::{STAMPS, Timer};
@@ -24,7 +25,9 @@ use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, distance, fresh, id, is_new, joined};
 use crate::graph::rows::RowTable;
 use crate::graph::{KnnGraph, UNKNOWN};
+use crate::metric::Direct;
 use crate::params::{GpuSelector, Plan};
+use crate::points::{Dense, Rows};
 use crate::problem::Problem;
 use crate::space::Space;
 
@@ -105,6 +108,8 @@ pub(super) struct GpuSession<'p> {
     rows_not_full: u32,
     dispatches: u64,
     timer: Option<Timer>,
+    /// What became of cooperative matrices, where rows are multiplied by them: what their rows are, or why there are none.
+    matrices: Option<Result<u32, String>>,
 }
 
 /// The most of these points that a device takes at once.
@@ -148,6 +153,7 @@ impl<'p> GpuSession<'p> {
         let rows = DeviceRows::of(problem)?;
         let Settled { space, order, bounds, .. } = settle(problem, plan);
         let mut session = Self::with_room(gpu, problem, rows, plan, order, problem.n())?;
+        session.choose_matrices();
         session.upload(0, &session.order)?;
         session.bytes = None;
         session.write_rows(&RowTable::new(problem.n(), plan.width))?;
@@ -196,6 +202,7 @@ impl<'p> GpuSession<'p> {
         // What cannot hold two points says so when it is laid out.
         let held = held.max(2);
         let mut session = Self::with_room(gpu, problem, DeviceRows::of(problem)?, plan, order, held)?;
+        session.choose_matrices();
         let part = if held == n as usize { n } else { held as u32 / 2 };
         let steps = n.div_ceil(part).pow(2) as f32;
         let ids: Vec<u32> = (0..held as u32).collect();
@@ -261,7 +268,65 @@ impl<'p> GpuSession<'p> {
             rows_not_full: problem.n() as u32,
             dispatches: 0,
             timer,
+            matrices: None,
         })
+    }
+
+    /// Takes cooperative matrices for the rows that they serve, where the device has passed the self-test.
+    fn choose_matrices(&mut self) {
+        let (true, Some((_, direct))) = (self.stored.is_dots(), self.problem.dense()) else { return };
+        let known = self.gpu.matrices.borrow().get(&self.stored).cloned();
+        let found = known.unwrap_or_else(|| {
+            let found = self.gpu.allowed.matrices.map_err(str::to_owned);
+            found.and_then(|side| self.test_matrices(direct, side).map(|()| side))
+        });
+        self.gpu.matrices.borrow_mut().insert(self.stored, found.clone());
+        // The self-test's sessions had their own.
+        self.gpu.bytes.store(self.stage.layout.wanted.bytes(), Relaxed);
+        self.stage.layout = self.stage.layout.with_matrices(found.clone().unwrap_or_default());
+        self.matrices = Some(found);
+    }
+
+    /// Compares the distances of a few rows, computed by cooperative matrices, with those of the plain kernel.
+    fn test_matrices(&self, direct: Direct, side: u32) -> Result<(), String> {
+        let values = matrices::tested_rows(self.stored);
+        let rows = match self.stored {
+            Stored::I8Dots => Rows::I8(bytemuck::cast_slice(&values)),
+            _ => Rows::U8(&values),
+        };
+        let rows = Dense::trusted(rows, matrices::TESTED_ROWS, matrices::TESTED_COLUMNS);
+        let problem = Problem::of_part(rows, direct, self.problem.metric);
+        let plan = Plan { time_kernels: false, ..self.plan.clone() };
+        let pairs = |side| {
+            let (n, rows) = (problem.n(), DeviceRows::of(&problem)?);
+            let order = (0..n as u32).collect();
+            let mut session = GpuSession::with_room(Rc::clone(&self.gpu), &problem, rows, &plan, order, n)?;
+            session.stage.layout = session.stage.layout.with_matrices(side);
+            session.upload(0, &session.order)?;
+            session.all_pairs()
+        };
+        let compared = pairs(0).and_then(|plain| Ok(plain == pairs(side)?));
+        match compared.map_err(|e| e.to_string())? {
+            true => Ok(()),
+            false => Err("they compute other distances than the plain kernel".into()),
+        }
+    }
+
+    /// The distances of all rows to all.
+    fn all_pairs(&mut self) -> Result<Vec<f32>, GpuError> {
+        let n = self.order.len();
+        let all = Stretch::of_points(0, n as u32, 0);
+        let blocks = self.stage.layout.exact_blocks(&all, &all);
+        let (tiles, _) = self.write_tiles(&blocks)?;
+        self.write_slot(Slot::ListIds, bytemuck::cast_slice(&self.order.clone()))?;
+        self.write_slot(Slot::Blocks, bytemuck::cast_slice(&blocks))?;
+        self.make_room(Slot::Pairs, 4 * n.pow(2) as u64)?;
+        self.run("a self-test", |this, encoder| this.record(encoder, this.pair_kernel(), tiles))?;
+        let mut pairs = Vec::new();
+        self.gpu.read("a self-test", &self.stage.buffers[&Slot::Pairs], 4 * n.pow(2) as u64, |_, piece| {
+            pairs.extend(bytemuck::pod_collect_to_vec::<u8, f32>(piece));
+        })?;
+        Ok(pairs)
     }
 
     fn upload(&self, first: usize, points: &[u32]) -> Result<(), GpuError> {
@@ -408,14 +473,20 @@ impl<'p> GpuSession<'p> {
         self.write_slot(Slot::Blocks, bytemuck::cast_slice(blocks))?;
         let pairs = blocks.iter().map(Block::pairs).sum::<usize>();
         self.make_room(Slot::Pairs, 4 * pairs as u64)?;
+        let kernel = self.pair_kernel();
         let counted = self.run(during, |this, encoder| {
-            this.record(encoder, Kernel::BlockPairs, tiles)?;
+            this.record(encoder, kernel, tiles)?;
             this.record(encoder, Kernel::OfferPairs, places)
         })?;
         let distances = blocks.iter().map(Block::distances).sum::<u64>();
         self.init_distances += distances;
-        self.worked(Kernel::BlockPairs, distances, tiles as u64 * self.stage.layout.tile.rows());
+        self.worked(kernel, distances, tiles as u64 * self.stage.layout.tile.rows());
         Ok(counted.not_full)
+    }
+
+    /// What computes the distances of blocks.
+    fn pair_kernel(&self) -> Kernel {
+        if self.stage.layout.matrix_side > 0 { Kernel::BlockProducts } else { Kernel::BlockPairs }
     }
 
     /// Counts the work of a kernel that is timed: distances, and rows of the data read for them.
@@ -591,7 +662,12 @@ impl Session for GpuSession<'_> {
     fn describe(&self) -> String {
         let shards = self.data.len();
         let over = if shards > 1 { format!(" over {shards} bindings") } else { String::new() };
-        format!("gpu: {}, {}{over}", self.gpu.name, self.stored.name())
+        let by = match &self.matrices {
+            Some(Ok(side)) => format!(", pairs by matrices of {side} x {side}"),
+            Some(Err(why)) => format!(", no matrices: {why}"),
+            None => String::new(),
+        };
+        format!("gpu: {}, {}{by}{over}", self.gpu.name, self.stored.name())
     }
 
     fn kernel_times(&self) -> Vec<KernelTime> {
@@ -627,7 +703,8 @@ impl Session for GpuSession<'_> {
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
         let old = self.read_rows()?;
-        let layout = Layout::new(self.rows.wanted(plan, self.stored), self.gpu.allowed)?;
+        let side = self.stage.layout.matrix_side;
+        let layout = Layout::new(self.rows.wanted(plan, self.stored), self.gpu.allowed)?.with_matrices(side);
         self.gpu.bytes.store(layout.wanted.bytes(), Relaxed);
         self.stage = Stage::new(&self.gpu, layout)?;
         self.plan = plan.clone();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::layout::{CHUNK, Layout, SETTLED};
+use super::layout::{CHUNK, HELD, Layout, SETTLED};
 use super::stored::Stored;
 use crate::metric::{Boolean, Coordinates, Form};
 
@@ -45,6 +45,8 @@ pub(super) enum Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
     BlockPairs,
+    /// `BlockPairs` by cooperative matrices.
+    BlockProducts,
     OfferPairs,
     OfferLists,
     FillRandom,
@@ -57,6 +59,7 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
+    /// All that every device runs.
     #[cfg(test)]
     pub(super) const ALL: [Self; 10] = [
         Self::BlockPairs,
@@ -74,6 +77,7 @@ impl Kernel {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::BlockPairs => "block_pairs",
+            Self::BlockProducts => "block_products",
             Self::OfferPairs => "offer_pairs",
             Self::OfferLists => "offer_lists",
             Self::FillRandom => "fill_random",
@@ -102,7 +106,7 @@ impl Kernel {
             Self::OfferLists => {
                 &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, ListIds), (5, Owners), (6, Spans)]
             }
-            Self::BlockPairs => &[(0, Params), (4, ListIds), (5, Blocks), (6, Pairs), (7, Tiles)],
+            Self::BlockPairs | Self::BlockProducts => &[(0, Params), (4, ListIds), (5, Blocks), (6, Pairs), (7, Tiles)],
             Self::OfferPairs => &[
                 (0, Params),
                 (1, Counters),
@@ -129,7 +133,8 @@ impl Kernel {
 
     /// Whether the data is bound, as group 1.
     pub(super) fn reads_data(self) -> bool {
-        matches!(self, Self::BlockPairs | Self::OfferLists | Self::FillRandom | Self::LocalJoin | Self::Recompute)
+        use Kernel::*;
+        matches!(self, BlockPairs | BlockProducts | OfferLists | FillRandom | LocalJoin | Recompute)
     }
 
     /// Rows that a workgroup of `group` invocations works on.
@@ -147,6 +152,7 @@ const ROWS: &str = include_str!("../../../shaders/shared/rows.wgsl");
 const NEAREST: &str = include_str!("../../../shaders/shared/nearest.wgsl");
 const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
 const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
+const TILES: &str = include_str!("../../../shaders/shared/tiles.wgsl");
 const DISTANCE: &str = include_str!("../../../shaders/shared/distance.wgsl");
 
 /// The WGSL of `kernel`, for values stored and laid out so, under a metric.
@@ -160,6 +166,7 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
         ("TILE_X", layout.tile.x),
         ("TILE_Y", layout.tile.y),
         ("CHUNK", CHUNK),
+        ("HELD", HELD.min(CHUNK / layout.group)),
         ("SETTLED", SETTLED.max(layout.group)),
         ("WIDTH", kept as u32),
         ("ROW", wanted.width as u32),
@@ -168,13 +175,21 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
         ("TABLE", layout.table),
         ("TABLE_BITS", layout.table.trailing_zeros()),
     ];
-    let mut text = String::from(if stored == Stored::NativeF16 { "enable f16;\n" } else { "" });
+    let mut text = String::from(match kernel {
+        Kernel::BlockProducts => "enable f16;\nenable wgpu_cooperative_matrix;\n",
+        _ if stored == Stored::NativeF16 => "enable f16;\n",
+        _ => "",
+    });
     for (name, value) in constants {
         writeln!(text, "const {name}: u32 = {value}u;").expect("writing to a string");
     }
     let data = data(stored, layout.shards) + &metric(body, stored) + DISTANCE;
+    let matrices = matrices(stored, layout.matrix_side);
     let parts: &[&str] = match kernel {
-        Kernel::BlockPairs => &[PARAMS, BLOCKS, &data, include_str!("../../../shaders/block_pairs.wgsl")],
+        Kernel::BlockPairs => &[PARAMS, BLOCKS, &data, TILES, include_str!("../../../shaders/block_pairs.wgsl")],
+        Kernel::BlockProducts => {
+            &[PARAMS, BLOCKS, &data, TILES, &matrices, include_str!("../../../shaders/block_products.wgsl")]
+        }
         Kernel::OfferPairs => {
             &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, BLOCKS, include_str!("../../../shaders/offer_pairs.wgsl")]
         }
@@ -221,6 +236,18 @@ fn data(stored: Stored, shards: usize) -> String {
     writeln!(text, "fn load(row: u32, q: u32) -> Quad {{ let quad = fetch(row, q); return {made}; }}")
         .expect("a string");
     text
+}
+
+/// The matrices of `block_products.wgsl`, and four bytes as their values.
+fn matrices(stored: Stored, side: u32) -> String {
+    let unpack = if stored == Stored::U8Dots { "unpack4xU8" } else { "unpack4xI8" };
+    let matrix =
+        |name: &str, value: &str, role: &str| format!("alias {name} = coop_mat{side}x{side}<{value}, {role}>;\n");
+    format!("const SIDE: u32 = {side}u;\n")
+        + &matrix("Left", "f16", "A")
+        + &matrix("Right", "f16", "B")
+        + &matrix("Sums", "f32", "C")
+        + &format!("fn widened(four: u32) -> vec4<f16> {{ return vec4<f16>({unpack}(four)); }}\n")
 }
 
 macro_rules! body {
@@ -292,6 +319,8 @@ fn of_counts(metric: Boolean, dim: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
+
     use crate::executor::gpu::layout::{Allowed, Block, Params, Wanted};
 
     fn layout(stored: Stored, n: usize) -> Layout {
@@ -303,23 +332,36 @@ mod tests {
             groups: 65_535,
             subgroup: 32,
             native_f16: false,
+            matrices: Err(""),
         };
         let wanted = Wanted { n, quads: 100, row_bytes: stored.row_bytes(100), width: 20, forward: 15, reverse: 8 };
         Layout::new(wanted, allowed).unwrap()
     }
 
     /// Nothing beyond WebGPU, of which `unpack2x16float` is a part, and `f16`, a feature of it.
-    fn validator() -> naga::valid::Validator {
-        use naga::valid::Capabilities;
-        let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SHADER_FLOAT16;
-        naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
+    fn capabilities() -> Capabilities {
+        Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SHADER_FLOAT16
+    }
+
+    fn validate(module: &naga::Module, capabilities: Capabilities) -> Result<ModuleInfo, String> {
+        let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+        validator
+            .subgroup_stages(ShaderStages::COMPUTE)
+            .subgroup_operations(SubgroupOperationSet::all())
+            .validate(module)
+            .map_err(|e| format!("{e:?}"))
+    }
+
+    fn parsed_with(text: &str, capabilities: Capabilities) -> naga::Module {
+        let options = naga::front::wgsl::Options { capabilities, ..naga::front::wgsl::Options::new() };
+        let parsed = naga::front::wgsl::Frontend::new_with_options(options).parse(text);
+        let module = parsed.unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(text)));
+        validate(&module, capabilities).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        module
     }
 
     fn parsed(text: &str) -> naga::Module {
-        let module =
-            naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(text)));
-        validator().validate(&module).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
-        module
+        parsed_with(text, capabilities())
     }
 
     /// Every text that could be compiled is valid WGSL with the entry point and the bindings that its kernel names.
@@ -351,8 +393,27 @@ mod tests {
         assert_eq!(texts, (11 * 5 + 9 + 3 * 2) * 2 * 10);
     }
 
+    /// The kernel of matrices, with what only it needs.
+    #[test]
+    fn every_variant_by_matrices_is_valid() {
+        let needed = capabilities() | Capabilities::COOPERATIVE_MATRIX | Capabilities::SUBGROUP;
+        for side in [8, 16] {
+            for form in [Form::L2, Form::Angular { centered: false }, Form::Inner] {
+                for stored in [Stored::U8Dots, Stored::I8Dots] {
+                    let layout = layout(stored, 120_000).with_matrices(side);
+                    let text = source(Kernel::BlockProducts, Body::Form(form), stored, &layout);
+                    check_bindings_with(&parsed_with(&text, needed), Kernel::BlockProducts, needed);
+                }
+            }
+        }
+    }
+
     fn check_bindings(module: &naga::Module, kernel: Kernel) {
-        let info = validator().validate(module).unwrap();
+        check_bindings_with(module, kernel, capabilities());
+    }
+
+    fn check_bindings_with(module: &naga::Module, kernel: Kernel, capabilities: Capabilities) {
+        let info = validate(module, capabilities).unwrap();
         let entry = module.entry_points.iter().position(|e| e.name == kernel.entry()).expect("the entry point");
         let mut used: Vec<u32> = module
             .global_variables

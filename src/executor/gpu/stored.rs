@@ -5,7 +5,7 @@ use crate::metric::{Coordinates, Form};
 use crate::points::Rows;
 
 /// How values lie in the data, and how they are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Stored {
     F32,
     /// Widened by `unpack2x16float`, which every device has.
@@ -123,10 +123,15 @@ impl Stored {
 }
 
 /// What a device would run, for the list of adapters.
-pub(super) fn variants(native_f16: bool) -> Vec<&'static str> {
+pub(super) fn variants(native_f16: bool, matrix_side: u32) -> Vec<&'static str> {
     let f16 = if native_f16 { Stored::NativeF16 } else { Stored::F16 };
     let all = [Stored::F32, f16, Stored::U8Dots, Stored::I8Dots, Stored::U8, Stored::I8, Stored::Bits];
-    all.map(Stored::name).to_vec()
+    let by_matrices = match matrix_side {
+        0 => None,
+        8 => Some("pairs of byte rows (8 x 8 matrices, if they pass a self-test)"),
+        _ => Some("pairs of byte rows (16 x 16 matrices, if they pass a self-test)"),
+    };
+    all.map(Stored::name).into_iter().chain(by_matrices).collect()
 }
 
 #[cfg(test)]
@@ -165,8 +170,10 @@ mod tests {
 
     #[test]
     fn adapters_list_what_would_run() {
-        assert!(variants(true).contains(&"f16 rows (SHADER_F16)"));
-        assert!(variants(false).contains(&"f16 rows (unpack2x16float)"));
-        assert!(variants(false).contains(&"u8 rows (dot4U8Packed)"));
+        assert!(variants(true, 0).contains(&"f16 rows (SHADER_F16)"));
+        assert!(variants(false, 0).contains(&"f16 rows (unpack2x16float)"));
+        assert!(variants(false, 0).contains(&"u8 rows (dot4U8Packed)"));
+        let by_matrices = |side| variants(true, side).iter().filter(|name| name.contains("matrices")).count();
+        assert_eq!([by_matrices(0), by_matrices(8), by_matrices(16)], [0, 1, 1]);
     }
 }

@@ -12,7 +12,7 @@ use super::device::Gpu;
 use super::error::GpuError;
 use super::session::{GpuExecutor, GpuSession};
 use super::stored::Stored;
-use super::{adapter, layout};
+use super::{adapter, layout, matrices};
 use crate::error::BuildError;
 use crate::eval;
 use crate::exact;
@@ -39,6 +39,19 @@ pub(super) fn gpu() -> Option<Gpu> {
     Some(Gpu::open(&adapter).expect("the adapter opens"))
 }
 
+/// A device that may multiply by cooperative matrices, software or not.
+pub(super) fn gpu_with_matrices() -> Option<Gpu> {
+    for adapter in adapter::enumerate() {
+        let matrices = matrices::of_adapter(&adapter);
+        if matrices.is_ok() {
+            let allowed = layout::Allowed { matrices, ..layout::Allowed::of(&adapter) };
+            return Some(Gpu::open_for(&adapter, allowed).expect("the adapter opens"));
+        }
+        eprintln!("ignored: {}: {}", adapter.get_info().name, matrices.unwrap_err());
+    }
+    None
+}
+
 pub(super) const N: usize = 700;
 pub(super) const DIM: usize = 13;
 
@@ -59,7 +72,7 @@ pub(super) fn problem(data: &[f32], dim: usize) -> Problem<'_> {
     Problem::of_dense(&Points::dense(data, N, dim).unwrap(), &Metric::SqEuclidean)
 }
 
-fn open<'p>(gpu: Gpu, problem: &Problem<'p>, plan: &Plan) -> GpuSession<'p> {
+fn open<'p>(gpu: impl Into<Rc<Gpu>>, problem: &Problem<'p>, plan: &Plan) -> GpuSession<'p> {
     GpuSession::open(gpu.into(), problem, plan, None, &|_| Ok(())).expect("opens")
 }
 
@@ -84,7 +97,7 @@ fn every_round_is_its_twins() {
 }
 
 /// What differs from the twin in a build with trees and four rounds.
-pub(super) fn compare_rounds(gpu: Gpu, problem: &Problem) -> Result<(), String> {
+pub(super) fn compare_rounds(gpu: impl Into<Rc<Gpu>>, problem: &Problem) -> Result<(), String> {
     let same = |same: bool, what: String| if same { Ok(()) } else { Err(what) };
     let plan = Plan { metric: problem.metric.clone(), ..plan(3) };
     let mut ours = GpuSession::open(gpu.into(), problem, &plan, None, &|_| Ok(())).map_err(said)?;
@@ -122,6 +135,11 @@ pub(super) fn compare_variant(stored: Stored, metric: &Metric) -> Result<(), Str
         return Ok(());
     }
     gpu.allowed.native_f16 = stored == Stored::NativeF16;
+    compare_variant_on(&gpu.into(), stored, metric)
+}
+
+/// The same on this device.
+pub(super) fn compare_variant_on(gpu: &Rc<Gpu>, stored: Stored, metric: &Metric) -> Result<(), String> {
     let (bytes, long) = bytes();
     let signed: Vec<i8> = bytes.iter().map(|v| v.wrapping_sub(128) as i8).collect();
     let halves: Vec<f16> = data().into_iter().map(f16::from_f32).collect();
@@ -136,9 +154,9 @@ pub(super) fn compare_variant(stored: Stored, metric: &Metric) -> Result<(), Str
     assert_eq!(chosen, stored, "{metric}");
     if stored == Stored::U8 || stored == Stored::I8 {
         // Under these metrics distances are often the same, and which of them stays hangs on an order that is not the twin's.
-        return compare_exact(gpu, &problem, &Plan { metric: metric.clone(), ..plan(0) });
+        return compare_exact(Rc::clone(gpu), &problem, &Plan { metric: metric.clone(), ..plan(0) });
     }
-    compare_rounds(gpu, &problem)
+    compare_rounds(Rc::clone(gpu), &problem)
 }
 
 /// Every variant of the kernels, under metrics that it is made for.
@@ -154,8 +172,39 @@ fn every_variant_is_its_twin() {
     }
 }
 
+/// Rows and counts of every round are the twin's where cooperative matrices compute the distances of bytes, too, and so is exact search.
+#[test]
+fn matrices_are_their_twins() {
+    let Some(gpu) = gpu_with_matrices() else { return };
+    let (gpu, (bytes, long)) = (Rc::new(gpu), bytes());
+    let points = Points::dense(&bytes, N, long).unwrap();
+    let problem = Problem::of_dense(&points, &Metric::SqEuclidean);
+    let session = open(Rc::clone(&gpu), &problem, &plan(0));
+    assert!(session.describe().contains("pairs by matrices of"), "{}", session.describe());
+    compare_exact(Rc::clone(&gpu), &problem, &plan(0)).unwrap();
+    for metric in [Metric::SqEuclidean, Metric::Cosine, Metric::InnerProduct] {
+        for stored in [Stored::U8Dots, Stored::I8Dots] {
+            compare_variant_on(&gpu, stored, &metric).unwrap_or_else(|what| panic!("{metric}: {what}"));
+            assert!(gpu.matrices.borrow()[&stored].is_ok(), "{:?}", gpu.matrices);
+        }
+    }
+}
+
+/// What fails the self-test is not used, and the report says why: here a device that was not opened for matrices.
+#[test]
+fn without_matrices_the_plain_kernel_runs() {
+    let Some(mut gpu) = gpu() else { return };
+    gpu.allowed.matrices = Ok(8);
+    let (gpu, (bytes, long)) = (Rc::new(gpu), bytes());
+    let points = Points::dense(&bytes, N, long).unwrap();
+    let problem = Problem::of_dense(&points, &Metric::SqEuclidean);
+    let described = open(Rc::clone(&gpu), &problem, &plan(0)).describe();
+    assert!(described.contains("no matrices: ") && described.contains("failed on the device"), "{described}");
+    compare_variant_on(&gpu, Stored::U8Dots, &Metric::SqEuclidean).unwrap();
+}
+
 /// Exact search against the CPU's.
-pub(super) fn compare_exact(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), String> {
+pub(super) fn compare_exact(gpu: impl Into<Rc<Gpu>>, problem: &Problem, plan: &Plan) -> Result<(), String> {
     let (found, _) = GpuSession::exact(&gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
     let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
@@ -325,6 +374,34 @@ fn exact_search_of_more_than_the_device_holds() {
             assert_eq!(whole, found, "{described}");
         }
     }
+}
+
+/// Exact search that runs out of memory holds half as many points, until it fits, and says what failed where it never does.
+#[test]
+fn exact_search_halves_what_it_holds_when_memory_runs_out() {
+    const MANY: usize = 2500;
+    let values: Vec<f32> = (0..MANY * 4).map(|i| (hash(17, 19, i as u64, 0) % 1000) as f32).collect();
+    let points = Points::dense(&values, MANY, 4).unwrap();
+    let problem = Problem::of_dense(&points, &Metric::SqEuclidean);
+    let exact = |out_of_memory_at| {
+        let mut gpu = gpu()?;
+        gpu.out_of_memory_at = out_of_memory_at;
+        Some(GpuSession::exact(&gpu.into(), &problem, &plan(0), &|_| Ok(())))
+    };
+    let bytes_of_failure = |found| match found {
+        Err(BuildError::Gpu(GpuError::OutOfMemory { bytes, during: "row distances" })) => bytes,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("there was memory"),
+    };
+    // Half of the points is tried, a quarter is too few.
+    let Some(half) = exact(0).map(bytes_of_failure) else { return };
+    let Some(found) = exact(half + 1) else { return };
+    let (graph, ran) = found.unwrap();
+    assert!(ran.ends_with("625 rows at a time"), "{ran}");
+    assert_eq!(graph, exact::graph(&points, &Metric::SqEuclidean, plan(0).n_neighbors, false).unwrap());
+    // All points at once need more than their half.
+    let Some((_, ran)) = exact(4 * half).map(Result::unwrap) else { return };
+    assert!(!ran.contains("at a time"), "{ran}");
 }
 
 /// Final distances of values whose sums are rounded, in another order than the twin's; ids differ only at near ties.

@@ -1,0 +1,25 @@
+// Tiles of blocks, and the distances of their pairs: what block_pairs.wgsl and block_products.wgsl share.
+@group(0) @binding(6) var<storage, read_write> pairs: array<f32>;
+// The block of a tile, and its first row and column: row << 16 | column.
+@group(0) @binding(7) var<storage, read> tiles: array<vec2<u32>>;
+
+// Zeros beyond the end of a row, which change no distance.
+fn quad_of(place: u32, q: u32) -> Quad {
+    if q >= params.quads {
+        return Quad();
+    }
+    return load(ids[place], q);
+}
+
+fn put(block: Block, row: u32, column: u32, distance: f32) {
+    if row >= block.x_count || column >= block.y_count {
+        return;
+    }
+    if block.symmetric == 0u {
+        pairs[block.pairs + row * block.y_count + column] = distance;
+    } else if row < column {
+        // Each pair from one tile.
+        pairs[block.pairs + row * block.y_count + column] = distance;
+        pairs[block.pairs + column * block.y_count + row] = distance;
+    }
+}
