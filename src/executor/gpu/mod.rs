@@ -13,6 +13,8 @@ mod data;
 #[cfg(feature = "gpu")]
 mod device;
 #[cfg(feature = "gpu")]
+mod executor;
+#[cfg(feature = "gpu")]
 mod layout;
 #[cfg(feature = "gpu")]
 mod matrices;
@@ -20,6 +22,8 @@ mod matrices;
 mod session;
 #[cfg(feature = "gpu")]
 mod shaders;
+#[cfg(feature = "gpu")]
+mod stage;
 #[cfg(feature = "gpu")]
 mod stored;
 #[cfg(feature = "gpu")]
@@ -33,4 +37,4 @@ mod twins;
 #[cfg(feature = "gpu")]
 pub use adapter::{AdapterSummary, adapters};
 #[cfg(feature = "gpu")]
-pub(crate) use session::{GpuExecutor, estimate_memory};
+pub(crate) use executor::{GpuExecutor, estimate_memory};

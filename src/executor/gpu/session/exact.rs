@@ -1,0 +1,111 @@
+//! Exact search on a device.
+
+use std::rc::Rc;
+
+use super::GpuSession;
+use crate::error::BuildError;
+use crate::executor::finish::Finishing;
+use crate::executor::gpu::data::DeviceRows;
+use crate::executor::gpu::device::Gpu;
+use crate::executor::gpu::error::GpuError;
+use crate::executor::gpu::executor::most_rows_of;
+use crate::executor::gpu::layout::Stretch;
+use crate::executor::gpu::shaders::Slot;
+use crate::executor::{Session, Tick};
+use crate::graph::KnnGraph;
+use crate::graph::rows::RowTable;
+use crate::params::Plan;
+use crate::problem::Problem;
+
+/// Neighbours kept beyond those wanted by exact search: sums in another order can exchange near ties.
+const EXACT_SLACK: usize = 8;
+
+/// Points at once below which exact search gives up for want of memory.
+const LEAST_HELD: usize = 1024;
+
+impl<'p> GpuSession<'p> {
+    /// The exact graph.
+    pub(in super::super) fn exact(
+        gpu: &Rc<Gpu>,
+        problem: &Problem<'p>,
+        plan: &Plan,
+        tick: Tick,
+    ) -> Result<(KnnGraph, String), BuildError> {
+        // A few more than are wanted, whose order the final distances may exchange.
+        let width = (plan.others() + EXACT_SLACK).min(problem.n() - 1);
+        let plan = Plan { width, ..plan.clone() };
+        let mut held = problem.n().min(most_rows_of(problem, &plan, gpu.allowed)?);
+        loop {
+            match Self::exact_of_parts(Rc::clone(gpu), problem, &plan, held, tick) {
+                Err(BuildError::Gpu(GpuError::OutOfMemory { .. })) if held / 2 >= LEAST_HELD => held /= 2,
+                done => return done,
+            }
+        }
+    }
+
+    /// The exact graph by a device that holds so many points at once: one half of them owns its rows and stays, while all others
+    /// come by in the other.
+    fn exact_of_parts(
+        gpu: Rc<Gpu>,
+        problem: &Problem<'p>,
+        plan: &Plan,
+        held: usize,
+        tick: Tick,
+    ) -> Result<(KnnGraph, String), BuildError> {
+        let (n, order) = (problem.n() as u32, (0..problem.n() as u32).collect());
+        // What cannot hold two points says so when it is laid out.
+        let held = held.max(2);
+        let mut session = Self::with_room(gpu, problem, DeviceRows::of(problem)?, plan, order, held)?;
+        session.choose_matrices();
+        let part = if held == n as usize { n } else { held as u32 / 2 };
+        let steps = n.div_ceil(part).pow(2) as f32;
+        let ids: Vec<u32> = (0..held as u32).collect();
+        session.write_slot(Slot::ListIds, bytemuck::cast_slice(&ids))?;
+        let (mut rows, mut done) = (RowTable { width: plan.width, slots: Vec::new() }, 0.0);
+        for first in (0..n).step_by(part as usize) {
+            let own = Stretch::of_points(first, part.min(n - first), 0);
+            session.bring(&own)?;
+            session.write_rows(&RowTable::new(held, plan.width))?;
+            for other in (0..n).step_by(part as usize) {
+                let columns = if other == first { own } else { Stretch::of_points(other, part.min(n - other), part) };
+                if other != first {
+                    session.bring(&columns)?;
+                }
+                session.compare(&own, &columns, &|f| tick((done + f) / steps))?;
+                done += 1.0;
+            }
+            if first == 0 {
+                session.check_rows()?;
+            }
+            rows.slots.extend(session.read_first_rows(own.count as usize)?.slots);
+        }
+        tick(1.0)?;
+        let over = if held < n as usize { format!(", {part} rows at a time") } else { String::new() };
+        let ran = session.describe() + &over;
+        Ok((Finishing::new(&session.problem, &session.plan, &session.order, &rows).graph(), ran))
+    }
+
+    /// Brings the points of a stretch to its places.
+    fn bring(&self, stretch: &Stretch) -> Result<(), GpuError> {
+        let point = stretch.first.wrapping_add(stretch.id) as usize;
+        self.upload(stretch.first as usize, &self.order[point..point + stretch.count as usize])
+    }
+
+    /// Rows against columns, whose distances are offered to the rows.
+    fn compare(&mut self, rows: &Stretch, columns: &Stretch, tick: Tick) -> Result<(), BuildError> {
+        let blocks = self.stage.layout.exact_blocks(rows, columns);
+        let mut written = (None, (0, 0));
+        for (done, block) in blocks.iter().enumerate() {
+            tick(done as f32 / blocks.len() as f32)?;
+            // Most blocks have the same tiles.
+            let size = Some((block.x_count, block.y_count));
+            if written.0 != size {
+                written = (size, self.write_tiles(std::slice::from_ref(block))?);
+            }
+            let (tiles, places) = written.1;
+            self.join_blocks("exact search", std::slice::from_ref(block), tiles, places)?;
+        }
+        self.rows_not_full = 0;
+        Ok(())
+    }
+}
