@@ -60,17 +60,37 @@ pub(crate) fn insert(row: &mut [Neighbor], neighbor: Neighbor) -> bool {
 mod tests {
     use super::*;
     use crate::graph::order::{fresh, joined};
+    use crate::metric::simd::{Level, Op, Simd, dispatch};
     use proptest::prelude::*;
 
+    /// [`insert`] as a level has it.
+    struct Insert<'a>(&'a mut [Neighbor], Neighbor);
+
+    impl Op for Insert<'_> {
+        type Output = bool;
+
+        #[inline(always)]
+        fn run<S: Simd>(self) -> bool {
+            S::insert(self.0, self.1)
+        }
+    }
+
     proptest! {
-        /// Whatever the order of arrival, a row holds the best distinct ids.
+        /// Whatever the order of arrival, a row holds the best distinct ids; at every level.
         #[test]
-        fn insert_is_a_set_function(ids in prop::collection::vec(0u32..40, 0..120), width in 1usize..20) {
+        fn insert_is_a_set_function(ids in prop::collection::vec(0u32..40, 0..120), width in 1usize..40) {
             let distance = |i: u32| (i * 7919 % 13) as f32;
             let mut row = vec![EMPTY; width];
             for (step, &i) in ids.iter().enumerate() {
                 let neighbor = fresh(distance(i), i);
-                insert(&mut row, neighbor);
+                let before = row.clone();
+                let changed = insert(&mut row, neighbor);
+                prop_assert_eq!(changed, row != before);
+                for level in Level::available() {
+                    let mut by_level = before.clone();
+                    prop_assert_eq!(dispatch(level, Insert(&mut by_level, neighbor)), changed, "{:?}", level);
+                    prop_assert_eq!(&by_level, &row, "{:?}", level);
+                }
                 if step % 5 == 0 {
                     for slot in row.iter_mut().filter(|s| **s != EMPTY) {
                         *slot = joined(*slot);
