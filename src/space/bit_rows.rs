@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::bit_sketch::{NearPairs, Sketch};
+use super::bit_leaves::NearPairs;
+use super::bit_sketch::Sketch;
 use super::{Tiles, WorkingRows};
 use crate::graph::leaf_rows::LeafRows;
 use crate::metric::Boolean;

@@ -1,5 +1,6 @@
 //! Points as the CPU executor holds them: rows in working order, and reduced distances between them.
 
+mod bit_leaves;
 pub(crate) mod bit_rows;
 mod bit_sketch;
 pub(crate) mod by_definition;
