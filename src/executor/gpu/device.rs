@@ -323,6 +323,9 @@ fn request(
 }
 
 fn check_limits(adapter: &str, limits: &wgpu::Limits) -> Result<(), GpuError> {
+    if limits.max_compute_invocations_per_workgroup == 0 {
+        return Err(GpuError::NoDevice { adapter: adapter.into(), reason: "it runs no compute shaders".into() });
+    }
     let values = [
         u64::from(limits.max_compute_invocations_per_workgroup),
         u64::from(limits.max_compute_workgroup_storage_size),
@@ -346,5 +349,9 @@ mod tests {
         limits.max_compute_workgroup_storage_size = 8192;
         let message = check_limits("x", &limits).unwrap_err().to_string();
         assert_eq!(message, "x allows max_compute_workgroup_storage_size = 8192, at least 16384 is needed");
+        // As of an adapter of OpenGL ES 3.0.
+        limits.max_compute_invocations_per_workgroup = 0;
+        let message = check_limits("x", &limits).unwrap_err().to_string();
+        assert_eq!(message, "x opens no device: it runs no compute shaders");
     }
 }

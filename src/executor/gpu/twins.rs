@@ -291,7 +291,9 @@ fn a_lost_device_has_a_name() {
     let problem = problem(&data, DIM);
     let mut session = open(gpu, &problem, &plan(2));
     session.round(&|_| Ok(())).unwrap();
+    session.round(&|_| Ok(())).unwrap();
     session.gpu().destroy();
+    // In round 3.
     let error = session.round(&|_| Ok(())).unwrap_err();
     assert!(matches!(error, BuildError::Gpu(GpuError::Lost { .. })), "{error:?}");
     assert!(error.to_string().starts_with("the device was lost in"), "{error}");
