@@ -3,7 +3,7 @@
 mod distribution;
 mod transport;
 
-pub(crate) use self::distribution::around_median;
+pub(crate) use self::distribution::{SMOOTHING, around_median};
 use self::transport::Bins;
 use super::Metric;
 use super::body::ts_ss;

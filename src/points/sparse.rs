@@ -227,8 +227,13 @@ impl CsrMatrix {
         if n > MAX_POINTS {
             return Err(PointsError::TooMany { n });
         }
-        (0..rows.n()).for_each(|i| self.push_row(rows.row(i).entries()));
+        self.push_rows(rows);
         Ok(())
+    }
+
+    /// Appends rows of the same columns.
+    pub(crate) fn push_rows(&mut self, rows: Csr) {
+        (0..rows.n()).for_each(|i| self.push_row(rows.row(i).entries()));
     }
 
     /// Appends a row of sorted entries without zeros.

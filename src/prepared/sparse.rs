@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::BuildError;
-use crate::metric::definition::sparse_transport;
+use crate::metric::definition::{SMOOTHING, sparse_transport};
 use crate::metric::route::Route;
 use crate::metric::simd::Level;
 use crate::metric::transform::{Transform, Transformer};
@@ -191,7 +191,6 @@ fn dense_pair([x, y]: [SparseRow; 2]) -> (Vec<f32>, Vec<f32>) {
 
 /// [`Metric::SymmetricKl`] of rows of `dim` columns.
 fn symmetric_kl([x, y]: [SparseRow; 2], dim: usize) -> f64 {
-    const SMOOTHING: f64 = f32::EPSILON as f64;
     let mass = |row: SparseRow| row.values.iter().map(|&v| f64::from(v)).sum::<f64>();
     let share = |row: SparseRow| {
         let mass = mass(row);

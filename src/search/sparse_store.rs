@@ -87,7 +87,7 @@ impl SparseStore {
     /// Adds rows as they are given.
     pub(crate) fn push(&mut self, rows: &Csr) {
         if let Some(given) = &mut self.given {
-            (0..rows.n()).for_each(|i| given.push_row(rows.row(i).entries()));
+            given.push_rows(*rows);
         }
         let transformed = self.way.all_transformed(rows);
         let searched = transformed.as_ref().map_or(*rows, CsrMatrix::view);
@@ -213,6 +213,6 @@ impl SparseStore {
 
 fn copy_of(rows: Csr) -> CsrMatrix {
     let mut copy = CsrMatrix::empty(rows.dim());
-    (0..rows.n()).for_each(|i| copy.push_row(rows.row(i).entries()));
+    copy.push_rows(rows);
     copy
 }

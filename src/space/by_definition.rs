@@ -8,7 +8,7 @@ use std::f64::consts::{LN_2, PI};
 use rayon::prelude::*;
 
 use crate::metric::Metric;
-use crate::metric::definition::around_median;
+use crate::metric::definition::{SMOOTHING, around_median};
 use crate::metric::simd::{LANES, Level, Op, Simd, dispatch};
 use crate::points::Dense;
 use crate::problem::Truth;
@@ -43,8 +43,6 @@ const NEAR: f64 = 1e-9;
 const NEAR_SQUARED: f64 = 1e-13;
 /// Sums of powers below this are near the end of f64's range.
 const LEAST_SUM: f64 = 1e-250;
-/// What is added to every bin before logarithms are taken: as in the definition.
-const SMOOTHING: f64 = f32::EPSILON as f64;
 
 impl<'a> ByDefinition<'a> {
     /// `searched` are the points as they are searched.

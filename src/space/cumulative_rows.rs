@@ -76,8 +76,8 @@ impl CumulativeRows {
     pub(crate) fn push(&mut self, rows: Csr) {
         for i in 0..rows.n() {
             self.curves.push(self.curve(rows.row(i)));
-            self.rows.push_row(rows.row(i).entries());
         }
+        self.rows.push_rows(rows);
     }
 
     /// Keeps the rows `order`, row `order[i]` in place `i`.

@@ -7,7 +7,7 @@ use super::minkowski;
 use crate::points::SparseRow;
 
 /// What PyNNDescent adds to every bin before it takes logarithms.
-const SMOOTHING: f64 = f32::EPSILON as f64;
+pub(crate) const SMOOTHING: f64 = f32::EPSILON as f64;
 
 /// The masses of the bins, of sum 1; all 0 in a zero row.
 pub(super) fn masses(row: &[f32]) -> Vec<f64> {
