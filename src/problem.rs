@@ -36,6 +36,11 @@ pub(crate) trait AnyRows: Sync {
     fn bytes(&self) -> u64;
     /// Nanoseconds of a distance, roughly: for the choice of `Algorithm::Auto`.
     fn cost(&self) -> f64;
+    /// Nanoseconds of one of the n² pairs of exact search, roughly, where most pairs can be passed over; they cannot be unless the
+    /// working copy is [`crate::space::WorkingRows::sketched`].
+    fn pair_cost(&self) -> Option<f64> {
+        None
+    }
     /// The copy that an index keeps, where it can keep one.
     fn bits(&self) -> Option<BitRows> {
         None

@@ -394,3 +394,32 @@ fn what_a_metric_does_not_take_is_named() {
         "metric `custom` does not work on rows of float32: see docs/METRICS.md"
     );
 }
+
+/// Sets of more rows than are compared at once, many of them as far from each other: of these the first are kept.
+#[test]
+fn exact_graphs_of_sets_are_those_of_the_definition() {
+    let (n, dim) = (2500, 96);
+    let columns: Vec<f32> = points::patches(n, dim, 40, 9).iter().map(|v| f32::from(u8::from(*v > 3.5))).collect();
+    let bytes = packed(&columns, dim);
+    let (dense, bits) = (Points::dense(&columns, n, dim).unwrap(), Points::bits(&bytes, n, dim).unwrap());
+    let row = |i: usize| &columns[i * dim..(i + 1) * dim];
+    for name in ["jaccard", "dice", "matching", "kulsinski", "rogerstanimoto", "russellrao", "sokalsneath", "yule"] {
+        let metric = metric(name);
+        let graph = exact::graph(&bits, &metric, K, false).unwrap();
+        for i in (0..n).step_by(17) {
+            let to = |j: usize| (metric.distance(row(i), row(j)) as f32, j as u32);
+            let mut all: Vec<(f32, u32)> = (0..n).filter(|&j| j != i).map(to).collect();
+            all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            let found = graph.row_distances(i).iter().copied().zip(graph.neighbors(i).iter().copied());
+            assert_eq!(found.collect::<Vec<_>>(), all[..K], "{name} {i}");
+        }
+        assert_eq!(exact::graph(&dense, &metric, K, false).unwrap(), graph, "{name}");
+        let builder = NnDescent::new(metric).n_neighbors(K + 1).include_self(true).algorithm(Algorithm::Exact).seed(7);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let with_self = pool.install(|| builder.graph(&bits)).unwrap().graph;
+        for i in 0..n {
+            assert_eq!((with_self.neighbors(i)[0], with_self.row_distances(i)[0]), (i as u32, 0.0), "{name}");
+            assert_eq!(&with_self.neighbors(i)[1..], graph.neighbors(i), "{name} {i}");
+        }
+    }
+}

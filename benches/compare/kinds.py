@@ -14,14 +14,15 @@ import numpy as np
 import scipy.sparse
 
 PYNNDESCENT = """
-import sys, time, numpy as np, pynndescent, scipy.sparse
+import json, sys, time, numpy as np, pynndescent, scipy.sparse
 path, k, metric, out, threads = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])
 x = scipy.sparse.load_npz(path).astype(np.float32).tocsr() if path.endswith(".npz") else np.load(path)
 if path.endswith(".npz"):
     x.sort_indices()
 for seed in range(2):
     start = time.perf_counter()
-    index = pynndescent.NNDescent(x, metric=metric, n_neighbors=k + 1, random_state=seed, n_jobs=threads)
+    options = {"n_neighbors": k + 1} | json.loads(sys.argv[6])
+    index = pynndescent.NNDescent(x, metric=metric, random_state=seed, n_jobs=threads, **options)
     seconds = time.perf_counter() - start
 print("seconds", seconds)
 np.save(out, index.neighbor_graph[0].astype(np.int64))
@@ -77,7 +78,7 @@ def measure(a, path, x, metric, words):
                        f"--recall-sample 0 --json -o {ours}")
             reports.append(json.loads(text))
             seconds["nndescent"].append(reports[-1]["seconds"]["build"])
-            text = run(f"{sys.executable} -c {q(PYNNDESCENT)} {q(path)} {a.k} {metric} {theirs} {a.threads}")
+            text = run(f"{sys.executable} -c {q(PYNNDESCENT)} {q(path)} {a.k} {metric} {theirs} {a.threads} {q(a.pynndescent)}")
             seconds["PyNNDescent"].append(float(text.split("seconds")[1].split()[0]))
         found = {"nndescent": np.load(ours)["indices"].astype(np.int64), "PyNNDescent": np.load(theirs)}
     first = statistics.median(seconds["nndescent"])
@@ -94,6 +95,7 @@ def main():
     ap.add_argument("--repeats", type=int, default=3)
     ap.add_argument("--sample", type=int, default=500)
     ap.add_argument("--options", default="", help="more options of our command, to compare at equal recall")
+    ap.add_argument("--pynndescent", default="{}", help='its options, as {"n_neighbors": 21}, to compare at equal recall')
     ap.add_argument("--nndescent", default="target/release/nndescent")
     a = ap.parse_args()
     for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"):

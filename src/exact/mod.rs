@@ -1,11 +1,13 @@
 //! Exact search: every query against every point of the base, in blocks.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use crate::error::BuildError;
 use crate::executor::Tick;
+use crate::executor::cpu::all_pairs;
 use crate::executor::cpu::leaf_join::offer;
 use crate::executor::cpu::scan::{Scan, put};
 use crate::executor::finish::with_self;
@@ -89,6 +91,9 @@ pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -
 
 /// The exact graph of a plan.
 pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<KnnGraph, BuildError> {
+    if let Some(graph) = all_pairs::graph(problem, plan, tick)? {
+        return Ok(graph);
+    }
     let (n, k) = (problem.n(), plan.n_neighbors);
     let rows: Vec<usize> = (0..n).collect();
     if !plan.include_self {
@@ -131,28 +136,44 @@ impl<'a> Compared<'a> {
     fn rows(&self, rows: &[usize], k: usize, skip_own: bool, tick: Tick) -> Result<KnnGraph, BuildError> {
         in_blocks(rows, k, tick, |rows, ids, distances| {
             let (mut to, mut row) = (Vec::new(), Vec::new());
-            for ((&i, ids), distances) in rows.iter().zip(ids.chunks_exact_mut(k)).zip(distances.chunks_exact_mut(k)) {
-                let kept = self.candidates(i, k, skip_own);
-                self.truth.rank(i, &kept, &mut to, &mut row);
+            let kept = self.candidates(rows, k, skip_own);
+            let out = ids.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
+            for (at, (&i, (ids, distances))) in rows.iter().zip(out).enumerate() {
+                match &kept {
+                    Some(kept) => self.truth.rank(i, &kept[at], &mut to, &mut row),
+                    None => self.truth.rank(i, &self.others(i, skip_own), &mut to, &mut row),
+                }
                 put(&row[..k], ids, distances);
             }
         })
     }
 
-    /// Points among which the `k` nearest of point `i` are.
-    fn candidates(&self, i: usize, k: usize, skip_own: bool) -> Vec<u32> {
-        let others = (0..self.base as u32).filter(|&other| !(skip_own && other as usize == i));
-        let space = self.space.as_deref().or(self.truth.space());
-        let Some(space) = space.filter(|_| !self.is_proxy) else { return others.collect() };
-        let others: Vec<u32> = others.collect();
-        let mut best = vec![EMPTY; (k + SLACK).min(others.len())];
+    /// All points of the base but, if wanted, point `i`.
+    fn others(&self, i: usize, skip_own: bool) -> Vec<u32> {
+        (0..self.base as u32).filter(|&other| !(skip_own && other as usize == i)).collect()
+    }
+
+    /// For each of some points, those among which its `k` nearest are. None: they may be any.
+    fn candidates(&self, rows: &[usize], k: usize, skip_own: bool) -> Option<Vec<Vec<u32>>> {
+        let space = self.space.as_deref().or(self.truth.space()).filter(|_| !self.is_proxy)?;
+        let wanted = (k + SLACK).min(self.base - usize::from(skip_own));
+        let mut best = vec![vec![EMPTY; wanted]; rows.len()];
         let mut to = vec![0.0; BASE];
-        for others in others.chunks(BASE) {
-            let to = &mut to[..others.len()];
-            space.one_to_many(i as u32, others, to);
-            offer(&mut best, others, to, usize::MAX);
+        // All of the points for each part of the base, while it is in cache.
+        for first in (0..self.base).step_by(BASE) {
+            let part: Vec<u32> = (first as u32..self.base.min(first + BASE) as u32).collect();
+            for (&i, best) in rows.iter().zip(&mut best) {
+                let mut others = Cow::Borrowed(&part);
+                if skip_own && (first..first + part.len()).contains(&i) {
+                    others.to_mut().remove(i - first);
+                }
+                let to = &mut to[..others.len()];
+                space.one_to_many(i as u32, &others, to);
+                offer(best, &others, to, usize::MAX);
+            }
         }
-        best.iter().filter(|slot| **slot != EMPTY).map(|&slot| id(slot)).collect()
+        let ids = |best: Vec<u64>| best.into_iter().filter(|slot| *slot != EMPTY).map(id).collect();
+        Some(best.into_iter().map(ids).collect())
     }
 }
 

@@ -8,6 +8,8 @@ use crate::metric::simd::Simd;
 /// Rows that one task owns.
 pub(crate) struct LeafRows<'a> {
     pub leaf: &'a [u32],
+    /// What rows know the points by.
+    names: &'a [u32],
     owned: &'a OwnedRows<'a, Neighbor>,
 }
 
@@ -16,7 +18,13 @@ impl<'a> LeafRows<'a> {
     /// # Safety
     /// No other task reaches the rows of these points, and each is named once.
     pub(crate) unsafe fn new(leaf: &'a [u32], owned: &'a OwnedRows<'a, Neighbor>) -> Self {
-        Self { leaf, owned }
+        Self { leaf, names: leaf, owned }
+    }
+
+    /// Rows that know their points by other ids than the places where these stand.
+    pub(crate) fn known_as(self, names: &'a [u32]) -> Self {
+        assert_eq!(names.len(), self.leaf.len());
+        Self { names, ..self }
     }
 
     /// The row of the `i`th.
@@ -35,7 +43,7 @@ impl<'a> LeafRows<'a> {
     /// Puts the `j`th, at distance `d`, into the row of the `i`th, and returns that row's bound.
     #[inline(always)]
     pub(crate) fn offer<S: Simd>(&mut self, i: usize, j: usize, d: f32) -> f32 {
-        let neighbor = fresh(d, self.leaf[j]);
+        let neighbor = fresh(d, self.names[j]);
         let row = self.row(i);
         S::insert(row, neighbor);
         bound(row)

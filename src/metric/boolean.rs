@@ -59,4 +59,72 @@ impl Boolean {
         let is_zero = if matches!(self, Self::Yule) { numerator == 0.0 } else { one == 0.0 };
         (if is_zero { 0.0 } else { numerator }, if is_zero { 1.0 } else { denominator })
     }
+
+    /// Whether [`Boolean::least_in_common`] tells anything.
+    pub(crate) fn has_least(self) -> bool {
+        self != Self::Yule
+    }
+
+    /// What two sets must have in common to be within `worst` of each other, or a little less for rounding: [`Boolean::fraction`]
+    /// solved for `both`. Equal sets may be nearer than that says: [`Boolean::equal_are_nearer`]. Nothing under yule, which is not
+    /// linear.
+    #[inline(always)]
+    pub(crate) fn least_in_common(self, worst: f32, dim: f32) -> Least {
+        let w = worst;
+        let (slope, base) = match self {
+            _ if w.is_infinite() => (0.0, f32::NEG_INFINITY),
+            Self::Differing => (0.5, -0.5 * w),
+            Self::Matching => (0.5, -0.5 * w * dim),
+            Self::Jaccard => ((1.0 - w) / (2.0 - w), 0.0),
+            Self::Dice => (0.5 * (1.0 - w), 0.0),
+            Self::Kulsinski => ((1.0 - w) / (3.0 - 2.0 * w), dim * (1.0 - w) / (3.0 - 2.0 * w)),
+            Self::RogersTanimoto => (0.5, -0.5 * w * dim / (2.0 - w)),
+            Self::RussellRao => (0.0, dim * (1.0 - w)),
+            Self::SokalSneath => ((1.0 - w) / (2.0 - 1.5 * w), 0.0),
+            Self::Yule => (0.0, f32::NEG_INFINITY),
+        };
+        // Slopes are off by some units in the last place, and are multiplied with at most 2 dim.
+        Least { slope, base: base - 0.001 - 8.0 * f32::EPSILON * dim }
+    }
+
+    /// Whether equal sets are at 0, where sets that differ in a column are not near 0.
+    #[inline(always)]
+    pub(crate) fn equal_are_nearer(self) -> bool {
+        matches!(self, Self::Kulsinski | Self::RussellRao)
+    }
+}
+
+/// A number of columns in common: `slope * (x + y) + base` of sets of `x` and `y` columns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Least {
+    pub slope: f32,
+    pub base: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For all sets of up to nine columns: nobody within `worst` has less in common, and not many that are farther have as much.
+    #[test]
+    fn what_is_near_has_enough_in_common() {
+        let dim = 9u32;
+        let sizes = || (0..=dim).flat_map(|x| (0..=dim).map(move |y| (x, y)));
+        for metric in Boolean::ALL.into_iter().filter(|metric| metric.has_least()) {
+            let pairs =
+                sizes().flat_map(|(x, y)| ((x + y).saturating_sub(dim)..=x.min(y)).map(move |both| (both, x, y)));
+            let pairs: Vec<(u32, u32, u32, f32)> =
+                pairs.map(|(both, x, y)| (both, x, y, metric.distance(both, x, y, dim))).collect();
+            for worst in pairs.iter().map(|pair| pair.3).chain([f32::INFINITY]) {
+                let least = metric.least_in_common(worst, dim as f32);
+                for &(both, x, y, d) in &pairs {
+                    let is_equal = metric.equal_are_nearer() && 2 * both == x + y;
+                    let enough = both as f32 >= least.slope * (x + y) as f32 + least.base || is_equal;
+                    // Farther by more than rounding.
+                    let wrong = if d <= worst { !enough } else { enough && d > worst * 1.001 + 0.001 };
+                    assert!(!wrong, "{metric:?} {both} of {x} and {y} at {d}, worst {worst}: {least:?}");
+                }
+            }
+        }
+    }
 }

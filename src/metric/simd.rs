@@ -118,6 +118,7 @@ pub(crate) trait Simd {
     fn sub(a: Self::F, b: Self::F) -> Self::F;
     fn div(a: Self::F, b: Self::F) -> Self::F;
     fn max(a: Self::F, b: Self::F) -> Self::F;
+    fn min(a: Self::F, b: Self::F) -> Self::F;
     fn abs(a: Self::F) -> Self::F;
     /// a * b + c.
     fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
@@ -145,6 +146,10 @@ pub(crate) trait Simd {
     /// Adds in every lane the number of bits that two words have in common.
     fn count_common(a: Self::C, b: Self::C, sum: Self::C) -> Self::C;
     fn counts(sum: Self::C) -> [u32; LANES];
+    /// Their sum over the lanes.
+    fn total(counts: Self::C) -> u32;
+    /// Counts below 2^31, as floats.
+    fn floats(counts: Self::C) -> Self::F;
     /// [`insert`].
     #[inline(always)]
     fn insert(row: &mut [Neighbor], neighbor: Neighbor) -> bool {
@@ -203,6 +208,10 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i].max(b[i]))
     }
     #[inline(always)]
+    fn min(a: Self::F, b: Self::F) -> Self::F {
+        std::array::from_fn(|i| a[i].min(b[i]))
+    }
+    #[inline(always)]
     fn abs(a: Self::F) -> Self::F {
         a.map(f32::abs)
     }
@@ -234,6 +243,14 @@ impl Simd for Portable {
     #[inline(always)]
     fn counts(sum: Self::C) -> [u32; LANES] {
         sum
+    }
+    #[inline(always)]
+    fn total(counts: Self::C) -> u32 {
+        counts.iter().sum()
+    }
+    #[inline(always)]
+    fn floats(counts: Self::C) -> Self::F {
+        counts.map(|count| count.cast_signed() as f32)
     }
     #[inline(always)]
     fn at_most(a: Self::F, b: Self::F) -> u32 {
@@ -370,6 +387,18 @@ mod x86 {
         #[inline(always)]
         fn max(a: Self::F, b: Self::F) -> Self::F {
             at_level!(_mm512_max_ps(a, b))
+        }
+        #[inline(always)]
+        fn min(a: Self::F, b: Self::F) -> Self::F {
+            at_level!(_mm512_min_ps(a, b))
+        }
+        #[inline(always)]
+        fn total(counts: Self::C) -> u32 {
+            at_level!(_mm512_reduce_add_epi32(counts)).cast_unsigned()
+        }
+        #[inline(always)]
+        fn floats(counts: Self::C) -> Self::F {
+            at_level!(_mm512_cvtepi32_ps(counts))
         }
         #[inline(always)]
         fn abs(a: Self::F) -> Self::F {
@@ -549,6 +578,18 @@ mod x86 {
         #[inline(always)]
         fn max(a: Self::F, b: Self::F) -> Self::F {
             at_level!([_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])])
+        }
+        #[inline(always)]
+        fn min(a: Self::F, b: Self::F) -> Self::F {
+            at_level!([_mm256_min_ps(a[0], b[0]), _mm256_min_ps(a[1], b[1])])
+        }
+        #[inline(always)]
+        fn total(counts: Self::C) -> u32 {
+            Self::counts(counts).iter().sum()
+        }
+        #[inline(always)]
+        fn floats(counts: Self::C) -> Self::F {
+            at_level!([_mm256_cvtepi32_ps(counts[0]), _mm256_cvtepi32_ps(counts[1])])
         }
         #[inline(always)]
         fn abs(a: Self::F) -> Self::F {

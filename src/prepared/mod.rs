@@ -12,6 +12,7 @@ use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{Boolean, Direct, Metric};
 use crate::points::{Bits, Dense, Points, Rows};
 use crate::problem::{AnyRows, Problem, Searched, Truth};
+use crate::rng::one_of_each;
 use crate::space::Space;
 use crate::space::bit_rows::BitRows;
 use crate::space::item_rows::Watched;
@@ -101,6 +102,9 @@ fn unsupported(metric: &Metric, rows: &'static str) -> BuildError {
     BuildError::MetricRows { metric: metric.name(), rows }
 }
 
+/// Rows that tell how many bits are set.
+const MEASURED: usize = 256;
+
 /// Rows as sets.
 enum Sets<'a> {
     Columns(Dense<'a>, Boolean),
@@ -113,6 +117,31 @@ impl Sets<'_> {
             Self::Columns(dense, _) => (dense.n(), dense.dim()),
             Self::Bits(bits, _) => (bits.n(), bits.dim()),
         }
+    }
+
+    fn metric(&self) -> Boolean {
+        match self {
+            Self::Columns(_, boolean) | Self::Bits(_, boolean) => *boolean,
+        }
+    }
+
+    /// Bits that are set in a row, on average over some rows.
+    fn mean_bits(&self) -> f64 {
+        let (n, dim) = self.shape();
+        let count = n.min(MEASURED);
+        let rows = one_of_each(0, 0, n, count);
+        let ones: usize = match self {
+            Self::Columns(dense, _) => {
+                let mut row = vec![0.0; dim];
+                let ones = rows.map(|i| {
+                    dense.widen_row(i, &mut row);
+                    row.iter().filter(|v| **v != 0.0).count()
+                });
+                ones.sum()
+            }
+            Self::Bits(bits, _) => rows.flat_map(|i| bits.row(i)).map(|byte| byte.count_ones() as usize).sum(),
+        };
+        ones as f64 / count as f64
     }
 
     fn rows(&self) -> BitRows {
@@ -136,6 +165,11 @@ impl AnyRows for Sets<'_> {
         let (n, dim) = self.shape();
         // Once in working order, and once more for final distances.
         2 * BitRows::bytes(n, dim)
+    }
+
+    fn pair_cost(&self) -> Option<f64> {
+        let (metric, dim) = (self.metric(), self.shape().1);
+        metric.has_least().then(|| BitRows::pair_cost(dim, self.mean_bits()))
     }
 
     fn cost(&self) -> f64 {

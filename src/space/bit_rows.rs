@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::bit_leaves::NearPairs;
+use super::bit_blocks::BitBlocks;
+use super::bit_pairs::NearPairs;
 use super::bit_sketch::Sketch;
 use super::{Tiles, WorkingRows};
 use crate::graph::leaf_rows::LeafRows;
@@ -17,6 +18,11 @@ use crate::section::Section;
 /// Bits of a step: the widest vectors, and a cache line.
 const WORDS: usize = 8;
 
+/// Words of sketches, at least: where many pairs of a leaf are near, a sketch has to tell more; where most pairs are far, it has to be
+/// read fast.
+const NARROWEST_IN_LEAVES: usize = 16;
+const NARROWEST: usize = 10;
+
 /// Rows that tell how frequent bits are.
 const SAMPLE: usize = 4096;
 
@@ -28,8 +34,9 @@ pub(crate) struct BitRows {
     dim: u32,
     metric: Boolean,
     level: Level,
-    /// Made when a leaf is joined, of the rows in their order.
+    /// Made when leaves are joined, or all rows, of the rows in their order.
     sketch: OnceLock<Sketch>,
+    narrow_sketch: OnceLock<Sketch>,
     /// How many rows of a sample have each bit.
     frequencies: OnceLock<Vec<u32>>,
 }
@@ -88,6 +95,7 @@ impl BitRows {
             metric,
             level: Level::detect(),
             sketch: OnceLock::new(),
+            narrow_sketch: OnceLock::new(),
             frequencies: OnceLock::new(),
         }
     }
@@ -131,6 +139,7 @@ impl BitRows {
     /// What was found out of rows that are no longer the same.
     fn forget(&mut self) {
         self.sketch.take();
+        self.narrow_sketch.take();
         self.frequencies.take();
     }
 
@@ -158,20 +167,37 @@ impl BitRows {
         &self.words[row * self.stride..][..self.stride]
     }
 
-    /// The distance of two rows.
+    /// How many bits two rows have in common.
     #[inline(always)]
-    pub(super) fn distance<S: Simd>(&self, i: u32, j: u32) -> f32 {
+    pub(super) fn in_common<S: Simd>(&self, i: u32, j: u32) -> u32 {
         let (x, y) = (self.row(i), self.row(j));
         let mut both = S::no_counts();
         for (x, y) in x.words.iter().zip(y.words) {
             both = S::count_common(S::words(bytemuck::cast_ref(x)), S::words(bytemuck::cast_ref(y)), both);
         }
-        self.metric.distance(S::counts(both).iter().sum(), x.count, y.count, self.dim)
+        S::total(both)
     }
 
-    /// Steps of a row.
-    pub(super) fn steps(&self) -> usize {
-        self.stride
+    /// Offers all points of a leaf to each other's rows.
+    pub(crate) fn join_leaf(&self, rows: &mut LeafRows) {
+        let sketch = self.sketch.get_or_init(|| Sketch::new(self, NARROWEST_IN_LEAVES));
+        let blocks = BitBlocks::new(self, sketch, rows.leaf);
+        dispatch_counting(self.level, NearPairs::new(self, &blocks, rows, None));
+    }
+
+    /// Rows to be compared with many others.
+    pub(crate) fn blocks(&self, ids: &[u32]) -> BitBlocks {
+        BitBlocks::new(self, self.narrow_sketch.get_or_init(|| Sketch::new(self, NARROWEST)), ids)
+    }
+
+    /// Offers the rows of some blocks to each other.
+    pub(crate) fn join_blocks(&self, blocks: &BitBlocks, split: Option<usize>, rows: &mut LeafRows) {
+        dispatch_counting(self.level, NearPairs::new(self, blocks, rows, split));
+    }
+
+    /// Words of 32 bits of a row.
+    pub(super) fn words_of_row(&self) -> usize {
+        self.stride * 2 * WORDS
     }
 
     /// Calls `visit` with each bit that row `i` has.
@@ -221,6 +247,13 @@ impl BitRows {
         (n * (stride(dim) * 8 * WORDS + 4)) as u64
     }
 
+    /// Nanoseconds of one of n² pairs of rows of `dim` bits, of which `mean` are set, where sketches are compared: about eight bits
+    /// of a sketch for a bit that is set. docs/PERFORMANCE.md, "Bits".
+    pub(crate) fn pair_cost(dim: usize, mean: f64) -> f64 {
+        let words = (8.0 * mean / 32.0).max(NARROWEST as f64).min((stride(dim) * 2 * WORDS) as f64);
+        0.3 + 0.02 * words
+    }
+
     /// Nanoseconds of a distance of rows of `dim` bits, roughly.
     pub(crate) fn cost(dim: usize) -> f64 {
         2.0 + 1.5 * stride(dim) as f64
@@ -260,14 +293,13 @@ impl WorkingRows for BitRows {
         Some(self.words.par_chunks(self.stride).with_min_len(256).map(key).collect())
     }
 
-    fn near_pairs(&self, rows: &mut LeafRows) -> bool {
-        let sketch = self.sketch.get_or_init(|| Sketch::new(self));
-        dispatch_counting(self.level, NearPairs::new(self, sketch, rows));
-        true
+    fn sketched(&self) -> Option<&BitRows> {
+        self.metric.has_least().then_some(self)
     }
 
     fn renumber(&mut self, order: &[u32]) {
         self.sketch.take();
+        self.narrow_sketch.take();
         self.words.edit(|words| super::permute_rows(words, self.stride, order));
         self.counts.edit(|counts| super::permute_rows(counts, 1, order));
     }

@@ -8,58 +8,53 @@
 use rayon::prelude::*;
 
 use super::bit_rows::BitRows;
-use crate::metric::simd::LANES;
-
-/// Bits of a step, and its words: a cache line.
-const STEP: usize = 32 * LANES;
-pub(super) type Words = [u32; LANES];
 
 /// Sketches may lose one bit in so many; wider ones are made otherwise, and at last rows are their own.
-const LOST: u64 = 8;
+const LOST: u64 = 16;
 
 /// The sketches of rows of bits.
 pub(super) struct Sketch {
     /// Empty where rows are their own sketches.
-    words: Vec<Words>,
+    words: Vec<u32>,
     pub excess: Vec<u32>,
-    /// [`Words`] of a sketch.
-    pub steps: usize,
+    /// Words of a sketch.
+    pub width: usize,
 }
 
 impl Sketch {
-    /// The narrowest that serve.
-    pub(super) fn new(rows: &BitRows) -> Self {
-        let whole = rows.steps();
+    /// The narrowest that serve, of `narrowest` words or more.
+    pub(super) fn new(rows: &BitRows, narrowest: usize) -> Self {
+        let whole = rows.words_of_row();
         let order = by_frequency(rows.frequencies());
-        let widths = std::iter::successors(Some(1), |steps| Some(2 * steps)).take_while(|steps| 2 * steps <= whole);
+        let widths =
+            std::iter::successors(Some(narrowest), |width| Some(2 * width)).take_while(|width| 2 * width <= whole);
         let ones: u64 = rows.counts.iter().map(|&count| u64::from(count)).sum();
-        for steps in widths {
-            let sketch = Self::folded(rows, &buckets(&order, steps * STEP), steps);
+        for width in widths {
+            let sketch = Self::folded(rows, &buckets(&order, 32 * width), width);
             if LOST * sketch.excess.iter().map(|&lost| u64::from(lost)).sum::<u64>() <= ones {
                 return sketch;
             }
         }
-        Self { words: Vec::new(), excess: vec![0; rows.counts.len()], steps: whole }
+        Self { words: Vec::new(), excess: vec![0; rows.counts.len()], width: whole }
     }
 
-    fn folded(rows: &BitRows, buckets: &[u32], steps: usize) -> Self {
-        let mut words = vec![[0; LANES]; rows.counts.len() * steps];
-        let fold = |(i, sketch): (usize, &mut [Words])| {
-            let sketch = sketch.as_flattened_mut();
+    fn folded(rows: &BitRows, buckets: &[u32], width: usize) -> Self {
+        let mut words = vec![0; rows.counts.len() * width];
+        let fold = |(i, sketch): (usize, &mut [u32])| {
             rows.ones(i, |bit| {
                 let bucket = buckets[bit];
                 sketch[bucket as usize / 32] |= 1 << (bucket % 32);
             });
             rows.counts[i] - sketch.iter().map(|word| word.count_ones()).sum::<u32>()
         };
-        let excess = words.par_chunks_mut(steps).enumerate().with_min_len(256).map(fold).collect();
-        Self { words, excess, steps }
+        let excess = words.par_chunks_mut(width).enumerate().with_min_len(256).map(fold).collect();
+        Self { words, excess, width }
     }
 
     /// The sketch of a row.
-    pub(super) fn row<'a>(&'a self, rows: &'a BitRows, i: u32) -> &'a [Words] {
+    pub(super) fn row<'a>(&'a self, rows: &'a BitRows, i: u32) -> &'a [u32] {
         let words = if self.words.is_empty() { bytemuck::cast_slice(&rows.words) } else { &self.words[..] };
-        &words[i as usize * self.steps..][..self.steps]
+        &words[i as usize * self.width..][..self.width]
     }
 }
 
@@ -101,11 +96,11 @@ pub(super) mod tests {
 
     #[test]
     fn sketches_are_narrow_where_bits_are_few() {
-        let steps = |one_in| {
+        let width = |one_in| {
             let packed = bits(200, 2048, one_in, 1);
             let Points::Bits(points) = Points::bits(&packed, 200, 2048).unwrap() else { unreachable!() };
-            Sketch::new(&BitRows::of_bits(&points, Boolean::Jaccard)).steps
+            Sketch::new(&BitRows::of_bits(&points, Boolean::Jaccard), 8).width
         };
-        assert_eq!((steps(100), steps(7), steps(2)), (1, 2, 4));
+        assert_eq!((width(100), width(7), width(2)), (8, 32, 64));
     }
 }

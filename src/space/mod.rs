@@ -1,6 +1,8 @@
 //! Points as the CPU executor holds them: rows in working order, and reduced distances between them.
 
-mod bit_leaves;
+mod bit_asked;
+pub(crate) mod bit_blocks;
+mod bit_pairs;
 pub(crate) mod bit_rows;
 mod bit_sketch;
 pub(crate) mod by_definition;
@@ -13,7 +15,6 @@ pub(crate) mod recompute;
 pub(crate) mod sparse_rows;
 pub(crate) mod sparse_truth;
 
-use crate::graph::leaf_rows::LeafRows;
 use crate::metric::simd::{Level, Op, Simd, dispatch};
 
 /// Rows in working order, besides their distances.
@@ -30,10 +31,9 @@ pub(crate) trait WorkingRows: Send + Sync {
     fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
         None
     }
-    /// Offers all points of a leaf to each other's rows, where there is a way to pass over most pairs. False where there is none, and
-    /// [`Space::all_pairs`] serves.
-    fn near_pairs(&self, _rows: &mut LeafRows) -> bool {
-        false
+    /// The rows as bits, where sketches of these tell which pairs may be near.
+    fn sketched(&self) -> Option<&bit_rows::BitRows> {
+        None
     }
     /// Whether reduced distances are the form's true ones, to the last bit.
     fn is_exact(&self) -> bool {

@@ -22,7 +22,7 @@ pub(crate) fn exact(problem: &Problem) -> f64 {
     let per_pair = match problem.searched {
         Searched::Dense(points, direct) if !problem.is_proxy => in_tiles(&points, direct),
         Searched::Dense(points, _) => PROXIED * points.dim() as f64,
-        Searched::Rows(rows) => rows.cost(),
+        Searched::Rows(rows) => rows.pair_cost().unwrap_or_else(|| rows.cost()),
     };
     n * n * per_pair
 }

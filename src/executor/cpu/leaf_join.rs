@@ -24,8 +24,9 @@ pub(crate) fn leaf_join(
         let leaf = &ids[leaf[0] as usize..leaf[1] as usize];
         // SAFETY: leaves of one tree are disjoint, so no other task touches these rows.
         let mut rows = unsafe { LeafRows::new(leaf, &owned) };
-        if !space.near_pairs(&mut rows) {
-            pool.with(|scratch| join_all(space, &mut rows, &mut scratch.distances));
+        match space.sketched() {
+            Some(bits) => bits.join_leaf(&mut rows),
+            None => pool.with(|scratch| join_all(space, &mut rows, &mut scratch.distances)),
         }
     });
     bounds.windows(2).map(|w| u64::from(w[1] - w[0])).map(|m| m * (m - 1) / 2).sum()

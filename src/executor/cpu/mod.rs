@@ -1,5 +1,6 @@
 //! The CPU executor: pure per-row functions, mapped over rows with rayon.
 
+pub(crate) mod all_pairs;
 pub(crate) mod cost;
 mod fill;
 pub(crate) mod leaf_join;

@@ -88,21 +88,7 @@ impl Executor for CpuExecutor {
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
-        let mut settled = settle(problem, plan);
-        let bounds = settled.bounds.take();
-        let mut session = CpuSession::empty(problem, plan, settled);
-        if let Some(bounds) = bounds {
-            let ids: Vec<u32> = (0..problem.n() as u32).collect();
-            session.init_distances += leaf_join(&*session.space, &ids, &bounds, &mut session.rows, &session.pool);
-            session.trees_grown = 1;
-        }
-        session.init_distances += session.take_over(init_graph);
-        session.grow_trees(tick)?;
-        if session.trees_grown > 1 {
-            session.regroup();
-        }
-        session.init_distances += fill_random(&*session.space, &mut session.rows, session.plan.seed);
-        Ok(Box::new(session))
+        Ok(Box::new(CpuSession::open(problem, plan, init_graph, tick)?))
     }
 
     fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
@@ -177,6 +163,30 @@ fn settle_rows<'p>(mut space: Box<dyn Space + 'p>, plan: &Plan) -> Settled<'p> {
 }
 
 impl<'p> CpuSession<'p> {
+    /// What [`Executor::open`] opens.
+    pub(crate) fn open(
+        problem: &Problem<'p>,
+        plan: &Plan,
+        init_graph: Option<&KnnGraph>,
+        tick: Tick,
+    ) -> Result<Self, BuildError> {
+        let mut settled = settle(problem, plan);
+        let bounds = settled.bounds.take();
+        let mut session = Self::empty(problem, plan, settled);
+        if let Some(bounds) = bounds {
+            let ids: Vec<u32> = (0..problem.n() as u32).collect();
+            session.init_distances += leaf_join(&*session.space, &ids, &bounds, &mut session.rows, &session.pool);
+            session.trees_grown = 1;
+        }
+        session.init_distances += session.take_over(init_graph);
+        session.grow_trees(tick)?;
+        if session.trees_grown > 1 {
+            session.regroup();
+        }
+        session.init_distances += fill_random(&*session.space, &mut session.rows, session.plan.seed);
+        Ok(session)
+    }
+
     /// A session whose rows hold nobody yet.
     pub(crate) fn empty(problem: &Problem<'p>, plan: &Plan, settled: Settled<'p>) -> Self {
         let Settled { space, rounded, order, .. } = settled;
@@ -200,6 +210,11 @@ impl<'p> CpuSession<'p> {
     /// The points as they are compared, and which one stands at each place.
     pub(crate) fn working_order(&self) -> (&dyn Space, &[u32]) {
         (&*self.space, &self.order)
+    }
+
+    /// The same, and the rows.
+    pub(crate) fn working_rows(&mut self) -> (&dyn Space, &[u32], &mut RowTable) {
+        (&*self.space, &self.order, &mut self.rows)
     }
 
     /// Takes over the rows of a graph of the points `part`, each of them named once. Neighbours that rows do not hold yet

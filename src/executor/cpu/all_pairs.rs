@@ -1,0 +1,125 @@
+//! Exact rows by comparing all pairs, where sketches tell which of them may be near: some trees fill the rows, so that there are
+//! bounds, and then every two chunks of points are compared, those at the same time that share no chunk.
+
+use rayon::prelude::*;
+
+use super::session::CpuSession;
+use crate::error::BuildError;
+use crate::executor::Tick;
+use crate::executor::finish::with_self;
+use crate::graph::KnnGraph;
+use crate::graph::leaf_rows::LeafRows;
+use crate::graph::order::{EMPTY, Neighbor, distance, id};
+use crate::graph::owned_rows::OwnedRows;
+use crate::graph::rows::RowTable;
+use crate::params::Plan;
+use crate::problem::{Problem, Searched};
+use crate::space::bit_blocks::BitBlocks;
+use crate::space::bit_rows::BitRows;
+
+/// More would cost what they spare.
+const TREES: usize = 4;
+/// Points of a chunk: their sketches and rows stay in the cache of a core. Whole blocks.
+const CHUNK: usize = 1024;
+
+/// The exact graph of a plan. None where pairs are not passed over.
+pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option<KnnGraph>, BuildError> {
+    if plan.others() == 0 || !matches!(problem.searched, Searched::Rows(rows) if rows.pair_cost().is_some()) {
+        return Ok(None);
+    }
+    let plan = Plan { width: plan.others(), n_trees: TREES, ..plan.clone() };
+    let mut session = CpuSession::open(problem, &plan, None, &|_| tick(0.0))?;
+    let (space, order, rows) = session.working_rows();
+    name_by_points(rows, order);
+    join_all(space.sketched().expect("rows whose pairs are passed over"), order, rows, tick)?;
+    let (points, distances) = in_points_order(order, rows);
+    Ok(Some(if plan.include_self {
+        with_self(problem, &points, &distances)
+    } else {
+        KnnGraph::from_parts(problem.n(), plan.others(), points, distances)
+    }))
+}
+
+/// Makes rows know their neighbours by the points that stand at their places, so that of equally distant ones the smaller point is
+/// kept.
+fn name_by_points(rows: &mut RowTable, order: &[u32]) {
+    rows.slots.par_chunks_mut(rows.width).with_min_len(64).for_each(|row| {
+        for slot in row.iter_mut().filter(|slot| **slot != EMPTY) {
+            *slot = *slot >> 32 << 32 | u64::from(order[id(*slot) as usize]) << 1 | *slot & 1;
+        }
+        row.sort_unstable();
+    });
+}
+
+/// Offers all points to each other.
+fn join_all(bits: &BitRows, order: &[u32], rows: &mut RowTable, tick: Tick) -> Result<(), BuildError> {
+    let places: Vec<u32> = (0..rows.n() as u32).collect();
+    let owned = OwnedRows::new(&mut rows.slots, rows.width);
+    let join = |blocks: &BitBlocks, split: Option<usize>| {
+        let names: Vec<u32> = blocks.ids.iter().map(|&place| order[place as usize]).collect();
+        // SAFETY: no two tasks that run at the same time have a chunk in common.
+        let rows = unsafe { LeafRows::new(&blocks.ids, &owned) };
+        bits.join_blocks(blocks, split, &mut rows.known_as(&names));
+    };
+    let chunks: Vec<BitBlocks> = places.par_chunks(CHUNK).map(|chunk| bits.blocks(chunk)).collect();
+    chunks.par_iter().for_each(|chunk| join(chunk, None));
+    let turns = turns(chunks.len());
+    for (turn, pairs) in turns.iter().enumerate() {
+        tick(turn as f32 / turns.len() as f32)?;
+        pairs.par_iter().for_each(|&(left, right)| join(&chunks[left].followed_by(&chunks[right]), Some(CHUNK)));
+    }
+    tick(1.0)
+}
+
+/// All pairs of `count`, the lesser first, in turns in which each comes once at most: a round-robin tournament by the circle method.
+fn turns(count: usize) -> Vec<Vec<(usize, usize)>> {
+    // The last one keeps its place, and rests where there is nobody in it.
+    let places = count.next_multiple_of(2);
+    let last = places.saturating_sub(1);
+    let turn = |turn: usize| {
+        let meet = |i: usize| {
+            let (a, b) = ((turn + i) % last, if i == 0 { last } else { (turn + last - i) % last });
+            (a.min(b), a.max(b))
+        };
+        (0..places / 2).map(meet).filter(|pair| pair.1 < count).collect()
+    };
+    (0..last).map(turn).collect()
+}
+
+/// Neighbours and distances, row by row in the order of the points.
+fn in_points_order(order: &[u32], rows: &RowTable) -> (Vec<u32>, Vec<f32>) {
+    let (mut points, mut distances) = (vec![0u32; rows.slots.len()], vec![0f32; rows.slots.len()]);
+    let (to_points, to_distances) =
+        (OwnedRows::new(&mut points, rows.width), OwnedRows::new(&mut distances, rows.width));
+    order.par_iter().zip(rows.slots.par_chunks_exact(rows.width)).with_min_len(64).for_each(|(&point, row)| {
+        // SAFETY: `order` is a permutation, so every point's row is taken once.
+        let (points, distances) = unsafe { (to_points.row(point), to_distances.row(point)) };
+        let put = |(i, &slot): (usize, &Neighbor)| (points[i], distances[i]) = (id(slot), distance(slot));
+        row.iter().enumerate().for_each(put);
+    });
+    (points, distances)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_pairs_meet_once_and_nobody_twice_in_a_turn() {
+        for count in 0..20 {
+            let turns = turns(count);
+            for turn in &turns {
+                let mut met: Vec<usize> = turn.iter().flat_map(|&(a, b)| [a, b]).collect();
+                met.sort_unstable();
+                met.dedup();
+                assert_eq!(met.len(), 2 * turn.len(), "{turn:?}");
+            }
+            let mut pairs: Vec<(usize, usize)> = turns.concat();
+            pairs.sort_unstable();
+            let all: Vec<(usize, usize)> = (0..count).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
+            let mut all = all;
+            all.sort_unstable();
+            assert_eq!(pairs, all, "{count}");
+        }
+    }
+}
