@@ -13,18 +13,20 @@ import tempfile
 import numpy as np
 import scipy.sparse
 
+# Builds once to compile, and then once for every line that it is told.
 PYNNDESCENT = """
 import json, sys, time, numpy as np, pynndescent, scipy.sparse
 path, k, metric, out, threads = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])
 x = scipy.sparse.load_npz(path).astype(np.float32).tocsr() if path.endswith(".npz") else np.load(path)
 if path.endswith(".npz"):
     x.sort_indices()
-for seed in range(2):
+options = {"n_neighbors": k + 1} | json.loads(sys.argv[6])
+build = lambda seed: pynndescent.NNDescent(x, metric=metric, random_state=seed, n_jobs=threads, **options)
+build(0)
+for seed, _ in enumerate(sys.stdin, 1):
     start = time.perf_counter()
-    options = {"n_neighbors": k + 1} | json.loads(sys.argv[6])
-    index = pynndescent.NNDescent(x, metric=metric, random_state=seed, n_jobs=threads, **options)
-    seconds = time.perf_counter() - start
-print("seconds", seconds)
+    index = build(seed)
+    print(time.perf_counter() - start, flush=True)
 np.save(out, index.neighbor_graph[0].astype(np.int64))
 """
 
@@ -66,20 +68,24 @@ def run(command):
     return subprocess.run(shlex.split(command), capture_output=True, text=True, check=True).stdout
 
 
-def measure(a, path, x, metric, words):
+def measure(a, path, x, metric, bits):
     q, n = shlex.quote, x.shape[0]
     rows = np.sort(np.random.default_rng(1).choice(n, min(a.sample, n), replace=False))
     kth = [np.sort(distances(x, i, np.delete(np.arange(n), i), metric))[a.k - 1] for i in rows]
     with tempfile.TemporaryDirectory() as tmp:
         ours, theirs = os.path.join(tmp, "ours.npz"), os.path.join(tmp, "theirs.npy")
-        seconds, reports = {"nndescent": [], "PyNNDescent": []}, []
-        for _ in range(a.repeats):
-            text = run(f"{a.nndescent} graph {q(path)} -k {a.k} --metric {metric} --threads {a.threads} {words} {a.options} "
-                       f"--recall-sample 0 --json -o {ours}")
-            reports.append(json.loads(text))
-            seconds["nndescent"].append(reports[-1]["seconds"]["build"])
-            text = run(f"{sys.executable} -c {q(PYNNDESCENT)} {q(path)} {a.k} {metric} {theirs} {a.threads} {q(a.pynndescent)}")
-            seconds["PyNNDescent"].append(float(text.split("seconds")[1].split()[0]))
+        seconds = {"nndescent": [], "PyNNDescent": []}
+        words = f"{q(path)} {a.k} {metric} {theirs} {a.threads} {q(a.pynndescent)}"
+        command = shlex.split(f"{sys.executable} -c {q(PYNNDESCENT)} {words}")
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
+            for _ in range(a.repeats):
+                peer.stdin.write("\n")
+                peer.stdin.flush()
+                seconds["PyNNDescent"].append(float(peer.stdout.readline()))
+                text = run(f"{a.nndescent} graph {q(path)} -k {a.k} --metric {metric} --threads {a.threads} {bits} {a.options} "
+                           f"--recall-sample 0 --json -o {ours}")
+                seconds["nndescent"].append(json.loads(text)["seconds"]["build"])
+            peer.stdin.close()
         found = {"nndescent": np.load(ours)["indices"].astype(np.int64), "PyNNDescent": np.load(theirs)}
     first = statistics.median(seconds["nndescent"])
     for name, s in seconds.items():
@@ -104,8 +110,7 @@ def main():
     for job in a.jobs:
         path, metric = job.rsplit(":", 1)
         x = scipy.sparse.load_npz(path).tocsr() if path.endswith(".npz") else np.load(path)
-        words = "--bits" if metric.startswith("bit_") else ""
-        measure(a, path, x, metric, words)
+        measure(a, path, x, metric, "--bits" if metric.startswith("bit_") else "")
 
 
 if __name__ == "__main__":

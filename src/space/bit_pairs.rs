@@ -234,7 +234,7 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         self.room.listed[0].count = count;
     }
 
-    /// Of the first so many pairs listed, keeps those that have in common what one of the two asks; how many they are.
+    /// Of the pairs listed before, keeps those that have in common what one of the two asks; how many they are.
     #[inline(always)]
     fn look_at<S: Simd>(&mut self) -> usize {
         let listed = std::mem::take(&mut self.room.listed[0].count);
