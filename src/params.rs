@@ -13,7 +13,7 @@ use crate::points::Points;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Exact search where an estimate of cost says that it is no slower, else NN-Descent.
+    /// Exact search where an estimate of cost says that it takes no more than a quarter longer, as it misses nobody; else NN-Descent.
     #[default]
     Auto,
     /// Random-projection trees and NN-Descent.

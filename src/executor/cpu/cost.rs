@@ -9,10 +9,13 @@ use crate::points::Dense;
 use crate::problem::{Problem, Searched};
 use crate::space::byte_rows;
 
-/// The cheaper algorithm, and why.
+/// How many times as long exact search may take, since it misses nobody.
+const WORTH_EXACT: f64 = 1.25;
+
+/// The cheaper algorithm, or exact search where that costs little more; and why.
 pub(crate) fn cheapest(problem: &Problem, plan: &Plan) -> (Algorithm, Option<String>) {
     let ratio = exact(problem) / descent(problem, plan);
-    let algorithm = if ratio <= 1.0 { Algorithm::Exact } else { Algorithm::NnDescent };
+    let algorithm = if ratio <= WORTH_EXACT { Algorithm::Exact } else { Algorithm::NnDescent };
     (algorithm, Some(format!("auto: exact search is estimated to take {ratio:.2} of the time of nndescent")))
 }
 
