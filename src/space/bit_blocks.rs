@@ -5,7 +5,7 @@ use super::bit_sketch::Sketch;
 use crate::metric::simd::{LANES, Simd};
 
 /// Rows that others are compared with at once.
-pub(super) const BLOCK: usize = BLOCK_LANES * LANES;
+pub(crate) const BLOCK: usize = BLOCK_LANES * LANES;
 pub(super) const BLOCK_LANES: usize = 2;
 /// Rows that are compared with them at once.
 pub(super) const ROWS: usize = 4;
@@ -14,7 +14,6 @@ pub(super) const ROWS: usize = 4;
 pub(super) type Lanes<T> = [T; LANES];
 
 /// The sketches of some rows, in blocks of [`BLOCK`]. Rows of a block that do not exist have no bits.
-#[derive(Clone)]
 pub(crate) struct BitBlocks {
     pub ids: Vec<u32>,
     /// For every [`LANES`] rows, their sketches word by word.

@@ -14,13 +14,15 @@ use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
 use crate::problem::{Problem, Searched};
-use crate::space::bit_blocks::BitBlocks;
+use crate::space::bit_blocks::{BLOCK, BitBlocks};
 use crate::space::bit_rows::BitRows;
 
 /// More would cost what they spare.
 const TREES: usize = 4;
-/// Points of a chunk: their sketches and rows stay in the cache of a core. Whole blocks.
+/// Points of a chunk: the sketches and rows of two stay in the cache of a core. Whole blocks; fewer where there would be too few
+/// chunks for all threads.
 const CHUNK: usize = 1024;
+const SMALL_CHUNK: usize = 128;
 
 /// The exact graph of a plan. None where pairs are not passed over.
 pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option<KnnGraph>, BuildError> {
@@ -54,6 +56,8 @@ fn name_by_points(rows: &mut RowTable, order: &[u32]) {
 /// Offers all points to each other.
 fn join_all(bits: &BitRows, order: &[u32], rows: &mut RowTable, tick: Tick) -> Result<(), BuildError> {
     let places: Vec<u32> = (0..rows.n() as u32).collect();
+    // All chunks but the last are whole blocks.
+    let chunk = (rows.n() / (4 * rayon::current_num_threads())).clamp(SMALL_CHUNK, CHUNK).next_multiple_of(BLOCK);
     let owned = OwnedRows::new(&mut rows.slots, rows.width);
     let join = |blocks: &BitBlocks, split: Option<usize>| {
         let names: Vec<u32> = blocks.ids.iter().map(|&place| order[place as usize]).collect();
@@ -61,12 +65,12 @@ fn join_all(bits: &BitRows, order: &[u32], rows: &mut RowTable, tick: Tick) -> R
         let rows = unsafe { LeafRows::new(&blocks.ids, &owned) };
         bits.join_blocks(blocks, split, &mut rows.known_as(&names));
     };
-    let chunks: Vec<BitBlocks> = places.par_chunks(CHUNK).map(|chunk| bits.blocks(chunk)).collect();
+    let chunks: Vec<BitBlocks> = places.par_chunks(chunk).map(|places| bits.blocks(places)).collect();
     chunks.par_iter().for_each(|chunk| join(chunk, None));
     let turns = turns(chunks.len());
     for (turn, pairs) in turns.iter().enumerate() {
         tick(turn as f32 / turns.len() as f32)?;
-        pairs.par_iter().for_each(|&(left, right)| join(&chunks[left].followed_by(&chunks[right]), Some(CHUNK)));
+        pairs.par_iter().for_each(|&(left, right)| join(&chunks[left].followed_by(&chunks[right]), Some(chunk)));
     }
     tick(1.0)
 }
