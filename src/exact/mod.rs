@@ -91,19 +91,14 @@ pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -
 
 /// The exact graph of a plan.
 pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<KnnGraph, BuildError> {
-    if let Some(graph) = all_pairs::graph(problem, plan, tick)? {
-        return Ok(graph);
-    }
-    let (n, k) = (problem.n(), plan.n_neighbors);
-    let rows: Vec<usize> = (0..n).collect();
-    if !plan.include_self {
-        return rows_of(problem, &rows, k, tick);
-    }
-    if k == 1 {
+    if plan.others() == 0 {
         return Ok(with_self(problem, &[], &[]));
     }
-    let others = rows_of(problem, &rows, k - 1, tick)?;
-    Ok(with_self(problem, others.indices(), others.distances()))
+    let others = match all_pairs::graph(problem, plan, tick)? {
+        Some(graph) => graph,
+        None => rows_of(problem, &(0..problem.n()).collect::<Vec<usize>>(), plan.others(), tick)?,
+    };
+    Ok(if plan.include_self { with_self(problem, others.indices(), others.distances()) } else { others })
 }
 
 /// Points that are no dense rows under a kernel of the metric's own: compared as they are searched, and ranked by their true

@@ -169,8 +169,7 @@ impl<'a, 'b> NearPairs<'a, 'b> {
             let (i, j) = (i as usize, j as usize);
             let counts = self.blocks.counts.as_flattened();
             let (x, y) = (counts[i], counts[j]);
-            let (numerator, denominator) = self.rows.metric().fraction(both as f32, x, y, self.rows.dim() as f32);
-            let d = numerator / denominator;
+            let d = self.rows.metric().distance(both, x as u32, y as u32, self.rows.dim());
             for (to, other, count) in [(i, j, x), (j, i, y)] {
                 if d <= self.worst[to] {
                     self.worst[to] = self.near.offer::<S>(to, other, d) * SLACK;

@@ -138,9 +138,14 @@ impl BitRows {
 
     /// What was found out of rows that are no longer the same.
     fn forget(&mut self) {
+        self.forget_sketches();
+        self.frequencies.take();
+    }
+
+    /// What was made of rows that now stand elsewhere.
+    fn forget_sketches(&mut self) {
         self.sketch.take();
         self.narrow_sketch.take();
-        self.frequencies.take();
     }
 
     /// Keeps the rows `order`, in that order.
@@ -182,7 +187,7 @@ impl BitRows {
     pub(crate) fn join_leaf(&self, rows: &mut LeafRows) {
         let sketch = self.sketch.get_or_init(|| Sketch::new(self, NARROWEST_IN_LEAVES));
         let blocks = BitBlocks::new(self, sketch, rows.leaf);
-        dispatch_counting(self.level, NearPairs::new(self, &blocks, rows, None));
+        self.join_blocks(&blocks, None, rows);
     }
 
     /// Rows to be compared with many others.
@@ -298,8 +303,7 @@ impl WorkingRows for BitRows {
     }
 
     fn renumber(&mut self, order: &[u32]) {
-        self.sketch.take();
-        self.narrow_sketch.take();
+        self.forget_sketches();
         self.words.edit(|words| super::permute_rows(words, self.stride, order));
         self.counts.edit(|counts| super::permute_rows(counts, 1, order));
     }

@@ -3,13 +3,13 @@
 
 use rayon::prelude::*;
 
+use super::regroup::rename;
 use super::session::CpuSession;
 use crate::error::BuildError;
 use crate::executor::Tick;
-use crate::executor::finish::with_self;
 use crate::graph::KnnGraph;
 use crate::graph::leaf_rows::LeafRows;
-use crate::graph::order::{EMPTY, Neighbor, distance, id};
+use crate::graph::order::{Neighbor, distance, id};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
@@ -24,33 +24,19 @@ const TREES: usize = 4;
 const CHUNK: usize = 1024;
 const SMALL_CHUNK: usize = 128;
 
-/// The exact graph of a plan. None where pairs are not passed over.
+/// The exact graph of a plan, at least one neighbour a row and no row its own. None where pairs are not passed over.
 pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option<KnnGraph>, BuildError> {
-    if plan.others() == 0 || !matches!(problem.searched, Searched::Rows(rows) if rows.pair_cost().is_some()) {
+    if !matches!(problem.searched, Searched::Rows(rows) if rows.pair_cost().is_some()) {
         return Ok(None);
     }
     let plan = Plan { width: plan.others(), n_trees: TREES, ..plan.clone() };
     let mut session = CpuSession::open(problem, &plan, None, &|_| tick(0.0))?;
     let (space, order, rows) = session.working_rows();
-    name_by_points(rows, order);
+    // So that of equally distant ones the smaller point is kept.
+    rename(rows, order);
     join_all(space.sketched().expect("rows whose pairs are passed over"), order, rows, tick)?;
     let (points, distances) = in_points_order(order, rows);
-    Ok(Some(if plan.include_self {
-        with_self(problem, &points, &distances)
-    } else {
-        KnnGraph::from_parts(problem.n(), plan.others(), points, distances)
-    }))
-}
-
-/// Makes rows know their neighbours by the points that stand at their places, so that of equally distant ones the smaller point is
-/// kept.
-fn name_by_points(rows: &mut RowTable, order: &[u32]) {
-    rows.slots.par_chunks_mut(rows.width).with_min_len(64).for_each(|row| {
-        for slot in row.iter_mut().filter(|slot| **slot != EMPTY) {
-            *slot = *slot >> 32 << 32 | u64::from(order[id(*slot) as usize]) << 1 | *slot & 1;
-        }
-        row.sort_unstable();
-    });
+    Ok(Some(KnnGraph::from_parts(problem.n(), plan.others(), points, distances)))
 }
 
 /// Offers all points to each other.
@@ -120,8 +106,7 @@ mod tests {
             }
             let mut pairs: Vec<(usize, usize)> = turns.concat();
             pairs.sort_unstable();
-            let all: Vec<(usize, usize)> = (0..count).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
-            let mut all = all;
+            let mut all: Vec<(usize, usize)> = (0..count).flat_map(|b| (0..b).map(move |a| (a, b))).collect();
             all.sort_unstable();
             assert_eq!(pairs, all, "{count}");
         }

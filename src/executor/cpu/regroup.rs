@@ -21,11 +21,15 @@ pub(crate) fn graph_order(rows: &RowTable) -> Vec<u32> {
 
 /// Puts row `order[i]` in place `i`, and says so in all rows.
 pub(crate) fn renumber_rows(rows: &mut RowTable, order: &[u32]) {
-    let place = places(order);
     permute_rows(&mut rows.slots, rows.width, order);
+    rename(rows, &places(order));
+}
+
+/// Makes all rows know point `i` as `names[i]`.
+pub(crate) fn rename(rows: &mut RowTable, names: &[u32]) {
     rows.slots.par_chunks_mut(rows.width).with_min_len(64).for_each(|row| {
         for slot in row.iter_mut().filter(|s| **s != EMPTY) {
-            *slot = *slot >> 32 << 32 | u64::from(place[id(*slot) as usize]) << 1 | *slot & 1;
+            *slot = *slot >> 32 << 32 | u64::from(names[id(*slot) as usize]) << 1 | *slot & 1;
         }
         row.sort_unstable();
     });
