@@ -1,6 +1,6 @@
 //! The neighbours of 1,797 handwritten digits: `cargo run --release --example quickstart`.
 
-use nndescent::{Algorithm, KnnGraph, Metric, NnDescent, Points, eval, exact};
+use nndescent::{Algorithm, KnnGraph, Metric, NnDescent, Points, exact, recall};
 
 const IMAGES: &[u8] = include_bytes!("data/digits-8x8.u8");
 const LABELS: &[u8] = include_bytes!("data/digits-labels.u8");
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("  recall       {:.4} estimated ({:.4} to {:.4}) from {} rows", e.estimate, e.low, e.high, e.sample);
     }
     let truth = exact::graph(&points, &Metric::Euclidean, K, false)?;
-    println!("               {:.4} against exact search of all rows", eval::recall(graph, &truth, K)?);
+    println!("               {:.4} against exact search of all rows", recall::recall(graph, &truth, K)?);
     println!("  same label   {:.1} % of all neighbours\n", 100.0 * same_label(graph));
 
     for image in [0, 1047, 1390, 1796] {

@@ -23,32 +23,30 @@
 //! from `ndarray` views; `sprs`, sparse rows from `sprs` matrices.
 
 mod build;
-mod descent;
+mod dataset;
+mod distances;
 mod error;
-pub mod eval;
 pub mod exact;
 mod executor;
+mod first_non_finite;
 mod forest;
 mod graph;
 #[cfg(feature = "io")]
 pub mod io;
-mod least_pair;
 mod metric;
 mod params;
-mod parts;
 mod persist;
 mod points;
-mod prepared;
-mod problem;
+pub mod recall;
 mod rng;
+mod rows;
 mod search;
-mod section;
-mod space;
+mod simd;
+mod storage;
 
+pub use build::descent::StopReason;
 pub use build::{BuildReport, Built, Indexed, NnDescent, Phase, Progress, Seconds, TargetOutcome};
-pub use descent::StopReason;
-pub use error::BuildError;
-pub use executor::gpu::GpuError;
+pub use error::{BuildError, GpuError};
 pub use executor::{KernelTime, RoundStats, Traffic};
 pub use graph::{KnnGraph, UNKNOWN};
 pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};

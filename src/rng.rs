@@ -25,7 +25,7 @@ pub(crate) fn below(bits: u64, n: usize) -> usize {
 }
 
 /// One number below `n` from each of `count` (at most `n`) equal ranges: distinct, ascending, spread.
-pub(crate) fn one_of_each(seed: u64, stream: u64, n: usize, count: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn stratified_sample(seed: u64, stream: u64, n: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |s| {
         let (from, to) = (s * n / count, (s + 1) * n / count);
         from + below(hash(seed, stream, s as u64, 0), to - from)

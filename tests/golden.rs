@@ -4,7 +4,7 @@
 //!
 //! All data are small whole numbers, whose sums are exact, so that every instruction set gives the same.
 
-use nndescent::{Algorithm, Metric, NnDescent, Points, eval, exact};
+use nndescent::{Algorithm, Metric, NnDescent, Points, exact, recall};
 
 const DIGITS: &[u8] = include_bytes!("../examples/data/digits-8x8.u8");
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/");
@@ -15,7 +15,7 @@ fn line(name: &str, data: &[u8], dim: usize, builder: &NnDescent, metric: Metric
     let points = Points::dense(data, data.len() / dim, dim).unwrap();
     let built = builder.clone().n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0).graph(&points).unwrap();
     let truth = exact::graph(&points, &metric, K, false).unwrap();
-    let recall = eval::recall(&built.graph, &truth, K).unwrap();
+    let recall = recall::recall(&built.graph, &truth, K).unwrap();
     let updates: Vec<String> = built.report.rounds.iter().map(|r| r.updates.to_string()).collect();
     format!(
         "{name}: recall {recall:.4}, {} distances, updates {}\n",
@@ -62,7 +62,7 @@ mod gpu {
         let builder = builder.clone().n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0);
         let built = builder.device(Device::Gpu(GpuSelector::Index(0))).graph(&points).unwrap();
         let truth = exact::graph(&points, &metric, K, false).unwrap();
-        let recall = eval::recall(&built.graph, &truth, K).unwrap();
+        let recall = recall::recall(&built.graph, &truth, K).unwrap();
         let head = format!("{name}: recall {recall:.4}, {} distances\n", built.report.distances_evaluated);
         head + &built.report.rounds.iter().map(round).collect::<String>()
     }

@@ -5,7 +5,7 @@
 
 use half::f16;
 use nndescent::{
-    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, eval, exact, own_rows, row_items,
+    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, own_rows, recall, row_items,
     row_items_with_wgsl,
 };
 use std::sync::Mutex;
@@ -105,7 +105,7 @@ fn both_executors_build_good_graphs_with_every_metric() {
         let recall = |device| {
             let built = build(&builder, device, &points);
             check_rows(&built.graph, 10, &metric, &|i| data[i * dim..(i + 1) * dim].to_vec());
-            eval::recall(&built.graph, &truth, 10).unwrap()
+            recall::recall(&built.graph, &truth, 10).unwrap()
         };
         let (on_cpu, on_gpu) = (recall(Device::Cpu), recall(gpu.clone()));
         assert!((on_cpu - on_gpu).abs() < 0.005 || on_gpu > on_cpu, "{name}: {on_gpu} on the GPU, {on_cpu} on the CPU");
@@ -133,7 +133,7 @@ fn bits_are_searched_on_a_gpu() {
             let builder = NnDescent::new(metric.clone()).n_neighbors(10).algorithm(algorithm);
             let built = build(&builder, gpu.clone(), &points);
             assert!(built.report.executor.contains("bit rows"), "{}", built.report.executor);
-            let recall = eval::recall(&built.graph, &truth, 10).unwrap();
+            let recall = recall::recall(&built.graph, &truth, 10).unwrap();
             assert!(recall > 0.99, "{metric}, {algorithm}: {recall}");
         }
     }
@@ -165,7 +165,7 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
     for algorithm in [Algorithm::NnDescent, Algorithm::Exact] {
         let built = of(WEIGHTED, algorithm).unwrap();
         assert!(built.report.executor.starts_with("gpu"), "{}", built.report.executor);
-        let recall = eval::recall(&built.graph, &truth, 10).unwrap();
+        let recall = recall::recall(&built.graph, &truth, 10).unwrap();
         assert!(recall > 0.99, "{algorithm}: {recall}");
     }
     assert_eq!(truth.n(), n);
@@ -179,7 +179,7 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
     assert!(indexed.report.executor.starts_with("gpu"), "{}", indexed.report.executor);
     let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10).run().unwrap();
     let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances);
-    let recall = eval::recall(&found, &truth, 10).unwrap();
+    let recall = recall::recall(&found, &truth, 10).unwrap();
     assert!(recall > 0.95, "{recall}");
     let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());
     let wrong = of(other, Algorithm::NnDescent).unwrap_err().to_string();
@@ -271,7 +271,7 @@ fn other_values_stay_as_they_are() {
         assert!(built.report.executor.contains(&format!("{name} rows")), "{}", built.report.executor);
         check_rows(&built.graph, 8, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
         // Trees round differently, distances of whole numbers do not.
-        let agreement = eval::recall(&built.graph, &wide.graph, 8).unwrap();
+        let agreement = recall::recall(&built.graph, &wide.graph, 8).unwrap();
         assert!(agreement > 0.998, "{name}: {agreement}");
     }
 }
@@ -304,13 +304,13 @@ fn starts_from_a_graph_and_widens_for_a_target() {
     let truth = exact::graph(&points, &Metric::Euclidean, 10, false).unwrap();
     let builder = NnDescent::new(Metric::Euclidean).n_neighbors(10).n_trees(0);
     let warm = build(&builder.clone().init_graph(&truth).n_iters(0), gpu.clone(), &points);
-    assert_eq!(eval::recall(&warm.graph, &truth, 10).unwrap(), 1.0);
+    assert_eq!(recall::recall(&warm.graph, &truth, 10).unwrap(), 1.0);
 
     let weak = builder.n_trees(2).max_candidates(3).n_iters(2).recall_sample(200).target_recall(0.98);
     let built = weak.device(gpu).graph(&points).unwrap();
     let target = built.report.target.unwrap();
     assert!(target.reached && target.widened > 0, "{target:?}");
-    assert!(eval::recall(&built.graph, &truth, 10).unwrap() > 0.97);
+    assert!(recall::recall(&built.graph, &truth, 10).unwrap() > 0.97);
 }
 
 /// Every kernel of a build has a time, together they take no longer than the build, and timing changes nothing else.
@@ -382,7 +382,7 @@ fn parts_are_as_good_as_one_piece() {
     let parts = build(&builder.part_rows(600), gpu, &points);
     assert!(parts.report.executor.starts_with("gpu") && parts.report.executor.contains("parts of at most 600 rows"));
     check_rows(&parts.graph, 10, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
-    let [whole, parts] = [whole, parts].map(|built| eval::recall(&built.graph, &truth, 10).unwrap());
+    let [whole, parts] = [whole, parts].map(|built| recall::recall(&built.graph, &truth, 10).unwrap());
     assert!(parts > whole - 0.01, "{parts} in parts, {whole} in one piece");
 }
 

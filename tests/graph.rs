@@ -5,7 +5,7 @@ mod points;
 
 use std::ops::ControlFlow;
 
-use nndescent::{Algorithm, BuildError, Built, KnnGraph, Metric, NnDescent, Points, UNKNOWN, eval, exact};
+use nndescent::{Algorithm, BuildError, Built, KnnGraph, Metric, NnDescent, Points, UNKNOWN, exact, recall};
 use points::patches;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
@@ -61,7 +61,7 @@ fn every_metric_finds_its_neighbours() {
         check_promises(&built.graph, data, dim, &metric);
         let truth = exact::graph(&points, &metric, k, false).unwrap();
         check_promises(&truth, data, dim, &metric);
-        let recall = eval::recall(&built.graph, &truth, k).unwrap();
+        let recall = recall::recall(&built.graph, &truth, k).unwrap();
         assert!(recall >= 0.95, "{metric}: recall {recall}");
         let estimate = built.report.recall.unwrap();
         assert!(
@@ -84,7 +84,7 @@ fn codes_of_wide_rows_change_no_promise() {
         check_promises(&of_bytes.graph, &wide, dim, &metric);
         for (built, data) in [(&of_floats, &data), (&of_bytes, &wide)] {
             let truth = exact::graph(&Points::dense(data, n, dim).unwrap(), &metric, k, false).unwrap();
-            let recall = eval::recall(&built.graph, &truth, k).unwrap();
+            let recall = recall::recall(&built.graph, &truth, k).unwrap();
             assert!(recall >= 0.97, "{metric}: {recall} ({})", built.report.executor);
         }
     }
@@ -203,7 +203,7 @@ fn no_trees_and_a_warm_start() {
     let data = patches(n, dim, 20, 6);
     let points = Points::dense(&data, n, dim).unwrap();
     let truth = exact::graph(&points, &Metric::Euclidean, k, false).unwrap();
-    let recall = |built: &Built| eval::recall(&built.graph, &truth, k).unwrap();
+    let recall = |built: &Built| recall::recall(&built.graph, &truth, k).unwrap();
     let random = descend(Metric::Euclidean, k).n_trees(0).n_iters(30).graph(&points).unwrap();
     assert!(recall(&random) > 0.95, "from random neighbours: {}", recall(&random));
 
@@ -226,7 +226,7 @@ fn target_recall_is_reached_and_reported() {
     let plain = descend(Metric::Euclidean, k).graph(&points).unwrap();
     let built = descend(Metric::Euclidean, k).target_recall(0.97).recall_sample(600).graph(&points).unwrap();
     let target = built.report.target.unwrap();
-    let [plain, wide] = [&plain, &built].map(|b| eval::recall(&b.graph, &truth, k).unwrap());
+    let [plain, wide] = [&plain, &built].map(|b| recall::recall(&b.graph, &truth, k).unwrap());
     assert!(plain < 0.97, "the default reaches {plain} already");
     assert!(target.reached && target.widened > 0 && wide >= 0.97, "{target:?}, true recall {wide}");
 }

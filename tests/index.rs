@@ -8,7 +8,7 @@ use std::path::Path;
 
 use nndescent::{
     BuildError, DiversifyMethod, FileError, Hits, Index, IndexError, KnnGraph, Metric, NnDescent, Points, Prepare,
-    Quantization, UNKNOWN, eval, exact,
+    Quantization, UNKNOWN, exact, recall,
 };
 use points::patches;
 
@@ -31,7 +31,7 @@ fn points_of(data: &[f32]) -> Points<'_> {
 
 fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
     let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone());
-    eval::recall(&found, truth, hits.k.min(truth.k())).unwrap()
+    recall::recall(&found, truth, hits.k.min(truth.k())).unwrap()
 }
 
 /// Rows complete and ascending, ids distinct, distances those of the metric.

@@ -4,7 +4,7 @@
 mod points;
 
 use nndescent::{
-    Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, eval, exact, items, row_items,
+    Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, exact, items, recall, row_items,
 };
 
 const N: usize = 2000;
@@ -109,7 +109,7 @@ fn graphs_under_every_dense_metric() {
         check_rows(&built.graph, K, &distance);
         let truth = exact::graph(&points, &metric, K, false).unwrap();
         check_rows(&truth, K, &distance);
-        let recall = eval::recall(&built.graph, &truth, K).unwrap();
+        let recall = recall::recall(&built.graph, &truth, K).unwrap();
         assert!(recall >= 0.95, "{name}: recall {recall}");
     }
 }
@@ -151,7 +151,7 @@ fn queries_under_every_dense_metric() {
         assert_eq!(hits, indexed.index.query(&queries, 10).epsilon(0.2).run().unwrap(), "{name}");
         let truth = exact::query(&points, &queries, &metric, 10).unwrap();
         let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone());
-        let recall = eval::recall(&found, &truth, 10).unwrap();
+        let recall = recall::recall(&found, &truth, 10).unwrap();
         assert!(recall >= 0.95, "{name}: recall {recall}");
     }
 }
@@ -264,7 +264,7 @@ fn packed_bytes_are_bits() {
         let row = |i: usize| bytes[i * dim / 8..(i + 1) * dim / 8].iter().map(|&b| f32::from(b)).collect::<Vec<f32>>();
         check_rows(&built.graph, K, &|a, b| metric.distance(&row(a), &row(b)));
         let truth = exact::graph(&bits, &metric, K, false).unwrap();
-        let recall = eval::recall(&built.graph, &truth, K).unwrap();
+        let recall = recall::recall(&built.graph, &truth, K).unwrap();
         assert!(recall >= 0.95, "{metric}: recall {recall}");
         let mut index = Prepare::new().index(&bits, &metric, &built.graph).unwrap();
         let hits = index.query(&bits, 1).epsilon(0.1).run().unwrap();
@@ -306,7 +306,7 @@ fn strings_by_edit_distance() {
     let builder = NnDescent::new(Metric::Custom).n_neighbors(10).algorithm(Algorithm::NnDescent);
     let graph = builder.graph(&points).unwrap().graph;
     let truth = exact::graph(&points, &Metric::Custom, 10, false).unwrap();
-    let recall = eval::recall(&graph, &truth, 10).unwrap();
+    let recall = recall::recall(&graph, &truth, 10).unwrap();
     assert!(recall >= 0.95, "recall {recall}");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     assert_eq!(graph, pool.install(|| builder.graph(&points).unwrap().graph));
@@ -335,7 +335,7 @@ fn a_distance_of_rows_that_is_the_users_own() {
     let rows = row_items(&data, DIM, own);
     let graph = NnDescent::new(Metric::Custom).n_neighbors(K).graph(&Points::items(&rows).unwrap()).unwrap().graph;
     let truth = exact::graph(&Points::dense(&data, N, DIM).unwrap(), &Metric::Canberra, K, false).unwrap();
-    let recall = eval::recall(&graph, &truth, K).unwrap();
+    let recall = recall::recall(&graph, &truth, K).unwrap();
     assert!(recall >= 0.95, "recall {recall}");
 }
 

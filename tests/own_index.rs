@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nndescent::{
     CsrMatrix, Hits, Index, IndexError, Items, Kept, KeptItems, KnnGraph, Metric, NnDescent, Own, Points, SparseRow,
-    eval, exact, items, own_items, own_rows, own_sparse_rows,
+    exact, items, own_items, own_rows, own_sparse_rows, recall,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -59,7 +59,7 @@ fn index_of(items: &dyn Items) -> Index {
 /// Share of the distances found that are as small as those of the truth: edit distances tie.
 fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
     let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone());
-    eval::recall(&found, truth, hits.k).unwrap()
+    recall::recall(&found, truth, hits.k).unwrap()
 }
 
 #[test]

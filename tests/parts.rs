@@ -3,7 +3,7 @@
 #[path = "common/points.rs"]
 mod points;
 
-use nndescent::{Algorithm, Built, Device, KnnGraph, Metric, NnDescent, Points, eval, exact};
+use nndescent::{Algorithm, Built, Device, KnnGraph, Metric, NnDescent, Points, exact, recall};
 use points::patches;
 
 fn descend(metric: Metric, k: usize) -> NnDescent<'static> {
@@ -37,7 +37,7 @@ fn recall_is_that_of_one_piece() {
         let recall = |builder: NnDescent| {
             let built = builder.graph(&points).unwrap();
             check_rows(&built.graph, false);
-            (eval::recall(&built.graph, &truth, k).unwrap(), said(&built))
+            (recall::recall(&built.graph, &truth, k).unwrap(), said(&built))
         };
         let (whole, in_parts) = recall(descend(metric.clone(), k));
         assert!(!in_parts);
@@ -71,7 +71,7 @@ fn every_type_of_values_and_any_number_of_threads() {
         let (one, four) = (build(1), build(4));
         assert_eq!(one.graph, four.graph, "whatever the number of threads");
         assert_eq!(one.report.distances_evaluated, four.report.distances_evaluated);
-        assert!(eval::recall(&one.graph, &truth, k).unwrap() > 0.99);
+        assert!(recall::recall(&one.graph, &truth, k).unwrap() > 0.99);
     }
 }
 
@@ -99,14 +99,14 @@ fn a_graph_to_start_from_is_taken_over_and_targets_are_reached() {
     let truth = exact::graph(&points, &Metric::Euclidean, k, false).unwrap();
     let weak = descend(Metric::Euclidean, k).part_rows(600).n_trees(1).max_candidates(2).n_iters(1);
     let cold = weak.graph(&points).unwrap();
-    assert!(eval::recall(&cold.graph, &truth, k).unwrap() < 0.95, "leaves something to do");
+    assert!(recall::recall(&cold.graph, &truth, k).unwrap() < 0.95, "leaves something to do");
     let warm = weak.clone().init_graph(&truth).graph(&points).unwrap();
-    assert_eq!(eval::recall(&warm.graph, &truth, k).unwrap(), 1.0);
+    assert_eq!(recall::recall(&warm.graph, &truth, k).unwrap(), 1.0);
 
     let built = weak.recall_sample(500).target_recall(0.97).graph(&points).unwrap();
     let target = built.report.target.unwrap();
     assert!(said(&built) && target.reached && target.widened > 0, "{target:?}");
-    assert!(eval::recall(&built.graph, &truth, k).unwrap() > 0.96);
+    assert!(recall::recall(&built.graph, &truth, k).unwrap() > 0.96);
 }
 
 #[test]

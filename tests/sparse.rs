@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nndescent::{Algorithm, Argument, CsrMatrix, Index, KnnGraph, Metric, NnDescent, Points, eval, exact};
+use nndescent::{Algorithm, Argument, CsrMatrix, Index, KnnGraph, Metric, NnDescent, Points, exact, recall};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -81,7 +81,7 @@ fn graphs_are_those_of_dense_rows() {
         }
         let builder = NnDescent::new(metric.clone()).n_neighbors(K).algorithm(Algorithm::NnDescent);
         let built = builder.graph(&points).unwrap();
-        let recall = eval::recall(&built.graph, &truth, K).unwrap();
+        let recall = recall::recall(&built.graph, &truth, K).unwrap();
         assert!(recall >= 0.95, "{metric}: recall {recall}");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         assert_eq!(built.graph, pool.install(|| builder.graph(&points).unwrap().graph), "{metric}");
@@ -109,7 +109,7 @@ fn indexes_answer_grow_and_are_saved() {
         let hits = opened.query(&queries, 10).epsilon(0.2).run().unwrap();
         let truth = exact::query(&Points::Sparse(all.view()), &queries, &metric, 10).unwrap();
         let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone());
-        let recall = eval::recall(&found, &truth, 10).unwrap();
+        let recall = recall::recall(&found, &truth, 10).unwrap();
         // Empty rows are at 0 from all others under these two: what is nearest to a query tells little of what else is near.
         let least = if matches!(metric, Metric::TsSs | Metric::Yule) { 0.6 } else { 0.95 };
         assert!(recall >= least, "{metric}: recall {recall}");
@@ -165,7 +165,7 @@ fn cumulative_sums_are_those_of_dense_rows() {
             assert!((a - b).abs() <= 1e-5 * b.abs(), "{metric}: {a} instead of {b}");
         }
         let builder = NnDescent::new(metric.clone()).n_neighbors(5).algorithm(Algorithm::NnDescent).recall_sample(0);
-        let recall = eval::recall(&builder.graph(&points).unwrap().graph, &found, 5).unwrap();
+        let recall = recall::recall(&builder.graph(&points).unwrap().graph, &found, 5).unwrap();
         assert!(recall >= 0.95, "{metric}: recall {recall}");
     }
 }
@@ -211,7 +211,7 @@ fn transports_between_entries() {
         let truth = exact::graph(&all, &metric, K, false).unwrap();
         same(&truth, &exact::graph(&of_values(0), &metric, K, false).unwrap());
         let builder = NnDescent::new(metric.clone()).n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0);
-        let recall = eval::recall(&builder.graph(&all).unwrap().graph, &truth, K).unwrap();
+        let recall = recall::recall(&builder.graph(&all).unwrap().graph, &truth, K).unwrap();
         assert!(recall >= 0.95, "{metric}: recall {recall}");
         let mut index = builder.index(&Points::Sparse(first.view())).unwrap().index;
         index.add(&Points::Sparse(second.view())).unwrap();
@@ -222,7 +222,7 @@ fn transports_between_entries() {
         let truth = exact::query(&all, &queries, &metric, 10).unwrap();
         same(&truth, &exact::query(&of_values(0), &of_values(1), &metric, 10).unwrap());
         let found = KnnGraph::from_parts(20, 10, hits.indices, hits.distances);
-        let recall = eval::recall(&found, &truth, 10).unwrap();
+        let recall = recall::recall(&found, &truth, 10).unwrap();
         assert!(recall >= 0.95, "{metric}: recall of queries {recall}");
         let of_ids = index.query_ids(&[3, 399], 5).run().unwrap();
         assert!(of_ids.row_distances(0).iter().all(|d| d.is_finite()) && !of_ids.neighbors(1).contains(&399));

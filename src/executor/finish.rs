@@ -3,17 +3,18 @@
 use rayon::prelude::*;
 
 use super::cpu::scan::put;
+use crate::dataset::problem::Problem;
+use crate::distances::TrueDistances;
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, distance, id, nearest_first};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
-use crate::problem::{Problem, Truth};
 
 /// Rows of any executor on their way out.
-pub(crate) struct Finishing<'a> {
+pub(crate) struct Finisher<'a> {
     /// None where rows hold true distances already, which are 0 from a point to itself.
-    truth: Option<Box<dyn Truth + 'a>>,
+    truth: Option<Box<dyn TrueDistances + 'a>>,
     plan: &'a Plan,
     /// The point that stands at each place of the working order.
     order: &'a [u32],
@@ -72,7 +73,7 @@ fn rank_ties(points: &mut [u32], distances: &mut [f32]) {
     }
 }
 
-impl<'a> Finishing<'a> {
+impl<'a> Finisher<'a> {
     pub(crate) fn new(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
         Self { truth: Some(problem.truth()), plan, order, rows }
     }

@@ -3,14 +3,15 @@
 //! State stays with the session between rounds; only counters come back. Merging is a set function (a row keeps the best
 //! distinct ids by distance, then id), so neither threads nor order of arrival can show in the result.
 
+pub(crate) mod arrange;
 pub(crate) mod cpu;
 pub(crate) mod finish;
 pub(crate) mod gpu;
 
+use crate::dataset::problem::Problem;
 use crate::error::BuildError;
 use crate::graph::KnnGraph;
 use crate::params::Plan;
-use crate::problem::Problem;
 
 /// What one round of descent did.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,7 +69,7 @@ pub(crate) trait Executor {
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError>;
 
-    /// The most rows that fit where the work is done; more are built in [`crate::parts`].
+    /// The most rows that fit where the work is done; more are built in [`crate::build::partition`].
     fn most_rows(&self, _problem: &Problem, _plan: &Plan) -> Result<usize, BuildError> {
         Ok(usize::MAX)
     }

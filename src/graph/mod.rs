@@ -1,7 +1,6 @@
 //! Neighbour graphs: the order of neighbours, the rows being built, and the finished graph. Knows ids and distances, not
 //! points.
 
-pub(crate) mod leaf_rows;
 pub(crate) mod locality;
 pub(crate) mod order;
 pub(crate) mod owned_rows;

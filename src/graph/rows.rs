@@ -60,7 +60,7 @@ pub(crate) fn insert(row: &mut [Neighbor], neighbor: Neighbor) -> bool {
 mod tests {
     use super::*;
     use crate::graph::order::{fresh, joined};
-    use crate::metric::simd::{Level, Op, Simd, dispatch};
+    use crate::simd::{Level, Op, Simd, dispatch};
     use proptest::prelude::*;
 
     /// [`insert`] as a level has it.

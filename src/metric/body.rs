@@ -1,7 +1,7 @@
 //! What each metric does with sixteen coordinates of two rows, and how the lanes become a reduced distance.
 
-use super::simd::{LANES, Simd};
 use crate::points::Element;
+use crate::simd::{LANES, Simd};
 
 /// A metric's inner loop. Zero columns on both sides must change nothing, so that rows can be padded with zeros.
 pub(crate) trait Body: Copy + Sync {

@@ -2,7 +2,7 @@
 
 /// A metric of two sets of columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Boolean {
+pub(crate) enum SetMetric {
     Jaccard,
     Matching,
     Dice,
@@ -15,7 +15,7 @@ pub(crate) enum Boolean {
     Differing,
 }
 
-impl Boolean {
+impl SetMetric {
     #[cfg(test)]
     pub(crate) const ALL: [Self; 9] = [
         Self::Jaccard,
@@ -60,13 +60,13 @@ impl Boolean {
         (if is_zero { 0.0 } else { numerator }, if is_zero { 1.0 } else { denominator })
     }
 
-    /// Whether [`Boolean::least_in_common`] tells anything.
+    /// Whether [`SetMetric::least_in_common`] tells anything.
     pub(crate) fn has_least(self) -> bool {
         self != Self::Yule
     }
 
-    /// What two sets must have in common to be within `worst` of each other, or a little less for rounding: [`Boolean::fraction`]
-    /// solved for `both`. Equal sets may be nearer than that says: [`Boolean::equal_are_nearer`]. Nothing under yule, which is not
+    /// What two sets must have in common to be within `worst` of each other, or a little less for rounding: [`SetMetric::fraction`]
+    /// solved for `both`. Equal sets may be nearer than that says: [`SetMetric::equal_are_nearer`]. Nothing under yule, which is not
     /// linear.
     #[inline(always)]
     pub(crate) fn least_in_common(self, worst: f32, dim: f32) -> Least {
@@ -110,7 +110,7 @@ mod tests {
     fn what_is_near_has_enough_in_common() {
         let dim = 9u32;
         let sizes = || (0..=dim).flat_map(|x| (0..=dim).map(move |y| (x, y)));
-        for metric in Boolean::ALL.into_iter().filter(|metric| metric.has_least()) {
+        for metric in SetMetric::ALL.into_iter().filter(|metric| metric.has_least()) {
             let pairs =
                 sizes().flat_map(|(x, y)| ((x + y).saturating_sub(dim)..=x.min(y)).map(move |both| (both, x, y)));
             let pairs: Vec<(u32, u32, u32, f32)> =

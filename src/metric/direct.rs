@@ -4,7 +4,7 @@ use super::Metric;
 
 /// A metric with a kernel. Others search rows that are transformed, under one of these: [`super::route`].
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Direct {
+pub(crate) enum KernelMetric {
     Euclidean,
     SqEuclidean,
     Cosine,
@@ -52,7 +52,7 @@ impl Coordinates {
     }
 }
 
-impl Direct {
+impl KernelMetric {
     pub(crate) fn form(self) -> Form {
         match self {
             Self::Euclidean | Self::SqEuclidean => Form::L2,
@@ -93,22 +93,22 @@ impl Direct {
     }
 }
 
-impl From<Direct> for Metric {
-    fn from(direct: Direct) -> Self {
+impl From<KernelMetric> for Metric {
+    fn from(direct: KernelMetric) -> Self {
         match direct {
-            Direct::Euclidean => Self::Euclidean,
-            Direct::SqEuclidean => Self::SqEuclidean,
-            Direct::Cosine => Self::Cosine,
-            Direct::Dot => Self::Dot,
-            Direct::InnerProduct => Self::InnerProduct,
-            Direct::Manhattan => Self::Manhattan,
-            Direct::Chebyshev => Self::Chebyshev,
-            Direct::Minkowski { p } => Self::Minkowski { p },
-            Direct::Hamming => Self::Hamming,
-            Direct::Correlation => Self::Correlation,
-            Direct::Canberra => Self::Canberra,
-            Direct::BrayCurtis => Self::BrayCurtis,
-            Direct::TsSs => Self::TsSs,
+            KernelMetric::Euclidean => Self::Euclidean,
+            KernelMetric::SqEuclidean => Self::SqEuclidean,
+            KernelMetric::Cosine => Self::Cosine,
+            KernelMetric::Dot => Self::Dot,
+            KernelMetric::InnerProduct => Self::InnerProduct,
+            KernelMetric::Manhattan => Self::Manhattan,
+            KernelMetric::Chebyshev => Self::Chebyshev,
+            KernelMetric::Minkowski { p } => Self::Minkowski { p },
+            KernelMetric::Hamming => Self::Hamming,
+            KernelMetric::Correlation => Self::Correlation,
+            KernelMetric::Canberra => Self::Canberra,
+            KernelMetric::BrayCurtis => Self::BrayCurtis,
+            KernelMetric::TsSs => Self::TsSs,
         }
     }
 }

@@ -11,7 +11,6 @@ pub(crate) mod definition;
 pub(crate) mod direct;
 mod parse;
 pub(crate) mod route;
-pub(crate) mod simd;
 mod support;
 pub(crate) mod transform;
 mod transport_trees;
@@ -21,8 +20,8 @@ use std::sync::Arc;
 pub use parse::{Argument, ParseMetricError};
 pub use support::MetricSupport;
 
-pub(crate) use boolean::Boolean;
-pub(crate) use direct::{Coordinates, Direct, Form};
+pub(crate) use boolean::SetMetric;
+pub(crate) use direct::{Coordinates, Form, KernelMetric};
 
 /// How far two rows are from each other. All are computed from f32 values, whatever the type of the data.
 ///

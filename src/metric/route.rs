@@ -3,22 +3,22 @@
 use std::f32::consts::PI;
 
 use super::transform::Transform;
-use super::{Boolean, Direct, Metric};
+use super::{KernelMetric, Metric, SetMetric};
 use crate::points::{Points, Rows};
 
 /// The way to the neighbours under a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Route {
     /// Rows as they are given.
-    Direct(Direct),
+    Direct(KernelMetric),
     /// Rows transformed; the kernel's order is the metric's, but for rounding.
-    Same(Transform, Direct),
+    Same(Transform, KernelMetric),
     /// Rows transformed; the kernel's order is near the metric's: more neighbours are kept, and ranked anew.
-    Proxy(Transform, Direct),
+    Proxy(Transform, KernelMetric),
     /// Rows as sets of their columns that are not zero.
-    Sets(Boolean),
+    Sets(SetMetric),
     /// Rows as sets of bits.
-    Bits(Boolean),
+    Bits(SetMetric),
     /// As items say.
     Custom,
 }
@@ -27,50 +27,50 @@ impl Metric {
     /// How it is searched.
     pub(crate) fn route(&self) -> Route {
         match self {
-            Self::Euclidean => Route::Direct(Direct::Euclidean),
-            Self::SqEuclidean => Route::Direct(Direct::SqEuclidean),
-            Self::Cosine => Route::Direct(Direct::Cosine),
-            Self::Dot => Route::Direct(Direct::Dot),
-            Self::InnerProduct => Route::Direct(Direct::InnerProduct),
-            Self::Manhattan => Route::Direct(Direct::Manhattan),
-            Self::Chebyshev => Route::Direct(Direct::Chebyshev),
+            Self::Euclidean => Route::Direct(KernelMetric::Euclidean),
+            Self::SqEuclidean => Route::Direct(KernelMetric::SqEuclidean),
+            Self::Cosine => Route::Direct(KernelMetric::Cosine),
+            Self::Dot => Route::Direct(KernelMetric::Dot),
+            Self::InnerProduct => Route::Direct(KernelMetric::InnerProduct),
+            Self::Manhattan => Route::Direct(KernelMetric::Manhattan),
+            Self::Chebyshev => Route::Direct(KernelMetric::Chebyshev),
             Self::Minkowski { p } => Route::Direct(minkowski(*p)),
-            Self::Hamming => Route::Direct(Direct::Hamming),
-            Self::Correlation => Route::Direct(Direct::Correlation),
-            Self::Canberra => Route::Direct(Direct::Canberra),
-            Self::BrayCurtis => Route::Direct(Direct::BrayCurtis),
-            Self::TsSs => Route::Direct(Direct::TsSs),
+            Self::Hamming => Route::Direct(KernelMetric::Hamming),
+            Self::Correlation => Route::Direct(KernelMetric::Correlation),
+            Self::Canberra => Route::Direct(KernelMetric::Canberra),
+            Self::BrayCurtis => Route::Direct(KernelMetric::BrayCurtis),
+            Self::TsSs => Route::Direct(KernelMetric::TsSs),
             Self::StandardizedEuclidean { variances } => {
                 let scale = |v: &f32| 1.0 / f64::from(*v).sqrt();
-                Route::Same(Transform::Scale(variances.iter().map(scale).collect()), Direct::Euclidean)
+                Route::Same(Transform::Scale(variances.iter().map(scale).collect()), KernelMetric::Euclidean)
             }
             Self::WeightedMinkowski { weights, p } => {
                 let scale = |w: &f32| f64::from(*w).powf(1.0 / f64::from(*p));
                 Route::Same(Transform::Scale(weights.iter().map(scale).collect()), minkowski(*p))
             }
             Self::Mahalanobis { inverse_covariance } => {
-                Route::Same(Transform::Factor(inverse_covariance.clone()), Direct::Euclidean)
+                Route::Same(Transform::Factor(inverse_covariance.clone()), KernelMetric::Euclidean)
             }
-            Self::Spearman => Route::Same(Transform::Ranks, Direct::Correlation),
-            Self::Haversine => Route::Same(Transform::Sphere, Direct::Euclidean),
-            Self::TrueAngular => Route::Same(Transform::None, Direct::Cosine),
-            Self::Hellinger => Route::Same(Transform::SquareRoots, Direct::Cosine),
+            Self::Spearman => Route::Same(Transform::Ranks, KernelMetric::Correlation),
+            Self::Haversine => Route::Same(Transform::Sphere, KernelMetric::Euclidean),
+            Self::TrueAngular => Route::Same(Transform::None, KernelMetric::Cosine),
+            Self::Hellinger => Route::Same(Transform::SquareRoots, KernelMetric::Cosine),
             Self::Wasserstein1d { p } => Route::Same(Transform::Cumulative { centered: false }, minkowski(*p)),
             Self::CircularKantorovich { p } => Route::Proxy(Transform::Cumulative { centered: true }, minkowski(*p)),
-            Self::JensenShannon | Self::SymmetricKl => Route::Proxy(Transform::SquareRoots, Direct::Cosine),
+            Self::JensenShannon | Self::SymmetricKl => Route::Proxy(Transform::SquareRoots, KernelMetric::Cosine),
             Self::Kantorovich { cost } | Self::Sinkhorn { cost, .. } => {
-                Route::Proxy(Transform::Trees(cost.clone()), Direct::Manhattan)
+                Route::Proxy(Transform::Trees(cost.clone()), KernelMetric::Manhattan)
             }
-            Self::Jaccard => Route::Sets(Boolean::Jaccard),
-            Self::Matching => Route::Sets(Boolean::Matching),
-            Self::Dice => Route::Sets(Boolean::Dice),
-            Self::Kulsinski => Route::Sets(Boolean::Kulsinski),
-            Self::RogersTanimoto | Self::SokalMichener => Route::Sets(Boolean::RogersTanimoto),
-            Self::RussellRao => Route::Sets(Boolean::RussellRao),
-            Self::SokalSneath => Route::Sets(Boolean::SokalSneath),
-            Self::Yule => Route::Sets(Boolean::Yule),
-            Self::BitHamming => Route::Bits(Boolean::Differing),
-            Self::BitJaccard => Route::Bits(Boolean::Jaccard),
+            Self::Jaccard => Route::Sets(SetMetric::Jaccard),
+            Self::Matching => Route::Sets(SetMetric::Matching),
+            Self::Dice => Route::Sets(SetMetric::Dice),
+            Self::Kulsinski => Route::Sets(SetMetric::Kulsinski),
+            Self::RogersTanimoto | Self::SokalMichener => Route::Sets(SetMetric::RogersTanimoto),
+            Self::RussellRao => Route::Sets(SetMetric::RussellRao),
+            Self::SokalSneath => Route::Sets(SetMetric::SokalSneath),
+            Self::Yule => Route::Sets(SetMetric::Yule),
+            Self::BitHamming => Route::Bits(SetMetric::Differing),
+            Self::BitJaccard => Route::Bits(SetMetric::Jaccard),
             Self::Custom => Route::Custom,
         }
     }
@@ -92,10 +92,10 @@ impl Metric {
     }
 
     /// The metric of sets that it is on bits, if it is one.
-    pub(crate) fn boolean(&self) -> Option<Boolean> {
+    pub(crate) fn boolean(&self) -> Option<SetMetric> {
         match self.route() {
             Route::Sets(boolean) | Route::Bits(boolean) => Some(boolean),
-            Route::Direct(Direct::Hamming) => Some(Boolean::Matching),
+            Route::Direct(KernelMetric::Hamming) => Some(SetMetric::Matching),
             _ => None,
         }
     }
@@ -130,7 +130,7 @@ impl Metric {
     }
 
     /// The kernel that computes it on rows as they are given, if there is one.
-    pub(crate) fn direct(&self) -> Option<Direct> {
+    pub(crate) fn direct(&self) -> Option<KernelMetric> {
         match self.route() {
             Route::Direct(direct) => Some(direct),
             _ => None,
@@ -139,10 +139,10 @@ impl Metric {
 }
 
 /// The exponents that have kernels of their own.
-fn minkowski(p: f32) -> Direct {
+fn minkowski(p: f32) -> KernelMetric {
     match p {
-        1.0 => Direct::Manhattan,
-        2.0 => Direct::Euclidean,
-        p => Direct::Minkowski { p },
+        1.0 => KernelMetric::Manhattan,
+        2.0 => KernelMetric::Euclidean,
+        p => KernelMetric::Minkowski { p },
     }
 }

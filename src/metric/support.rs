@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::route::Route;
-use super::{Direct, Form, Metric};
-use crate::prepared::sparse;
+use super::{Form, KernelMetric, Metric};
+use crate::dataset::sparse;
 
 /// What a metric works on, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Metric {
             Route::Direct(direct) | Route::Same(_, direct) | Route::Proxy(_, direct) => Some(direct),
             _ => None,
         };
-        let is_angular = |direct: Direct| matches!(direct.form(), Form::Angular { .. } | Form::Inner);
+        let is_angular = |direct: KernelMetric| matches!(direct.form(), Form::Angular { .. } | Form::Inner);
         MetricSupport {
             dense: !matches!(self, Self::Custom),
             sparse: sparse::takes(self),

@@ -1,6 +1,6 @@
 //! The search graph: for every row the rows to look at next.
 
-use crate::section::Section;
+use crate::storage::Storage;
 
 /// Where the neighbours of a row lie.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
@@ -12,8 +12,8 @@ pub(crate) struct Span {
 
 /// Rows of any number of ids, one after the other; changed rows move to the end if they grow.
 pub(crate) struct Adjacency {
-    pub spans: Section<Span>,
-    pub ids: Section<u32>,
+    pub spans: Storage<Span>,
+    pub ids: Storage<u32>,
 }
 
 impl Adjacency {

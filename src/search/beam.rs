@@ -4,7 +4,7 @@
 //! distance of the k-th best so far and d₀ the smallest between neighbours in the graph.
 
 use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, is_new, joined};
-use crate::metric::simd::prefetch;
+use crate::simd::prefetch;
 
 use super::adjacency::Adjacency;
 use super::entries::Entries;

@@ -9,10 +9,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::distances::direct::Query;
 use crate::graph::UNKNOWN;
 use crate::graph::order::{Neighbor, fresh, id};
 use crate::points::{MAX_POINTS, Points, PointsError};
-use crate::space::recompute::Query;
 
 use super::beam::{Reach, Scratch};
 use super::diversify::{Diversify, Room};

@@ -2,12 +2,13 @@
 
 use rayon::prelude::*;
 
-use crate::metric::simd::Level;
-use crate::metric::{Direct, Form};
+use crate::distances::code_error::mean_error;
+use crate::distances::direct::{DirectDistances, Query};
+use crate::metric::{Form, KernelMetric};
 use crate::points::{Dense, Element, Rows};
+use crate::rows::dense::bytes::{self, CodedQuery, Codes, Fit};
 use crate::search::stored::Stored;
-use crate::space::byte_rows::{self, CodedQuery, Codes, Fit};
-use crate::space::recompute::{Query, Recompute};
+use crate::simd::Level;
 
 use super::Quantization;
 
@@ -34,7 +35,7 @@ impl Traversal {
 
 /// Dense rows of an index.
 pub(crate) struct DenseRows {
-    pub metric: Direct,
+    pub metric: KernelMetric,
     pub dim: usize,
     /// The type of the points as they were given, as numpy names it.
     pub given: &'static str,
@@ -75,7 +76,7 @@ impl DenseRows {
     /// The rows `order` of `points`; `groups` are points with their neighbours, to try codes on.
     pub(crate) fn new<'g>(
         points: &Dense,
-        metric: Direct,
+        metric: KernelMetric,
         quantization: Quantization,
         order: &[u32],
         groups: impl Iterator<Item = &'g [u32]>,
@@ -83,15 +84,15 @@ impl DenseRows {
         let (form, dim, level, given) = (metric.form(), points.dim(), Level::detect(), points.type_name());
         let bytes = if quantization == Quantization::None { None } else { points.whole_bytes() };
         let points = &bytes.as_ref().map_or(*points, |bytes| Dense::trusted(Rows::U8(bytes), points.n(), dim));
-        let suits = byte_rows::suits(points, form);
-        let exact_codes = suits && byte_rows::is_exact(points, form);
+        let suits = bytes::suits(points, form);
+        let exact_codes = suits && bytes::is_exact(points, form);
         let serve = |codes: &dyn Codes| {
-            let exact = Recompute::new(metric, points, points);
-            byte_rows::mean_error(&exact, codes, groups) <= TOLERANCE
+            let exact = DirectDistances::new(metric, points, points);
+            mean_error(&exact, codes, groups) <= TOLERANCE
         };
         let codes = match quantization {
             Quantization::U8 | Quantization::Auto if suits => {
-                let codes = byte_rows::codes(points, form, level);
+                let codes = bytes::codes(points, form, level);
                 let wanted = quantization == Quantization::U8 || exact_codes || serve(&*codes);
                 wanted.then_some(codes)
             }
@@ -219,7 +220,7 @@ impl DenseRows {
         let stored = Stored::of_points(&dense, self.metric, &order);
         if let Traversal::Codes(codes) = &mut self.traversal {
             // One scale for whole numbers does for others near them; angles get a scale for every row.
-            *codes = byte_rows::codes(&dense, self.metric.form(), Level::detect());
+            *codes = bytes::codes(&dense, self.metric.form(), Level::detect());
         }
         self.stored = Some(stored);
     }
@@ -243,7 +244,7 @@ impl DenseRows {
                 if push_codes(&mut **codes, points) == Fit::Outside
                     && let Some(stored) = &self.stored
                 {
-                    *codes = byte_rows::codes(&stored.dense(), self.metric.form(), Level::detect());
+                    *codes = bytes::codes(&stored.dense(), self.metric.form(), Level::detect());
                 }
             }
         }
@@ -260,7 +261,7 @@ impl DenseRows {
         let of = |stored: &Stored| stored.dim * stored.dense().value_size();
         match (&self.traversal, &self.stored) {
             (Traversal::Codes(_), Some(stored)) if self.by_values => of(stored),
-            (Traversal::Codes(_), _) => byte_rows::chunks_of_row(self.dim) * 64,
+            (Traversal::Codes(_), _) => bytes::chunks_of_row(self.dim) * 64,
             (Traversal::Halves(halves), None) => of(halves),
             (Traversal::Halves(halves), Some(stored)) => of(if self.by_values { stored } else { halves }),
             (Traversal::Values, Some(stored)) => of(stored),
@@ -331,6 +332,6 @@ impl DenseRows {
         let rows = Dense::trusted(Rows::F32(&values), others.len(), self.dim);
         let row = Dense::trusted(Rows::F32(&query.values), 1, self.dim);
         let places: Vec<u32> = (0..others.len() as u32).collect();
-        Recompute::new(self.metric, &rows, &row).reduced(0, &places, out);
+        DirectDistances::new(self.metric, &rows, &row).reduced(0, &places, out);
     }
 }

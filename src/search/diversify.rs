@@ -4,9 +4,9 @@
 //! if one that was kept is nearer to it than the row is. What is kept knocks out the rest one by one, so that few distances are
 //! computed.
 
+use crate::distances::direct::Query;
 use crate::graph::order::{Neighbor, distance, id};
 use crate::rng::hash;
-use crate::space::recompute::Query;
 
 use super::rows::SearchRows;
 

@@ -3,9 +3,9 @@
 
 use rayon::prelude::*;
 
-use crate::rng::one_of_each;
-use crate::section::Section;
-use crate::space::recompute::Query;
+use crate::distances::direct::Query;
+use crate::rng::stratified_sample;
+use crate::storage::Storage;
 
 use super::rows::SearchRows;
 
@@ -16,8 +16,8 @@ const FEWEST: usize = 256;
 
 /// Entries in groups: group `g` is `rows[starts[g]..starts[g + 1]]`, and its first row is what the others are nearest to.
 pub(crate) struct Entries {
-    pub rows: Section<u32>,
-    pub starts: Section<u32>,
+    pub rows: Storage<u32>,
+    pub starts: Storage<u32>,
 }
 
 impl Entries {
@@ -25,7 +25,7 @@ impl Entries {
     /// spread. As many groups as the root of their number, each around one of them.
     pub(crate) fn choose(rows: &SearchRows, n: usize) -> Self {
         let count = n.div_ceil(ROWS).max(FEWEST).min(n);
-        let all: Vec<u32> = one_of_each(0, 0xe47, n, count).map(|row| row as u32).collect();
+        let all: Vec<u32> = stratified_sample(0, 0xe47, n, count).map(|row| row as u32).collect();
         let n_groups = (count as f64).sqrt().ceil() as usize;
         let centers: Vec<u32> = (0..n_groups).map(|g| all[g * count / n_groups]).collect();
         let group_of = |(query, distances): &mut (Query, Vec<f32>), &row: &u32| {

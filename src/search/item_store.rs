@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::first_non_finite::FirstNonFinite;
 use crate::graph::UNKNOWN;
-use crate::least_pair::LeastPair;
 use crate::points::Kept;
 
 /// Items, and a pair of them whose distance is no number, if one was met.
@@ -12,7 +12,7 @@ pub(crate) struct ItemStore {
     collections: Vec<Kept>,
     /// The collection that each row is in, and its place there.
     places: Vec<(u32, u32)>,
-    wrong: LeastPair,
+    wrong: FirstNonFinite,
 }
 
 /// [`Kept::distance`] or [`Kept::reduced`].
@@ -49,7 +49,7 @@ impl ItemStore {
     /// The items `order`, in that order.
     pub(crate) fn new(items: Kept, order: &[u32]) -> Self {
         let places = order.iter().map(|&at| (0, at)).collect();
-        Self { collections: vec![items], places, wrong: LeastPair::default() }
+        Self { collections: vec![items], places, wrong: FirstNonFinite::default() }
     }
 
     /// Whether they can be compared with these.

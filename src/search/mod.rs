@@ -35,7 +35,7 @@ use crate::error::BuildError;
 use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::points::Points;
-use crate::section::Section;
+use crate::storage::Storage;
 
 use adjacency::Adjacency;
 use beam::Field;
@@ -51,12 +51,12 @@ pub struct Index {
     rows: SearchRows,
     graph: Adjacency,
     /// The point that each row is.
-    order: Section<u32>,
+    order: Storage<u32>,
     entries: Entries,
     /// The smallest reduced distance between neighbours, in the traversal's unit.
     nearest: f32,
     /// A bit for every row that was removed; as many words as there are such rows to be told.
-    removed: Section<u64>,
+    removed: Storage<u64>,
     n_removed: usize,
     /// Most edges of a row, but for those that make rows reachable.
     max_degree: usize,

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use half::f16;
 use rayon::prelude::*;
 
+use crate::dataset::Prepared;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::params::ParseChoiceError;
 use crate::points::{Dense, Points, Rows};
-use crate::prepared::Prepared;
-use crate::space::byte_rows;
+use crate::rows::dense::bytes;
 
 use super::query::out_of_range;
 use super::{Index, IndexError};
@@ -145,7 +145,7 @@ impl Prepare {
     /// # Complexity
     /// About 100 distances a point.
     pub fn index(&self, points: &Points, metric: &Metric, graph: &KnnGraph) -> Result<Index, IndexError> {
-        crate::build::check_init_graph(graph, points.n())?;
+        crate::dataset::init_graph::check_init_graph(graph, points.n())?;
         let plan = self.plan(graph.k(), points, metric)?;
         Index::prepare(points, metric, graph, &plan)
     }
@@ -192,7 +192,7 @@ impl Prepare {
 fn has_codes(points: &Points, metric: &Metric) -> Result<bool, IndexError> {
     let prepared = Prepared::new(points, metric)?;
     let dense = prepared.problem().dense();
-    Ok(dense.is_some_and(|(dense, direct)| byte_rows::suits(&dense, direct.form())))
+    Ok(dense.is_some_and(|(dense, direct)| bytes::suits(&dense, direct.form())))
 }
 
 /// How much nearer than the row a kept neighbour must be to one that is dropped, in reduced distance: DiskANN's alpha, squared

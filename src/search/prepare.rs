@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use crate::distances::direct::Query;
 use crate::graph::locality::{breadth_first_groups, places};
 use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id};
 use crate::graph::reverse::ReverseEdges;
@@ -15,7 +16,6 @@ use crate::points::Points;
 use crate::search::adjacency::Adjacency;
 use crate::search::diversify::{Diversify, Room, hub_factors};
 use crate::search::rows::SearchRows;
-use crate::space::recompute::Query;
 
 use super::options::{PreparePlan, SLACK};
 use super::{DiversifyMethod, IndexError};

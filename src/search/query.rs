@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
+use crate::dataset::{check_rows, sparse};
 use crate::error::BuildError;
-use crate::least_pair::LeastPair;
+use crate::first_non_finite::FirstNonFinite;
 use crate::points::Points;
-use crate::prepared::{check_rows, sparse};
 
 use super::beam::{QueryStats, Starts};
 use super::filter::{Filter, Rows};
@@ -308,7 +308,7 @@ impl<'a> QueryBuilder<'a> {
 
 /// The first query with a distance that is no number, and the item that it is to.
 #[derive(Default)]
-struct WrongPair(LeastPair);
+struct WrongPair(FirstNonFinite);
 
 impl WrongPair {
     /// Remembers what the searcher met, for query `i`.

@@ -1,15 +1,15 @@
 //! The rows of an index, of whatever kind: what a search compares queries with.
 
+use crate::dataset::problem::Searched;
+use crate::dataset::{self, Prepared, sparse};
+use crate::distances::direct::Query;
 use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
-use crate::metric::{Direct, Metric};
+use crate::metric::{KernelMetric, Metric};
 use crate::points::{Kept, Points, SparseRow};
-use crate::prepared::{self, Prepared, sparse};
-use crate::problem::Searched;
+use crate::rows::bits::{BitQuery, BitRows};
+use crate::rows::{ReducedDistances, WorkingRows};
 use crate::search::IndexError;
-use crate::space::bit_rows::{BitQuery, BitRows};
-use crate::space::recompute::Query;
-use crate::space::{Space, WorkingRows};
 
 use super::Quantization;
 use super::dense_rows::{DenseQuery, DenseRows};
@@ -89,13 +89,13 @@ impl SearchQuery {
 
 impl Way {
     /// The way that rows of `dim` columns go under a metric, and the kernel that they are then compared by.
-    pub(crate) fn new(metric: &Metric, dim: usize) -> Result<(Self, Direct), IndexError> {
+    pub(crate) fn new(metric: &Metric, dim: usize) -> Result<(Self, KernelMetric), IndexError> {
         let (transform, direct) = match metric.route() {
             Route::Direct(direct) => (Transform::None, direct),
             Route::Same(transform, direct) | Route::Proxy(transform, direct) => (transform, direct),
             Route::Sets(_) | Route::Bits(_) | Route::Custom => unreachable!("none of dense rows under a kernel"),
         };
-        let transformer = prepared::ready(metric, &transform, dim)?;
+        let transformer = dataset::ready(metric, &transform, dim)?;
         Ok((Self { transformer, originals: None }, direct))
     }
 }
@@ -116,7 +116,7 @@ impl SearchRows {
             Searched::Dense(dense, direct) => {
                 let (mut way, _) = Way::new(metric, points.dim())?;
                 let given = points.as_dense().filter(|_| problem.is_proxy);
-                way.originals = given.map(|given| Stored::of_points(given, Direct::Euclidean, order));
+                way.originals = given.map(|given| Stored::of_points(given, KernelMetric::Euclidean, order));
                 RowKind::Dense(Box::new(DenseRows::new(&dense, direct, quantization, order, groups)), way)
             }
             Searched::Rows(rows) => {
@@ -290,7 +290,7 @@ impl SearchRows {
         Ok(match (&mut self.kind, prepared.problem().searched) {
             (RowKind::Dense(rows, way), Searched::Dense(dense, _)) => {
                 if let (Some(originals), Some(given)) = (&mut way.originals, points.as_dense()) {
-                    originals.push(given, Direct::Euclidean);
+                    originals.push(given, KernelMetric::Euclidean);
                 }
                 rows.push(&dense)
             }
@@ -343,7 +343,7 @@ impl SearchRows {
         match &mut self.kind {
             RowKind::Dense(rows, way) => {
                 if let Some(originals) = &mut way.originals {
-                    *originals = Stored::of_points(&originals.dense(), Direct::Euclidean, order);
+                    *originals = Stored::of_points(&originals.dense(), KernelMetric::Euclidean, order);
                 }
                 rows.select(order);
             }

@@ -4,15 +4,15 @@ use std::fmt::Display;
 
 use half::f16;
 
+use crate::dataset::sparse::SparseWay;
 use crate::metric::route::Route;
-use crate::metric::simd::Level;
-use crate::metric::{Argument, Direct, Form, Metric};
+use crate::metric::{Argument, Form, KernelMetric, Metric};
 use crate::persist::{FileError, Kind as Part, Opened};
 use crate::points::{Csr, Element};
-use crate::prepared::sparse::SparseWay;
-use crate::section::Section;
-use crate::space::bit_rows::{self, BitRows};
-use crate::space::byte_rows::{self, Coding};
+use crate::rows::bits::{self, BitRows};
+use crate::rows::dense::bytes::{self, Coding};
+use crate::simd::Level;
+use crate::storage::Storage;
 
 use super::dense_rows::{DenseRows, Traversal};
 use super::rows::{RowKind, SearchRows, Way};
@@ -228,7 +228,7 @@ fn metric_of(file: &Opened) -> Result<Metric, FileError> {
         }
     }
     if let Ok(argument) = file.meta::<String>("metric_values") {
-        let values: Section<f32> = any_length(file, METRIC_VALUES)?;
+        let values: Storage<f32> = any_length(file, METRIC_VALUES)?;
         arguments.push((argument, values[..].into()));
     }
     let arguments: Vec<(&str, Argument)> = arguments.iter().map(|(name, value)| (&**name, value.clone())).collect();
@@ -237,11 +237,11 @@ fn metric_of(file: &Opened) -> Result<Metric, FileError> {
     Ok(metric)
 }
 
-pub(super) fn any_length<T: bytemuck::Pod>(file: &Opened, kind: Part) -> Result<Section<T>, FileError> {
+pub(super) fn any_length<T: bytemuck::Pod>(file: &Opened, kind: Part) -> Result<Storage<T>, FileError> {
     file.section(kind)?.ok_or_else(|| file.inconsistent(format!("{} are missing", kind.1)))
 }
 
-pub(super) fn of_length<T: bytemuck::Pod>(file: &Opened, kind: Part, length: usize) -> Result<Section<T>, FileError> {
+pub(super) fn of_length<T: bytemuck::Pod>(file: &Opened, kind: Part, length: usize) -> Result<Storage<T>, FileError> {
     let section = any_length::<T>(file, kind)?;
     if section.len() == length {
         return Ok(section);
@@ -264,14 +264,14 @@ fn dense_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<(Den
         "codes" => {
             let coding = coding_of(file)?;
             let stats = of_length(file, STATS, n)?;
-            let chunks = of_length(file, CODES, n.saturating_mul(byte_rows::chunks_of_row(columns)))?;
-            Traversal::Codes(byte_rows::codes_of_parts(chunks, stats, coding, direct.form(), Level::detect()))
+            let chunks = of_length(file, CODES, n.saturating_mul(bytes::chunks_of_row(columns)))?;
+            Traversal::Codes(bytes::codes_of_parts(chunks, stats, coding, direct.form(), Level::detect()))
         }
         other => return Err(file.inconsistent(format!("traversal by `{other}`"))),
     };
     if matches!(metric.route(), Route::Proxy(..)) {
         let name: String = file.meta("given")?;
-        way.originals = Some(stored_of(file, (ORIGINALS, DIRECTIONS), &name, Direct::Euclidean, (n, dim))?);
+        way.originals = Some(stored_of(file, (ORIGINALS, DIRECTIONS), &name, KernelMetric::Euclidean, (n, dim))?);
     }
     let given: String = file.meta("searched").or_else(|_| file.meta("given"))?;
     let rows = DenseRows {
@@ -287,7 +287,7 @@ fn dense_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<(Den
 
 fn bits_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<BitRows, FileError> {
     let boolean = metric.boolean().ok_or_else(|| file.inconsistent(format!("bits under `{}`", metric.name())))?;
-    let words = of_length(file, WORDS, n.saturating_mul(bit_rows::stride(dim)))?;
+    let words = of_length(file, WORDS, n.saturating_mul(bits::stride(dim)))?;
     Ok(BitRows::of_parts(words, of_length(file, BIT_COUNTS, n)?, dim, boolean))
 }
 
@@ -295,7 +295,7 @@ fn bits_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<BitRo
 fn sparse_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<SparseStore, FileError> {
     let damaged = |what: &dyn Display| file.inconsistent(what.to_string());
     let way = SparseWay::new(metric, dim).map_err(|e| damaged(&e))?;
-    let indptr: Section<u64> = of_length(file, INDPTR, n.saturating_add(1))?;
+    let indptr: Storage<u64> = of_length(file, INDPTR, n.saturating_add(1))?;
     let indptr: Vec<usize> = indptr.iter().map(|&start| usize::try_from(start).unwrap_or(usize::MAX)).collect();
     let (columns, values) = (any_length::<u32>(file, COLUMNS)?, any_length::<f32>(file, ENTRIES)?);
     let rows = Csr::new(dim, &indptr, &columns, &values).map_err(|e| damaged(&e))?;
@@ -311,7 +311,7 @@ fn stored_of(
     file: &Opened,
     (values, directions): (Part, Part),
     type_name: &str,
-    metric: Direct,
+    metric: KernelMetric,
     (n, dim): (usize, usize),
 ) -> Result<Stored, FileError> {
     let count = n.saturating_mul(dim);

@@ -1,12 +1,12 @@
 //! Sparse rows of an index.
 
-use crate::metric::simd::Level;
+use crate::dataset::sparse::{Compared, SparseWay};
 use crate::metric::transform::Transformer;
 use crate::points::{Csr, CsrMatrix, SparseRow};
-use crate::prepared::sparse::{Compared, SparseWay};
-use crate::space::cumulative_rows::{CumulativeRows, Curve};
-use crate::space::sparse_rows::{SparseQuery, SparseRows};
-use crate::space::{Space, WorkingRows};
+use crate::rows::sparse::cumulative::{CumulativeRows, Curve};
+use crate::rows::sparse::{SparseQuery, SparseRows};
+use crate::rows::{ReducedDistances, WorkingRows};
+use crate::simd::Level;
 
 /// Rows as they are searched: transformed, where the metric asks for it.
 pub(crate) struct SparseStore {

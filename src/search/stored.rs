@@ -3,17 +3,17 @@
 use half::f16;
 use rayon::prelude::*;
 
-use crate::metric::Direct;
+use crate::distances::direct::{DirectDistances, Direction, directions};
+use crate::metric::KernelMetric;
 use crate::points::{Dense, Rows};
-use crate::section::Section;
-use crate::space::recompute::{Direction, Recompute, directions};
+use crate::storage::Storage;
 
 /// The values of rows, owned or in a mapped file.
 pub(crate) enum Values {
-    F32(Section<f32>),
-    F16(Section<f16>),
-    U8(Section<u8>),
-    I8(Section<i8>),
+    F32(Storage<f32>),
+    F16(Storage<f16>),
+    U8(Storage<u8>),
+    I8(Storage<i8>),
 }
 
 /// Runs `$body` with `$x` bound to the typed section.
@@ -34,13 +34,13 @@ pub(crate) struct Stored {
     pub values: Values,
     pub dim: usize,
     /// Of every row, for angular metrics; else none.
-    pub directions: Section<Direction>,
+    pub directions: Storage<Direction>,
 }
 
 impl Stored {
     /// The rows `order` of `points`, in that order.
-    pub(crate) fn of_points(points: &Dense, metric: Direct, order: &[u32]) -> Self {
-        fn take<T: bytemuck::Pod + Send + Sync>(x: &[T], dim: usize, order: &[u32]) -> Section<T> {
+    pub(crate) fn of_points(points: &Dense, metric: KernelMetric, order: &[u32]) -> Self {
+        fn take<T: bytemuck::Pod + Send + Sync>(x: &[T], dim: usize, order: &[u32]) -> Storage<T> {
             let mut values = vec![T::zeroed(); order.len() * dim];
             values.par_chunks_mut(dim).zip(order).with_min_len(256).for_each(|(to, &from)| {
                 to.copy_from_slice(&x[from as usize * dim..][..dim]);
@@ -58,7 +58,7 @@ impl Stored {
     }
 
     /// The rows rounded to f16.
-    pub(crate) fn halves(points: &Dense, metric: Direct) -> Self {
+    pub(crate) fn halves(points: &Dense, metric: KernelMetric) -> Self {
         let dim = points.dim();
         let mut values = vec![f16::ZERO; points.n() * dim];
         values.par_chunks_mut(dim).enumerate().with_min_len(256).for_each_init(
@@ -71,14 +71,14 @@ impl Stored {
         Self::new(Values::F16(values.into()), dim, metric)
     }
 
-    fn new(values: Values, dim: usize, metric: Direct) -> Self {
+    fn new(values: Values, dim: usize, metric: KernelMetric) -> Self {
         let mut stored = Self { values, dim, directions: Vec::new().into() };
         stored.directions = directions(&stored.dense(), metric).into();
         stored
     }
 
     /// Adds rows of the same type.
-    pub(crate) fn push(&mut self, points: &Dense, metric: Direct) {
+    pub(crate) fn push(&mut self, points: &Dense, metric: KernelMetric) {
         match (&mut self.values, points.rows()) {
             (Values::F32(to), Rows::F32(x)) => to.edit(|to| to.extend_from_slice(x)),
             (Values::F16(to), Rows::F16(x)) => to.edit(|to| to.extend_from_slice(x)),
@@ -104,7 +104,7 @@ impl Stored {
         Dense::trusted(rows, self.n(), self.dim)
     }
 
-    pub(crate) fn compare(&self, metric: Direct) -> Recompute<'_> {
-        Recompute::of_base(metric, self.dense(), &self.directions)
+    pub(crate) fn compare(&self, metric: KernelMetric) -> DirectDistances<'_> {
+        DirectDistances::of_base(metric, self.dense(), &self.directions)
     }
 }

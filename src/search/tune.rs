@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use crate::eval::{self, RecallEstimate};
 use crate::graph::KnnGraph;
-use crate::rng::one_of_each;
+use crate::recall::{self, RecallEstimate};
+use crate::rng::stratified_sample;
 
 use super::query::out_of_range;
 use super::searcher::{Allowed, Wanted};
@@ -81,7 +81,7 @@ impl Index {
         let try_one = |epsilon: f32| {
             let (found, distances) = self.neighbors_of(rows, k, epsilon, Allowed::All);
             let recall =
-                eval::estimate(&found, truth, self.n()).expect("both graphs have a row for every sampled point");
+                recall::estimate(&found, truth, self.n()).expect("both graphs have a row for every sampled point");
             (recall, distances as f64 * self.rows.bytes_of_row() as f64)
         };
         // Recall grows with epsilon.
@@ -103,7 +103,7 @@ impl Index {
     /// Rows from all over the index.
     fn sample(&self, count: usize) -> Vec<u32> {
         let rows: Vec<u32> = self.present_rows().collect();
-        one_of_each(0, 0x7e5, rows.len(), count.min(rows.len())).map(|at| rows[at]).collect()
+        stratified_sample(0, 0x7e5, rows.len(), count.min(rows.len())).map(|at| rows[at]).collect()
     }
 
     /// What searches for rows of the index find, and the distances that they evaluate.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use nndescent::io::{Matrix, read_matrix};
-use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Points, eval};
+use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Points, recall as measure};
 
 use crate::failure::Failure;
 use crate::graph::parse;
@@ -141,7 +141,7 @@ const OPERATIONS: f64 = 3.0;
 fn line(points: &Points, k: usize, built: &Built, truth: Option<&KnnGraph>) -> Result<(), Failure> {
     let Built { graph, report, .. } = built;
     let recall = match truth {
-        Some(truth) => eval::recall(graph, truth, k).map_err(|e| Failure::Other(e.to_string()))?,
+        Some(truth) => measure::recall(graph, truth, k).map_err(|e| Failure::Other(e.to_string()))?,
         None => report.recall.map_or(f64::NAN, |r| r.estimate),
     };
     let s = report.seconds;

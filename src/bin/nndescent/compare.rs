@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use nndescent::eval;
 use nndescent::io::{describe, read_graph};
+use nndescent::recall as measure;
 
 use crate::failure::Failure;
 
@@ -24,9 +24,9 @@ pub fn recall(arguments: &RecallArguments) -> Result<(), Failure> {
     let k = arguments.k.unwrap_or(found.k().min(truth.k()));
     let known = |g: &nndescent::KnnGraph| g.distances().iter().any(|d| *d != 0.0);
     let (by, value) = if known(&found) && known(&truth) {
-        ("distance", eval::recall(&found, &truth, k))
+        ("distance", measure::recall(&found, &truth, k))
     } else {
-        ("id", eval::recall_by_id(&found, &truth, k))
+        ("id", measure::recall_by_id(&found, &truth, k))
     };
     say!("recall@{k} {:.6} (by {by}, {} rows)", value.map_err(|e| Failure::Argument(e.to_string()))?, found.n());
     Ok(())

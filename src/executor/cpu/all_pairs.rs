@@ -5,17 +5,17 @@ use rayon::prelude::*;
 
 use super::regroup::rename;
 use super::session::CpuSession;
+use crate::dataset::problem::{Problem, Searched};
 use crate::error::BuildError;
 use crate::executor::Tick;
 use crate::graph::KnnGraph;
-use crate::graph::leaf_rows::LeafRows;
 use crate::graph::order::{Neighbor, distance, id};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
-use crate::problem::{Problem, Searched};
-use crate::space::bit_blocks::{BLOCK, BitBlocks};
-use crate::space::bit_rows::BitRows;
+use crate::rows::bits::BitRows;
+use crate::rows::bits::sketch_blocks::{BLOCK, BitBlocks};
+use crate::rows::leaf_rows::LeafRows;
 
 /// More would cost what they spare.
 const TREES: usize = 4;

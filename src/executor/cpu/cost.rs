@@ -3,11 +3,11 @@
 //! Nanoseconds of one thread on the machine of docs/PERFORMANCE.md ("Auto"); only ratios matter, and they are within a factor of
 //! two on the sets there.
 
-use crate::metric::{Direct, Form};
+use crate::dataset::problem::{Problem, Searched};
+use crate::metric::{Form, KernelMetric};
 use crate::params::{Algorithm, Plan};
 use crate::points::Dense;
-use crate::problem::{Problem, Searched};
-use crate::space::byte_rows;
+use crate::rows::dense::bytes;
 
 /// How many times as long exact search may take, since it misses nobody.
 const WORTH_EXACT: f64 = 1.25;
@@ -33,10 +33,10 @@ pub(crate) fn exact(problem: &Problem) -> f64 {
 /// A coordinate of a distance by its definition, where that is searched by a proxy.
 const PROXIED: f64 = 20.0;
 
-fn in_tiles(points: &Dense, direct: Direct) -> f64 {
+fn in_tiles(points: &Dense, direct: KernelMetric) -> f64 {
     let (dim, form) = (points.dim() as f64, direct.form());
     match form {
-        Form::L2 | Form::Angular { .. } if byte_rows::suits(points, form) => 1.5 + 1.2 * (dim / 64.0).ceil(),
+        Form::L2 | Form::Angular { .. } if bytes::suits(points, form) => 1.5 + 1.2 * (dim / 64.0).ceil(),
         Form::Coordinates(c) if c.is_slow() => 0.5 * dim,
         _ => 2.0 + 1.5 * (dim / 16.0).ceil(),
     }

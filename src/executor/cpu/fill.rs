@@ -6,10 +6,14 @@ use super::leaf_join::offer;
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
 use crate::rng::{below, hash};
-use crate::space::Space;
+use crate::rows::ReducedDistances;
 
 /// Offers to every row the points that `known` names for it. Returns the number of distances evaluated.
-pub(crate) fn fill_known(space: &dyn Space, rows: &mut RowTable, known: impl Fn(usize, &mut Vec<u32>) + Sync) -> u64 {
+pub(crate) fn fill_known(
+    space: &dyn ReducedDistances,
+    rows: &mut RowTable,
+    known: impl Fn(usize, &mut Vec<u32>) + Sync,
+) -> u64 {
     let width = rows.width;
     let fill = |(i, row): (usize, &mut [u64])| {
         let mut ids = Vec::new();
@@ -24,7 +28,7 @@ pub(crate) fn fill_known(space: &dyn Space, rows: &mut RowTable, known: impl Fn(
 }
 
 /// Fills the empty slots of every row with distinct random points. Rows must not be longer than there are other points.
-pub(crate) fn fill_random(space: &dyn Space, rows: &mut RowTable, seed: u64) -> u64 {
+pub(crate) fn fill_random(space: &dyn ReducedDistances, rows: &mut RowTable, seed: u64) -> u64 {
     let n = space.n();
     let width = rows.width;
     let fill = |(i, row): (usize, &mut [u64])| {

@@ -4,16 +4,16 @@
 use rayon::prelude::*;
 
 use super::scratch::ScratchPool;
-use crate::graph::leaf_rows::LeafRows;
 use crate::graph::order::fresh;
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::{RowTable, bound};
-use crate::metric::simd::{LANES, Level, Op, Simd, dispatch};
-use crate::space::Space;
+use crate::rows::ReducedDistances;
+use crate::rows::leaf_rows::LeafRows;
+use crate::simd::{LANES, Level, Op, Simd, dispatch};
 
 /// Joins every leaf; leaf `l` is `ids[bounds[l]..bounds[l + 1]]`. Returns the number of distances evaluated.
 pub(crate) fn leaf_join(
-    space: &dyn Space,
+    space: &dyn ReducedDistances,
     ids: &[u32],
     bounds: &[u32],
     rows: &mut RowTable,
@@ -32,7 +32,7 @@ pub(crate) fn leaf_join(
     bounds.windows(2).map(|w| u64::from(w[1] - w[0])).map(|m| m * (m - 1) / 2).sum()
 }
 
-fn join_all(space: &dyn Space, rows: &mut LeafRows, distances: &mut Vec<f32>) {
+fn join_all(space: &dyn ReducedDistances, rows: &mut LeafRows, distances: &mut Vec<f32>) {
     let (leaf, m) = (rows.leaf, rows.leaf.len());
     distances.resize(m * m, 0.0);
     space.all_pairs(leaf, distances);

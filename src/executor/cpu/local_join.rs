@@ -13,11 +13,11 @@ use super::neighborhoods::Neighborhoods;
 use super::scratch::{Scratch, ScratchPool};
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
-use crate::space::Space;
+use crate::rows::ReducedDistances;
 
 /// Joins every row. Returns (updates, distances).
 pub(crate) fn local_join(
-    space: &dyn Space,
+    space: &dyn ReducedDistances,
     near: &Neighborhoods,
     rows: &mut RowTable,
     pool: &ScratchPool,

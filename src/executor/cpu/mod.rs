@@ -2,18 +2,22 @@
 
 pub(crate) mod all_pairs;
 pub(crate) mod cost;
+pub(crate) mod exact;
+mod executor;
 mod fill;
 pub(crate) mod leaf_join;
 mod local_join;
+mod memory;
 pub(crate) mod neighborhoods;
 mod regroup;
 pub(crate) mod scan;
 mod scratch;
 pub(crate) mod session;
 
-pub(crate) use session::{CpuExecutor, estimate_memory};
+pub(crate) use executor::CpuExecutor;
+pub(crate) use memory::estimate_memory;
 
-use crate::metric::simd::Level;
+use crate::simd::Level;
 
 /// What the CPU executor runs on, for reports.
 pub(crate) fn describe() -> String {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::graph::order::{EMPTY, id, is_new, joined};
 use crate::graph::reverse::ReverseEdges;
 use crate::graph::rows::RowTable;
-use crate::metric::simd::prefetch;
+use crate::simd::prefetch;
 
 /// Neighbourhoods of at most `forward + reverse` points each.
 pub(crate) struct Neighborhoods {

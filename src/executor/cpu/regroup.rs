@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::graph::locality::{breadth_first_groups, places};
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
-use crate::space::permute_rows;
+use crate::rows::permute_rows;
 
 /// Neighbours followed from every row.
 const FOLLOWED: usize = 8;

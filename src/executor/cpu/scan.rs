@@ -1,15 +1,15 @@
 //! Exact k-nearest: a block of queries against the whole base, in tiles, with a running best k for each query.
 
 use super::leaf_join::offer;
+use crate::distances::TrueDistances;
+use crate::distances::direct::DirectDistances;
 use crate::graph::order::{EMPTY, distance, id};
 use crate::metric::body::{Body, NegativeDot, tile, with_body};
-use crate::metric::simd::{Level, Op, Simd, dispatch};
-use crate::metric::{Direct, Form};
+use crate::metric::{Form, KernelMetric};
 use crate::points::{Dense, Element, with_rows};
-use crate::problem::Truth;
-use crate::space::Space;
-use crate::space::byte_rows::{self, Bound};
-use crate::space::recompute::Recompute;
+use crate::rows::ReducedDistances;
+use crate::rows::dense::bytes::{self, Bound};
+use crate::simd::{Level, Op, Simd, dispatch};
 
 /// Rows of the base between two looks at the best so far; a block of them stays in cache for all queries.
 const BASE_BYTES: usize = 128 << 10;
@@ -21,8 +21,8 @@ const CODED_SLACK: usize = 40;
 
 /// A base and queries, of the same type and number of columns, ready to be searched.
 pub(crate) struct Scan<'a> {
-    metric: Direct,
-    exact: Recompute<'a>,
+    metric: KernelMetric,
+    exact: DirectDistances<'a>,
     base: Dense<'a>,
     queries: Dense<'a>,
     coded: Option<Coded>,
@@ -30,19 +30,19 @@ pub(crate) struct Scan<'a> {
 
 /// The points as byte codes, for a first look whose error is bounded.
 struct Coded {
-    space: Box<dyn Space>,
+    space: Box<dyn ReducedDistances>,
     bound: Bound,
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(base: &Dense<'a>, queries: &Dense<'a>, metric: Direct) -> Self {
-        Self { metric, exact: Recompute::new(metric, base, queries), base: *base, queries: *queries, coded: None }
+    pub(crate) fn new(base: &Dense<'a>, queries: &Dense<'a>, metric: KernelMetric) -> Self {
+        Self { metric, exact: DirectDistances::new(metric, base, queries), base: *base, queries: *queries, coded: None }
     }
 
     /// The points against themselves, looked at as byte codes first where that can be bounded.
-    pub(crate) fn of_points(points: &Dense<'a>, metric: Direct) -> Self {
+    pub(crate) fn of_points(points: &Dense<'a>, metric: KernelMetric) -> Self {
         let bound = Bound::new(points, metric.form());
-        let space = || byte_rows::space(points, metric.form(), Level::detect());
+        let space = || bytes::space(points, metric.form(), Level::detect());
         Self { coded: bound.map(|bound| Coded { space: space(), bound }), ..Self::new(points, points, metric) }
     }
 
@@ -108,7 +108,7 @@ impl<'a> Scan<'a> {
     fn scan(&self, rows: &[usize], skip_own: bool, width: usize, best: &mut [u64]) {
         let (exact, level) = (&self.exact, Level::detect());
         with_rows!(self.base.rows(), base => {
-            let queries = crate::space::recompute::typed_as(base, &self.queries);
+            let queries = crate::distances::direct::typed_as(base, &self.queries);
             let dim = self.base.dim();
             match self.metric.form() {
                 Form::Angular { .. } => {
@@ -130,7 +130,7 @@ pub(crate) fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
 }
 
 struct Block<'a, E, B> {
-    exact: &'a Recompute<'a>,
+    exact: &'a DirectDistances<'a>,
     base: &'a [E],
     queries: &'a [E],
     dim: usize,

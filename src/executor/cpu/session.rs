@@ -7,60 +7,22 @@ use rayon::prelude::*;
 use super::fill::{fill_known, fill_random};
 use super::leaf_join::leaf_join;
 use super::local_join::local_join;
-use super::neighborhoods::{Caps, Neighborhoods, rows_at_once};
+use super::neighborhoods::{Caps, Neighborhoods};
 use super::regroup::{graph_order, renumber_rows};
 use super::scratch::ScratchPool;
+use crate::dataset::problem::Problem;
 use crate::error::BuildError;
-use crate::executor::finish::Finishing;
-use crate::executor::{Executor, RoundStats, Session, Tick};
+use crate::executor::arrange::{Arranged, arrange};
+use crate::executor::finish::Finisher;
+use crate::executor::{RoundStats, Session, Tick};
 use crate::forest;
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, fresh, joined};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::{RowTable, insert};
 use crate::graph::{KnnGraph, UNKNOWN};
-use crate::metric::simd::Level;
-use crate::metric::{Direct, Form};
 use crate::params::Plan;
-use crate::points::Dense;
-use crate::problem::{Problem, Searched};
-use crate::space::Space;
-use crate::space::recompute::Recompute;
-use crate::space::{byte_differences, byte_rows, float_rows};
-
-/// Runs everything on the CPU, in the rayon pool it is called from.
-pub(crate) struct CpuExecutor;
-
-/// Peak bytes beyond the input: points in working order, rows and order throughout, and the most of what comes and goes
-/// beside them.
-pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> u64 {
-    let n = problem.n() as u64;
-    let (space, codes) = match problem.searched {
-        Searched::Dense(points, direct) => dense_memory(&points, direct.form()),
-        Searched::Rows(rows) => (rows.bytes(), 0),
-    };
-    let caps = caps(plan);
-    let forward = plan.width.min(caps.forward) as u64;
-    let width = (plan.width + plan.others() / 4) as u64;
-
-    let tree = n * 20;
-    let regroup = n * 13;
-    let round =
-        n * 4 * (1 + forward + caps.reverse as u64) + n.min(rows_at_once(n as usize) as u64) * (8 * forward + 8);
-    let output = n * (8 * plan.n_neighbors as u64 + DIRECTIONS);
-    let sample = if plan.recall_sample > 0 { codes + n * (4 + DIRECTIONS) } else { 0 };
-    space + n * (8 * width + 8) + tree.max(regroup).max(round).max(output).max(sample)
-}
-
-/// Bytes of dense points in working order, and of their codes.
-fn dense_memory(points: &Dense, form: Form) -> (u64, u64) {
-    let float = float_rows::bytes(points, form) as u64;
-    let codes = if byte_rows::suits(points, form) { byte_rows::bytes(points) as u64 } else { 0 };
-    (if codes > 0 && byte_rows::is_exact(points, form) { codes } else { float.max(codes) }, codes)
-}
-
-/// Lengths and means of a row in recomputation, as base and as query.
-const DIRECTIONS: u64 = 16;
+use crate::rows::ReducedDistances;
 
 pub(crate) fn caps(plan: &Plan) -> Caps {
     Caps { forward: plan.max_candidates, reverse: plan.max_candidates.div_ceil(2) }
@@ -69,7 +31,7 @@ pub(crate) fn caps(plan: &Plan) -> Caps {
 pub(crate) struct CpuSession<'p> {
     problem: Problem<'p>,
     plan: Plan,
-    space: Box<dyn Space + 'p>,
+    space: Box<dyn ReducedDistances + 'p>,
     /// The point that stands at each place of the working order.
     order: Vec<u32>,
     /// The place of each point.
@@ -80,88 +42,6 @@ pub(crate) struct CpuSession<'p> {
     trees_grown: u64,
 }
 
-impl Executor for CpuExecutor {
-    fn open<'p>(
-        &self,
-        problem: &Problem<'p>,
-        plan: &Plan,
-        init_graph: Option<&KnnGraph>,
-        tick: Tick,
-    ) -> Result<Box<dyn Session + 'p>, BuildError> {
-        Ok(Box::new(CpuSession::open(problem, plan, init_graph, tick)?))
-    }
-
-    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
-        Ok((crate::exact::graph_of(problem, plan, tick)?, super::describe()))
-    }
-}
-
-/// Points in working order.
-pub(crate) struct Settled<'p> {
-    pub space: Box<dyn Space + 'p>,
-    /// Whether the space holds rounded codes, so that rows have to be longer while they are built.
-    pub rounded: bool,
-    /// The point that stands at each place.
-    pub order: Vec<u32>,
-    /// The bounds of the first tree's leaves in that order; none without trees.
-    pub bounds: Option<Vec<u32>>,
-}
-
-/// Puts the points in the order of the first tree's leaves, so that near points are near in memory, as byte codes where
-/// these serve.
-pub(crate) fn settle<'p>(problem: &Problem<'p>, plan: &Plan) -> Settled<'p> {
-    let (points, direct) = match problem.searched {
-        Searched::Dense(points, direct) => (points, direct),
-        Searched::Rows(rows) => return settle_rows(rows.space(), plan),
-    };
-    let (points, form, level) = (&points, direct.form(), Level::detect());
-    if byte_differences::suits(points, form) {
-        return settle_coded(points, direct, plan, byte_differences::space(points, level));
-    }
-    if byte_rows::suits(points, form) {
-        let codes = (byte_rows::space(points, form, level), byte_rows::is_exact(points, form));
-        return settle_coded(points, direct, plan, codes);
-    }
-    settle_rows(float_rows::space(points, form, level), plan)
-}
-
-/// Keeps codes if they are the values, or if they reproduce the distances of near points.
-fn settle_coded<'p>(
-    points: &Dense,
-    direct: Direct,
-    plan: &Plan,
-    (codes, is_exact): (Box<dyn Space>, bool),
-) -> Settled<'p> {
-    let floats = || float_rows::space(points, direct.form(), Level::detect());
-    if is_exact {
-        return settle_rows(codes, plan);
-    }
-    if plan.n_trees == 0 {
-        drop(codes);
-        return settle_rows(floats(), plan);
-    }
-    let leaves = forest::tree(&*codes, plan.leaf_size, plan.seed, 0);
-    let serve = byte_rows::serves(&Recompute::new(direct, points, points), &*codes, &leaves);
-    let mut space = if serve {
-        codes
-    } else {
-        drop(codes);
-        floats()
-    };
-    space.renumber(&leaves.ids);
-    Settled { space, rounded: serve, order: leaves.ids, bounds: Some(leaves.bounds) }
-}
-
-fn settle_rows<'p>(mut space: Box<dyn Space + 'p>, plan: &Plan) -> Settled<'p> {
-    if plan.n_trees == 0 {
-        let order = (0..space.n() as u32).collect();
-        return Settled { space, rounded: false, order, bounds: None };
-    }
-    let leaves = forest::tree(&*space, plan.leaf_size, plan.seed, 0);
-    space.renumber(&leaves.ids);
-    Settled { space, rounded: false, order: leaves.ids, bounds: Some(leaves.bounds) }
-}
-
 impl<'p> CpuSession<'p> {
     /// What [`Executor::open`] opens.
     pub(crate) fn open(
@@ -170,9 +50,9 @@ impl<'p> CpuSession<'p> {
         init_graph: Option<&KnnGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
-        let mut settled = settle(problem, plan);
-        let bounds = settled.bounds.take();
-        let mut session = Self::empty(problem, plan, settled);
+        let mut arranged = arrange(problem, plan);
+        let bounds = arranged.bounds.take();
+        let mut session = Self::empty(problem, plan, arranged);
         if let Some(bounds) = bounds {
             let ids: Vec<u32> = (0..problem.n() as u32).collect();
             session.init_distances += leaf_join(&*session.space, &ids, &bounds, &mut session.rows, &session.pool);
@@ -188,8 +68,8 @@ impl<'p> CpuSession<'p> {
     }
 
     /// A session whose rows hold nobody yet.
-    pub(crate) fn empty(problem: &Problem<'p>, plan: &Plan, settled: Settled<'p>) -> Self {
-        let Settled { space, rounded, order, .. } = settled;
+    pub(crate) fn empty(problem: &Problem<'p>, plan: &Plan, arranged: Arranged<'p>) -> Self {
+        let Arranged { space, rounded, order, .. } = arranged;
         let mut plan = plan.clone();
         if rounded {
             plan.width = plan.width.max(plan.others() + plan.others() / 4).min(problem.n() - 1);
@@ -208,12 +88,12 @@ impl<'p> CpuSession<'p> {
     }
 
     /// The points as they are compared, and which one stands at each place.
-    pub(crate) fn working_order(&self) -> (&dyn Space, &[u32]) {
+    pub(crate) fn working_order(&self) -> (&dyn ReducedDistances, &[u32]) {
         (&*self.space, &self.order)
     }
 
     /// The same, and the rows.
-    pub(crate) fn working_rows(&mut self) -> (&dyn Space, &[u32], &mut RowTable) {
+    pub(crate) fn working_rows(&mut self) -> (&dyn ReducedDistances, &[u32], &mut RowTable) {
         (&*self.space, &self.order, &mut self.rows)
     }
 
@@ -275,8 +155,8 @@ impl<'p> CpuSession<'p> {
         tick(1.0)
     }
 
-    fn finishing(&self) -> Finishing<'_> {
-        Finishing::new(&self.problem, &self.plan, &self.order, &self.rows)
+    fn finishing(&self) -> Finisher<'_> {
+        Finisher::new(&self.problem, &self.plan, &self.order, &self.rows)
     }
 }
 
@@ -328,9 +208,9 @@ impl Session for CpuSession<'_> {
         // Else final distances are computed from the points as given, which may take as much memory again.
         drop((space, pool));
         let finishing = if are_true {
-            Finishing::of_true(&plan, &order, &rows)
+            Finisher::of_true(&plan, &order, &rows)
         } else {
-            Finishing::new(&problem, &plan, &order, &rows)
+            Finisher::new(&problem, &plan, &order, &rows)
         };
         let graph = finishing.graph();
         tick(1.0)?;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::error::GpuError;
 use super::matrices;
 use super::stored::variants;
+use crate::error::GpuError;
 use crate::params::GpuSelector;
 
 /// A GPU (or a software stand-in) that wgpu can use.

@@ -4,26 +4,27 @@ use half::f16;
 use rayon::prelude::*;
 
 use super::device::Gpu;
-use super::error::GpuError;
 use super::layout::{Layout, Wanted};
 use super::shaders::Body;
 use super::stored::{Stored, WORD_BYTES};
+use crate::dataset::problem::{Problem, Searched};
+use crate::distances::direct::DirectDistances;
+use crate::distances::{ReducedIsTrue, TrueDistances};
+use crate::error::GpuError;
 use crate::executor::cpu::session::caps;
-use crate::metric::{Direct, Form};
+use crate::metric::{Form, KernelMetric};
 use crate::params::Plan;
 use crate::points::{Dense, Rows};
-use crate::problem::{BySpace, Problem, Searched, Truth};
-use crate::space::Space;
-use crate::space::bit_rows::BitRows;
-use crate::space::float_rows::direction_of;
-use crate::space::recompute::Recompute;
+use crate::rows::ReducedDistances;
+use crate::rows::bits::BitRows;
+use crate::rows::dense::floats::direction_of;
 
 /// Rows that kernels can search.
 pub(super) enum DeviceRows<'p> {
-    Dense(Dense<'p>, Direct),
+    Dense(Dense<'p>, KernelMetric),
     Sets(Box<BitRows>),
     /// Rows, the WGSL of a user's metric, and its distances on the CPU.
-    Own(Dense<'p>, &'static str, Box<dyn Space + 'p>),
+    Own(Dense<'p>, &'static str, Box<dyn ReducedDistances + 'p>),
 }
 
 /// Rows brought to the device at once.
@@ -145,11 +146,11 @@ impl<'p> DeviceRows<'p> {
     }
 
     /// Distances to compare the device's with, once [`DeviceRows::to_true`].
-    pub(super) fn truth(&self) -> Box<dyn Truth + '_> {
+    pub(super) fn truth(&self) -> Box<dyn TrueDistances + '_> {
         match self {
-            Self::Dense(points, direct) => Box::new(Recompute::new(*direct, points, points)),
-            Self::Sets(rows) => Box::new(BySpace(&**rows)),
-            Self::Own(_, _, space) => Box::new(BySpace(&**space)),
+            Self::Dense(points, direct) => Box::new(DirectDistances::new(*direct, points, points)),
+            Self::Sets(rows) => Box::new(ReducedIsTrue(&**rows)),
+            Self::Own(_, _, space) => Box::new(ReducedIsTrue(&**space)),
         }
     }
 

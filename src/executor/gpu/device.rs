@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use super::error::GpuError;
 use super::layout::Allowed;
 use super::matrices;
 use super::stored::Stored;
+use crate::error::GpuError;
 
 /// An open device.
 pub(super) struct Gpu {

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use super::adapter;
 use super::data::DeviceRows;
 use super::device::Gpu;
-use super::error::GpuError;
 use super::layout::{Allowed, most_rows, pair_bytes};
 use super::session::GpuSession;
+use crate::dataset::problem::Problem;
 use crate::error::BuildError;
+use crate::error::GpuError;
 use crate::executor::{Executor, Session, Tick};
 use crate::graph::KnnGraph;
 use crate::params::{GpuSelector, Plan};
-use crate::problem::Problem;
 
 /// Runs distances, joins and row updates on a GPU.
 pub(crate) struct GpuExecutor {

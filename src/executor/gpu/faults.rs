@@ -11,14 +11,14 @@ use super::twins::{
     DIM, N, compare_exact, compare_rounds, compare_variant, compare_variant_on, data, gpu, gpu_with_matrices, plan,
     problem, said,
 };
+use crate::dataset::Prepared;
+use crate::dataset::problem::Problem;
 use crate::exact;
 use crate::executor::Session;
 use crate::graph::order::id;
 use crate::metric::Metric;
 use crate::params::Plan;
 use crate::points::Points;
-use crate::prepared::Prepared;
-use crate::problem::Problem;
 
 thread_local! {
     /// A text of the shaders, and what is to stand there instead.

@@ -2,8 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::error::GpuError;
 use super::matrices;
+use crate::error::GpuError;
 
 /// Neighbours offered to a row before those that stay are settled: few barriers, yet a bound that tightens.
 pub(super) const CHUNK: u32 = 128;

@@ -3,9 +3,6 @@
 //! Trees are the CPU's; rows and data live on the device. Every kernel lets a workgroup own a row, so there are no locks, no
 //! buffers of proposals, and the same bytes on every run.
 
-mod error;
-pub use error::GpuError;
-
 #[cfg(feature = "gpu")]
 mod adapter;
 #[cfg(feature = "gpu")]

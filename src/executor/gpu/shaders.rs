@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use super::layout::{CHUNK, HELD, Layout, SETTLED};
 use super::stored::Stored;
-use crate::metric::{Boolean, Coordinates, Form};
+use crate::metric::{Coordinates, Form, SetMetric};
 
 /// The metric's part of kernels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Body {
     Form(Form),
     /// Rows as sets of so many columns at most.
-    Sets(Boolean, u32),
+    Sets(SetMetric, u32),
     /// A user's.
     Own(&'static str),
 }
@@ -297,18 +297,18 @@ fn of_sums(body: Body) -> String {
     }
 }
 
-/// [`Boolean::distance`] of sets that differ.
-fn of_counts(metric: Boolean, dim: u32) -> String {
+/// [`SetMetric::distance`] of sets that differ.
+fn of_counts(metric: SetMetric, dim: u32) -> String {
     let distance = match metric {
-        Boolean::Differing => "one",
-        Boolean::Matching => "one / DIM",
-        Boolean::Jaccard => "one / (both + one)",
-        Boolean::Dice => "one / (2.0 * both + one)",
-        Boolean::Kulsinski => "(one - both + DIM) / (one + DIM)",
-        Boolean::RogersTanimoto => "2.0 * one / (DIM + one)",
-        Boolean::RussellRao => "(DIM - both) / DIM",
-        Boolean::SokalSneath => "one / (0.5 * both + one)",
-        Boolean::Yule => "select(2.0 * half / (both * (DIM - both - one) + half), 0.0, half == 0.0)",
+        SetMetric::Differing => "one",
+        SetMetric::Matching => "one / DIM",
+        SetMetric::Jaccard => "one / (both + one)",
+        SetMetric::Dice => "one / (2.0 * both + one)",
+        SetMetric::Kulsinski => "(one - both + DIM) / (one + DIM)",
+        SetMetric::RogersTanimoto => "2.0 * one / (DIM + one)",
+        SetMetric::RussellRao => "(DIM - both) / DIM",
+        SetMetric::SokalSneath => "one / (0.5 * both + one)",
+        SetMetric::Yule => "select(2.0 * half / (both * (DIM - both - one) + half), 0.0, half == 0.0)",
     };
     format!(
         "const DIM: f32 = {dim}.0;\nfn of_counts(both: f32, x_only: f32, y_only: f32) -> f32 {{\n    let one = x_only + \
@@ -377,7 +377,7 @@ mod tests {
         let of_values = forms
             .chain(coordinates.map(Form::Coordinates))
             .flat_map(|form| values.map(|stored| (Body::Form(form), stored)));
-        let of_sets = Boolean::ALL.map(|metric| (Body::Sets(metric, 2000), Stored::Bits));
+        let of_sets = SetMetric::ALL.map(|metric| (Body::Sets(metric, 2000), Stored::Bits));
         {
             for (body, stored) in of_values.chain(of_sets).chain(of_dots) {
                 for n in [1000, 120_000] {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::device::Gpu;
-use super::error::GpuError;
 use super::layout::{Layout, Params};
 use super::shaders::{Body, Kernel, Slot, source};
 use super::stored::Stored;
 use super::timer::Timer;
+use crate::error::GpuError;
 use crate::params::Plan;
 
 /// Everything whose size or text hangs on the plan.

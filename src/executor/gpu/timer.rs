@@ -1,8 +1,8 @@
 //! What kernels did and how long they took: distances and bytes are counted, seconds come from timestamp queries.
 
 use super::device::Gpu;
-use super::error::GpuError;
 use super::shaders::Kernel;
+use crate::error::GpuError;
 use crate::executor::KernelTime;
 
 /// Offset of resolved timestamps in the buffer of counters: the least that a device has to take.

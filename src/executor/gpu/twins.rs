@@ -9,13 +9,14 @@ use half::f16;
 
 use super::data::DeviceRows;
 use super::device::Gpu;
-use super::error::GpuError;
 use super::executor::GpuExecutor;
 use super::session::GpuSession;
 use super::stored::Stored;
 use super::{adapter, layout, matrices};
+use crate::build::partition;
+use crate::dataset::problem::Problem;
 use crate::error::BuildError;
-use crate::eval;
+use crate::error::GpuError;
 use crate::exact;
 use crate::executor::cpu::CpuExecutor;
 use crate::executor::{Executor, RoundStats, Session};
@@ -23,9 +24,8 @@ use crate::graph::order::{EMPTY, distance, id};
 use crate::graph::rows::RowTable;
 use crate::metric::Metric;
 use crate::params::{Params, Plan};
-use crate::parts;
 use crate::points::Points;
-use crate::problem::Problem;
+use crate::recall;
 use crate::rng::hash;
 
 pub(super) fn gpu() -> Option<Gpu> {
@@ -323,13 +323,13 @@ fn sets_larger_than_the_device_are_built_in_parts() {
         let executor = GpuExecutor::on(gpu);
         let most = executor.most_rows(&problem, &plan).unwrap();
         assert!((plan.least_part()..N / 2).contains(&most), "{most}");
-        let mut session = parts::open(&executor, &problem, &plan, None, &|_| Ok(())).unwrap();
+        let mut session = partition::open(&executor, &problem, &plan, None, &|_| Ok(())).unwrap();
         session.round(&|_| Ok(())).unwrap();
         let described = session.describe();
         assert!(described.starts_with("gpu") && described.contains(&format!("parts of at most {most} rows")));
         let graph = session.finish(&|_| Ok(())).unwrap();
         let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
-        let recall = eval::recall(&graph, &truth, plan.n_neighbors).unwrap();
+        let recall = recall::recall(&graph, &truth, plan.n_neighbors).unwrap();
         assert!(recall > 0.99, "{described}: {recall}");
     }
 }
@@ -341,7 +341,7 @@ fn a_device_too_small_for_parts_is_an_error() {
     gpu.allowed = layout::Allowed { binding: 4096, ..gpu.allowed };
     let data = data();
     let problem = problem(&data, DIM);
-    let Err(error) = parts::open(&GpuExecutor::on(gpu), &problem, &plan(3), None, &|_| Ok(())) else {
+    let Err(error) = partition::open(&GpuExecutor::on(gpu), &problem, &plan(3), None, &|_| Ok(())) else {
         panic!("opened")
     };
     assert!(matches!(error, BuildError::Gpu(GpuError::TooLarge { .. })), "{error:?}");

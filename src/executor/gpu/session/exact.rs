@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::GpuSession;
+use crate::dataset::problem::Problem;
 use crate::error::BuildError;
-use crate::executor::finish::Finishing;
+use crate::error::GpuError;
+use crate::executor::finish::Finisher;
 use crate::executor::gpu::data::DeviceRows;
 use crate::executor::gpu::device::Gpu;
-use crate::executor::gpu::error::GpuError;
 use crate::executor::gpu::executor::most_rows_of;
 use crate::executor::gpu::layout::Stretch;
 use crate::executor::gpu::shaders::Slot;
@@ -15,7 +16,6 @@ use crate::executor::{Session, Tick};
 use crate::graph::KnnGraph;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
-use crate::problem::Problem;
 
 /// Neighbours kept beyond those wanted by exact search: sums in another order can exchange near ties.
 const EXACT_SLACK: usize = 8;
@@ -82,7 +82,7 @@ impl<'p> GpuSession<'p> {
         tick(1.0)?;
         let over = if held < n as usize { format!(", {part} rows at a time") } else { String::new() };
         let ran = session.describe() + &over;
-        Ok((Finishing::new(&session.problem, &session.plan, &session.order, &rows).graph(), ran))
+        Ok((Finisher::new(&session.problem, &session.plan, &session.order, &rows).graph(), ran))
     }
 
     /// Brings the points of a stretch to its places.

@@ -2,8 +2,8 @@
 
 use super::GpuSession;
 use crate::error::BuildError;
+use crate::error::GpuError;
 use crate::executor::Tick;
-use crate::executor::gpu::error::GpuError;
 use crate::executor::gpu::layout::{Block, block_places};
 use crate::executor::gpu::shaders::{Kernel, Slot};
 use crate::forest;

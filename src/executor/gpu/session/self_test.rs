@@ -4,17 +4,17 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::GpuSession;
+use crate::dataset::problem::Problem;
+use crate::error::GpuError;
 use crate::executor::gpu::data::DeviceRows;
-use crate::executor::gpu::error::GpuError;
 use crate::executor::gpu::layout::Stretch;
 use crate::executor::gpu::matrices;
 use crate::executor::gpu::shaders::Slot;
 use crate::executor::gpu::stored::Stored;
 use crate::graph::order::{EMPTY, distance, id};
-use crate::metric::Direct;
+use crate::metric::KernelMetric;
 use crate::params::Plan;
 use crate::points::{Dense, Rows};
-use crate::problem::Problem;
 
 /// Rows that are compared with the CPU's.
 const CHECKED: usize = 16;
@@ -39,7 +39,7 @@ impl GpuSession<'_> {
     }
 
     /// Compares the distances of a few rows, computed by cooperative matrices, with those of the plain kernel.
-    fn test_matrices(&self, direct: Direct, side: u32) -> Result<(), String> {
+    fn test_matrices(&self, direct: KernelMetric, side: u32) -> Result<(), String> {
         let values = matrices::tested_rows(self.stored);
         let rows = match self.stored {
             Stored::I8Dots => Rows::I8(bytemuck::cast_slice(&values)),

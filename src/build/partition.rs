@@ -1,0 +1,316 @@
+//! Points that are too many for a device, or for the memory they may take: built in overlapping parts, one after another,
+//! and merged on the CPU.
+//!
+//! The points are cut into parts twice, by two random-projection trees, so that most near points share a part of one of the
+//! cuttings. A part is built by an ordinary session of the executor. Its rows enter the merged rows, which keep the best
+//! distinct ids by (distance, id). What the second cutting adds counts as new there: rounds of NN-Descent on the CPU then
+//! join neighbours that never shared a part, and only these.
+
+use rayon::prelude::*;
+
+use crate::build::descent::descend;
+use crate::dataset::problem::Problem;
+use crate::error::BuildError;
+use crate::error::GpuError;
+use crate::executor::arrange::arrange;
+use crate::executor::cpu;
+use crate::executor::cpu::session::CpuSession;
+use crate::executor::{Executor, KernelTime, RoundStats, Session, Tick};
+use crate::forest;
+use crate::graph::KnnGraph;
+use crate::metric::{KernelMetric, Metric};
+use crate::params::Plan;
+use crate::points::{Dense, Element, with_rows};
+use crate::rng::hash;
+use crate::rows::ReducedDistances;
+
+/// One leaves rows without neighbours beyond the border of their part, for whom nothing introduces them; a third costs as much as
+/// each of the others and finds little that the rounds do not: docs/PERFORMANCE.md, "Parts".
+const CUTTINGS: u64 = 2;
+
+/// Stream of random numbers for cuttings: other trees than those of the builds.
+const CUT: u64 = 0xc07;
+
+/// Opens a session on all points at once or, where the plan or the executor wants fewer, in parts. If the device runs out of
+/// memory, parts are halved until they fit or are too small to be worth a build.
+///
+/// # Errors
+/// Those of [`Executor::open`].
+pub(crate) fn open<'p>(
+    executor: &dyn Executor,
+    problem: &Problem<'p>,
+    plan: &Plan,
+    init_graph: Option<&KnnGraph>,
+    tick: Tick,
+) -> Result<Box<dyn Session + 'p>, BuildError> {
+    let mut most = rows_at_once(executor, problem, plan)?;
+    loop {
+        let opened = if most >= problem.n() {
+            executor.open(problem, plan, init_graph, tick)
+        } else {
+            let parts = Parts { executor, problem, plan, most };
+            parts.open(init_graph, tick).map(|merged| Box::new(merged) as Box<dyn Session + 'p>)
+        };
+        match opened {
+            Err(BuildError::Gpu(GpuError::OutOfMemory { .. })) if most / 2 >= plan.least_part() => most /= 2,
+            done => return done,
+        }
+    }
+}
+
+/// Rows that are built at once: all, those of a part, or all where parts would be too small, which then is an error of
+/// [`Executor::open`].
+pub(crate) fn rows_at_once(executor: &dyn Executor, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
+    let n = problem.n();
+    if problem.dense().is_none() {
+        return Ok(n);
+    }
+    let most = executor.most_rows(problem, plan)?.min(plan.part_rows.unwrap_or(n));
+    Ok(if most < plan.least_part() { n } else { most.min(n) })
+}
+
+/// Peak bytes beyond the input of a build in parts of `most` rows: the merged rows, and the build of a part.
+pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan, most: usize) -> u64 {
+    let merged = cpu::estimate_memory(problem, plan);
+    let (Some((dense, _)), true) = (problem.dense(), most < problem.n()) else { return merged };
+    let part = first_rows(problem, most);
+    let copied = most * dense.dim() * dense.value_size();
+    merged + copied as u64 + cpu::estimate_memory(&part, &part_plan(plan, most))
+}
+
+/// The first rows of a set: as large as any others; of rows that are not dense, all.
+pub(crate) fn first_rows<'a>(problem: &Problem<'a>, count: usize) -> Problem<'a> {
+    let Some((points, direct)) = problem.dense() else { return *problem };
+    let dim = points.dim();
+    let first = Dense::trusted(with_rows!(points.rows(), x => Element::rows(&x[..count * dim])), count, dim);
+    Problem::of_part(first, direct, problem.metric)
+}
+
+/// The plan of a part of `m` points, whose rows are as long as those they are merged into.
+pub(crate) fn part_plan(plan: &Plan, m: usize) -> Plan {
+    let width = plan.width.min(m - 1);
+    Plan {
+        n_neighbors: width,
+        width,
+        include_self: false,
+        target_recall: None,
+        recall_sample: 0,
+        part_rows: None,
+        ..plan.clone()
+    }
+}
+
+/// A build in parts.
+struct Parts<'a, 'p> {
+    executor: &'a dyn Executor,
+    problem: &'a Problem<'p>,
+    plan: &'a Plan,
+    /// Rows of the largest part.
+    most: usize,
+}
+
+impl<'p> Parts<'_, 'p> {
+    fn open(&self, init_graph: Option<&KnnGraph>, tick: Tick) -> Result<MergedSession<'p>, BuildError> {
+        let mut merged = CpuSession::empty(self.problem, self.plan, arrange(self.problem, self.plan));
+        let cuttings: Vec<Vec<Vec<u32>>> = (0..CUTTINGS).map(|cutting| self.cut(&merged, cutting)).collect();
+        let count = cuttings.iter().map(Vec::len).sum::<usize>();
+        let (mut done, mut distances, mut kernels, mut ran) = (0, 0, Vec::new(), String::new());
+        for (cutting, parts) in cuttings.iter().enumerate() {
+            for part in parts.iter().filter(|part| part.len() > 1) {
+                tracing::debug!(part = done, of = count, rows = part.len(), "part");
+                let built = self.build(part, &|f| tick((done as f32 + f) / count as f32))?;
+                merged.merge(part, &built.graph, cutting > 0);
+                distances += built.distances;
+                add_times(&mut kernels, &built.kernels);
+                ran = built.ran;
+                done += 1;
+            }
+        }
+        merged.complete(init_graph);
+        tick(1.0)?;
+        let ran = format!("{ran}, in {count} parts of at most {} rows", self.most);
+        Ok(MergedSession { session: merged, distances, kernels, ran })
+    }
+
+    /// Every point in one part, with others near to it.
+    fn cut(&self, merged: &CpuSession, cutting: u64) -> Vec<Vec<u32>> {
+        let (space, order): (&dyn ReducedDistances, &[u32]) = merged.working_order();
+        let leaves = forest::tree(space, self.most, hash(self.plan.seed, CUT, 0, 0), cutting);
+        let mut parts: Vec<Vec<u32>> = Vec::new();
+        for leaf in leaves.iter() {
+            let points = leaf.iter().map(|&place| order[place as usize]);
+            // Leaves that follow each other are siblings or near: as many to a part as there is room for.
+            match parts.last_mut().filter(|part| part.len() + leaf.len() <= self.most) {
+                Some(part) => part.extend(points),
+                None => parts.push(points.collect()),
+            }
+        }
+        parts
+    }
+
+    fn build(&self, part: &[u32], tick: Tick) -> Result<BuiltPart, BuildError> {
+        let (dense, direct) = self.problem.dense().expect("parts are of dense rows");
+        with_rows!(dense.rows(), x => self.build_values(&gathered(x, dense.dim(), part), part.len(), direct, tick))
+    }
+
+    fn build_values<E: Element>(
+        &self,
+        values: &[E],
+        m: usize,
+        direct: KernelMetric,
+        tick: Tick,
+    ) -> Result<BuiltPart, BuildError> {
+        let metric = Metric::from(direct);
+        let part = Problem::of_part(Dense::trusted(E::rows(values), m, values.len() / m), direct, &metric);
+        let plan = part_plan(self.plan, m);
+        let mut session = self.executor.open(&part, &plan, None, &|f| tick(0.5 * f))?;
+        let rounds_at_most = plan.n_iters.max(1) as f32;
+        let in_round = |round: usize, _, f: f32| tick(0.5 + 0.5 * (round as f32 - 1.0 + f) / rounds_at_most);
+        let mut rounds = Vec::new();
+        descend(&mut *session, &plan, m, &in_round, &mut rounds)?;
+        let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
+        let (kernels, ran) = (session.kernel_times(), session.describe());
+        Ok(BuiltPart { graph: session.finish(&|_| tick(1.0))?, distances, kernels, ran })
+    }
+}
+
+struct BuiltPart {
+    graph: KnnGraph,
+    distances: u64,
+    kernels: Vec<KernelTime>,
+    ran: String,
+}
+
+fn add_times(sums: &mut Vec<KernelTime>, more: &[KernelTime]) {
+    for time in more {
+        match sums.iter_mut().find(|sum| sum.kernel == time.kernel) {
+            Some(sum) => {
+                sum.dispatches += time.dispatches;
+                sum.seconds += time.seconds;
+                sum.distances += time.distances;
+                sum.bytes += time.bytes;
+            }
+            None => sums.push(*time),
+        }
+    }
+}
+
+fn gathered<E: Element>(values: &[E], dim: usize, rows: &[u32]) -> Vec<E> {
+    let mut out = vec![E::zeroed(); rows.len() * dim];
+    out.par_chunks_mut(dim).zip(rows).for_each(|(to, &row)| to.copy_from_slice(&values[row as usize * dim..][..dim]));
+    out
+}
+
+/// Rows merged from parts, refined on the CPU.
+struct MergedSession<'p> {
+    session: CpuSession<'p>,
+    /// Distances evaluated in the parts.
+    distances: u64,
+    /// What their kernels did.
+    kernels: Vec<KernelTime>,
+    /// What built the parts.
+    ran: String,
+}
+
+impl Session for MergedSession<'_> {
+    fn init_distances(&self) -> u64 {
+        self.distances + self.session.init_distances()
+    }
+
+    fn describe(&self) -> String {
+        format!("{}; merged on {}", self.ran, self.session.describe())
+    }
+
+    fn kernel_times(&self) -> Vec<KernelTime> {
+        self.kernels.clone()
+    }
+
+    fn plan(&self) -> &Plan {
+        self.session.plan()
+    }
+
+    fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError> {
+        self.session.round(tick)
+    }
+
+    fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
+        self.session.widen(plan, tick)
+    }
+
+    fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError> {
+        self.session.peek(points)
+    }
+
+    fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
+        Box::new(self.session).finish(tick)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::cpu::CpuExecutor;
+    use crate::params::Params;
+    use crate::points::Points;
+
+    /// A device with memory for so many rows.
+    struct Small(usize);
+
+    impl Executor for Small {
+        fn open<'p>(
+            &self,
+            problem: &Problem<'p>,
+            plan: &Plan,
+            init_graph: Option<&KnnGraph>,
+            tick: Tick,
+        ) -> Result<Box<dyn Session + 'p>, BuildError> {
+            if problem.n() > self.0 {
+                return Err(GpuError::OutOfMemory { during: "data", bytes: problem.n() as u64 }.into());
+            }
+            CpuExecutor.open(problem, plan, init_graph, tick)
+        }
+
+        fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
+            CpuExecutor.exact(problem, plan, tick)
+        }
+    }
+
+    const N: usize = 3000;
+
+    fn opened(rows: usize) -> Result<String, BuildError> {
+        let data: Vec<f32> = (0..N as u64 * 4).map(|i| (hash(1, 2, i, 0) % 1000) as f32).collect();
+        let points = Points::dense(&data, N, 4).unwrap();
+        let problem = Problem::of_dense(&points, &Metric::Euclidean);
+        let plan = Plan::new(&Metric::Euclidean, &Params::default(), &points).unwrap();
+        open(&Small(rows), &problem, &plan, None, &|_| Ok(())).map(|session| session.describe())
+    }
+
+    #[test]
+    fn parts_are_halved_until_there_is_memory_for_them() {
+        assert!(!opened(N).unwrap().contains("parts"));
+        assert!(opened(1500).unwrap().contains("parts of at most 1500 rows; merged on cpu"));
+        assert!(opened(800).unwrap().contains("parts of at most 750 rows"));
+        // 375 rows would be fewer than four leaves.
+        assert!(matches!(opened(740), Err(BuildError::Gpu(GpuError::OutOfMemory { .. }))));
+    }
+
+    /// Every point is in one part of each cutting, parts are no larger than asked, and the cuttings differ.
+    #[test]
+    fn cuttings_are_partitions() {
+        let data: Vec<f32> = (0..N as u64 * 4).map(|i| (hash(1, 2, i, 0) % 1000) as f32).collect();
+        let points = Points::dense(&data, N, 4).unwrap();
+        let problem = Problem::of_dense(&points, &Metric::Euclidean);
+        let plan = Plan::new(&Metric::Euclidean, &Params::default(), &points).unwrap();
+        let merged = CpuSession::empty(&problem, &plan, arrange(&problem, &plan));
+        let parts = Parts { executor: &CpuExecutor, problem: &problem, plan: &plan, most: 700 };
+        let cuttings = [0, 1].map(|cutting| parts.cut(&merged, cutting));
+        for parts in &cuttings {
+            assert!(parts.iter().all(|part| part.len() <= 700));
+            assert!(parts.windows(2).all(|two| two[0].len() + two[1].len() > 350), "parts are filled");
+            let mut all: Vec<u32> = parts.concat();
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..N as u32));
+        }
+        assert_ne!(cuttings[0], cuttings[1]);
+    }
+}

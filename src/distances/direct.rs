@@ -1,0 +1,252 @@
+//! Final distances: kept pairs computed anew in f32 from the points as they were given.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
+use crate::metric::body::{Body, tile, with_body};
+use crate::metric::{Form, KernelMetric};
+use crate::points::{Dense, Element, with_rows};
+use crate::rows::dense::floats::direction_scale;
+use crate::simd::{LANES, Level, Op, Simd, dispatch, prefetch};
+
+/// Computes true distances between the points of a set and those of another (or the same).
+pub(crate) struct DirectDistances<'a> {
+    metric: KernelMetric,
+    base: Dense<'a>,
+    queries: Dense<'a>,
+    level: Level,
+    /// Length and mean of every row of the base, and of the queries; empty unless the metric is angular.
+    directions: Cow<'a, [Direction]>,
+    query_directions: Vec<Direction>,
+}
+
+/// What brings a row to length 1: (v - mean) · scale.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct Direction {
+    mean: f32,
+    /// 0 for rows without length.
+    scale: f32,
+}
+
+impl Direction {
+    fn of(row: &mut [f32], centered: bool) -> Self {
+        let constant = row.iter().all(|v| *v == row[0]);
+        let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / row.len() as f64;
+        let mean = if constant { row[0] } else { mean as f32 };
+        let scale = direction_scale(row, centered) as f32;
+        Self { mean: if centered { mean } else { 0.0 }, scale }
+    }
+}
+
+/// A row to compare with, brought to length 1 for angular metrics.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query {
+    values: Vec<f32>,
+    /// Without length, under an angular metric.
+    empty: bool,
+}
+
+impl<'a> DirectDistances<'a> {
+    /// `base` and `queries` have the same type and number of columns.
+    pub(crate) fn new(metric: KernelMetric, base: &Dense<'a>, queries: &Dense<'a>) -> Self {
+        let (base, queries) = (*base, *queries);
+        let directions = Cow::Owned(directions(&base, metric));
+        let query_directions = self::directions(&queries, metric);
+        Self { metric, base, queries, level: Level::detect(), directions, query_directions }
+    }
+
+    /// A base whose [`directions`] are known, to be compared with rows that are not points: [`DirectDistances::query`].
+    pub(crate) fn of_base(metric: KernelMetric, base: Dense<'a>, directions: &'a [Direction]) -> Self {
+        let directions = Cow::Borrowed(directions);
+        Self { metric, base, queries: base, level: Level::detect(), directions, query_directions: Vec::new() }
+    }
+
+    /// Makes `query` a row of `values` to compare with.
+    pub(crate) fn set_query(&self, values: &[f32], query: &mut Query) {
+        query.values.clear();
+        query.values.extend_from_slice(values);
+        query.empty = false;
+        if let Form::Angular { centered } = self.metric.form() {
+            let Direction { mean, scale } = Direction::of(&mut query.values, centered);
+            for (to, v) in query.values.iter_mut().zip(values) {
+                *to = (v - mean) * scale;
+            }
+            query.empty = scale == 0.0;
+        }
+    }
+
+    /// Makes `query` row `row` of the base.
+    pub(crate) fn set_base_query(&self, row: u32, query: &mut Query) {
+        query.values.resize(self.base.dim(), 0.0);
+        self.base.widen_row(row as usize, &mut query.values);
+        query.empty = false;
+        if let Some(Direction { mean, scale }) = self.directions.get(row as usize) {
+            query.values.iter_mut().for_each(|v| *v = (*v - mean) * scale);
+            query.empty = *scale == 0.0;
+        }
+    }
+
+    /// Row `i` of the queries.
+    fn own_query(&self, i: usize) -> Query {
+        let mut values = vec![0.0; self.base.dim()];
+        self.queries.widen_row(i, &mut values);
+        let mut empty = false;
+        if let Some(Direction { mean, scale }) = self.query_directions.get(i) {
+            values.iter_mut().for_each(|v| *v = (*v - mean) * scale);
+            empty = *scale == 0.0;
+        }
+        Query { values, empty }
+    }
+
+    /// True distances of query `i` to `others`, in place of what `out` held.
+    pub(crate) fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        self.reduced(i, others, out);
+        out.iter_mut().for_each(|d| *d = self.metric.to_true(*d, self.base.dim()));
+    }
+
+    /// Reduced distances of query `i` to `others`, in place of what `out` held.
+    pub(crate) fn reduced(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+        self.reduced_from(&self.own_query(i), others, out);
+    }
+
+    /// Reduced distances of a row to `others`, in place of what `out` held.
+    pub(crate) fn reduced_from(&self, query: &Query, others: &[u32], out: &mut Vec<f32>) {
+        out.clear();
+        let (level, directions, x) = (self.level, &self.directions[..], &query.values[..]);
+        if let Form::Angular { .. } = self.metric.form() {
+            let x_empty = query.empty;
+            with_rows!(self.base.rows(), base => dispatch(level, Angles { x, x_empty, base, others, directions, out }));
+        } else {
+            with_rows!(self.base.rows(), base => {
+                with_body!(self.metric.form(), body => dispatch(level, Pairs { x, base, others, body, out }));
+            });
+        }
+    }
+
+    /// True distance of a point to itself, base and queries being the same: zero, but for dot products.
+    pub(crate) fn to_self(&self, i: usize) -> f32 {
+        if self.metric.form() != Form::Inner {
+            return 0.0;
+        }
+        let mut out = Vec::with_capacity(1);
+        self.distances(i, &[i as u32], &mut out);
+        out[0]
+    }
+
+    /// For angular metrics: from -x·y of query `i` to rows of the base from `first` on, their 1 - cos, up to rounding.
+    pub(crate) fn angles_from_dots(&self, i: usize, first: usize, negative_dots: &mut [f32]) {
+        if self.directions.is_empty() {
+            return;
+        }
+        let x = self.query_directions[i];
+        let dim = self.base.dim() as f32;
+        for (d, y) in negative_dots.iter_mut().zip(&self.directions[first..]) {
+            *d = match (x.scale == 0.0, y.scale == 0.0) {
+                (false, false) => 1.0 + (*d + dim * x.mean * y.mean) * x.scale * y.scale,
+                (true, true) => 0.0,
+                _ => 1.0,
+            };
+        }
+    }
+}
+
+/// The queries, as the type of the base: callers have checked that they are the same.
+pub(crate) fn typed_as<'a, E: Element>(_: &[E], queries: &Dense<'a>) -> &'a [E] {
+    with_rows!(queries.rows(), q => bytemuck::cast_slice(q))
+}
+
+/// Length and mean of every row; none unless the metric is angular.
+pub(crate) fn directions(points: &Dense, metric: KernelMetric) -> Vec<Direction> {
+    let Form::Angular { centered } = metric.form() else { return Vec::new() };
+    (0..points.n())
+        .into_par_iter()
+        .with_min_len(64)
+        .map_init(
+            || vec![0.0; points.dim()],
+            |row, i| {
+                points.widen_row(i, row);
+                Direction::of(row, centered)
+            },
+        )
+        .collect()
+}
+
+struct Pairs<'a, E, B> {
+    x: &'a [f32],
+    base: &'a [E],
+    others: &'a [u32],
+    body: B,
+    out: &'a mut Vec<f32>,
+}
+
+impl<E: Element, B: Body> Op for Pairs<'_, E, B> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let dim = self.x.len();
+        let row = |y: u32| &self.base[y as usize * dim..][..dim];
+        let (fours, rest) = self.others.as_chunks::<4>();
+        for (i, &four) in fours.iter().enumerate() {
+            self.others[4 * i + 4..].iter().take(4).for_each(|&ahead| prefetch_row(row(ahead)));
+            self.out.extend(tile::<S, f32, E, B, 1>(self.body, [self.x], four.map(row))[0]);
+        }
+        if let Some(&last) = rest.last() {
+            let four = std::array::from_fn(|i| row(*rest.get(i).unwrap_or(&last)));
+            self.out.extend(&tile::<S, f32, E, B, 1>(self.body, [self.x], four)[0][..rest.len()]);
+        }
+    }
+}
+
+#[inline(always)]
+fn prefetch_row<E: Element>(row: &[E]) {
+    row.iter().step_by(64 / size_of::<E>()).for_each(prefetch);
+}
+
+/// 1 - cos as half the squared distance of the directions, which stays exact near zero where 1 - x·y cancels.
+struct Angles<'a, E> {
+    x: &'a [f32],
+    x_empty: bool,
+    base: &'a [E],
+    others: &'a [u32],
+    directions: &'a [Direction],
+    out: &'a mut Vec<f32>,
+}
+
+impl<E: Element> Op for Angles<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let dim = self.x.len();
+        for (i, &y) in self.others.iter().enumerate() {
+            self.others.get(i + 3).iter().for_each(|&&y| prefetch_row(&self.base[y as usize * dim..][..dim]));
+            let direction = self.directions[y as usize];
+            let row = &self.base[y as usize * dim..][..dim];
+            self.out.push(match (self.x_empty, direction.scale == 0.0) {
+                (false, false) => half_squared::<S, E>(self.x, row, direction),
+                (true, true) => 0.0,
+                _ => 1.0,
+            });
+        }
+    }
+}
+
+#[inline(always)]
+fn half_squared<S: Simd, E: Element>(x: &[f32], y: &[E], direction: Direction) -> f32 {
+    let (xs, x_tail) = x.as_chunks::<LANES>();
+    let (ys, y_tail) = y.as_chunks::<LANES>();
+    let (mean, scale) = (S::splat(direction.mean), S::splat(direction.scale));
+    // Four sums, so that their latencies overlap.
+    let mut sums = [S::splat(0.0); 4];
+    for (i, (x, y)) in xs.iter().zip(ys).enumerate() {
+        // Rounded as `x` was, so that copies are at distance 0.
+        let d = S::sub(S::load(x), S::mul_add(S::sub(S::load(y), mean), scale, S::splat(0.0)));
+        sums[i % 4] = S::mul_add(d, d, sums[i % 4]);
+    }
+    let total: f32 = S::sum4(sums).into_iter().sum();
+    let tail = |(x, y): (&f32, &E)| (x - (y.widen() - direction.mean) * direction.scale).powi(2);
+    0.5 * (total + x_tail.iter().zip(y_tail).map(tail).sum::<f32>())
+}

@@ -1,0 +1,67 @@
+//! Exact search: every query against every point of the base, in blocks.
+
+use crate::dataset::Prepared;
+use crate::error::BuildError;
+use crate::executor::cpu::exact::{self, Compared, in_blocks};
+use crate::executor::cpu::scan::Scan;
+use crate::graph::KnnGraph;
+use crate::metric::Metric;
+use crate::params::{Params, Plan};
+use crate::points::Points;
+
+/// The exact k-nearest-neighbour graph of `points`: row `i` holds the `k` nearest points other than `i`, or, with
+/// `include_self`, `i` first and the `k - 1` nearest others.
+///
+/// # Errors
+/// `k` zero or more than there are, parameters of the metric out of range, values that it has no distances for.
+///
+/// # Complexity
+/// n² distances.
+pub fn graph(points: &Points, metric: &Metric, k: usize, include_self: bool) -> Result<KnnGraph, BuildError> {
+    let params = Params { n_neighbors: Some(k), include_self, ..Params::default() };
+    let plan = Plan::new(metric, &params, points)?;
+    let prepared = Prepared::new(points, metric)?;
+    let graph = exact::graph_of(&prepared.problem(), &plan, &|_| Ok(()))?;
+    prepared.check_distances().map(|()| graph)
+}
+
+/// For every query the `k` nearest rows of `base`, ascending by (distance, id): a graph with a row for each query.
+///
+/// # Errors
+/// Queries of another type or number of columns than the base, `k` zero or more than rows in the base, values that the
+/// metric has no distances for, items that cannot be kept or compared with each other.
+///
+/// # Complexity
+/// n · queries distances.
+pub fn query(base: &Points, queries: &Points, metric: &Metric, k: usize) -> Result<KnnGraph, BuildError> {
+    if base.shape() != queries.shape() {
+        return Err(BuildError::Mismatch { queries: queries.shape(), base: base.shape() });
+    }
+    if k == 0 || k > base.n() {
+        let range = format!("1 to the {} rows of the base", base.n());
+        return Err(BuildError::Parameter { name: "k", value: k.to_string(), range });
+    }
+    let rows: Vec<usize> = (0..queries.n()).collect();
+    let (base, queries) = (Prepared::new(base, metric)?, Prepared::new(queries, metric)?);
+    match (base.problem().direct(), queries.problem().direct()) {
+        (Some((base, direct)), Some((queries, _))) => {
+            let scan = Scan::new(&base, &queries, direct);
+            in_blocks(&rows, k, &|_| Ok(()), |rows, ids, ds| scan.nearest(rows, k, false, ids, ds))
+        }
+        _ => {
+            let joined = base
+                .problem()
+                .points
+                .joined(&queries.problem().points)
+                .ok_or_else(|| BuildError::MetricRows { metric: metric.name(), rows: "items that cannot be kept" })?;
+            let joined = Prepared::new(&joined.view()?, metric)?;
+            let n = base.problem().n();
+            let rows: Vec<usize> = rows.iter().map(|row| n + row).collect();
+            let graph = Compared::new(&joined.problem(), n).rows(&rows, k, false, &|_| Ok(()));
+            match joined.check_distances() {
+                Err(BuildError::CustomDistance { a, b }) => Err(BuildError::QueryDistance { query: a - n, item: b }),
+                _ => graph,
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The executor that runs everything on the CPU.
+
+use super::exact;
+use super::session::CpuSession;
+use crate::dataset::problem::Problem;
+use crate::error::BuildError;
+use crate::executor::{Executor, Session, Tick};
+use crate::graph::KnnGraph;
+use crate::params::Plan;
+
+/// Runs everything on the CPU, in the rayon pool it is called from.
+pub(crate) struct CpuExecutor;
+
+impl Executor for CpuExecutor {
+    fn open<'p>(
+        &self,
+        problem: &Problem<'p>,
+        plan: &Plan,
+        init_graph: Option<&KnnGraph>,
+        tick: Tick,
+    ) -> Result<Box<dyn Session + 'p>, BuildError> {
+        Ok(Box::new(CpuSession::open(problem, plan, init_graph, tick)?))
+    }
+
+    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
+        Ok((exact::graph_of(problem, plan, tick)?, super::describe()))
+    }
+}
