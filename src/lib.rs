@@ -22,7 +22,7 @@
 //! Features: `cli` (default), the command `nndescent`; `gpu` (default), the GPU executor; `io`, readers and writers of files that vectors come in; `ndarray`, points
 //! from `ndarray` views; `sprs`, sparse rows from `sprs` matrices.
 
-mod build;
+mod builder;
 mod dataset;
 mod distances;
 mod error;
@@ -44,8 +44,8 @@ mod search;
 mod simd;
 mod storage;
 
-pub use build::descent::StopReason;
-pub use build::{BuildReport, Built, Indexed, NnDescent, Phase, Progress, Seconds, TargetOutcome};
+pub use builder::descent::StopReason;
+pub use builder::{BuildReport, Built, Indexed, NnDescent, Phase, Progress, Seconds, TargetOutcome};
 pub use error::{BuildError, GpuError};
 pub use executor::{KernelTime, RoundStats, Traffic};
 pub use graph::{KnnGraph, UNKNOWN};

@@ -69,7 +69,7 @@ pub(crate) trait Executor {
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError>;
 
-    /// The most rows that fit where the work is done; more are built in [`crate::build::partition`].
+    /// The most rows that fit where the work is done; more are built in [`crate::builder::partition`].
     fn most_rows(&self, _problem: &Problem, _plan: &Plan) -> Result<usize, BuildError> {
         Ok(usize::MAX)
     }

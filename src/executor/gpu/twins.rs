@@ -13,7 +13,7 @@ use super::executor::GpuExecutor;
 use super::session::GpuSession;
 use super::stored::Stored;
 use super::{adapter, layout, matrices};
-use crate::build::partition;
+use crate::builder::partition;
 use crate::dataset::problem::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;

@@ -6,7 +6,7 @@ pub(crate) mod partition;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use crate::build::descent::{StopReason, descend};
+use crate::builder::descent::{StopReason, descend};
 use crate::dataset::Prepared;
 use crate::dataset::init_graph::check_init_graph;
 use crate::dataset::problem::Problem;

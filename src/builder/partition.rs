@@ -8,7 +8,7 @@
 
 use rayon::prelude::*;
 
-use crate::build::descent::descend;
+use crate::builder::descent::descend;
 use crate::dataset::problem::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
