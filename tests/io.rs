@@ -113,6 +113,7 @@ fn idx_plain_and_gzipped() {
     assert_eq!((info[0].shape.clone(), info[0].dtype.as_str()), (vec![2, 1, 3], "uint8"));
 }
 
+#[cfg(feature = "hdf5")]
 #[test]
 fn hdf5_as_ann_benchmarks_lays_it_out() {
     for layout in ["contiguous", "chunked"] {
@@ -179,6 +180,7 @@ fn mislabelled_files_say_what_they_are() {
     assert!(of("a.npz", b"no archive").starts_with("not a .npz archive: "));
     assert_eq!(of("a.idx", b"P5 not idx"), "not an IDX file: it begins with [50, 35, 20, 6e]");
     assert_eq!(of("a.fvecs", &[255; 40]), "not a file of vectors: row 0 begins with a length of -1");
+    #[cfg(feature = "hdf5")]
     assert!(of("a.hdf5", b"not hdf5 at all").starts_with("not a readable HDF5 file: "));
     assert!(of("a.csv", b"1,2").starts_with("unknown kind of file; known are .npy .npz"));
     let ragged = [&1i32.to_le_bytes()[..], &[0; 4], &2i32.to_le_bytes(), &[0; 4]].concat();
