@@ -248,7 +248,7 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Rows to start from, beside the trees: ids of any number of neighbours each, [`UNKNOWN`] where there is none. Distances are
+    /// Rows to start from, beside the trees: ids of any number of neighbours each, [`KnnGraph::NO_NEIGHBOR`] where there is none. Distances are
     /// computed anew.
     #[must_use]
     pub fn init_graph(mut self, graph: &'a KnnGraph) -> Self {
@@ -614,8 +614,8 @@ impl Sample {
     fn found_in(&self, graph: &KnnGraph, others: usize) -> KnnGraph {
         let own = graph.k() - others;
         let rows = || self.rows.iter().map(|&row| row as usize);
-        let ids = rows().flat_map(|row| &graph.neighbors(row)[own..]).copied().collect();
-        let distances = rows().flat_map(|row| &graph.row_distances(row)[own..]).copied().collect();
+        let ids = rows().flat_map(|row| &graph.ids(row)[own..]).copied().collect();
+        let distances = rows().flat_map(|row| &graph.distances(row)[own..]).copied().collect();
         KnnGraph::from_parts(self.rows.len(), others, ids, distances)
     }
 
