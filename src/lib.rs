@@ -53,8 +53,8 @@ pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
 pub use points::{
-    Bits, Collection, Csr, CsrMatrix, Dense, Element, GpuRows, Items, ItemsRef, Kept, KeptItems, MAX_POINTS, Own,
-    Points, PointsError, RowValues, Rows, SparseRow, items, own_items, own_rows, own_sparse_rows, row_items,
+    Bits, Collection, Csr, CsrMatrix, Dense, DenseValues, Element, GpuRows, Items, ItemsRef, Kept, KeptItems,
+    MAX_POINTS, Own, Points, PointsError, RowValues, SparseRow, items, own_items, own_rows, own_sparse_rows, row_items,
     row_items_with_wgsl,
 };
 pub use search::{

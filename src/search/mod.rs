@@ -42,7 +42,6 @@ use beam::Field;
 use entries::Entries;
 use options::PreparePlan;
 use rows::{RowKind, SearchRows};
-pub(crate) use sparse_store::SparseStore;
 
 /// Points prepared for searching: a diversified graph, and the points' values in an order that suits it.
 ///

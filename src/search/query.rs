@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::dataset::{check_rows, sparse};
+use crate::dataset::check::check_sparse_rows;
+use crate::dataset::check_dense_rows;
 use crate::error::BuildError;
 use crate::first_non_finite::FirstNonFinite;
 use crate::points::Points;
@@ -176,8 +177,8 @@ impl Index {
             return Err(IndexError::OtherItems);
         }
         match queries {
-            Points::Dense(dense) => Ok(check_rows(self.metric(), dense)?),
-            Points::Sparse(rows) => Ok(sparse::check_rows(self.metric(), rows)?),
+            Points::Dense(dense) => Ok(check_dense_rows(self.metric(), dense)?),
+            Points::Sparse(rows) => Ok(check_sparse_rows(self.metric(), rows)?),
             _ => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use super::local_join::local_join;
 use super::neighborhoods::{Caps, Neighborhoods};
 use super::regroup::{graph_order, renumber_rows};
 use super::scratch::ScratchPool;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::finish::Finisher;

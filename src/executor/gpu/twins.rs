@@ -14,7 +14,7 @@ use super::session::GpuSession;
 use super::stored::Stored;
 use super::{adapter, layout, matrices};
 use crate::builder::partition;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::exact;
