@@ -80,7 +80,7 @@ fn vecs_and_bins() {
     let ints = [bytes(&[1i32, 2, 3]), bytes(&[4i32, 5, 6])];
     let ivecs = write(dir.path(), "x.ivecs", &rows([&ints[0], &ints[1]]));
     assert_eq!((read(&ivecs).values, read(&ivecs).narrowed_from), (expected.clone(), Some("int32")));
-    assert_eq!(read_graph(&ivecs).unwrap().indices(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(read_graph(&ivecs).unwrap().all_ids(), [1, 2, 3, 4, 5, 6]);
 
     let header = [2u32.to_le_bytes(), 3u32.to_le_bytes()].concat();
     let bin = |name: &str, values: &[u8]| read(&write(dir.path(), name, &[&header, values].concat())).values;
@@ -109,7 +109,7 @@ fn idx_plain_and_gzipped() {
         let matrix = read(&write(dir.path(), name, &content));
         assert_eq!((matrix.n, matrix.dim, matrix.values), (2, 3, Values::U8(vec![1, 2, 3, 4, 5, 6])));
     }
-    let info = describe(&write(dir.path(), "x.idx", &idx())).unwrap();
+    let info = describe(write(dir.path(), "x.idx", &idx())).unwrap();
     assert_eq!((info[0].shape.clone(), info[0].dtype.as_str()), (vec![2, 1, 3], "uint8"));
 }
 
@@ -142,7 +142,7 @@ fn graphs_come_back_as_written() {
         assert_eq!(read_graph(&path).unwrap(), graph);
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
-    let error = write_graph(&dir.path().join("missing/g.npz"), &graph).unwrap_err().to_string();
+    let error = write_graph(dir.path().join("missing/g.npz"), &graph).unwrap_err().to_string();
     assert!(error.contains("missing/g.npz") && error.contains("No such file"), "{error}");
     assert_eq!(read_matrix(&path, Some("distances")).unwrap().dim, 2);
     let which = message(&path, None);
@@ -211,7 +211,7 @@ fn real_files() {
         return;
     }
     let shape = |name: &str, array| {
-        let matrix = read_matrix(&data.join(name), array).unwrap();
+        let matrix = read_matrix(data.join(name), array).unwrap();
         matrix.points().unwrap();
         (matrix.n, matrix.dim, matrix.narrowed_from)
     };

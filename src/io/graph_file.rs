@@ -11,7 +11,7 @@ use super::kind::Kind;
 use super::npy::{Npz, read_header};
 use super::values::read_vec;
 use super::vecs::read_ivecs;
-use crate::graph::{KnnGraph, UNKNOWN};
+use crate::graph::KnnGraph;
 use crate::persist;
 
 /// Reads a graph from an `.npz` or the ids of one from an `.ivecs`.
@@ -70,7 +70,7 @@ fn read_ids(path: &Path, npz: &mut Npz) -> Result<(usize, usize, Vec<u32>), IoEr
 fn to_ids(path: &Path, k: usize, ids: impl Iterator<Item = i64>) -> Result<Vec<u32>, IoError> {
     let id = |(at, id): (usize, i64)| match u32::try_from(id) {
         Ok(id) => Ok(id),
-        Err(_) if id == -1 => Ok(UNKNOWN),
+        Err(_) if id == -1 => Ok(KnnGraph::NO_NEIGHBOR),
         Err(_) => Err(IoError::Shape { path: path.into(), what: format!("row {} holds the id {id}", at / k) }),
     };
     ids.enumerate().map(id).collect()
@@ -107,12 +107,12 @@ pub fn write_graph(path: impl AsRef<Path>, graph: &KnnGraph) -> Result<(), IoErr
 
 fn write_npz(writer: impl Write + std::io::Seek, graph: &KnnGraph) -> std::io::Result<()> {
     let mut zip = ZipWriter::new(writer);
-    let large = graph.indices().len() > 1 << 28;
+    let large = graph.all_ids().len() > 1 << 28;
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
     zip.start_file("indices.npy", options)?;
-    write_array(&mut zip, "<u4", graph, graph.indices())?;
+    write_array(&mut zip, "<u4", graph, graph.all_ids())?;
     zip.start_file("distances.npy", options)?;
-    write_array(&mut zip, "<f4", graph, graph.distances())?;
+    write_array(&mut zip, "<f4", graph, graph.all_distances())?;
     zip.finish()?.flush()
 }
 
