@@ -282,7 +282,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = write(&folder, &vec![("data", array("<f4", &[1.0f32]))], CompressionMethod::Stored);
         assert!(!is_csr_file(&path));
-        assert!(!is_csr_file(&folder.path().join("none.npz")));
+        assert!(!is_csr_file(folder.path().join("none.npz")));
     }
 
     #[test]
