@@ -1,12 +1,9 @@
 //! Readers and writers: what they read, and what they say of files that are not right.
-#![cfg(feature = "io")]
-
-mod common;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use common::{npy, npy_f32, write};
+use crate::common::files::{npy, npy_f32, write};
 use half::f16;
 use nndescent::KnnGraph;
 use nndescent::io::{Matrix, Values, describe, read_graph, read_matrix, write_graph};

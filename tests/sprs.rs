@@ -1,5 +1,4 @@
 //! Sparse rows from `sprs` matrices.
-#![cfg(feature = "sprs")]
 
 use nndescent::{Csr, CsrMatrix, PointsError};
 use sprs::{CsMatI, SpIndex, TriMatI};
