@@ -1,12 +1,18 @@
 //! Whether a graph to start from belongs to the points.
 
 use crate::error::BuildError;
-use crate::graph::{KnnGraph, UNKNOWN};
+use crate::graph::{InitGraph, UNKNOWN};
 
-pub(crate) fn check_init_graph(graph: &KnnGraph, n: usize) -> Result<(), BuildError> {
-    if graph.n() != n {
-        return Err(BuildError::InitGraphRows { rows: graph.n(), n });
+pub(crate) fn check_init_graph(graph: &InitGraph, n: usize) -> Result<(), BuildError> {
+    let (rows, k, ids) = (graph.n(), graph.k(), graph.ids());
+    if rows != n {
+        return Err(BuildError::InitGraphRows { rows, n });
     }
-    let wrong = graph.indices().iter().position(|&id| id != UNKNOWN && id as usize >= n);
-    wrong.map_or(Ok(()), |at| Err(BuildError::InitGraphId { row: at / graph.k(), id: graph.indices()[at], n }))
+    if rows.checked_mul(k) != Some(ids.len()) {
+        return Err(BuildError::InitGraphShape { n, k, ids: ids.len() });
+    }
+    match ids.iter().position(|&id| id != UNKNOWN && id as usize >= n) {
+        Some(at) => Err(BuildError::InitGraphId { row: at / k, id: ids[at], n }),
+        None => Ok(()),
+    }
 }

@@ -1,11 +1,14 @@
 //! Neighbour graphs: the order of neighbours, the rows being built, and the finished graph. Knows ids and distances, not
 //! points.
 
+mod init;
 pub(crate) mod locality;
 pub(crate) mod order;
 pub(crate) mod owned_rows;
 pub(crate) mod reverse;
 pub(crate) mod rows;
+
+pub use init::InitGraph;
 
 /// The id of an entry that is not known, in graphs that a user hands over (`init_graph`).
 pub const UNKNOWN: u32 = u32::MAX;

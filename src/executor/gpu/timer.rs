@@ -59,7 +59,7 @@ impl Timer {
             let seconds = ticks as f64 * f64::from(self.period) * 1e-9;
             let time = self.of(kernel);
             time.dispatches += 1;
-            time.seconds += seconds;
+            time.elapsed += Duration::from_secs_f64(seconds);
         }
     }
 
@@ -77,7 +77,7 @@ impl Timer {
     fn of(&mut self, kernel: Kernel) -> &mut KernelTime {
         let name = kernel.name();
         let at = self.times.iter().position(|time| time.kernel == name).unwrap_or_else(|| {
-            self.times.push(KernelTime { kernel: name, dispatches: 0, seconds: 0.0, distances: 0, bytes: 0 });
+            self.times.push(KernelTime { kernel: name, dispatches: 0, elapsed: Duration::ZERO, distances: 0, bytes: 0 });
             self.times.len() - 1
         });
         &mut self.times[at]
