@@ -14,16 +14,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let built = NnDescent::new(Metric::Euclidean).n_neighbors(K).algorithm(Algorithm::NnDescent).graph(&points)?;
     let (graph, report) = (&built.graph, &built.report);
 
-    let seconds = &report.seconds;
+    let times = report.times;
     println!("{n} images of {PIXELS} pixels, {K} nearest neighbours each");
     println!("  ran on       {}", report.executor);
     println!(
-        "  seconds      {:.4} (init {:.4}, {} rounds of descent {:.4}, finish {:.4})",
-        seconds.init + seconds.descent + seconds.finish,
-        seconds.init,
+        "  took         {:.2?} (init {:.2?}, {} rounds of descent {:.2?}, finish {:.2?})",
+        times.build(),
+        times.init,
         report.rounds.len(),
-        seconds.descent,
-        seconds.finish
+        times.descent,
+        times.finish
     );
     println!("  distances    {} of the {} that all pairs would take", report.distances_evaluated, n * (n - 1) / 2);
     if let Some(e) = report.recall {
@@ -34,15 +34,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("  same label   {:.1} % of all neighbours\n", 100.0 * same_label(graph));
 
     for image in [0, 1047, 1390, 1796] {
-        draw(image, &graph.neighbors(image)[..6], &graph.row_distances(image)[..6]);
+        draw(image, &graph.ids(image)[..6], &graph.distances(image)[..6]);
     }
     Ok(())
 }
 
 /// The share of neighbours that show the same digit.
 fn same_label(graph: &KnnGraph) -> f64 {
-    let same = |i: usize| graph.neighbors(i).iter().filter(|&&j| LABELS[j as usize] == LABELS[i]).count();
-    (0..graph.n()).map(same).sum::<usize>() as f64 / graph.indices().len() as f64
+    let same = |i: usize| graph.ids(i).iter().filter(|&&j| LABELS[j as usize] == LABELS[i]).count();
+    (0..graph.n()).map(same).sum::<usize>() as f64 / graph.all_ids().len() as f64
 }
 
 /// An image and its neighbours, side by side.

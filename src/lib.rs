@@ -10,7 +10,7 @@
 //! let data: Vec<f32> = (0..500 * 8).map(|i| ((i * 37) % 101) as f32).collect();
 //! let points = Points::dense(&data, 500, 8)?;
 //! let built = NnDescent::new(Metric::Euclidean).n_neighbors(10).seed(42).graph(&points)?;
-//! let nearest = built.graph.neighbors(0);
+//! let nearest = built.graph.ids(0);
 //! assert_eq!(nearest.len(), 10);
 //! assert!(built.report.recall.is_some_and(|r| r.estimate > 0.99));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -48,7 +48,7 @@ mod storage;
 
 pub use builder::{Built, Indexed, NnDescent};
 pub use error::{BuildError, GpuError};
-pub use graph::{InitGraph, KnnGraph, UNKNOWN};
+pub use graph::{InitGraph, KnnGraph, Neighbor};
 pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;

@@ -11,6 +11,7 @@ use crate::points::Points;
 
 /// How the graph is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Algorithm {
     /// Exact search where an estimate of cost says that it takes no more than a quarter longer, as it misses nobody; else NN-Descent.

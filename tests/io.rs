@@ -80,7 +80,7 @@ fn vecs_and_bins() {
     let ints = [bytes(&[1i32, 2, 3]), bytes(&[4i32, 5, 6])];
     let ivecs = write(dir.path(), "x.ivecs", &rows([&ints[0], &ints[1]]));
     assert_eq!((read(&ivecs).values, read(&ivecs).narrowed_from), (expected.clone(), Some("int32")));
-    assert_eq!(read_graph(&ivecs).unwrap().indices(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(read_graph(&ivecs).unwrap().all_ids(), [1, 2, 3, 4, 5, 6]);
 
     let header = [2u32.to_le_bytes(), 3u32.to_le_bytes()].concat();
     let bin = |name: &str, values: &[u8]| read(&write(dir.path(), name, &[&header, values].concat())).values;

@@ -149,7 +149,7 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Rows to start from, beside the trees: a [`KnnGraph`], or `(n, k, ids)` with `n * k` ids, [`UNKNOWN`](crate::UNKNOWN) where there is
+    /// Rows to start from, beside the trees: a [`KnnGraph`], or `(n, k, ids)` with `n * k` ids, [`KnnGraph::NO_NEIGHBOR`] where there is
     /// no neighbour. Distances are computed anew. Whether it fits the points is checked when the graph is built.
     #[must_use]
     pub fn init_graph(mut self, graph: impl Into<InitGraph<'a>>) -> Self {

@@ -25,8 +25,8 @@ impl RecallSample {
     pub(super) fn found_in(&self, graph: &KnnGraph, others: usize) -> KnnGraph {
         let own = graph.k() - others;
         let rows = || self.rows.iter().map(|&row| row as usize);
-        let ids = rows().flat_map(|row| &graph.neighbors(row)[own..]).copied().collect();
-        let distances = rows().flat_map(|row| &graph.row_distances(row)[own..]).copied().collect();
+        let ids = rows().flat_map(|row| &graph.ids(row)[own..]).copied().collect();
+        let distances = rows().flat_map(|row| &graph.distances(row)[own..]).copied().collect();
         KnnGraph::from_parts(self.rows.len(), others, ids, distances)
     }
 

@@ -1,7 +1,7 @@
 //! Whether a graph to start from belongs to the points.
 
 use crate::error::BuildError;
-use crate::graph::{InitGraph, UNKNOWN};
+use crate::graph::{InitGraph, KnnGraph};
 
 pub(crate) fn check_init_graph(graph: &InitGraph, n: usize) -> Result<(), BuildError> {
     let (rows, k, ids) = (graph.n(), graph.k(), graph.ids());
@@ -11,7 +11,7 @@ pub(crate) fn check_init_graph(graph: &InitGraph, n: usize) -> Result<(), BuildE
     if rows.checked_mul(k) != Some(ids.len()) {
         return Err(BuildError::InitGraphShape { n, k, ids: ids.len() });
     }
-    match ids.iter().position(|&id| id != UNKNOWN && id as usize >= n) {
+    match ids.iter().position(|&id| id != KnnGraph::NO_NEIGHBOR && id as usize >= n) {
         Some(at) => Err(BuildError::InitGraphId { row: at / k, id: ids[at], n }),
         None => Ok(()),
     }

@@ -3,7 +3,7 @@
 use super::KnnGraph;
 
 /// A borrowed graph to start a build from: `n` rows of `k` ids, unchecked until the build, in any order, with
-/// [`UNKNOWN`](crate::UNKNOWN) where a row has fewer. Made of a [`KnnGraph`] or of `(n, k, ids)`.
+/// [`KnnGraph::NO_NEIGHBOR`] where a row has fewer. Made of a [`KnnGraph`] or of `(n, k, ids)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InitGraph<'a> {
     n: usize,
@@ -32,7 +32,7 @@ impl<'a> InitGraph<'a> {
 
 impl<'a> From<&'a KnnGraph> for InitGraph<'a> {
     fn from(graph: &'a KnnGraph) -> Self {
-        Self { n: graph.n(), k: graph.k(), ids: graph.indices() }
+        Self { n: graph.n(), k: graph.k(), ids: graph.all_ids() }
     }
 }
 

@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::npy::{Npz, read_header};
 use super::values::{Kind, read_vec};
 use super::{IoError, vecs};
-use crate::graph::{KnnGraph, UNKNOWN};
+use crate::graph::KnnGraph;
 use crate::persist;
 
 /// Reads a graph: an .npz with `indices` (n x k of uint32, int32 or int64; -1 or 4294967295 where unknown) and, if known, `distances`
@@ -65,7 +65,7 @@ fn read_ids(path: &Path, npz: &mut Npz) -> Result<(usize, usize, Vec<u32>), IoEr
 fn to_ids(path: &Path, k: usize, ids: impl Iterator<Item = i64>) -> Result<Vec<u32>, IoError> {
     let id = |(at, id): (usize, i64)| match u32::try_from(id) {
         Ok(id) => Ok(id),
-        Err(_) if id == -1 => Ok(UNKNOWN),
+        Err(_) if id == -1 => Ok(KnnGraph::NO_NEIGHBOR),
         Err(_) => Err(IoError::Shape { path: path.into(), what: format!("row {} holds the id {id}", at / k) }),
     };
     ids.enumerate().map(id).collect()
@@ -99,12 +99,12 @@ pub fn write_graph(path: &Path, graph: &KnnGraph) -> Result<(), IoError> {
 
 fn write_npz(writer: impl Write + std::io::Seek, graph: &KnnGraph) -> std::io::Result<()> {
     let mut zip = ZipWriter::new(writer);
-    let large = graph.indices().len() > 1 << 28;
+    let large = graph.all_ids().len() > 1 << 28;
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
     zip.start_file("indices.npy", options)?;
-    write_array(&mut zip, "<u4", graph, graph.indices())?;
+    write_array(&mut zip, "<u4", graph, graph.all_ids())?;
     zip.start_file("distances.npy", options)?;
-    write_array(&mut zip, "<f4", graph, graph.distances())?;
+    write_array(&mut zip, "<f4", graph, graph.all_distances())?;
     zip.finish()?.flush()
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Knn
         Some(graph) => graph,
         None => rows_of(problem, &(0..problem.n()).collect::<Vec<usize>>(), plan.others(), tick)?,
     };
-    Ok(if plan.include_self { with_self(problem, others.indices(), others.distances()) } else { others })
+    Ok(if plan.include_self { with_self(problem, others.all_ids(), others.all_distances()) } else { others })
 }
 
 /// Points that are no dense rows under a kernel of the metric's own: compared as they are searched, and ranked by their true

@@ -1,9 +1,11 @@
 //! What kernels did and how long they took: distances and bytes are counted, seconds come from timestamp queries.
 
+use std::time::Duration;
+
 use super::device::Gpu;
 use super::shaders::Kernel;
 use crate::error::GpuError;
-use crate::executor::KernelTime;
+use crate::report::KernelTime;
 
 /// Offset of resolved timestamps in the buffer of counters: the least that a device has to take.
 pub(super) const STAMPS: u64 = wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
@@ -77,7 +79,13 @@ impl Timer {
     fn of(&mut self, kernel: Kernel) -> &mut KernelTime {
         let name = kernel.name();
         let at = self.times.iter().position(|time| time.kernel == name).unwrap_or_else(|| {
-            self.times.push(KernelTime { kernel: name, dispatches: 0, elapsed: Duration::ZERO, distances: 0, bytes: 0 });
+            self.times.push(KernelTime {
+                kernel: name,
+                dispatches: 0,
+                elapsed: Duration::ZERO,
+                distances: 0,
+                bytes: 0,
+            });
             self.times.len() - 1
         });
         &mut self.times[at]

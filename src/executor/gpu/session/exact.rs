@@ -16,6 +16,7 @@ use crate::executor::{Session, Tick};
 use crate::graph::KnnGraph;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
+use crate::report::ExecutorInfo;
 
 /// Neighbours kept beyond those wanted by exact search: sums in another order can exchange near ties.
 const EXACT_SLACK: usize = 8;

@@ -20,12 +20,13 @@ use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::finish::{self, Finisher};
-use crate::executor::{KernelTime, RoundStats, Session, Tick, Traffic};
-use crate::graph::KnnGraph;
+use crate::executor::{Session, Tick};
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, distance, fresh, id, is_new, joined};
 use crate::graph::rows::RowTable;
+use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
+use crate::report::{ExecutorInfo, KernelTime, Matrices, RoundStats, Traffic};
 use crate::rows::ReducedDistances;
 
 pub(super) struct GpuSession<'p> {
