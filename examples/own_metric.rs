@@ -10,7 +10,7 @@ fn strings() -> Result<(), Box<dyn std::error::Error>> {
         stems.iter().flat_map(|stem| endings.iter().map(move |end| format!("{stem}{end}"))).collect();
     let by_edits = items(&words, |a: &String, b: &String| edits(a, b) as f32);
     let graph = NnDescent::new(Metric::Custom).n_neighbors(4).graph(&Points::items(&by_edits)?)?.graph;
-    let near: Vec<&str> = graph.neighbors(0).iter().map(|&id| &words[id as usize][..]).collect();
+    let near: Vec<&str> = graph.ids(0).iter().map(|&id| &words[id as usize][..]).collect();
     println!("nearest to {}: {}", words[0], near.join(", "));
     Ok(())
 }
@@ -26,7 +26,7 @@ fn queries() -> Result<(), Box<dyn std::error::Error>> {
     let asked = kept.others(vec!["dissent".into(), "neighbor".into()]);
     let hits = index.query(&Points::items(&asked)?, 3).run()?;
     for (i, word) in asked.collection().iter().enumerate() {
-        println!("nearest to {word}: ids {:?} at {:?}", hits.neighbors(i), hits.row_distances(i));
+        println!("nearest to {word}: ids {:?} at {:?}", hits.ids(i), hits.distances(i));
     }
     Ok(())
 }
@@ -52,7 +52,7 @@ fn rows() -> Result<(), Box<dyn std::error::Error>> {
         apart.min(24.0 - apart)
     });
     let graph = NnDescent::new(Metric::Custom).n_neighbors(3).graph(&Points::items(&around)?)?.graph;
-    let near: Vec<f32> = graph.neighbors(0).iter().map(|&id| hours[id as usize]).collect();
+    let near: Vec<f32> = graph.ids(0).iter().map(|&id| hours[id as usize]).collect();
     println!("nearest to {} o'clock: {near:?}", hours[0]);
     Ok(())
 }
@@ -86,7 +86,7 @@ fn sparse() -> Result<(), Box<dyn std::error::Error>> {
     rarity.iter_mut().for_each(|count| *count = (n as f32 / count.max(1.0)).ln());
     let rare = RareColumns { rows, rarity };
     let graph = NnDescent::new(Metric::Custom).n_neighbors(3).graph(&Points::items(&rare)?)?.graph;
-    println!("nearest to row 0: {:?} at {:?}", graph.neighbors(0), graph.row_distances(0));
+    println!("nearest to row 0: {:?} at {:?}", graph.ids(0), graph.distances(0));
     Ok(())
 }
 

@@ -34,15 +34,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("  same label   {:.1} % of all neighbours\n", 100.0 * same_label(graph));
 
     for image in [0, 1047, 1390, 1796] {
-        draw(image, &graph.neighbors(image)[..6], &graph.row_distances(image)[..6]);
+        draw(image, &graph.ids(image)[..6], &graph.distances(image)[..6]);
     }
     Ok(())
 }
 
 /// The share of neighbours that show the same digit.
 fn same_label(graph: &KnnGraph) -> f64 {
-    let same = |i: usize| graph.neighbors(i).iter().filter(|&&j| LABELS[j as usize] == LABELS[i]).count();
-    (0..graph.n()).map(same).sum::<usize>() as f64 / graph.indices().len() as f64
+    let same = |i: usize| graph.ids(i).iter().filter(|&&j| LABELS[j as usize] == LABELS[i]).count();
+    (0..graph.n()).map(same).sum::<usize>() as f64 / graph.all_ids().len() as f64
 }
 
 /// An image and its neighbours, side by side.

@@ -1,6 +1,6 @@
 //! Exact search: every query against every point of the base, in blocks.
 
-use crate::dataset::Prepared;
+use crate::dataset::Dataset;
 use crate::error::BuildError;
 use crate::executor::cpu::exact::{self, Compared, in_blocks};
 use crate::executor::cpu::scan::Scan;
@@ -20,7 +20,7 @@ use crate::points::Points;
 pub fn graph(points: &Points, metric: &Metric, k: usize, include_self: bool) -> Result<KnnGraph, BuildError> {
     let params = Params { n_neighbors: Some(k), include_self, ..Params::default() };
     let plan = Plan::new(metric, &params, points)?;
-    let prepared = Prepared::new(points, metric)?;
+    let prepared = Dataset::new(points, metric)?;
     let graph = exact::graph_of(&prepared.problem(), &plan, &|_| Ok(()))?;
     prepared.check_distances().map(|()| graph)
 }
@@ -42,7 +42,7 @@ pub fn query(base: &Points, queries: &Points, metric: &Metric, k: usize) -> Resu
         return Err(BuildError::Parameter { name: "k", value: k.to_string(), range });
     }
     let rows: Vec<usize> = (0..queries.n()).collect();
-    let (base, queries) = (Prepared::new(base, metric)?, Prepared::new(queries, metric)?);
+    let (base, queries) = (Dataset::new(base, metric)?, Dataset::new(queries, metric)?);
     match (base.problem().direct(), queries.problem().direct()) {
         (Some((base, direct)), Some((queries, _))) => {
             let scan = Scan::new(&base, &queries, direct);
@@ -54,7 +54,7 @@ pub fn query(base: &Points, queries: &Points, metric: &Metric, k: usize) -> Resu
                 .points
                 .joined(&queries.problem().points)
                 .ok_or_else(|| BuildError::MetricRows { metric: metric.name(), rows: "items that cannot be kept" })?;
-            let joined = Prepared::new(&joined.view()?, metric)?;
+            let joined = Dataset::new(&joined.view()?, metric)?;
             let n = base.problem().n();
             let rows: Vec<usize> = rows.iter().map(|row| n + row).collect();
             let graph = Compared::new(&joined.problem(), n).rows(&rows, k, false, &|_| Ok(()));

@@ -10,7 +10,7 @@
 //! let data: Vec<f32> = (0..500 * 8).map(|i| ((i * 37) % 101) as f32).collect();
 //! let points = Points::dense(&data, 500, 8)?;
 //! let built = NnDescent::new(Metric::Euclidean).n_neighbors(10).seed(42).graph(&points)?;
-//! let nearest = built.graph.neighbors(0);
+//! let nearest = built.graph.ids(0);
 //! assert_eq!(nearest.len(), 10);
 //! assert!(built.report.recall.is_some_and(|r| r.estimate > 0.99));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -19,8 +19,11 @@
 //! Rows are complete (exactly `k` distinct neighbours, never the row itself unless asked), ascending by (distance, id), and the
 //! same to the bit for the same seed at any number of threads. Nothing is printed; events go to `tracing`.
 //!
-//! Features: `cli` (default), the command `nndescent`; `gpu` (default), the GPU executor; `io`, readers and writers of files that vectors come in; `ndarray`, points
-//! from `ndarray` views; `sprs`, sparse rows from `sprs` matrices.
+//! Features: `gpu` (default), the GPU executor; `io`, readers and writers of files, and `hdf5`, those of ann-benchmarks too;
+//! `ndarray`, points from `ndarray` views; `sprs`, sparse rows from `sprs` matrices; `serde`, serializable reports; `cli`, the
+//! command `nndescent`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod dataset;
@@ -48,13 +51,13 @@ pub use builder::descent::StopReason;
 pub use builder::{BuildReport, Built, Indexed, NnDescent, Phase, Progress, Seconds, TargetOutcome};
 pub use error::{BuildError, GpuError};
 pub use executor::{KernelTime, RoundStats, Traffic};
-pub use graph::{KnnGraph, UNKNOWN};
+pub use graph::{KnnGraph, Neighbor};
 pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
 pub use points::{
-    Bits, Collection, Csr, CsrMatrix, Dense, Element, GpuRows, Items, ItemsRef, Kept, KeptItems, MAX_POINTS, Own,
-    Points, PointsError, RowValues, Rows, SparseRow, items, own_items, own_rows, own_sparse_rows, row_items,
+    Bits, Collection, Csr, CsrMatrix, Dense, DenseValues, Element, GpuRows, Items, ItemsRef, Kept, KeptItems,
+    MAX_POINTS, Own, Points, PointsError, RowValues, SparseRow, items, own_items, own_rows, own_sparse_rows, row_items,
     row_items_with_wgsl,
 };
 pub use search::{

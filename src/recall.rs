@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::graph::{KnnGraph, UNKNOWN};
+use crate::graph::KnnGraph;
 
 /// Why two graphs cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -62,16 +62,18 @@ fn row_hits(found: &KnnGraph, truth: &KnnGraph, k: usize, hits: RowHits) -> Resu
 }
 
 fn hits_by_distance(found: &KnnGraph, truth: &KnnGraph, i: usize, k: usize) -> usize {
-    let farthest = truth.row_distances(i)[k - 1];
+    let farthest = truth.distances(i)[k - 1];
     let bound = farthest + farthest.abs() * 1e-6;
-    let ids = &found.neighbors(i)[..k];
-    let near = |at: usize| ids[at] != UNKNOWN && found.row_distances(i)[at] <= bound && !ids[..at].contains(&ids[at]);
+    let ids = &found.ids(i)[..k];
+    let near = |at: usize| {
+        ids[at] != KnnGraph::NO_NEIGHBOR && found.distances(i)[at] <= bound && !ids[..at].contains(&ids[at])
+    };
     (0..k).filter(|&at| near(at)).count()
 }
 
 fn hits_by_id(found: &KnnGraph, truth: &KnnGraph, i: usize, k: usize) -> usize {
-    let ids = &found.neighbors(i)[..k];
-    truth.neighbors(i)[..k].iter().filter(|t| ids.contains(t)).count()
+    let ids = &found.ids(i)[..k];
+    truth.ids(i)[..k].iter().filter(|t| ids.contains(t)).count()
 }
 
 /// Recall on a sample of rows, with a 95 % interval for all rows.

@@ -62,12 +62,12 @@ fn graph_writes_complete_rows() {
         let (graph, text) = files.graph(&["-k", "7", "--algorithm", algorithm]);
         assert_eq!((graph.n(), graph.k()), (N, 7));
         for i in 0..N {
-            assert!(graph.row_distances(i).is_sorted() && !graph.neighbors(i).contains(&(i as u32)));
+            assert!(graph.distances(i).is_sorted() && !graph.ids(i).contains(&(i as u32)));
         }
         assert!(text.contains("estimated recall") && text.contains("600 x 8 -> 7 neighbours each"), "{text}");
     }
     let (own, _) = files.graph(&["-k", "7", "--include-self"]);
-    assert!((0..N).all(|i| own.neighbors(i)[0] == i as u32));
+    assert!((0..N).all(|i| own.ids(i)[0] == i as u32));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn exact_recall_and_info_agree() {
     let queries = write(files.dir.path(), "q.npy", &npy_f32(&values(3, DIM), DIM)).display().to_string();
     assert!(run(&["exact", &input, &queries, "-k", "4", "-o", &truth]).status.success());
     let hits = read_graph(Path::new(&truth)).unwrap();
-    assert_eq!((hits.n(), hits.neighbors(2)[0], hits.row_distances(2)[0]), (3, 2, 0.0));
+    assert_eq!((hits.n(), hits.ids(2)[0], hits.distances(2)[0]), (3, 2, 0.0));
     assert_eq!(String::from_utf8(run(&["info", &input]).stdout).unwrap(), "600 x 8 float32\n");
 }
 
@@ -254,7 +254,7 @@ fn an_index_is_built_and_queried() {
 
     let (found, text) = files.query(&index, &["-k", "4", "--epsilon", "0.2", "--json", "--verify", "--metric", "l2"]);
     assert_eq!((found.n(), found.k()), (N, 4));
-    assert!((0..N).all(|i| found.neighbors(i)[0] == i as u32 && found.row_distances(i)[0] == 0.0));
+    assert!((0..N).all(|i| found.ids(i)[0] == i as u32 && found.distances(i)[0] == 0.0));
     let json: Value = serde_json::from_str(&text).expect("one JSON object and nothing else");
     for second in ["open", "query", "write"] {
         assert!(json["seconds"][second].as_f64().is_some(), "seconds.{second}: {json}");
@@ -268,7 +268,7 @@ fn an_index_is_built_and_queried() {
     let (tuned, text) = files.query(&index, &["-k", "4", "--target-recall", "0.99"]);
     assert!(tuned.k() == 4 && text.contains("epsilon"), "{text}");
     let (allowed, _) = files.query(&index, &["-k", "2", "--filter", &files.ids("f.npy", &[7, 11, 13])]);
-    assert!(allowed.indices().iter().all(|id| [7, 11, 13].contains(id)));
+    assert!(allowed.all_ids().iter().all(|id| [7, 11, 13].contains(id)));
 }
 
 #[test]
@@ -290,11 +290,11 @@ fn an_index_is_changed() {
     let json: Value = serde_json::from_str(&ok(&["remove", &index, &files.ids("r.npy", &[0, 605]), "--json"])).unwrap();
     assert_eq!((json["n"].as_u64(), json["end_id"].as_u64()), (Some(618), Some(620)));
     let (found, _) = files.query(&index, &["-k", "3"]);
-    assert!(!found.indices().contains(&0) && !found.indices().contains(&605));
+    assert!(!found.all_ids().contains(&0) && !found.all_ids().contains(&605));
     let replaced: Vec<i64> = (100..120).collect();
     ok(&["add", &index, &more, "--replace", &files.ids("u.npy", &replaced)]);
     let (found, _) = files.query(&index, &["-k", "1"]);
-    assert!((100..120).all(|i| found.row_distances(i)[0] > 0.0), "replaced points are not found where they were");
+    assert!((100..120).all(|i| found.distances(i)[0] > 0.0), "replaced points are not found where they were");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn build(builder: &NnDescent, device: Device, points: &Points) -> Built {
 /// Rows complete, ascending by (distance, id), distinct, without themselves, with true distances.
 fn check_rows(graph: &KnnGraph, k: usize, metric: &Metric, rows: &dyn Fn(usize) -> Vec<f32>) {
     for i in 0..graph.n() {
-        let (ids, distances) = (graph.neighbors(i), graph.row_distances(i));
+        let (ids, distances) = (graph.ids(i), graph.distances(i));
         assert_eq!(ids.len(), k, "row {i}");
         assert!(ids.iter().all(|&id| (id as usize) < graph.n() && id as usize != i), "row {i}: {ids:?}");
         let pairs: Vec<(f32, u32)> = distances.iter().copied().zip(ids.iter().copied()).collect();
@@ -216,11 +216,11 @@ fn exact_search_is_exact_with_every_metric() {
             let truth = exact::graph(&points, &metric, 10, include_self).unwrap();
             assert!(built.report.executor.starts_with("gpu"), "{}", built.report.executor);
             assert_eq!(built.report.distances_evaluated, (n * (n - 1)) as u64);
-            assert_eq!(built.graph.distances(), truth.distances(), "{name}");
+            assert_eq!(built.graph.all_distances(), truth.all_distances(), "{name}");
             // Ids may differ where distances are tied.
-            let same = built.graph.indices().iter().zip(truth.indices()).filter(|(a, b)| a == b).count();
+            let same = built.graph.all_ids().iter().zip(truth.all_ids()).filter(|(a, b)| a == b).count();
             assert!(
-                same * 1000 >= 998 * truth.indices().len() || metric.support().bits || name == "chebyshev",
+                same * 1000 >= 998 * truth.all_ids().len() || metric.support().bits || name == "chebyshev",
                 "{name}: {same}"
             );
         }
@@ -289,7 +289,7 @@ fn rows_are_complete_on_hard_data() {
             let built = build(&NnDescent::new(Metric::Euclidean).n_neighbors(k).n_trees(trees), gpu.clone(), &points);
             check_rows(&built.graph, k, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
             if trees > 0 && name == "copies" {
-                let of_copies = (0..n).filter(|&i| built.graph.row_distances(i).iter().all(|d| *d == 0.0)).count();
+                let of_copies = (0..n).filter(|&i| built.graph.distances(i).iter().all(|d| *d == 0.0)).count();
                 assert!(of_copies * 1000 >= n * 999, "{of_copies} of {n} rows found their copies");
             }
         }

@@ -5,7 +5,7 @@ mod points;
 
 use std::ops::ControlFlow;
 
-use nndescent::{Algorithm, BuildError, Built, KnnGraph, Metric, NnDescent, Points, UNKNOWN, exact, recall};
+use nndescent::{Algorithm, BuildError, Built, KnnGraph, Metric, NnDescent, Points, exact, recall};
 use points::patches;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
@@ -18,7 +18,7 @@ fn descend(metric: Metric, k: usize) -> NnDescent<'static> {
 /// Ids valid, distinct and not the row's own; rows ascending by (distance, id); stored distances those of the metric.
 fn check_promises(graph: &KnnGraph, data: &[f32], dim: usize, metric: &Metric) {
     for i in 0..graph.n() {
-        let (ids, distances) = (graph.neighbors(i), graph.row_distances(i));
+        let (ids, distances) = (graph.ids(i), graph.distances(i));
         for (at, (&id, &d)) in ids.iter().zip(distances).enumerate() {
             assert!((id as usize) < graph.n() && id as usize != i, "row {i}: {ids:?}");
             assert!(!ids[..at].contains(&id), "row {i} holds {id} twice");
@@ -111,7 +111,7 @@ fn manhattan_distances_of_bytes_are_the_true_ones() {
         let graph = built.unwrap().graph;
         check_promises(&graph, data, dim, &Metric::Manhattan);
         for i in 0..n {
-            for (&id, &d) in graph.neighbors(i).iter().zip(graph.row_distances(i)) {
+            for (&id, &d) in graph.ids(i).iter().zip(graph.distances(i)) {
                 let row = |i: usize| &data[i * dim..(i + 1) * dim];
                 assert_eq!(d, Metric::Manhattan.distance(row(i), row(id as usize)) as f32, "{i} {id}");
             }
@@ -147,7 +147,7 @@ fn copies_are_found() {
         for algorithm in [Algorithm::Auto, Algorithm::NnDescent, Algorithm::Exact] {
             let graph = NnDescent::new(metric.clone().clone()).algorithm(algorithm).graph(&points).unwrap().graph;
             check_promises(&graph, &data, dim, &metric);
-            let perfect = (0..graph.n()).filter(|&i| graph.row_distances(i).iter().all(|d| *d == 0.0)).count();
+            let perfect = (0..graph.n()).filter(|&i| graph.distances(i).iter().all(|d| *d == 0.0)).count();
             assert!(perfect * 1000 >= graph.n() * 999, "{metric}, {algorithm}: {perfect} rows of {}", graph.n());
         }
     }
@@ -191,8 +191,8 @@ fn include_self_is_the_first_of_k() {
         };
         let (with, without) = (build(10, true), build(9, false));
         for i in 0..800 {
-            assert_eq!((with.neighbors(i)[0], with.row_distances(i)[0]), (i as u32, 0.0));
-            assert_eq!(&with.neighbors(i)[1..], without.neighbors(i));
+            assert_eq!((with.ids(i)[0], with.distances(i)[0]), (i as u32, 0.0));
+            assert_eq!(&with.ids(i)[1..], without.ids(i));
         }
     }
 }
@@ -207,8 +207,8 @@ fn no_trees_and_a_warm_start() {
     let random = descend(Metric::Euclidean, k).n_trees(0).n_iters(30).graph(&points).unwrap();
     assert!(recall(&random) > 0.95, "from random neighbours: {}", recall(&random));
 
-    let mut ids = truth.indices().to_vec();
-    ids.iter_mut().step_by(3).for_each(|id| *id = UNKNOWN);
+    let mut ids = truth.all_ids().to_vec();
+    ids.iter_mut().step_by(3).for_each(|id| *id = KnnGraph::NO_NEIGHBOR);
     let known = KnnGraph::from_parts(n, k, ids, vec![0.0; n * k]);
     let start = |rounds| descend(Metric::Euclidean, k).n_trees(0).n_iters(rounds);
     let [warm, cold] = [start(0).init_graph(&known), start(0)].map(|b| recall(&b.graph(&points).unwrap()));
@@ -259,8 +259,8 @@ fn exact_queries_match_the_graph() {
         let graph = exact::graph(&points, &metric, 5, false).unwrap();
         let hits = exact::query(&points, &points, &metric, 6).unwrap();
         for i in 0..n {
-            assert_eq!((hits.neighbors(i)[0], hits.row_distances(i)[0]), (i as u32, 0.0), "{metric}");
-            assert_eq!(&hits.neighbors(i)[1..], graph.neighbors(i), "{metric}");
+            assert_eq!((hits.ids(i)[0], hits.distances(i)[0]), (i as u32, 0.0), "{metric}");
+            assert_eq!(&hits.ids(i)[1..], graph.ids(i), "{metric}");
         }
     }
 }

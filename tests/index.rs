@@ -8,7 +8,7 @@ use std::path::Path;
 
 use nndescent::{
     BuildError, DiversifyMethod, FileError, Hits, Index, IndexError, KnnGraph, Metric, NnDescent, Points, Prepare,
-    Quantization, UNKNOWN, exact, recall,
+    Quantization, exact, recall,
 };
 use points::patches;
 
@@ -37,7 +37,7 @@ fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
 /// Rows complete and ascending, ids distinct, distances those of the metric.
 fn check_promises(hits: &Hits, data: &[f32], queries: &[f32], metric: &Metric) {
     for (i, query) in queries.chunks(DIM).enumerate() {
-        let (ids, distances) = (hits.neighbors(i), hits.row_distances(i));
+        let (ids, distances) = (hits.ids(i), hits.distances(i));
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), hits.k, "query {i}: {ids:?}");
         for (at, (&id, &d)) in ids.iter().zip(distances).enumerate() {
             let truth = metric.distance(query, &data[id as usize * DIM..][..DIM]);
@@ -179,7 +179,7 @@ fn every_point_is_found() {
         // As many as there are, in every answer, wherever the search begins: and by the graph, not by comparing with all.
         for from in [0, 500, 1100, 1300] {
             let all = index.query(&points_of(&data[from * DIM..][..DIM]), index.n()).run().unwrap();
-            assert_eq!(all.neighbors(0).iter().collect::<BTreeSet<_>>().len(), index.n());
+            assert_eq!(all.ids(0).iter().collect::<BTreeSet<_>>().len(), index.n());
             assert!(all.stats[0].distances < index.n() as u64 + 300, "{quantization}: {:?}", all.stats[0]);
         }
     }
@@ -227,7 +227,7 @@ fn truth_among(data: &[f32], queries: &[f32], k: usize, allowed: &dyn Fn(u32) ->
             .map(|i| (Metric::Euclidean.distance(query, &data[i as usize * DIM..][..DIM]) as f32, i))
             .collect();
         row.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        row.resize(k.max(row.len()), (f32::INFINITY, UNKNOWN));
+        row.resize(k.max(row.len()), (f32::INFINITY, KnnGraph::NO_NEIGHBOR));
         ids.extend(row[..k].iter().map(|r| r.1));
         distances.extend(row[..k].iter().map(|r| r.0));
     }
@@ -248,12 +248,11 @@ fn filters_are_right_at_any_selectivity() {
         assert_eq!(hits, by_closure);
         let expected = (5000usize.div_ceil(one_in as usize)).min(10);
         for i in 0..40 {
-            let found: Vec<u32> = hits.neighbors(i).iter().copied().filter(|&id| id != UNKNOWN).collect();
+            let found: Vec<u32> = hits.ids(i).iter().copied().filter(|&id| id != KnnGraph::NO_NEIGHBOR).collect();
             assert_eq!(found.len(), expected, "one in {one_in}");
             assert!(found.iter().all(|&id| allowed(id)), "one in {one_in}: {found:?}");
         }
-        let by_id =
-            (0..40).map(|i| truth.neighbors(i).iter().filter(|t| hits.neighbors(i).contains(t)).count()).sum::<usize>();
+        let by_id = (0..40).map(|i| truth.ids(i).iter().filter(|t| hits.ids(i).contains(t)).count()).sum::<usize>();
         assert!(by_id as f64 >= 0.97 * 400.0, "one in {one_in}: {by_id} of 400");
     }
 }
@@ -267,9 +266,9 @@ fn labels_restrict_each_query_to_its_own() {
     let query_points = points_of(&queries);
     let hits = index.query(&query_points, 5).epsilon(0.2).filter_labels(&labels, &wanted).run().unwrap();
     for (i, &label) in wanted.iter().enumerate() {
-        assert!(hits.neighbors(i).iter().all(|&id| labels[id as usize] == label), "query {i}");
+        assert!(hits.ids(i).iter().all(|&id| labels[id as usize] == label), "query {i}");
         let truth = truth_among(&data, &queries[i * DIM..][..DIM], 5, &|id| labels[id as usize] == label);
-        assert_eq!(hits.neighbors(i)[0], truth.neighbors(0)[0], "query {i}");
+        assert_eq!(hits.ids(i)[0], truth.ids(0)[0], "query {i}");
     }
 }
 
@@ -288,15 +287,15 @@ fn radius_queries_find_all_within() {
         let index = Prepare::new().quantization(quantization).index(&points, &metric, &graph).unwrap();
         let truth = exact::query(&points, &query_points, &metric, 60).unwrap();
         // About twenty neighbours on average.
-        let radius = (0..40).map(|i| truth.row_distances(i)[20]).sum::<f32>() / 40.0;
+        let radius = (0..40).map(|i| truth.distances(i)[20]).sum::<f32>() / 40.0;
         let hits = index.query_radius(&query_points, radius, 0.2).unwrap();
         let (mut expected, mut found) = (0, 0);
         for i in 0..40 {
-            assert!(hits.row_distances(i).iter().all(|&d| d <= radius));
-            assert!(hits.row_distances(i).is_sorted());
-            let within = truth.row_distances(i).iter().filter(|&&d| d <= radius).count();
+            assert!(hits.distances(i).iter().all(|&d| d <= radius));
+            assert!(hits.distances(i).is_sorted());
+            let within = truth.distances(i).iter().filter(|&&d| d <= radius).count();
             expected += within;
-            found += truth.neighbors(i)[..within].iter().filter(|t| hits.neighbors(i).contains(t)).count();
+            found += truth.ids(i)[..within].iter().filter(|t| hits.ids(i).contains(t)).count();
         }
         assert!(found as f64 >= 0.98 * f64::from(expected as u32), "{metric} {quantization}: {found} of {expected}");
         let none = index.query_radius(&query_points, 0.0, 0.2).unwrap();
@@ -314,8 +313,8 @@ fn points_of_the_index_find_others() {
     let hits = index.query_ids(&ids, 10).epsilon(0.2).run().unwrap();
     let truth = exact::graph(&points_of(&data), &Metric::Euclidean, 10, false).unwrap();
     for (i, &id) in ids.iter().enumerate() {
-        assert!(!hits.neighbors(i).contains(&id));
-        assert_eq!(hits.neighbors(i)[..3], truth.neighbors(id as usize)[..3], "{id}");
+        assert!(!hits.ids(i).contains(&id));
+        assert_eq!(hits.ids(i)[..3], truth.ids(id as usize)[..3], "{id}");
     }
     let mut searcher = index.searcher();
     assert_eq!(searcher.nearest(&data[..DIM], 3, 0.2).unwrap()[0], (0.0, 0));

@@ -76,7 +76,7 @@ fn rows_for(name: &str) -> usize {
 
 fn check_rows(graph: &KnnGraph, k: usize, distance: &dyn Fn(usize, usize) -> f64) {
     for i in 0..graph.n() {
-        let (ids, distances) = (graph.neighbors(i), graph.row_distances(i));
+        let (ids, distances) = (graph.ids(i), graph.distances(i));
         assert_eq!(ids.len(), k);
         assert!(!ids.contains(&(i as u32)), "row {i} holds itself");
         assert!(distances.is_sorted(), "row {i} is {distances:?}");
@@ -124,7 +124,7 @@ fn exact_search_is_that_of_the_definition() {
         for i in 0..n {
             let mut all: Vec<f64> = (0..n).filter(|&j| j != i).map(|j| metric.distance(row(i), row(j))).collect();
             all.sort_unstable_by(f64::total_cmp);
-            for (found, right) in truth.row_distances(i).iter().zip(&all) {
+            for (found, right) in truth.distances(i).iter().zip(&all) {
                 let near = (f64::from(*found) - right).abs() <= 1e-5 * right.abs().max(1e-2);
                 assert!(near, "{name}, row {i}: {found} instead of {right}");
             }
@@ -161,19 +161,19 @@ fn queries_under_every_dense_metric() {
 fn check_radius(name: &str, metric: &Metric, points: &Points, queries: &Points) {
     let index = NnDescent::new(metric.clone()).recall_sample(0).index(points).unwrap().index;
     let truth = exact::query(points, queries, metric, points.n()).unwrap();
-    let far = truth.row_distances(0)[points.n() - 1] * 3.0;
+    let far = truth.distances(0)[points.n() - 1] * 3.0;
     for (count, least) in [(0, 0.95), (4, 0.95), (40, 0.95), (points.n() - 1, 1.0)] {
-        let mut at: Vec<f32> = (0..queries.n()).map(|i| truth.row_distances(i)[count]).collect();
+        let mut at: Vec<f32> = (0..queries.n()).map(|i| truth.distances(i)[count]).collect();
         at.sort_unstable_by(f32::total_cmp);
         let radius = if least == 1.0 { far } else { at[at.len() / 2] };
         let hits = index.query_radius(queries, radius, 0.2).unwrap();
         let (mut expected, mut found) = (0, 0);
         for i in 0..queries.n() {
-            let (ids, distances) = (hits.neighbors(i), hits.row_distances(i));
+            let (ids, distances) = (hits.ids(i), hits.distances(i));
             assert!(distances.iter().all(|d| *d <= radius) && distances.is_sorted(), "{name}");
-            let within = truth.row_distances(i).iter().filter(|d| **d <= radius).count();
+            let within = truth.distances(i).iter().filter(|d| **d <= radius).count();
             expected += within;
-            found += truth.neighbors(i)[..within].iter().filter(|id| ids.contains(id)).count();
+            found += truth.ids(i)[..within].iter().filter(|id| ids.contains(id)).count();
             assert!(ids.len() <= within, "{name}: {} found of {within}", ids.len());
         }
         assert!(
@@ -223,7 +223,7 @@ fn an_index_under_a_derived_metric_grows_and_shrinks() {
                 .collect();
             truth.sort_unstable_by(f64::total_cmp);
             all += 10;
-            found += hits.row_distances(i).iter().filter(|d| f64::from(**d) <= truth[9] * 1.0001 + 1e-6).count();
+            found += hits.distances(i).iter().filter(|d| f64::from(**d) <= truth[9] * 1.0001 + 1e-6).count();
         }
         assert!(found * 100 >= all * 95, "{name}: {found} of {all}");
     }
@@ -283,7 +283,7 @@ fn packed_bytes_are_bits() {
         index.add(&dense).unwrap();
         index.remove(&(0..N as u32).collect::<Vec<u32>>()).unwrap();
         let hits = index.query(&bits, 1).epsilon(0.1).run().unwrap();
-        let again = (0..N).filter(|&i| hits.row_distances(i)[0] == 0.0 && hits.neighbors(i)[0] as usize >= N).count();
+        let again = (0..N).filter(|&i| hits.distances(i)[0] == 0.0 && hits.ids(i)[0] as usize >= N).count();
         assert!(again * 100 >= N * 99, "{metric}: {again} rows found their copies");
     }
 }
@@ -421,7 +421,7 @@ fn check_exact_sets(dim: usize, share: f64, names: &[&str]) {
             let to = |j: usize| (metric.distance(row(i), row(j)) as f32, j as u32);
             let mut all: Vec<(f32, u32)> = (0..n).filter(|&j| j != i).map(to).collect();
             all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            let found = graph.row_distances(i).iter().copied().zip(graph.neighbors(i).iter().copied());
+            let found = graph.distances(i).iter().copied().zip(graph.ids(i).iter().copied());
             assert_eq!(found.collect::<Vec<_>>(), all[..K], "{name} {i}");
         }
         assert_eq!(exact::graph(&dense, &metric, K, false).unwrap(), graph, "{name}");
@@ -429,8 +429,8 @@ fn check_exact_sets(dim: usize, share: f64, names: &[&str]) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         let with_self = pool.install(|| builder.graph(&bits)).unwrap().graph;
         for i in 0..n {
-            assert_eq!((with_self.neighbors(i)[0], with_self.row_distances(i)[0]), (i as u32, 0.0), "{name}");
-            assert_eq!(&with_self.neighbors(i)[1..], graph.neighbors(i), "{name} {i}");
+            assert_eq!((with_self.ids(i)[0], with_self.distances(i)[0]), (i as u32, 0.0), "{name}");
+            assert_eq!(&with_self.ids(i)[1..], graph.ids(i), "{name} {i}");
         }
     }
 }

@@ -75,15 +75,15 @@ fn strings_are_found() {
     assert!(recall >= 0.95, "recall {recall}");
     assert!(hits.total().distances < 300 * 3000 / 2, "{:?}", hits.total());
     for i in 0..300 {
-        let row = hits.row_distances(i).iter().zip(hits.neighbors(i));
+        let row = hits.distances(i).iter().zip(hits.ids(i));
         let word = &queries.collection()[i];
         row.for_each(|(&d, &id)| assert_eq!(d, edits(word, &base.collection()[id as usize])));
     }
     let mut searcher = index.searcher();
     let found = searcher.nearest_to(&asked, 7, K, 0.1).unwrap();
-    assert!(found.iter().map(|f| f.1).eq(hits.neighbors(7).iter().copied()));
+    assert!(found.iter().map(|f| f.1).eq(hits.ids(7).iter().copied()));
     let of_ids = index.query_ids(&[5, 2999], K).run().unwrap();
-    assert!(!of_ids.neighbors(0).contains(&5) && !of_ids.neighbors(1).contains(&2999));
+    assert!(!of_ids.ids(0).contains(&5) && !of_ids.ids(1).contains(&2999));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn filters_and_radii_keep_to_what_is_asked() {
     }
     let truth = exact::query(&points, &asked, &Metric::Custom, 400).unwrap();
     let hits = index.query_radius(&asked, 5.0, 0.2).unwrap();
-    let within = |i: usize| truth.row_distances(i).iter().filter(|d| **d <= 5.0).count();
+    let within = |i: usize| truth.distances(i).iter().filter(|d| **d <= 5.0).count();
     let expected: usize = (0..100).map(within).sum();
     assert!(hits.distances.iter().all(|d| *d <= 5.0));
     assert!(hits.indices.len() * 100 >= expected * 98 && expected > 500, "{} of {expected}", hits.indices.len());
@@ -188,7 +188,7 @@ fn items_are_added_replaced_and_removed() {
     let left: BTreeSet<u32> = (0..4).chain(1400..2200).collect();
     let found = index.query(&Points::items(&more).unwrap(), 5).run().unwrap();
     assert!(found.indices.iter().all(|id| left.contains(id)));
-    let themselves = (0..700).filter(|&i| found.row_distances(i)[0] == 0.0).count();
+    let themselves = (0..700).filter(|&i| found.distances(i)[0] == 0.0).count();
     assert!(themselves >= 690, "{themselves}");
     let tuned = index.tune(0.95, 5, 100).unwrap();
     assert!(tuned.reached, "{tuned:?}");

@@ -20,8 +20,8 @@ fn check_rows(graph: &KnnGraph, own: bool) {
     for i in 0..graph.n() {
         let others = usize::from(own);
         let row: Vec<(f32, u32)> =
-            graph.row_distances(i).iter().copied().zip(graph.neighbors(i).iter().copied()).skip(others).collect();
-        assert!(!own || graph.neighbors(i)[0] as usize == i, "row {i} begins with itself");
+            graph.distances(i).iter().copied().zip(graph.ids(i).iter().copied()).skip(others).collect();
+        assert!(!own || graph.ids(i)[0] as usize == i, "row {i} begins with itself");
         assert!(row.iter().all(|&(_, id)| (id as usize) < graph.n() && id as usize != i), "row {i}: {row:?}");
         assert!(row.windows(2).all(|w| w[0] < w[1]), "row {i}: {row:?}");
     }

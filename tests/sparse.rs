@@ -75,7 +75,7 @@ fn graphs_are_those_of_dense_rows() {
     for metric in metrics() {
         let truth = exact::graph(&same, &metric, K, false).unwrap();
         let exact = exact::graph(&points, &metric, K, false).unwrap();
-        for (at, (a, b)) in exact.distances().iter().zip(truth.distances()).enumerate() {
+        for (at, (a, b)) in exact.all_distances().iter().zip(truth.all_distances()).enumerate() {
             let near = (a - b).abs() <= 2e-5 * b.abs().max(1e-2);
             assert!(near, "{metric}, row {}: {a} instead of {b}", at / K);
         }
@@ -114,7 +114,7 @@ fn indexes_answer_grow_and_are_saved() {
         let least = if matches!(metric, Metric::TsSs | Metric::Yule) { 0.6 } else { 0.95 };
         assert!(recall >= least, "{metric}: recall {recall}");
         let one = opened.searcher().nearest_to(&queries, 3, 10, 0.2).unwrap().to_vec();
-        assert_eq!(one.iter().map(|f| f.1).collect::<Vec<u32>>(), hits.neighbors(3), "{metric}");
+        assert_eq!(one.iter().map(|f| f.1).collect::<Vec<u32>>(), hits.ids(3), "{metric}");
     }
 }
 
@@ -138,7 +138,7 @@ fn stored_zeros_change_nothing() {
     for metric in metrics() {
         let graph = |points: &Points| exact::graph(points, &metric, 5, false).unwrap();
         let (with, without) = (graph(&stored), graph(&Points::Sparse(view)));
-        for (a, b) in with.distances().iter().zip(without.distances()) {
+        for (a, b) in with.all_distances().iter().zip(without.all_distances()) {
             assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}: {a} instead of {b}");
         }
         let index = NnDescent::new(metric.clone()).index(&Points::Sparse(view)).unwrap().index;
@@ -161,7 +161,7 @@ fn cumulative_sums_are_those_of_dense_rows() {
     {
         let metric = Metric::parse_with(name, &[("p", Argument::from(p))]).unwrap();
         let [found, right] = [points, same].map(|points| exact::graph(&points, &metric, 59, false).unwrap());
-        for (a, b) in found.distances().iter().zip(right.distances()) {
+        for (a, b) in found.all_distances().iter().zip(right.all_distances()) {
             assert!((a - b).abs() <= 1e-5 * b.abs(), "{metric}: {a} instead of {b}");
         }
         let builder = NnDescent::new(metric.clone()).n_neighbors(5).algorithm(Algorithm::NnDescent).recall_sample(0);
@@ -205,7 +205,7 @@ fn transports_between_entries() {
     let path = folder.path().join("transport.nnd");
     for metric in transports(60) {
         let same = |sparse: &KnnGraph, of_dense: &KnnGraph| {
-            let distances = sparse.distances().iter().zip(of_dense.distances());
+            let distances = sparse.all_distances().iter().zip(of_dense.all_distances());
             distances.for_each(|(a, b)| assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}: {a} not {b}"));
         };
         let truth = exact::graph(&all, &metric, K, false).unwrap();
@@ -225,7 +225,7 @@ fn transports_between_entries() {
         let recall = recall::recall(&found, &truth, 10).unwrap();
         assert!(recall >= 0.95, "{metric}: recall of queries {recall}");
         let of_ids = index.query_ids(&[3, 399], 5).run().unwrap();
-        assert!(of_ids.row_distances(0).iter().all(|d| d.is_finite()) && !of_ids.neighbors(1).contains(&399));
+        assert!(of_ids.distances(0).iter().all(|d| d.is_finite()) && !of_ids.ids(1).contains(&399));
     }
 }
 

@@ -7,9 +7,9 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use crate::builder::descent::{StopReason, descend};
-use crate::dataset::Prepared;
+use crate::dataset::Dataset;
+use crate::dataset::Problem;
 use crate::dataset::init_graph::check_init_graph;
-use crate::dataset::problem::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::cpu::exact;
@@ -248,7 +248,7 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Rows to start from, beside the trees: ids of any number of neighbours each, [`UNKNOWN`] where there is none. Distances are
+    /// Rows to start from, beside the trees: ids of any number of neighbours each, [`KnnGraph::NO_NEIGHBOR`] where there is none. Distances are
     /// computed anew.
     #[must_use]
     pub fn init_graph(mut self, graph: &'a KnnGraph) -> Self {
@@ -329,7 +329,7 @@ impl<'a> NnDescent<'a> {
     /// # Errors
     /// Those of [`NnDescent::graph`].
     pub fn estimate_memory(&self, points: &Points) -> Result<u64, BuildError> {
-        let prepared = Prepared::new(points, &self.metric)?;
+        let prepared = Dataset::new(points, &self.metric)?;
         let (problem, plan) = (prepared.problem(), self.plan(points)?);
         let at_once = self.rows_at_once(&problem, &plan)?;
         Ok(prepared.bytes() + partition::estimate_memory(&problem, &plan, at_once))
@@ -341,7 +341,7 @@ impl<'a> NnDescent<'a> {
     /// Those of [`NnDescent::graph`].
     #[cfg(feature = "gpu")]
     pub fn estimate_device_memory(&self, points: &Points) -> Result<u64, BuildError> {
-        let prepared = Prepared::new(points, &self.metric)?;
+        let prepared = Dataset::new(points, &self.metric)?;
         let plan = self.plan(points)?;
         let problem = prepared.problem();
         let at_once = self.rows_at_once(&problem, &plan)?;
@@ -367,7 +367,7 @@ impl<'a> NnDescent<'a> {
     /// About n^1.1 distances on most data; exact search n².
     pub fn graph(&self, points: &Points) -> Result<Built, BuildError> {
         let plan = self.plan(points)?;
-        let prepared = Prepared::new(points, &self.metric)?;
+        let prepared = Dataset::new(points, &self.metric)?;
         let problem = &prepared.problem();
         let (algorithm, reason) = self.choose(problem, &plan);
         let span = tracing::debug_span!("graph", n = points.n(), dim = points.dim(), %algorithm);
@@ -614,8 +614,8 @@ impl Sample {
     fn found_in(&self, graph: &KnnGraph, others: usize) -> KnnGraph {
         let own = graph.k() - others;
         let rows = || self.rows.iter().map(|&row| row as usize);
-        let ids = rows().flat_map(|row| &graph.neighbors(row)[own..]).copied().collect();
-        let distances = rows().flat_map(|row| &graph.row_distances(row)[own..]).copied().collect();
+        let ids = rows().flat_map(|row| &graph.ids(row)[own..]).copied().collect();
+        let distances = rows().flat_map(|row| &graph.distances(row)[own..]).copied().collect();
         KnnGraph::from_parts(self.rows.len(), others, ids, distances)
     }
 

@@ -9,7 +9,7 @@
 use rayon::prelude::*;
 
 use crate::builder::descent::descend;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::arrange::arrange;

@@ -1,14 +1,14 @@
-//! A user's items in working order.
+//! Custom items in working order, whose distances are checked as they are computed.
 
-use crate::dataset::problem::AnyRows;
 use crate::distances::TrueDistances;
+use crate::error::BuildError;
 use crate::first_non_finite::FirstNonFinite;
 #[cfg(feature = "gpu")]
-use crate::points::{Dense, GpuRows, Rows};
+use crate::points::{Dense, DenseValues, GpuRows};
 use crate::points::{Items, Kept};
 use crate::rows::{ReducedDistances, WorkingRows};
 
-/// Items, and a pair whose distance is no number, if one was met.
+/// Items, and the least pair whose distance was not finite, if there was one.
 pub(crate) struct CheckedItems<'a> {
     items: &'a dyn Items,
     wrong: FirstNonFinite,
@@ -19,8 +19,8 @@ impl<'a> CheckedItems<'a> {
         Self { items, wrong: FirstNonFinite::default() }
     }
 
-    /// Distances that are no numbers count as largest, and are remembered: the least pair, whatever the order of threads.
-    fn watch(&self, a: u32, others: &[u32], out: &mut [f32]) {
+    /// Non-finite distances count as largest, and the least such pair is remembered, whatever the order of threads.
+    fn note(&self, a: u32, others: &[u32], out: &mut [f32]) {
         for (d, &b) in out.iter_mut().zip(others).filter(|(d, _)| !d.is_finite()) {
             *d = f32::MAX;
             self.wrong.note(a, b);
@@ -28,43 +28,46 @@ impl<'a> CheckedItems<'a> {
     }
 }
 
-impl AnyRows for CheckedItems<'_> {
-    fn space(&self) -> Box<dyn ReducedDistances + '_> {
-        Box::new(ItemRows { watched: self, order: (0..self.items.n() as u32).collect() })
+impl<'a> CheckedItems<'a> {
+    pub(super) fn working_copy(&self) -> Box<dyn ReducedDistances + '_> {
+        Box::new(ItemRows { items: self, order: (0..self.items.n() as u32).collect() })
     }
 
-    fn bytes(&self) -> u64 {
+    /// Bytes of the working copy.
+    pub(crate) fn bytes(&self) -> u64 {
         4 * self.items.n() as u64
     }
 
-    fn cost(&self) -> f64 {
-        // Unknown; more than a hundred columns take.
-        100.0
+    pub(super) fn true_distances(&self) -> Box<dyn TrueDistances + '_> {
+        Box::new(ItemRows { items: self, order: Vec::new() })
     }
 
-    fn truth(&self) -> Box<dyn TrueDistances + '_> {
-        Box::new(ItemRows { watched: self, order: Vec::new() })
-    }
-
-    fn kept(&self) -> Option<Kept> {
+    /// The items as an index keeps them, if they can be kept.
+    pub(crate) fn kept(&self) -> Option<Kept> {
         self.items.keep().filter(|kept| kept.n() == self.items.n())
     }
 
+    /// Dense rows and the WGSL of a custom metric on them, if it brings any.
     #[cfg(feature = "gpu")]
-    fn on_gpu(&self) -> Option<(Dense<'_>, &'static str)> {
+    pub(crate) fn on_gpu(&self) -> Option<(Dense<'a>, &'static str)> {
         let GpuRows { values, dim, wgsl } = self.items.on_gpu()?;
         let n = self.items.n();
-        (dim > 0 && n.checked_mul(dim) == Some(values.len())).then(|| (Dense::trusted(Rows::F32(values), n, dim), wgsl))
+        let fits = dim > 0 && n.checked_mul(dim) == Some(values.len());
+        fits.then(|| (Dense::trusted(DenseValues::F32(values), n, dim), wgsl))
     }
 
-    fn wrong_pair(&self) -> Option<(usize, usize)> {
-        self.wrong.get().map(|(a, b)| (a as usize, b as usize))
+    /// Fails if a distance was not finite.
+    pub(super) fn check(&self) -> Result<(), BuildError> {
+        match self.wrong.get() {
+            Some((a, b)) => Err(BuildError::CustomDistance { a: a as usize, b: b as usize }),
+            None => Ok(()),
+        }
     }
 }
 
-/// Items, and the order that they are worked on in.
+/// Items and their working order.
 struct ItemRows<'a> {
-    watched: &'a CheckedItems<'a>,
+    items: &'a CheckedItems<'a>,
     /// The item at each place.
     order: Vec<u32>,
 }
@@ -90,7 +93,7 @@ impl WorkingRows for ItemRows<'_> {
     }
 
     fn splits_by_direction(&self) -> bool {
-        self.watched.items.splits_by_direction()
+        self.items.items.splits_by_direction()
     }
 }
 
@@ -98,19 +101,19 @@ impl ReducedDistances for ItemRows<'_> {
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
         let others: Vec<u32> = others.iter().map(|&other| self.item(other)).collect();
         let item = self.item(row);
-        self.watched.items.reduced_to_many(item as usize, &others, out);
-        self.watched.watch(item, &others, out);
+        self.items.items.reduced_to_many(item as usize, &others, out);
+        self.items.note(item, &others, out);
     }
 }
 
 impl TrueDistances for ItemRows<'_> {
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
         out.clear();
-        out.extend(others.iter().map(|&other| self.watched.items.distance(i, other as usize)));
-        self.watched.watch(i as u32, others, out);
+        out.extend(others.iter().map(|&other| self.items.items.distance(i, other as usize)));
+        self.items.note(i as u32, others, out);
     }
 
     fn to_self(&self, i: usize) -> f32 {
-        self.watched.items.distance(i, i)
+        self.items.items.distance(i, i)
     }
 }

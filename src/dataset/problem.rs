@@ -1,73 +1,50 @@
 //! What a build works on: points as kernels read them, and the distances that results hold.
 
+use super::items::CheckedItems;
+use super::sets::Sets;
+use super::sparse::SparsePoints;
 use crate::distances::TrueDistances;
 use crate::distances::by_definition::DefinitionDistances;
 use crate::distances::direct::DirectDistances;
 use crate::metric::{KernelMetric, Metric};
-use crate::points::{Dense, Kept, Points};
+use crate::points::{Dense, Points};
 use crate::rows::ReducedDistances;
-use crate::rows::bits::BitRows;
-use crate::search::SparseStore;
+use crate::rows::dense::floats;
+use crate::simd::Level;
 
-/// Points, their metric, and how they are searched. Borrowed from a [`crate::dataset::Prepared`].
+/// Points, their metric, and how they are searched. Borrowed from a [`Dataset`](super::Dataset).
 #[derive(Clone, Copy)]
 pub(crate) struct Problem<'a> {
     pub points: Points<'a>,
     pub metric: &'a Metric,
-    pub searched: Searched<'a>,
+    /// The points as they are searched.
+    pub rows: Rows<'a>,
     /// Whether the order of the distances that are searched by is only near the metric's.
     pub is_proxy: bool,
 }
 
-/// Points as they are searched.
+/// The kinds of rows that are searched.
 #[derive(Clone, Copy)]
-pub(crate) enum Searched<'a> {
+pub(crate) enum Rows<'a> {
     /// Dense rows under a kernel; maybe transformed.
     Dense(Dense<'a>, KernelMetric),
-    /// Anything else.
-    Rows(&'a dyn AnyRows),
+    Sparse(&'a SparsePoints<'a>),
+    /// Packed bits, or the non-zero columns of dense rows.
+    Sets(&'a Sets<'a>),
+    /// Custom items.
+    Items(&'a CheckedItems<'a>),
 }
 
-/// Rows of a kind of their own: sparse, bits, or whatever a user compares.
-pub(crate) trait AnyRows: Sync {
-    /// A copy to work on.
-    fn space(&self) -> Box<dyn ReducedDistances + '_>;
-    /// Bytes of that copy.
-    fn bytes(&self) -> u64;
-    /// Nanoseconds of a distance, roughly: for the choice of `Algorithm::Auto`.
-    fn cost(&self) -> f64;
-    /// Nanoseconds of one of the n² pairs of exact search, roughly, where most pairs can be passed over; they cannot be unless the
-    /// working copy is [`crate::rows::WorkingRows::sketched`].
-    fn pair_cost(&self) -> Option<f64> {
-        None
+impl<'a> Rows<'a> {
+    /// A working copy: dense rows as floats (executors choose codes where these serve).
+    pub(crate) fn working_copy(&self) -> Box<dyn ReducedDistances + 'a> {
+        match self {
+            Self::Dense(dense, direct) => floats::space(dense, direct.form(), Level::detect()),
+            Self::Sparse(rows) => rows.working_copy(),
+            Self::Sets(sets) => Box::new(sets.bit_rows()),
+            Self::Items(items) => items.working_copy(),
+        }
     }
-    /// The copy that an index keeps, where it can keep one.
-    fn bits(&self) -> Option<BitRows> {
-        None
-    }
-    /// The copy that an index keeps, where it can keep one.
-    fn sparse(&self) -> Option<SparseStore> {
-        None
-    }
-    /// The copy that an index keeps, where it can keep one.
-    fn kept(&self) -> Option<Kept> {
-        None
-    }
-    /// Bytes that were made of the points, to be searched.
-    fn own_bytes(&self) -> u64 {
-        0
-    }
-    /// Dense rows and the WGSL of a user's own metric on them.
-    #[cfg(feature = "gpu")]
-    fn on_gpu(&self) -> Option<(Dense<'_>, &'static str)> {
-        None
-    }
-    /// A pair of points whose distance turned out to be no number.
-    fn wrong_pair(&self) -> Option<(usize, usize)> {
-        None
-    }
-    /// Distances as results hold them.
-    fn truth(&self) -> Box<dyn TrueDistances + '_>;
 }
 
 impl<'a> Problem<'a> {
@@ -75,12 +52,12 @@ impl<'a> Problem<'a> {
     #[cfg(test)]
     pub(crate) fn of_dense(points: &Points<'a>, metric: &'a Metric) -> Self {
         let (dense, direct) = (points.as_dense().expect("dense points"), metric.direct().expect("a kernel"));
-        Self { points: *points, metric, searched: Searched::Dense(*dense, direct), is_proxy: false }
+        Self { points: *points, metric, rows: Rows::Dense(*dense, direct), is_proxy: false }
     }
 
     /// Rows that are a part of others, searched as these are; their true distances are the kernel's.
     pub(crate) fn of_part(rows: Dense<'a>, direct: KernelMetric, metric: &'a Metric) -> Self {
-        Self { points: Points::Dense(rows), metric, searched: Searched::Dense(rows, direct), is_proxy: false }
+        Self { points: Points::Dense(rows), metric, rows: Rows::Dense(rows, direct), is_proxy: false }
     }
 
     pub(crate) fn n(&self) -> usize {
@@ -89,9 +66,9 @@ impl<'a> Problem<'a> {
 
     /// The rows that are searched and their kernel, if they are dense.
     pub(crate) fn dense(&self) -> Option<(Dense<'a>, KernelMetric)> {
-        match self.searched {
-            Searched::Dense(dense, direct) => Some((dense, direct)),
-            Searched::Rows(_) => None,
+        match self.rows {
+            Rows::Dense(dense, direct) => Some((dense, direct)),
+            Rows::Sparse(_) | Rows::Sets(_) | Rows::Items(_) => None,
         }
     }
 
@@ -100,14 +77,17 @@ impl<'a> Problem<'a> {
         self.dense().filter(|_| self.metric.direct().is_some())
     }
 
-    pub(crate) fn truth(&self) -> Box<dyn TrueDistances + 'a> {
-        match (self.searched, self.direct(), self.points) {
+    /// The distances that results hold.
+    pub(crate) fn true_distances(&self) -> Box<dyn TrueDistances + 'a> {
+        match (self.rows, self.direct(), self.points) {
             (_, Some((dense, direct)), _) => Box::new(DirectDistances::new(direct, &dense, &dense)),
-            (Searched::Rows(rows), ..) => rows.truth(),
-            (Searched::Dense(searched, _), None, points) => {
+            (Rows::Dense(searched, _), None, points) => {
                 let dense = points.as_dense().expect("only dense points are searched as such");
                 Box::new(DefinitionDistances::new(self.metric, *dense, searched))
             }
+            (Rows::Sparse(rows), ..) => rows.true_distances(),
+            (Rows::Sets(sets), ..) => Box::new(sets.bit_rows()),
+            (Rows::Items(items), ..) => items.true_distances(),
         }
     }
 }

@@ -373,7 +373,7 @@ fn ln(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Prepared;
+    use crate::dataset::Dataset;
     use crate::points::Points;
 
     #[test]
@@ -425,8 +425,8 @@ mod tests {
                     values.iter_mut().for_each(|v| *v = v.abs());
                 }
                 let points = Points::dense(&values, 12, dim).unwrap();
-                let prepared = Prepared::new(&points, &metric).unwrap();
-                let truth = prepared.problem().truth();
+                let prepared = Dataset::new(&points, &metric).unwrap();
+                let truth = prepared.problem().true_distances();
                 let row = |i: usize| &values[i * dim..(i + 1) * dim];
                 for i in 0..12 {
                     let mut found = Vec::new();

@@ -1,6 +1,6 @@
 //! The working order of points: by the leaves of the first tree, as byte codes where these serve.
 
-use crate::dataset::problem::{Problem, Searched};
+use crate::dataset::{Problem, Rows};
 use crate::distances::code_error::mean_error;
 use crate::distances::direct::DirectDistances;
 use crate::forest::{self, Leaves};
@@ -25,9 +25,9 @@ pub(crate) struct Arranged<'p> {
 /// Puts the points in the order of the first tree's leaves, so that near points are near in memory, as byte codes where
 /// these serve.
 pub(crate) fn arrange<'p>(problem: &Problem<'p>, plan: &Plan) -> Arranged<'p> {
-    let (points, direct) = match problem.searched {
-        Searched::Dense(points, direct) => (points, direct),
-        Searched::Rows(rows) => return arrange_rows(rows.space(), plan),
+    let (points, direct) = match problem.rows {
+        Rows::Dense(points, direct) => (points, direct),
+        rows => return arrange_rows(rows.working_copy(), plan),
     };
     let (points, form, level) = (&points, direct.form(), Level::detect());
     if byte_differences::suits(points, form) {

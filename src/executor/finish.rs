@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::cpu::scan::put;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::distances::TrueDistances;
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, distance, id, nearest_first};
@@ -48,7 +48,7 @@ pub(crate) fn of_ranked(problem: &Problem, plan: &Plan, mut points: Vec<u32>, mu
 /// The graph whose rows begin with their own point, before those of `points`, as many to each.
 pub(crate) fn with_self(problem: &Problem, points: &[u32], distances: &[f32]) -> KnnGraph {
     let (n, others) = (problem.n(), points.len() / problem.n());
-    let truth = problem.truth();
+    let truth = problem.true_distances();
     let places = n * (others + 1);
     let (mut all_points, mut all_distances) = (Vec::with_capacity(places), Vec::with_capacity(places));
     for i in 0..n {
@@ -75,7 +75,7 @@ fn rank_ties(points: &mut [u32], distances: &mut [f32]) {
 
 impl<'a> Finisher<'a> {
     pub(crate) fn new(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
-        Self { truth: Some(problem.truth()), plan, order, rows }
+        Self { truth: Some(problem.true_distances()), plan, order, rows }
     }
 
     /// Of rows that hold true distances already.

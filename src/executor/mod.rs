@@ -8,7 +8,7 @@ pub(crate) mod cpu;
 pub(crate) mod finish;
 pub(crate) mod gpu;
 
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::graph::KnnGraph;
 use crate::params::Plan;

@@ -2,32 +2,36 @@
 //! points.
 
 pub(crate) mod locality;
+mod neighbor;
 pub(crate) mod order;
 pub(crate) mod owned_rows;
 pub(crate) mod reverse;
 pub(crate) mod rows;
 
-/// The id of an entry that is not known, in graphs that a user hands over (`init_graph`).
-pub const UNKNOWN: u32 = u32::MAX;
+pub use neighbor::Neighbor;
 
 /// A k-nearest-neighbour graph: `n` rows of `k` neighbours, each row ascending by (distance, id).
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnnGraph {
     n: usize,
     k: usize,
-    indices: Vec<u32>,
+    ids: Vec<u32>,
     distances: Vec<f32>,
 }
 
 impl KnnGraph {
+    /// The id of an unknown entry: in rows that have fewer than `k` neighbours, and in graphs given as
+    /// [`init_graph`](crate::NnDescent::init_graph).
+    pub const NO_NEIGHBOR: u32 = neighbor::NO_NEIGHBOR;
+
     /// Takes over the arrays of a graph; no order is imposed.
     ///
     /// # Panics
     /// If either array is not `n * k` long.
     #[must_use]
-    pub fn from_parts(n: usize, k: usize, indices: Vec<u32>, distances: Vec<f32>) -> Self {
-        assert_eq!((indices.len(), distances.len()), (n * k, n * k), "{n} rows of {k}");
-        Self { n, k, indices, distances }
+    pub fn from_parts(n: usize, k: usize, ids: Vec<u32>, distances: Vec<f32>) -> Self {
+        assert_eq!((ids.len(), distances.len()), (n * k, n * k), "{n} rows of {k}");
+        Self { n, k, ids, distances }
     }
 
     /// Number of rows.
@@ -42,33 +46,38 @@ impl KnnGraph {
         self.k
     }
 
+    /// Ids of row `i`, nearest first; [`KnnGraph::NO_NEIGHBOR`] where there is none.
+    #[must_use]
+    pub fn ids(&self, i: usize) -> &[u32] {
+        &self.ids[i * self.k..(i + 1) * self.k]
+    }
+
+    /// Distances of row `i`, ascending; infinite where there is no neighbour.
+    #[must_use]
+    pub fn distances(&self, i: usize) -> &[f32] {
+        &self.distances[i * self.k..(i + 1) * self.k]
+    }
+
+    /// The neighbours of row `i`, nearest first, without the places where there is none.
+    pub fn neighbors(&self, i: usize) -> impl Iterator<Item = Neighbor> {
+        neighbor::known(self.ids(i), self.distances(i))
+    }
+
     /// All ids, row after row (`n x k`).
     #[must_use]
-    pub fn indices(&self) -> &[u32] {
-        &self.indices
+    pub fn all_ids(&self) -> &[u32] {
+        &self.ids
     }
 
     /// All distances, row after row (`n x k`).
     #[must_use]
-    pub fn distances(&self) -> &[f32] {
+    pub fn all_distances(&self) -> &[f32] {
         &self.distances
-    }
-
-    /// Ids of row `i`, nearest first.
-    #[must_use]
-    pub fn neighbors(&self, i: usize) -> &[u32] {
-        &self.indices[i * self.k..(i + 1) * self.k]
-    }
-
-    /// Distances of row `i`, ascending.
-    #[must_use]
-    pub fn row_distances(&self, i: usize) -> &[f32] {
-        &self.distances[i * self.k..(i + 1) * self.k]
     }
 
     /// The arrays: ids and distances.
     #[must_use]
     pub fn into_parts(self) -> (Vec<u32>, Vec<f32>) {
-        (self.indices, self.distances)
+        (self.ids, self.distances)
     }
 }

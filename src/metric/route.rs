@@ -4,7 +4,7 @@ use std::f32::consts::PI;
 
 use super::transform::Transform;
 use super::{KernelMetric, Metric, SetMetric};
-use crate::points::{Points, Rows};
+use crate::points::{DenseValues, Points};
 
 /// The way to the neighbours under a metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +84,7 @@ impl Metric {
     pub(crate) fn points_as_taken<'a>(&self, points: &Points<'a>) -> Points<'a> {
         let Points::Dense(dense) = points else { return *points };
         match (self.route(), dense.rows()) {
-            (Route::Bits(_), Rows::U8(bytes)) => {
+            (Route::Bits(_), DenseValues::U8(bytes)) => {
                 Points::bits(bytes, dense.n(), 8 * dense.dim()).expect("whole bytes leave no bits over")
             }
             _ => *points,
@@ -144,5 +144,17 @@ fn minkowski(p: f32) -> KernelMetric {
         1.0 => KernelMetric::Manhattan,
         2.0 => KernelMetric::Euclidean,
         p => KernelMetric::Minkowski { p },
+    }
+}
+
+/// Whether a metric has distances between sparse rows.
+pub(crate) fn takes_sparse(metric: &Metric) -> bool {
+    match metric.route() {
+        Route::Direct(_) | Route::Sets(_) => true,
+        // A sphere and a factor leave no column empty.
+        Route::Same(transform, _) | Route::Proxy(transform, _) => {
+            !matches!(transform, Transform::Sphere | Transform::Factor(_))
+        }
+        Route::Bits(_) | Route::Custom => false,
     }
 }

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::route::Route;
+use super::route::{Route, takes_sparse};
 use super::{Form, KernelMetric, Metric};
-use crate::dataset::sparse;
 
 /// What a metric works on, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +34,7 @@ impl Metric {
         let is_angular = |direct: KernelMetric| matches!(direct.form(), Form::Angular { .. } | Form::Inner);
         MetricSupport {
             dense: !matches!(self, Self::Custom),
-            sparse: sparse::takes(self),
+            sparse: takes_sparse(self),
             bits: self.boolean().is_some(),
             gpu: !matches!(self, Self::Custom),
             proxy: self.is_proxied(),

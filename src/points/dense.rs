@@ -8,7 +8,7 @@ use super::{Element, MAX_POINTS, PointsError};
 /// The values of a dense matrix, as their type came.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub enum Rows<'a> {
+pub enum DenseValues<'a> {
     /// 32-bit floats.
     F32(&'a [f32]),
     /// 16-bit floats.
@@ -19,14 +19,14 @@ pub enum Rows<'a> {
     I8(&'a [i8]),
 }
 
-/// Runs `$body` with `$x` bound to the typed slice of a [`Rows`].
+/// Runs `$body` with `$x` bound to the typed slice of a [`DenseValues`].
 macro_rules! with_rows {
     ($rows:expr, $x:ident => $body:expr) => {
         match $rows {
-            $crate::points::Rows::F32($x) => $body,
-            $crate::points::Rows::F16($x) => $body,
-            $crate::points::Rows::U8($x) => $body,
-            $crate::points::Rows::I8($x) => $body,
+            $crate::points::DenseValues::F32($x) => $body,
+            $crate::points::DenseValues::F16($x) => $body,
+            $crate::points::DenseValues::U8($x) => $body,
+            $crate::points::DenseValues::I8($x) => $body,
         }
     };
 }
@@ -35,7 +35,7 @@ pub(crate) use with_rows;
 /// A checked row-major matrix: `n` rows of `dim` finite values.
 #[derive(Debug, Clone, Copy)]
 pub struct Dense<'a> {
-    rows: Rows<'a>,
+    rows: DenseValues<'a>,
     n: usize,
     dim: usize,
 }
@@ -59,7 +59,7 @@ impl<'a> Dense<'a> {
     }
 
     /// Values that were checked before: `n` rows of `dim`.
-    pub(crate) fn trusted(rows: Rows<'a>, n: usize, dim: usize) -> Self {
+    pub(crate) fn trusted(rows: DenseValues<'a>, n: usize, dim: usize) -> Self {
         debug_assert_eq!(with_rows!(rows, x => x.len()), n * dim);
         Self { rows, n, dim }
     }
@@ -78,13 +78,13 @@ impl<'a> Dense<'a> {
 
     /// All values, row after row.
     #[must_use]
-    pub fn rows(&self) -> Rows<'a> {
+    pub fn rows(&self) -> DenseValues<'a> {
         self.rows
     }
 
     /// The values as bytes, if they are f32 and all whole numbers from 0 to 255, as pictures are.
     pub(crate) fn whole_bytes(&self) -> Option<Vec<u8>> {
-        let Rows::F32(x) = self.rows else { return None };
+        let DenseValues::F32(x) = self.rows else { return None };
         let whole = |v: &f32| f32::from(*v as u8) == *v;
         let all = x.par_chunks(1 << 16).all(|values| values.iter().all(whole));
         all.then(|| x.par_iter().with_min_len(1 << 16).map(|v| *v as u8).collect())

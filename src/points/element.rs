@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::Rows;
+use super::DenseValues;
 
 mod sealed {
     pub trait Sealed {}
@@ -25,7 +25,7 @@ pub trait Element: Copy + Send + Sync + bytemuck::Pod + sealed::Sealed + 'static
     /// The value of a finite number, exactly, without branches: for loops that are to vectorise.
     fn widen(self) -> f32;
     /// The slice with its type remembered at run time.
-    fn rows(data: &[Self]) -> Rows<'_>;
+    fn rows(data: &[Self]) -> DenseValues<'_>;
 }
 
 macro_rules! element {
@@ -48,8 +48,8 @@ macro_rules! element {
                 let $x = self;
                 $widen
             }
-            fn rows(data: &[Self]) -> Rows<'_> {
-                Rows::$rows(data)
+            fn rows(data: &[Self]) -> DenseValues<'_> {
+                DenseValues::$rows(data)
             }
         }
     };

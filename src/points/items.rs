@@ -20,7 +20,7 @@ use super::Kept;
 /// };
 /// let words = items(&words, differing);
 /// let built = NnDescent::new(Metric::Custom).n_neighbors(5).graph(&Points::items(&words)?)?;
-/// assert_eq!(built.graph.neighbors(0).len(), 5);
+/// assert_eq!(built.graph.ids(0).len(), 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Items: Sync {

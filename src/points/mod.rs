@@ -14,7 +14,7 @@ mod sparse;
 
 pub use bits::Bits;
 pub(crate) use dense::with_rows;
-pub use dense::{Dense, Rows};
+pub use dense::{Dense, DenseValues};
 pub use element::Element;
 pub use items::{GpuRows, Items, ItemsRef, items, row_items, row_items_with_wgsl};
 pub use own::{Collection, Kept, KeptItems, Own, RowValues, own_items, own_rows, own_sparse_rows};

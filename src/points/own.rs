@@ -221,7 +221,7 @@ impl<D: Fn(SparseRow, SparseRow) -> f32> Collection<D> for CsrMatrix {
 /// let index = NnDescent::new(Metric::Custom).index(&Points::items(&words)?)?.index;
 /// let queries = words.others(vec!["1010101".into()]);
 /// let hits = index.query(&Points::items(&queries)?, 3).run()?;
-/// assert_eq!(hits.neighbors(0).len(), 3);
+/// assert_eq!(hits.ids(0).len(), 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn own_items<T, D>(items: Vec<T>, distance: D) -> Own<Vec<T>, D>

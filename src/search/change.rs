@@ -10,7 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::distances::direct::Query;
-use crate::graph::UNKNOWN;
+use crate::graph::KnnGraph;
 use crate::graph::order::{Neighbor, fresh, id};
 use crate::points::{MAX_POINTS, Points, PointsError};
 
@@ -187,7 +187,7 @@ impl Index {
     /// Rows that led to removed ones take over their neighbours; the removed ones go.
     fn clear_away(&mut self) -> Result<(), IndexError> {
         let kept: Vec<u32> = self.present_rows().collect();
-        let mut place = vec![UNKNOWN; self.graph.n()];
+        let mut place = vec![KnnGraph::NO_NEIGHBOR; self.graph.n()];
         kept.iter().enumerate().for_each(|(at, &row)| place[row as usize] = at as u32);
         let lists: Vec<Vec<u32>> = kept
             .par_iter()

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::distances::code_error::mean_error;
 use crate::distances::direct::{DirectDistances, Query};
 use crate::metric::{Form, KernelMetric};
-use crate::points::{Dense, Element, Rows};
+use crate::points::{Dense, DenseValues, Element};
 use crate::rows::dense::bytes::{self, CodedQuery, Codes, Fit};
 use crate::search::stored::Stored;
 use crate::simd::Level;
@@ -83,7 +83,7 @@ impl DenseRows {
     ) -> Self {
         let (form, dim, level, given) = (metric.form(), points.dim(), Level::detect(), points.type_name());
         let bytes = if quantization == Quantization::None { None } else { points.whole_bytes() };
-        let points = &bytes.as_ref().map_or(*points, |bytes| Dense::trusted(Rows::U8(bytes), points.n(), dim));
+        let points = &bytes.as_ref().map_or(*points, |bytes| Dense::trusted(DenseValues::U8(bytes), points.n(), dim));
         let suits = bytes::suits(points, form);
         let exact_codes = suits && bytes::is_exact(points, form);
         let serve = |codes: &dyn Codes| {
@@ -105,7 +105,9 @@ impl DenseRows {
                 codes.renumber(order);
                 Traversal::Codes(codes)
             }
-            (None, Some(stored)) if quantization == Quantization::F16 && matches!(points.rows(), Rows::F32(_)) => {
+            (None, Some(stored))
+                if quantization == Quantization::F16 && matches!(points.rows(), DenseValues::F32(_)) =>
+            {
                 Traversal::Halves(Stored::halves(&stored.dense(), metric))
             }
             _ => Traversal::Values,
@@ -215,7 +217,7 @@ impl DenseRows {
         };
         let mut values = vec![0.0; n * self.dim];
         values.par_chunks_mut(self.dim).enumerate().for_each(|(row, to)| self.values(row as u32, to));
-        let dense = Dense::trusted(Rows::F32(&values), n, self.dim);
+        let dense = Dense::trusted(DenseValues::F32(&values), n, self.dim);
         let order: Vec<u32> = (0..n as u32).collect();
         let stored = Stored::of_points(&dense, self.metric, &order);
         if let Traversal::Codes(codes) = &mut self.traversal {
@@ -232,7 +234,7 @@ impl DenseRows {
         if self.given == f32::NAME && self.are_bytes() && whole.is_none() {
             self.widen();
         }
-        let bytes = whole.as_ref().map(|bytes| Dense::trusted(Rows::U8(bytes), points.n(), self.dim));
+        let bytes = whole.as_ref().map(|bytes| Dense::trusted(DenseValues::U8(bytes), points.n(), self.dim));
         let points = bytes.as_ref().unwrap_or(points);
         if let Some(stored) = &mut self.stored {
             stored.push(points, self.metric);
@@ -329,8 +331,8 @@ impl DenseRows {
         if others.is_empty() {
             return;
         }
-        let rows = Dense::trusted(Rows::F32(&values), others.len(), self.dim);
-        let row = Dense::trusted(Rows::F32(&query.values), 1, self.dim);
+        let rows = Dense::trusted(DenseValues::F32(&values), others.len(), self.dim);
+        let row = Dense::trusted(DenseValues::F32(&query.values), 1, self.dim);
         let places: Vec<u32> = (0..others.len() as u32).collect();
         DirectDistances::new(self.metric, &rows, &row).reduced(0, &places, out);
     }

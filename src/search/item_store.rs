@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::first_non_finite::FirstNonFinite;
-use crate::graph::UNKNOWN;
+use crate::graph::KnnGraph;
 use crate::points::Kept;
 
 /// Items, and a pair of them whose distance is no number, if one was met.
@@ -29,7 +29,7 @@ pub(crate) struct ItemQuery {
 
 impl Default for ItemQuery {
     fn default() -> Self {
-        Self { item: None, row: None, wrong: AtomicU32::new(UNKNOWN) }
+        Self { item: None, row: None, wrong: AtomicU32::new(KnnGraph::NO_NEIGHBOR) }
     }
 }
 
@@ -41,7 +41,7 @@ impl ItemQuery {
 
     /// A row whose distance to it is no number, if one was met.
     pub(crate) fn wrong_row(&self) -> Option<u32> {
-        Some(self.wrong.load(Ordering::Relaxed)).filter(|&row| row != UNKNOWN)
+        Some(self.wrong.load(Ordering::Relaxed)).filter(|&row| row != KnnGraph::NO_NEIGHBOR)
     }
 }
 
@@ -67,13 +67,13 @@ impl ItemStore {
     /// Keeps the rows `order`, in that order, and the collections that they are in.
     pub(crate) fn select(&mut self, order: &[u32]) {
         let kept: Vec<(u32, u32)> = order.iter().map(|&row| self.places[row as usize]).collect();
-        let mut places = vec![UNKNOWN; self.collections.len()];
+        let mut places = vec![KnnGraph::NO_NEIGHBOR; self.collections.len()];
         kept.iter().for_each(|&(collection, _)| places[collection as usize] = 0);
         for (next, place) in places.iter_mut().filter(|place| **place == 0).enumerate() {
             *place = next as u32;
         }
         let mut at = places.iter();
-        self.collections.retain(|_| at.next().is_some_and(|&place| place != UNKNOWN));
+        self.collections.retain(|_| at.next().is_some_and(|&place| place != KnnGraph::NO_NEIGHBOR));
         self.places = kept.into_iter().map(|(collection, at)| (places[collection as usize], at)).collect();
     }
 

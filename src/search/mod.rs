@@ -32,7 +32,7 @@ pub use tune::Tuning;
 use std::fmt;
 
 use crate::error::BuildError;
-use crate::graph::{KnnGraph, UNKNOWN};
+use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::storage::Storage;
@@ -42,7 +42,6 @@ use beam::Field;
 use entries::Entries;
 use options::PreparePlan;
 use rows::{RowKind, SearchRows};
-pub(crate) use sparse_store::SparseStore;
 
 /// Points prepared for searching: a diversified graph, and the points' values in an order that suits it.
 ///
@@ -162,7 +161,7 @@ impl Index {
     /// The rows of points.
     fn rows_of_ids(&self, ids: &[u32]) -> Result<Vec<u32>, IndexError> {
         let end = self.end_id();
-        let mut place = vec![UNKNOWN; end];
+        let mut place = vec![KnnGraph::NO_NEIGHBOR; end];
         for row in self.present_rows() {
             // Ids beyond the end are those of a damaged file.
             if let Some(place) = place.get_mut(self.order[row as usize] as usize) {
@@ -170,7 +169,7 @@ impl Index {
             }
         }
         let row = |&id: &u32| match place.get(id as usize) {
-            Some(&row) if row != UNKNOWN => Ok(row),
+            Some(&row) if row != KnnGraph::NO_NEIGHBOR => Ok(row),
             _ => Err(IndexError::UnknownId { id, end }),
         };
         ids.iter().map(row).collect()

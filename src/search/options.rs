@@ -6,11 +6,11 @@ use std::str::FromStr;
 use half::f16;
 use rayon::prelude::*;
 
-use crate::dataset::Prepared;
+use crate::dataset::Dataset;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::params::ParseChoiceError;
-use crate::points::{Dense, Points, Rows};
+use crate::points::{Dense, DenseValues, Points};
 use crate::rows::dense::bytes;
 
 use super::query::out_of_range;
@@ -166,7 +166,7 @@ impl Prepare {
             return Err(IndexError::Quantization { metric: metric.to_string(), dim: points.dim() });
         }
         if self.quantization == Quantization::F16
-            && let Some(Rows::F32(values)) = points.as_dense().map(Dense::rows)
+            && let Some(DenseValues::F32(values)) = points.as_dense().map(Dense::rows)
             && let Some(largest) = values.par_iter().copied().reduce_with(|a, b| if a.abs() > b.abs() { a } else { b })
             && largest.abs() > f32::from(f16::MAX)
         {
@@ -190,7 +190,7 @@ impl Prepare {
 
 /// Whether rows can be kept as codes.
 fn has_codes(points: &Points, metric: &Metric) -> Result<bool, IndexError> {
-    let prepared = Prepared::new(points, metric)?;
+    let prepared = Dataset::new(points, metric)?;
     let dense = prepared.problem().dense();
     Ok(dense.is_some_and(|(dense, direct)| bytes::suits(&dense, direct.form())))
 }

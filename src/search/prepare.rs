@@ -6,11 +6,11 @@
 use rayon::prelude::*;
 
 use crate::distances::direct::Query;
+use crate::graph::KnnGraph;
 use crate::graph::locality::{breadth_first_groups, places};
 use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id};
 use crate::graph::reverse::ReverseEdges;
 use crate::graph::rows::RowTable;
-use crate::graph::{KnnGraph, UNKNOWN};
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::search::adjacency::Adjacency;
@@ -42,7 +42,7 @@ pub(crate) fn prepare(
 ) -> Result<Option<Prepared>, IndexError> {
     let n = points.n();
     let near = |row: u32| {
-        let known = graph.neighbors(row as usize).iter().copied().filter(|&p| p != UNKNOWN);
+        let known = graph.ids(row as usize).iter().copied().filter(|&p| p != KnnGraph::NO_NEIGHBOR);
         known.take(FOLLOWED)
     };
     let order = breadth_first_groups(n, near);
@@ -72,7 +72,7 @@ fn groups(graph: &KnnGraph) -> Vec<Vec<u32>> {
     const GROUPS: usize = 200;
     let step = graph.n().div_ceil(GROUPS);
     let group = |i: usize| {
-        let others = graph.neighbors(i).iter().copied().filter(|&p| p != UNKNOWN && p as usize != i);
+        let others = graph.ids(i).iter().copied().filter(|&p| p != KnnGraph::NO_NEIGHBOR && p as usize != i);
         std::iter::once(i as u32).chain(others).collect()
     };
     (0..graph.n()).step_by(step).map(group).collect()
@@ -85,7 +85,7 @@ fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32]) -> RowTable
     edges.slots.par_chunks_mut(graph.k()).enumerate().with_min_len(64).for_each_init(
         || (Vec::new(), Vec::new(), Query::default()),
         |(ids, distances, room), (row, slots)| {
-            let known = graph.neighbors(order[row] as usize).iter().filter(|p| **p != UNKNOWN);
+            let known = graph.ids(order[row] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
             ids.clear();
             ids.extend(known.map(|&p| place[p as usize]).filter(|&p| p as usize != row));
             rows.between(row as u32, ids, room, distances);

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::dataset::{check_rows, sparse};
+use crate::dataset::check::check_sparse_rows;
+use crate::dataset::check_dense_rows;
 use crate::error::BuildError;
 use crate::first_non_finite::FirstNonFinite;
 use crate::points::Points;
@@ -11,7 +12,7 @@ use super::beam::{QueryStats, Starts};
 use super::filter::{Filter, Rows};
 use super::searcher::{Allowed, Searcher, Wanted};
 use super::{Index, IndexError};
-use crate::graph::UNKNOWN;
+use crate::graph::KnnGraph;
 use crate::graph::order::id;
 
 /// What queries found: a row for each, ascending by (distance, id).
@@ -20,7 +21,7 @@ use crate::graph::order::id;
 pub struct Hits {
     /// Neighbours of each query.
     pub k: usize,
-    /// Ids of points, `queries x k`. Where a filter allows fewer than `k`, rows end with [`UNKNOWN`].
+    /// Ids of points, `queries x k`. Where a filter allows fewer than `k`, rows end with [`KnnGraph::NO_NEIGHBOR`].
     pub indices: Vec<u32>,
     /// True distances, `queries x k`; infinite where there is no point.
     pub distances: Vec<f32>,
@@ -31,13 +32,13 @@ pub struct Hits {
 impl Hits {
     /// Ids that query `i` found, nearest first.
     #[must_use]
-    pub fn neighbors(&self, i: usize) -> &[u32] {
+    pub fn ids(&self, i: usize) -> &[u32] {
         &self.indices[i * self.k..(i + 1) * self.k]
     }
 
     /// Their distances.
     #[must_use]
-    pub fn row_distances(&self, i: usize) -> &[f32] {
+    pub fn distances(&self, i: usize) -> &[f32] {
         &self.distances[i * self.k..(i + 1) * self.k]
     }
 
@@ -65,13 +66,13 @@ pub struct RadiusHits {
 impl RadiusHits {
     /// Ids that query `i` found, nearest first.
     #[must_use]
-    pub fn neighbors(&self, i: usize) -> &[u32] {
+    pub fn ids(&self, i: usize) -> &[u32] {
         &self.indices[self.starts[i]..self.starts[i + 1]]
     }
 
     /// Their distances.
     #[must_use]
-    pub fn row_distances(&self, i: usize) -> &[f32] {
+    pub fn distances(&self, i: usize) -> &[f32] {
         &self.distances[self.starts[i]..self.starts[i + 1]]
     }
 }
@@ -176,8 +177,8 @@ impl Index {
             return Err(IndexError::OtherItems);
         }
         match queries {
-            Points::Dense(dense) => Ok(check_rows(self.metric(), dense)?),
-            Points::Sparse(rows) => Ok(sparse::check_rows(self.metric(), rows)?),
+            Points::Dense(dense) => Ok(check_dense_rows(self.metric(), dense)?),
+            Points::Sparse(rows) => Ok(check_sparse_rows(self.metric(), rows)?),
             _ => Ok(()),
         }
     }
@@ -235,7 +236,7 @@ impl<'a> QueryBuilder<'a> {
         let wrong = WrongPair::default();
         let order = self.order(&places, &wrong);
         let ids: Vec<u32> = order.iter().map(|&(_, i)| i).collect();
-        let mut answers = vec![(f32::INFINITY, UNKNOWN); count * k];
+        let mut answers = vec![(f32::INFINITY, KnnGraph::NO_NEIGHBOR); count * k];
         let mut stats = vec![QueryStats::default(); count];
         answers.par_chunks_mut(k).zip(&mut stats).zip(&order).with_min_len(16).for_each_init(
             || (index.searcher(), Vec::new()),
@@ -328,7 +329,7 @@ impl WrongPair {
 
 /// From the order of the search to the order that was asked in.
 fn collect(k: usize, order: &[u32], answers: &[(f32, u32)], answer_stats: &[QueryStats]) -> Hits {
-    let mut indices = vec![UNKNOWN; answers.len()];
+    let mut indices = vec![KnnGraph::NO_NEIGHBOR; answers.len()];
     let mut distances = vec![f32::INFINITY; answers.len()];
     let mut stats = vec![QueryStats::default(); order.len()];
     for ((row, cost), &i) in answers.chunks_exact(k).zip(answer_stats).zip(order) {

@@ -1,7 +1,7 @@
 //! The rows of an index, of whatever kind: what a search compares queries with.
 
-use crate::dataset::problem::Searched;
-use crate::dataset::{self, Prepared, sparse};
+use crate::dataset::check::check_sparse_rows;
+use crate::dataset::{self, Dataset, Rows};
 use crate::distances::direct::Query;
 use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
@@ -95,7 +95,7 @@ impl Way {
             Route::Same(transform, direct) | Route::Proxy(transform, direct) => (transform, direct),
             Route::Sets(_) | Route::Bits(_) | Route::Custom => unreachable!("none of dense rows under a kernel"),
         };
-        let transformer = dataset::ready(metric, &transform, dim)?;
+        let transformer = dataset::transformer(metric, &transform, dim)?;
         Ok((Self { transformer, originals: None }, direct))
     }
 }
@@ -109,27 +109,29 @@ impl SearchRows {
         order: &[u32],
         groups: impl Iterator<Item = &'g [u32]>,
     ) -> Result<Self, IndexError> {
-        let prepared = Prepared::new(points, metric)?;
+        let prepared = Dataset::new(points, metric)?;
         let problem = prepared.problem();
         let points = &problem.points;
-        let kind = match problem.searched {
-            Searched::Dense(dense, direct) => {
+        let kind = match problem.rows {
+            Rows::Dense(dense, direct) => {
                 let (mut way, _) = Way::new(metric, points.dim())?;
                 let given = points.as_dense().filter(|_| problem.is_proxy);
                 way.originals = given.map(|given| Stored::of_points(given, KernelMetric::Euclidean, order));
                 RowKind::Dense(Box::new(DenseRows::new(&dense, direct, quantization, order, groups)), way)
             }
-            Searched::Rows(rows) => {
-                if let Some(mut rows) = rows.sparse() {
-                    rows.select(order);
-                    RowKind::Sparse(Box::new(rows))
-                } else if let Some(mut rows) = rows.bits() {
-                    rows.renumber(order);
-                    RowKind::Bits(rows)
-                } else {
-                    let kept = rows.kept().ok_or(IndexError::NoIndex { rows: points.type_name() })?;
-                    RowKind::Items(ItemStore::new(kept, order))
-                }
+            Rows::Sparse(rows) => {
+                let mut rows = SparseStore::of_points(rows);
+                rows.select(order);
+                RowKind::Sparse(Box::new(rows))
+            }
+            Rows::Sets(sets) => {
+                let mut rows = sets.bit_rows();
+                rows.renumber(order);
+                RowKind::Bits(rows)
+            }
+            Rows::Items(items) => {
+                let kept = items.kept().ok_or(IndexError::NoIndex { rows: points.type_name() })?;
+                RowKind::Items(ItemStore::new(kept, order))
             }
         };
         Ok(Self { metric: metric.clone(), dim: points.dim(), given: points.type_name(), kind })
@@ -278,7 +280,7 @@ impl SearchRows {
     /// Adds rows of the kind of these; what distances are multiplied with from now on, where codes had to be chosen anew.
     pub(crate) fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
         if let (RowKind::Sparse(rows), Points::Sparse(more)) = (&mut self.kind, points) {
-            sparse::check_rows(&self.metric, more)?;
+            check_sparse_rows(&self.metric, more)?;
             rows.push(more);
             return Ok(1.0);
         }
@@ -286,16 +288,16 @@ impl SearchRows {
             rows.push(more.0.keep().ok_or(IndexError::NoIndex { rows: points.type_name() })?);
             return Ok(1.0);
         }
-        let prepared = Prepared::new(points, &self.metric)?;
-        Ok(match (&mut self.kind, prepared.problem().searched) {
-            (RowKind::Dense(rows, way), Searched::Dense(dense, _)) => {
+        let prepared = Dataset::new(points, &self.metric)?;
+        Ok(match (&mut self.kind, prepared.problem().rows) {
+            (RowKind::Dense(rows, way), Rows::Dense(dense, _)) => {
                 if let (Some(originals), Some(given)) = (&mut way.originals, points.as_dense()) {
                     originals.push(given, KernelMetric::Euclidean);
                 }
                 rows.push(&dense)
             }
-            (RowKind::Bits(rows), Searched::Rows(more)) => {
-                rows.push(&more.bits().ok_or(IndexError::NoIndex { rows: points.type_name() })?);
+            (RowKind::Bits(rows), Rows::Sets(more)) => {
+                rows.push(&more.bit_rows());
                 1.0
             }
             _ => unreachable!("points are checked to be of the index's kind"),

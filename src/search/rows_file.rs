@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use half::f16;
 
-use crate::dataset::sparse::SparseWay;
+use crate::dataset::SparseTransform;
 use crate::metric::route::Route;
 use crate::metric::{Argument, Form, KernelMetric, Metric};
 use crate::persist::{FileError, Kind as Part, Opened};
@@ -294,7 +294,7 @@ fn bits_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<BitRo
 /// Sparse rows are read, not mapped: their columns are numbered anew.
 fn sparse_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<SparseStore, FileError> {
     let damaged = |what: &dyn Display| file.inconsistent(what.to_string());
-    let way = SparseWay::new(metric, dim).map_err(|e| damaged(&e))?;
+    let way = SparseTransform::new(metric, dim).map_err(|e| damaged(&e))?;
     let indptr: Storage<u64> = of_length(file, INDPTR, n.saturating_add(1))?;
     let indptr: Vec<usize> = indptr.iter().map(|&start| usize::try_from(start).unwrap_or(usize::MAX)).collect();
     let (columns, values) = (any_length::<u32>(file, COLUMNS)?, any_length::<f32>(file, ENTRIES)?);

@@ -1,6 +1,6 @@
 //! Sparse rows of an index.
 
-use crate::dataset::sparse::{Compared, SparseWay};
+use crate::dataset::{SparseComparison, SparsePoints, SparseTransform};
 use crate::metric::transform::Transformer;
 use crate::points::{Csr, CsrMatrix, SparseRow};
 use crate::rows::sparse::cumulative::{CumulativeRows, Curve};
@@ -13,7 +13,7 @@ pub(crate) struct SparseStore {
     rows: Rows,
     /// The rows as they were given, where transformed ones do not tell.
     given: Option<CsrMatrix>,
-    pub way: SparseWay,
+    pub way: SparseTransform,
 }
 
 /// Rows by what they are compared by.
@@ -59,18 +59,24 @@ pub(crate) struct SparseStoreQuery {
 }
 
 impl SparseStore {
+    /// A copy of these points.
+    pub(crate) fn of_points(points: &SparsePoints) -> Self {
+        let (given, transformed, way) = points.parts();
+        Self::new(given, transformed, way.clone())
+    }
+
     /// Rows as they are given, and transformed if the metric asks for it.
-    pub(crate) fn new(given: Csr, transformed: Option<Csr>, way: SparseWay) -> Self {
+    pub(crate) fn new(given: Csr, transformed: Option<Csr>, way: SparseTransform) -> Self {
         let searched = transformed.unwrap_or(given);
         let rows = match way.kernel {
-            Compared::Columns(kernel) => Rows::Columns(SparseRows::new(searched, kernel, Level::detect())),
-            Compared::CumulativeSums(kernel) => Rows::CumulativeSums(CumulativeRows::new(searched, kernel)),
+            SparseComparison::Columns(kernel) => Rows::Columns(SparseRows::new(searched, kernel, Level::detect())),
+            SparseComparison::CumulativeSums(kernel) => Rows::CumulativeSums(CumulativeRows::new(searched, kernel)),
         };
         Self { rows, given: way.needs_given().then(|| copy_of(given)), way }
     }
 
     /// Rows as [`SparseStore::matrix`] gives them.
-    pub(crate) fn of_saved(rows: Csr, way: SparseWay) -> Self {
+    pub(crate) fn of_saved(rows: Csr, way: SparseTransform) -> Self {
         let transformed = if way.needs_given() { way.all_transformed(&rows) } else { None };
         Self::new(rows, transformed.as_ref().map(CsrMatrix::view), way)
     }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::distances::direct::{DirectDistances, Direction, directions};
 use crate::metric::KernelMetric;
-use crate::points::{Dense, Rows};
+use crate::points::{Dense, DenseValues};
 use crate::storage::Storage;
 
 /// The values of rows, owned or in a mapped file.
@@ -49,10 +49,10 @@ impl Stored {
         }
         let dim = points.dim();
         let values = match points.rows() {
-            Rows::F32(x) => Values::F32(take(x, dim, order)),
-            Rows::F16(x) => Values::F16(take(x, dim, order)),
-            Rows::U8(x) => Values::U8(take(x, dim, order)),
-            Rows::I8(x) => Values::I8(take(x, dim, order)),
+            DenseValues::F32(x) => Values::F32(take(x, dim, order)),
+            DenseValues::F16(x) => Values::F16(take(x, dim, order)),
+            DenseValues::U8(x) => Values::U8(take(x, dim, order)),
+            DenseValues::I8(x) => Values::I8(take(x, dim, order)),
         };
         Self::new(values, dim, metric)
     }
@@ -80,10 +80,10 @@ impl Stored {
     /// Adds rows of the same type.
     pub(crate) fn push(&mut self, points: &Dense, metric: KernelMetric) {
         match (&mut self.values, points.rows()) {
-            (Values::F32(to), Rows::F32(x)) => to.edit(|to| to.extend_from_slice(x)),
-            (Values::F16(to), Rows::F16(x)) => to.edit(|to| to.extend_from_slice(x)),
-            (Values::U8(to), Rows::U8(x)) => to.edit(|to| to.extend_from_slice(x)),
-            (Values::I8(to), Rows::I8(x)) => to.edit(|to| to.extend_from_slice(x)),
+            (Values::F32(to), DenseValues::F32(x)) => to.edit(|to| to.extend_from_slice(x)),
+            (Values::F16(to), DenseValues::F16(x)) => to.edit(|to| to.extend_from_slice(x)),
+            (Values::U8(to), DenseValues::U8(x)) => to.edit(|to| to.extend_from_slice(x)),
+            (Values::I8(to), DenseValues::I8(x)) => to.edit(|to| to.extend_from_slice(x)),
             _ => unreachable!("callers check the type"),
         }
         let more = directions(points, metric);
@@ -96,10 +96,10 @@ impl Stored {
 
     pub(crate) fn dense(&self) -> Dense<'_> {
         let rows = match &self.values {
-            Values::F32(x) => Rows::F32(x),
-            Values::F16(x) => Rows::F16(x),
-            Values::U8(x) => Rows::U8(x),
-            Values::I8(x) => Rows::I8(x),
+            Values::F32(x) => DenseValues::F32(x),
+            Values::F16(x) => DenseValues::F16(x),
+            Values::U8(x) => DenseValues::U8(x),
+            Values::I8(x) => DenseValues::I8(x),
         };
         Dense::trusted(rows, self.n(), self.dim)
     }

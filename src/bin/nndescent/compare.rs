@@ -22,7 +22,7 @@ pub struct RecallArguments {
 pub fn recall(arguments: &RecallArguments) -> Result<(), Failure> {
     let (found, truth) = (read_graph(&arguments.found)?, read_graph(&arguments.truth)?);
     let k = arguments.k.unwrap_or(found.k().min(truth.k()));
-    let known = |g: &nndescent::KnnGraph| g.distances().iter().any(|d| *d != 0.0);
+    let known = |g: &nndescent::KnnGraph| g.all_distances().iter().any(|d| *d != 0.0);
     let (by, value) = if known(&found) && known(&truth) {
         ("distance", measure::recall(&found, &truth, k))
     } else {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::regroup::rename;
 use super::session::CpuSession;
-use crate::dataset::problem::{Problem, Searched};
+use crate::dataset::{Problem, Rows};
 use crate::error::BuildError;
 use crate::executor::Tick;
 use crate::graph::KnnGraph;
@@ -26,7 +26,7 @@ const SMALL_CHUNK: usize = 128;
 
 /// The exact graph of a plan, at least one neighbour a row and no row its own. None where pairs are not passed over.
 pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option<KnnGraph>, BuildError> {
-    if !matches!(problem.searched, Searched::Rows(rows) if rows.pair_cost().is_some()) {
+    if !matches!(problem.rows, Rows::Sets(sets) if sets.sketched_pair_cost().is_some()) {
         return Ok(None);
     }
     let plan = Plan { width: plan.others(), n_trees: TREES, ..plan.clone() };

@@ -3,7 +3,7 @@
 //! Nanoseconds of one thread on the machine of docs/PERFORMANCE.md ("Auto"); only ratios matter, and they are within a factor of
 //! two on the sets there.
 
-use crate::dataset::problem::{Problem, Searched};
+use crate::dataset::{Problem, Rows};
 use crate::metric::{Form, KernelMetric};
 use crate::params::{Algorithm, Plan};
 use crate::points::Dense;
@@ -22,10 +22,11 @@ pub(crate) fn cheapest(problem: &Problem, plan: &Plan) -> (Algorithm, Option<Str
 /// All pairs, in tiles.
 pub(crate) fn exact(problem: &Problem) -> f64 {
     let n = problem.n() as f64;
-    let per_pair = match problem.searched {
-        Searched::Dense(points, direct) if !problem.is_proxy => in_tiles(&points, direct),
-        Searched::Dense(points, _) => PROXIED * points.dim() as f64,
-        Searched::Rows(rows) => rows.pair_cost().unwrap_or_else(|| rows.cost()),
+    let per_pair = match problem.rows {
+        Rows::Dense(points, direct) if !problem.is_proxy => in_tiles(&points, direct),
+        Rows::Dense(points, _) => PROXIED * points.dim() as f64,
+        Rows::Sets(sets) => sets.sketched_pair_cost().unwrap_or_else(|| sets.cost()),
+        rows => per_distance(rows),
     };
     n * n * per_pair
 }
@@ -45,13 +46,22 @@ fn in_tiles(points: &Dense, direct: KernelMetric) -> f64 {
 /// About 50 distances for every candidate of a row, each with its share of looking for it; rows scattered in memory cost
 /// more the wider they are.
 pub(crate) fn descent(problem: &Problem, plan: &Plan) -> f64 {
-    let cost = match problem.searched {
-        Searched::Dense(points, direct) => {
+    let per_pair = 20.0 + per_distance(problem.rows);
+    problem.n() as f64 * 50.0 * plan.max_candidates as f64 * per_pair
+}
+
+/// A custom distance: unknown; more than a hundred columns take.
+const CUSTOM: f64 = 100.0;
+
+/// One distance between rows scattered in memory.
+fn per_distance(rows: Rows) -> f64 {
+    match rows {
+        Rows::Dense(points, direct) => {
             let slow = matches!(direct.form(), Form::Coordinates(c) if c.is_slow());
             points.dim() as f64 * if slow { 0.5 } else { 1.0 / 25.0 }
         }
-        Searched::Rows(rows) => rows.cost(),
-    };
-    let per_pair = 20.0 + cost;
-    problem.n() as f64 * 50.0 * plan.max_candidates as f64 * per_pair
+        Rows::Sparse(rows) => rows.cost(),
+        Rows::Sets(sets) => sets.cost(),
+        Rows::Items(_) => CUSTOM,
+    }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::all_pairs;
 use super::leaf_join::offer;
 use super::scan::{Scan, put};
-use crate::dataset::problem::{Problem, Searched};
+use crate::dataset::Problem;
 use crate::distances::TrueDistances;
 use crate::error::BuildError;
 use crate::executor::Tick;
@@ -16,8 +16,7 @@ use crate::executor::finish::with_self;
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, id};
 use crate::params::Plan;
-use crate::rows::{ReducedDistances, dense::floats};
-use crate::simd::Level;
+use crate::rows::ReducedDistances;
 
 /// The exact rows of some points, themselves left out.
 pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -> Result<KnnGraph, BuildError> {
@@ -39,7 +38,7 @@ pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Knn
         Some(graph) => graph,
         None => rows_of(problem, &(0..problem.n()).collect::<Vec<usize>>(), plan.others(), tick)?,
     };
-    Ok(if plan.include_self { with_self(problem, others.indices(), others.distances()) } else { others })
+    Ok(if plan.include_self { with_self(problem, others.all_ids(), others.all_distances()) } else { others })
 }
 
 /// Points that are no dense rows under a kernel of the metric's own: compared as they are searched, and ranked by their true
@@ -60,12 +59,9 @@ const BASE: usize = 1024;
 
 impl<'a> Compared<'a> {
     pub(crate) fn new(problem: &Problem<'a>, base: usize) -> Self {
-        let truth = problem.truth();
-        let space = match problem.searched {
-            _ if problem.is_proxy || truth.space().is_some() => None,
-            Searched::Dense(dense, direct) => Some(floats::space(&dense, direct.form(), Level::detect())),
-            Searched::Rows(rows) => Some(rows.space()),
-        };
+        let truth = problem.true_distances();
+        let needs_copy = !problem.is_proxy && truth.space().is_none();
+        let space = needs_copy.then(|| problem.rows.working_copy());
         Self { truth, space, is_proxy: problem.is_proxy, base }
     }
 

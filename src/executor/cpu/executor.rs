@@ -2,7 +2,7 @@
 
 use super::exact;
 use super::session::CpuSession;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::executor::{Executor, Session, Tick};
 use crate::graph::KnnGraph;

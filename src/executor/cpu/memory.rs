@@ -2,7 +2,7 @@
 
 use super::neighborhoods::rows_at_once;
 use super::session::caps;
-use crate::dataset::problem::{Problem, Searched};
+use crate::dataset::{Problem, Rows};
 use crate::metric::Form;
 use crate::params::Plan;
 use crate::points::Dense;
@@ -12,9 +12,11 @@ use crate::rows::dense::{bytes, floats};
 /// beside them.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> u64 {
     let n = problem.n() as u64;
-    let (space, codes) = match problem.searched {
-        Searched::Dense(points, direct) => dense_memory(&points, direct.form()),
-        Searched::Rows(rows) => (rows.bytes(), 0),
+    let (space, codes) = match problem.rows {
+        Rows::Dense(points, direct) => dense_memory(&points, direct.form()),
+        Rows::Sparse(rows) => (rows.bytes(), 0),
+        Rows::Sets(sets) => (sets.bytes(), 0),
+        Rows::Items(items) => (items.bytes(), 0),
     };
     let caps = caps(plan);
     let forward = plan.width.min(caps.forward) as u64;

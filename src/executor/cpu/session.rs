@@ -10,17 +10,17 @@ use super::local_join::local_join;
 use super::neighborhoods::{Caps, Neighborhoods};
 use super::regroup::{graph_order, renumber_rows};
 use super::scratch::ScratchPool;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::finish::Finisher;
 use crate::executor::{RoundStats, Session, Tick};
 use crate::forest;
+use crate::graph::KnnGraph;
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, fresh, joined};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::{RowTable, insert};
-use crate::graph::{KnnGraph, UNKNOWN};
 use crate::params::Plan;
 use crate::rows::ReducedDistances;
 
@@ -104,7 +104,7 @@ impl<'p> CpuSession<'p> {
         let at = |point: u32| place[point as usize];
         let owned = OwnedRows::new(&mut rows.slots, rows.width);
         part.par_iter().enumerate().with_min_len(64).for_each(|(i, &point)| {
-            let ids: Vec<u32> = graph.neighbors(i).iter().map(|&p| at(part[p as usize])).collect();
+            let ids: Vec<u32> = graph.ids(i).iter().map(|&p| at(part[p as usize])).collect();
             let mut distances = vec![0.0; ids.len()];
             space.one_to_many(at(point), &ids, &mut distances);
             // SAFETY: no other task has the row, as the part names each point once.
@@ -139,7 +139,7 @@ impl<'p> CpuSession<'p> {
         let Some(graph) = graph else { return 0 };
         let (order, place) = (&self.order, &self.place);
         fill_known(&*self.space, &mut self.rows, |i, ids| {
-            let known = graph.neighbors(order[i] as usize).iter().filter(|p| **p != UNKNOWN);
+            let known = graph.ids(order[i] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
             ids.extend(known.map(|&p| place[p as usize]));
         })
     }

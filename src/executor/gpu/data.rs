@@ -7,14 +7,14 @@ use super::device::Gpu;
 use super::layout::{Layout, Wanted};
 use super::shaders::Body;
 use super::stored::{Stored, WORD_BYTES};
-use crate::dataset::problem::{Problem, Searched};
+use crate::dataset::{Problem, Rows};
 use crate::distances::direct::DirectDistances;
 use crate::distances::{ReducedIsTrue, TrueDistances};
 use crate::error::GpuError;
 use crate::executor::cpu::session::caps;
 use crate::metric::{Form, KernelMetric};
 use crate::params::Plan;
-use crate::points::{Dense, Rows};
+use crate::points::{Dense, DenseValues};
 use crate::rows::ReducedDistances;
 use crate::rows::bits::BitRows;
 use crate::rows::dense::floats::direction_of;
@@ -38,15 +38,14 @@ impl<'p> DeviceRows<'p> {
     /// # Errors
     /// Rows and metrics that only the CPU has kernels for.
     pub(super) fn of(problem: &Problem<'p>) -> Result<Self, GpuError> {
-        let rows = match problem.searched {
-            Searched::Dense(points, direct) => return Ok(Self::Dense(points, direct)),
-            Searched::Rows(rows) => rows,
-        };
-        if let Some((points, wgsl)) = rows.on_gpu() {
-            return Ok(Self::Own(points, wgsl, rows.space()));
+        match problem.rows {
+            Rows::Dense(points, direct) => Ok(Self::Dense(points, direct)),
+            Rows::Sets(sets) => Ok(Self::Sets(Box::new(sets.bit_rows()))),
+            Rows::Items(items) if let Some((points, wgsl)) = items.on_gpu() => {
+                Ok(Self::Own(points, wgsl, problem.rows.working_copy()))
+            }
+            Rows::Sparse(_) | Rows::Items(_) => Err(GpuError::Unsupported { metric: problem.metric.to_string() }),
         }
-        let unsupported = || GpuError::Unsupported { metric: problem.metric.to_string() };
-        Ok(Self::Sets(Box::new(rows.bits().ok_or_else(unsupported)?)))
     }
 
     /// The metric's part of kernels.
@@ -185,10 +184,10 @@ fn write_values(points: &Dense, form: Form, row: usize, to: &mut [u8]) {
     }
     let span = row * dim..(row + 1) * dim;
     let from: &[u8] = match points.rows() {
-        Rows::F32(x) => bytemuck::cast_slice(&x[span]),
-        Rows::F16(x) => bytemuck::cast_slice::<f16, u8>(&x[span]),
-        Rows::U8(x) => &x[span],
-        Rows::I8(x) => bytemuck::cast_slice(&x[span]),
+        DenseValues::F32(x) => bytemuck::cast_slice(&x[span]),
+        DenseValues::F16(x) => bytemuck::cast_slice::<f16, u8>(&x[span]),
+        DenseValues::U8(x) => &x[span],
+        DenseValues::I8(x) => bytemuck::cast_slice(&x[span]),
     };
     to[..from.len()].copy_from_slice(from);
 }

@@ -8,7 +8,7 @@ use super::data::DeviceRows;
 use super::device::Gpu;
 use super::layout::{Allowed, most_rows, pair_bytes};
 use super::session::GpuSession;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::{Executor, Session, Tick};

@@ -11,8 +11,8 @@ use super::twins::{
     DIM, N, compare_exact, compare_rounds, compare_variant, compare_variant_on, data, gpu, gpu_with_matrices, plan,
     problem, said,
 };
-use crate::dataset::Prepared;
-use crate::dataset::problem::Problem;
+use crate::dataset::Dataset;
+use crate::dataset::Problem;
 use crate::exact;
 use crate::executor::Session;
 use crate::graph::order::id;
@@ -174,7 +174,7 @@ fn compare(metric: &Metric) -> Result<(), String> {
     let tied: Vec<f32> = data.iter().map(|v| (v / 150.0).floor()).collect();
     let is_of_sets = metric.direct().is_none();
     let points = Points::dense(if is_of_sets { &tied } else { &data }, N, DIM).unwrap();
-    let prepared = Prepared::new(&points, metric).map_err(said)?;
+    let prepared = Dataset::new(&points, metric).map_err(said)?;
     let (task, plan) = (prepared.problem(), Plan { metric: metric.clone(), ..plan(0) });
     compare_exact(gpu().expect("there was one"), &task, &plan)?;
     if *metric != Metric::SqEuclidean {

@@ -2,7 +2,7 @@
 //! the device offers.
 
 use crate::metric::{Coordinates, Form};
-use crate::points::Rows;
+use crate::points::DenseValues;
 
 /// How values lie in the data, and how they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,16 +36,16 @@ fn takes_dots(form: Form, dim: usize) -> bool {
 
 impl Stored {
     /// For dense rows under a form; `native_f16`: whether kernels may load `f16`.
-    pub(super) fn of_rows(rows: Rows, form: Form, dim: usize, native_f16: bool) -> Self {
+    pub(super) fn of_rows(rows: DenseValues, form: Form, dim: usize, native_f16: bool) -> Self {
         match rows {
-            Rows::U8(_) if takes_dots(form, dim) => Self::U8Dots,
-            Rows::I8(_) if takes_dots(form, dim) => Self::I8Dots,
+            DenseValues::U8(_) if takes_dots(form, dim) => Self::U8Dots,
+            DenseValues::I8(_) if takes_dots(form, dim) => Self::I8Dots,
             _ if matches!(form, Form::Angular { .. }) => Self::F32,
-            Rows::F32(_) => Self::F32,
-            Rows::F16(_) if native_f16 => Self::NativeF16,
-            Rows::F16(_) => Self::F16,
-            Rows::U8(_) => Self::U8,
-            Rows::I8(_) => Self::I8,
+            DenseValues::F32(_) => Self::F32,
+            DenseValues::F16(_) if native_f16 => Self::NativeF16,
+            DenseValues::F16(_) => Self::F16,
+            DenseValues::U8(_) => Self::U8,
+            DenseValues::I8(_) => Self::I8,
         }
     }
 
@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn variants_follow_from_rows_metric_and_device() {
-        let (u8s, i8s, f32s, f16s) = (Rows::U8(&[]), Rows::I8(&[]), Rows::F32(&[]), Rows::F16(&[]));
+        let (u8s, i8s, f32s, f16s) =
+            (DenseValues::U8(&[]), DenseValues::I8(&[]), DenseValues::F32(&[]), DenseValues::F16(&[]));
         let angular = |centered| Form::Angular { centered };
         let manhattan = Form::Coordinates(Coordinates::Manhattan);
         for native in [false, true] {

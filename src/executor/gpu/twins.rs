@@ -14,7 +14,7 @@ use super::session::GpuSession;
 use super::stored::Stored;
 use super::{adapter, layout, matrices};
 use crate::builder::partition;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::exact;
@@ -209,8 +209,10 @@ pub(super) fn compare_exact(gpu: impl Into<Rc<Gpu>>, problem: &Problem, plan: &P
     let (found, _) = GpuSession::exact(&gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
     let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
-    match found.distances().iter().zip(truth.distances()).position(apart) {
-        Some(at) => Err(format!("exact search: {} instead of {}", found.distances()[at], truth.distances()[at])),
+    match found.all_distances().iter().zip(truth.all_distances()).position(apart) {
+        Some(at) => {
+            Err(format!("exact search: {} instead of {}", found.all_distances()[at], truth.all_distances()[at]))
+        }
         None => Ok(()),
     }
 }
@@ -424,17 +426,14 @@ fn recomputed_distances_are_their_twins() {
             let (twin, ours) = (session.peek(&all).unwrap(), Box::new(session).finish(&|_| Ok(())).unwrap());
             let own = usize::from(include_self);
             for row in 0..N {
-                assert!(!include_self || ours.neighbors(row)[0] == row as u32);
-                let (ids, ds) = (&ours.neighbors(row)[own..], &ours.row_distances(row)[own..]);
-                for (at, (d, right)) in ds.iter().zip(twin.row_distances(row)).enumerate() {
+                assert!(!include_self || ours.ids(row)[0] == row as u32);
+                let (ids, ds) = (&ours.ids(row)[own..], &ours.distances(row)[own..]);
+                for (at, (d, right)) in ds.iter().zip(twin.distances(row)).enumerate() {
                     // Dot products cancel: their errors are those of their terms.
                     let tolerance = 1e-5 * right.abs().max(0.1);
                     assert!((d - right).abs() <= tolerance, "{metric}, row {row}: {d}, not {right}");
-                    let is_tied = twin.row_distances(row).iter().filter(|e| (*e - d).abs() <= tolerance).count() > 1;
-                    assert!(
-                        ids[at] == twin.neighbors(row)[at] || is_tied || at + 1 == ids.len(),
-                        "{metric}, row {row}"
-                    );
+                    let is_tied = twin.distances(row).iter().filter(|e| (*e - d).abs() <= tolerance).count() > 1;
+                    assert!(ids[at] == twin.ids(row)[at] || is_tied || at + 1 == ids.len(), "{metric}, row {row}");
                 }
             }
         }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::bytes::{Chunk, Coding, stride};
 use crate::metric::{Coordinates, Form};
-use crate::points::{Dense, Rows};
+use crate::points::{Dense, DenseValues};
 use crate::rows::{ReducedDistances, Tiles, WorkingRows};
 use crate::simd::{BYTES, Level, Simd, prefetch};
 
@@ -33,7 +33,7 @@ struct ByteDifferences {
 /// The points as codes, and whether these are their values up to a common offset. Call only where [`suits`] says so.
 pub(crate) fn space(points: &Dense, level: Level) -> (Box<dyn ReducedDistances>, bool) {
     let whole = points.whole_bytes();
-    let bytes = whole.as_ref().map(|bytes| Dense::trusted(Rows::U8(bytes), points.n(), points.dim()));
+    let bytes = whole.as_ref().map(|bytes| Dense::trusted(DenseValues::U8(bytes), points.n(), points.dim()));
     let points = bytes.as_ref().unwrap_or(points);
     let coding = Coding::choose(points, Form::L2);
     let stride = stride(points.dim()) / BYTES;
@@ -45,7 +45,7 @@ pub(crate) fn space(points: &Dense, level: Level) -> (Box<dyn ReducedDistances>,
             coding.encode(values, bytemuck::cast_slice_mut(codes));
         },
     );
-    let is_exact = matches!(points.rows(), Rows::U8(_) | Rows::I8(_));
+    let is_exact = matches!(points.rows(), DenseValues::U8(_) | DenseValues::I8(_));
     (Box::new(ByteDifferences { codes, stride, n: points.n(), level, is_exact }), is_exact)
 }
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::floats::direction_scale;
 use crate::metric::Form;
-use crate::points::{Dense, Rows};
+use crate::points::{Dense, DenseValues};
 use crate::rows::{ReducedDistances, Tiles, WorkingRows};
 use crate::simd::{BYTES, Level, Simd, prefetch};
 use crate::storage::Storage;
@@ -24,7 +24,8 @@ pub(crate) fn suits(points: &Dense, form: Form) -> bool {
 
 /// Whether codes are the values themselves.
 pub(crate) fn is_exact(points: &Dense, form: Form) -> bool {
-    matches!(points.rows(), Rows::U8(_) | Rows::I8(_)) && !matches!(form, Form::Angular { centered: true })
+    matches!(points.rows(), DenseValues::U8(_) | DenseValues::I8(_))
+        && !matches!(form, Form::Angular { centered: true })
 }
 
 /// Bytes that [`space`] will hold.
@@ -220,9 +221,9 @@ impl Coding {
         let coding = |offset: f32, scale| Self { offset, zero: offset as u8, scale, centered };
         if !centered {
             match points.rows() {
-                Rows::U8(_) => return coding(0.0, Scale::Common(1.0)),
-                Rows::I8(_) => return coding(128.0, Scale::Common(1.0)),
-                Rows::F32(_) | Rows::F16(_) => {}
+                DenseValues::U8(_) => return coding(0.0, Scale::Common(1.0)),
+                DenseValues::I8(_) => return coding(128.0, Scale::Common(1.0)),
+                DenseValues::F32(_) | DenseValues::F16(_) => {}
             }
         }
         let (low, high) = range(points);

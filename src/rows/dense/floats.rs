@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::metric::Form;
 use crate::metric::body::{self, Body, with_body};
-use crate::points::{Dense, Element, Rows};
+use crate::points::{Dense, DenseValues, Element};
 use crate::rows::{ReducedDistances, Tiles, WorkingRows};
 use crate::simd::{LANES, Level, Simd, prefetch};
 
@@ -32,10 +32,10 @@ pub(crate) fn space(points: &Dense, form: Form, level: Level) -> Box<dyn Reduced
         });
     }
     match points.rows() {
-        Rows::F32(x) => as_given(x, points, form, level),
-        Rows::F16(x) => as_given::<f16>(x, points, form, level),
-        Rows::U8(x) => as_given(x, points, form, level),
-        Rows::I8(x) => as_given(x, points, form, level),
+        DenseValues::F32(x) => as_given(x, points, form, level),
+        DenseValues::F16(x) => as_given::<f16>(x, points, form, level),
+        DenseValues::U8(x) => as_given(x, points, form, level),
+        DenseValues::I8(x) => as_given(x, points, form, level),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::GpuSession;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::finish::Finisher;

@@ -7,7 +7,7 @@ use crate::executor::Tick;
 use crate::executor::gpu::layout::{Block, block_places};
 use crate::executor::gpu::shaders::{Kernel, Slot};
 use crate::forest;
-use crate::graph::{KnnGraph, UNKNOWN};
+use crate::graph::KnnGraph;
 
 impl GpuSession<'_> {
     /// Joins the leaves of a tree, as many at a time as there is room for the distances of.
@@ -80,7 +80,7 @@ impl GpuSession<'_> {
         let (mut ids, mut spans) = (Vec::new(), Vec::new());
         for &owner in &owners {
             let start = ids.len();
-            let known = graph.neighbors(self.order[owner as usize] as usize).iter().filter(|p| **p != UNKNOWN);
+            let known = graph.ids(self.order[owner as usize] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
             ids.extend(known.map(|&p| self.place[p as usize]));
             ids.push(owner);
             ids[start..].sort_unstable();

@@ -15,7 +15,7 @@ use super::shaders::{Kernel, Slot};
 use super::stage::Stage;
 use super::stored::Stored;
 use super::timer::{STAMPS, Timer};
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::arrange::{Arranged, arrange};

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::GpuSession;
-use crate::dataset::problem::Problem;
+use crate::dataset::Problem;
 use crate::error::GpuError;
 use crate::executor::gpu::data::DeviceRows;
 use crate::executor::gpu::layout::Stretch;
@@ -14,7 +14,7 @@ use crate::executor::gpu::stored::Stored;
 use crate::graph::order::{EMPTY, distance, id};
 use crate::metric::KernelMetric;
 use crate::params::Plan;
-use crate::points::{Dense, Rows};
+use crate::points::{Dense, DenseValues};
 
 /// Rows that are compared with the CPU's.
 const CHECKED: usize = 16;
@@ -42,8 +42,8 @@ impl GpuSession<'_> {
     fn test_matrices(&self, direct: KernelMetric, side: u32) -> Result<(), String> {
         let values = matrices::tested_rows(self.stored);
         let rows = match self.stored {
-            Stored::I8Dots => Rows::I8(bytemuck::cast_slice(&values)),
-            _ => Rows::U8(&values),
+            Stored::I8Dots => DenseValues::I8(bytemuck::cast_slice(&values)),
+            _ => DenseValues::U8(&values),
         };
         let rows = Dense::trusted(rows, matrices::TESTED_ROWS, matrices::TESTED_COLUMNS);
         let problem = Problem::of_part(rows, direct, self.problem.metric);

@@ -1,0 +1,194 @@
+//! How sparse rows are brought to a kernel, and its reduced distances to true ones.
+
+use std::sync::Arc;
+
+use super::{transformer, unsupported};
+use crate::error::BuildError;
+use crate::metric::definition::{SMOOTHING, sparse_transport};
+use crate::metric::route::{Route, takes_sparse};
+use crate::metric::transform::{Transform, Transformer};
+use crate::metric::{Coordinates, Form, KernelMetric, Metric};
+use crate::points::{Csr, CsrMatrix, SparseRow};
+use crate::rows::sparse::SparseKernel;
+use crate::rows::sparse::cumulative::Cumulative;
+use crate::rows::sparse::definition;
+
+/// How sparse rows go to a kernel, and its reduced distances to true ones.
+#[derive(Clone)]
+pub(crate) struct SparseTransform {
+    pub metric: Metric,
+    /// Columns of rows as they are given.
+    dim: usize,
+    pub transformer: Arc<Transformer>,
+    pub kernel: SparseComparison,
+    /// The metric whose kernel it is; none of sets.
+    direct: Option<KernelMetric>,
+    pub is_proxy: bool,
+}
+
+/// What a search compares sparse rows by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum SparseComparison {
+    Columns(SparseKernel),
+    CumulativeSums(Cumulative),
+}
+
+impl SparseTransform {
+    /// The way of rows of `dim` columns.
+    ///
+    /// # Errors
+    /// The metric has no distances of sparse rows.
+    pub(crate) fn new(metric: &Metric, dim: usize) -> Result<Self, BuildError> {
+        let (transform, direct, is_proxy) = match metric.route() {
+            _ if !takes_sparse(metric) => return Err(unsupported(metric, "sparse values")),
+            Route::Direct(direct) => (Transform::None, Some(direct), false),
+            Route::Same(transform, direct) => (transform, Some(direct), false),
+            Route::Proxy(transform, direct) => (transform, Some(direct), true),
+            Route::Sets(_) | Route::Bits(_) | Route::Custom => (Transform::None, None, false),
+        };
+        let kernel = match (metric.boolean(), direct, &transform) {
+            (_, Some(direct), Transform::Cumulative { centered }) => {
+                SparseComparison::CumulativeSums(Cumulative { p: exponent(direct), centered: *centered })
+            }
+            (_, Some(direct), _) => SparseComparison::Columns(kernel(direct)),
+            (Some(boolean), None, _) => SparseComparison::Columns(SparseKernel::SetMetric(boolean)),
+            (None, None, _) => return Err(unsupported(metric, "sparse values")),
+        };
+        let transformer = Arc::new(transformer(metric, &transform, dim)?);
+        Ok(Self { metric: metric.clone(), dim, transformer, kernel, direct, is_proxy })
+    }
+
+    /// Columns and values of a row transformed; none where it stays as it is.
+    pub(crate) fn transformed(&self, row: SparseRow) -> Option<(Vec<u32>, Vec<f32>)> {
+        let values = match &*self.transformer {
+            Transformer::Scale(scale) => {
+                // Stored zeros, too: there is a value for every column of the row.
+                let entries = row.indices.iter().zip(row.values);
+                entries.map(|(&column, &v)| (f64::from(v) * scale[column as usize]) as f32).collect()
+            }
+            Transformer::SquareRoots => row.values.iter().map(|v| v.sqrt()).collect(),
+            Transformer::Ranks => ranks(row, self.dim),
+            Transformer::Trees(trees) => return Some(trees.masses_of_entries(row)),
+            _ => return None,
+        };
+        Some((row.indices.to_vec(), values))
+    }
+
+    /// All rows transformed; none where they stay as they are.
+    pub(crate) fn all_transformed(&self, rows: &Csr) -> Option<CsrMatrix> {
+        let mut all = CsrMatrix::empty(self.transformer.columns(self.dim));
+        for i in 0..rows.n() {
+            let (columns, values) = self.transformed(rows.row(i))?;
+            all.push_row(columns.into_iter().zip(values).filter(|(_, v)| *v != 0.0));
+        }
+        Some(all)
+    }
+
+    /// Whether rows as they were given cannot be had from transformed ones, and true distances need them.
+    pub(crate) fn needs_given(&self) -> bool {
+        matches!(*self.transformer, Transformer::Trees(_))
+    }
+
+    /// The true distance of a reduced one.
+    pub(crate) fn to_true(&self, reduced: f64) -> f32 {
+        let Some(direct) = self.direct else { return reduced as f32 };
+        let distance = match direct {
+            KernelMetric::Euclidean => reduced.sqrt(),
+            KernelMetric::Minkowski { p } => reduced.powf(1.0 / f64::from(p)),
+            KernelMetric::Dot => 1.0 + reduced,
+            KernelMetric::Hamming => reduced / self.dim as f64,
+            _ => reduced,
+        };
+        self.metric.of_direct(distance as f32)
+    }
+
+    /// The reduced distance of a true one.
+    pub(crate) fn to_reduced(&self, distance: f32) -> f32 {
+        self.direct.map_or(distance, |direct| direct.to_reduced(self.metric.to_direct(distance), self.dim))
+    }
+
+    /// Whether true distances are the kernel's, as [`SparseTransform::to_true`] has them; else they are computed by definition.
+    pub(crate) fn is_by_kernel(&self) -> bool {
+        let is_by_columns = matches!(self.kernel, SparseComparison::Columns(_));
+        is_by_columns && !self.is_proxy && self.metric != Metric::Hellinger
+    }
+
+    /// The true distance, by definition, of two rows of distributions as they were given.
+    pub(crate) fn by_definition(&self, given: [SparseRow; 2]) -> f32 {
+        if self.metric == Metric::SymmetricKl {
+            return symmetric_kl(given, self.dim) as f32;
+        }
+        let of_all_columns = || {
+            let (x, y) = dense_pair(given);
+            self.metric.distance(&x, &y)
+        };
+        sparse_transport(&self.metric, given, self.dim).unwrap_or_else(of_all_columns) as f32
+    }
+}
+
+/// The exponent of a metric that sums powers of differences.
+fn exponent(direct: KernelMetric) -> f32 {
+    match direct {
+        KernelMetric::Minkowski { p } => p,
+        KernelMetric::Euclidean => 2.0,
+        _ => 1.0,
+    }
+}
+
+fn kernel(direct: KernelMetric) -> SparseKernel {
+    match direct.form() {
+        Form::L2 => SparseKernel::L2,
+        Form::Angular { centered } => SparseKernel::Angular { centered },
+        Form::Inner => SparseKernel::Inner,
+        Form::Coordinates(Coordinates::Manhattan) => SparseKernel::Manhattan,
+        Form::Coordinates(Coordinates::Chebyshev) => SparseKernel::Chebyshev,
+        Form::Coordinates(Coordinates::Minkowski(p)) => SparseKernel::Minkowski(p),
+        Form::Coordinates(Coordinates::Hamming) => SparseKernel::Hamming,
+        Form::Coordinates(Coordinates::Canberra) => SparseKernel::Canberra,
+        Form::Coordinates(Coordinates::BrayCurtis) => SparseKernel::BrayCurtis,
+        Form::Coordinates(Coordinates::TsSs) => SparseKernel::TsSs,
+    }
+}
+
+/// Ranks of a row's values among all its columns, less the rank that its zeros share: correlation does not change by that.
+fn ranks(row: SparseRow, dim: usize) -> Vec<f32> {
+    let values: Vec<f32> = row.values.to_vec();
+    let zeros = dim - values.iter().filter(|v| **v != 0.0).count();
+    let below = values.iter().filter(|v| **v < 0.0).count();
+    let mut among = vec![0.0; values.len()];
+    crate::metric::transform::ranks(&values, &mut among);
+    let absent = dim - values.len();
+    // f64: ranks of wide rows have more digits than f32.
+    let shared = below as f64 + (zeros as f64 + 1.0) / 2.0;
+    let rank = |(v, r): (&f32, &f32)| {
+        let rank = f64::from(*r) + if *v > 0.0 { absent as f64 } else { 0.0 };
+        if *v == 0.0 { 0.0 } else { (rank - shared) as f32 }
+    };
+    values.iter().zip(&among).map(rank).collect()
+}
+
+/// Two rows as dense rows of the columns that either has.
+fn dense_pair([x, y]: [SparseRow; 2]) -> (Vec<f32>, Vec<f32>) {
+    definition::pairs(x, y).into_iter().map(|(a, b)| (a as f32, b as f32)).unzip()
+}
+
+/// [`Metric::SymmetricKl`] of rows of `dim` columns.
+fn symmetric_kl([x, y]: [SparseRow; 2], dim: usize) -> f64 {
+    let mass = |row: SparseRow| row.values.iter().map(|&v| f64::from(v)).sum::<f64>();
+    let share = |row: SparseRow| {
+        let mass = mass(row);
+        let (scale, total) = if mass > 0.0 { (1.0 / mass, 1.0) } else { (0.0, 0.0) };
+        move |v: f64| (v * scale + SMOOTHING) / (total + dim as f64 * SMOOTHING)
+    };
+    let (to_p, to_q) = (share(x), share(y));
+    let term = |(a, b): (f64, f64)| {
+        let (p, q) = (to_p(a), to_q(b));
+        (p - q) * (p.ln() - q.ln())
+    };
+    let (mut sum, mut count) = (0.0, 0);
+    for pair in definition::pairs(x, y) {
+        sum += term(pair);
+        count += 1;
+    }
+    sum + (dim - count) as f64 * term((0.0, 0.0))
+}
