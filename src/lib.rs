@@ -19,8 +19,11 @@
 //! Rows are complete (exactly `k` distinct neighbours, never the row itself unless asked), ascending by (distance, id), and the
 //! same to the bit for the same seed at any number of threads. Nothing is printed; events go to `tracing`.
 //!
-//! Features: `cli` (default), the command `nndescent`; `gpu` (default), the GPU executor; `io`, readers and writers of files that vectors come in; `ndarray`, points
-//! from `ndarray` views; `sprs`, sparse rows from `sprs` matrices.
+//! Features: `gpu` (default), the GPU executor; `io`, readers and writers of files, and `hdf5`, those of ann-benchmarks too;
+//! `ndarray`, points from `ndarray` views; `sprs`, sparse rows from `sprs` matrices; `serde`, serializable reports; `cli`, the
+//! command `nndescent`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod dataset;

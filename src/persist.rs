@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytemuck::{Pod, Zeroable};
 use memmap2::Mmap;
@@ -138,26 +139,42 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> 
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    let file = tempfile::Builder::new().prefix(".nndescent").tempfile_in(folder)?;
-    let mut out = BufWriter::with_capacity(1 << 20, file.as_file());
+    let unfinished = Unfinished::create(folder)?;
+    let mut out = BufWriter::with_capacity(1 << 20, &unfinished.file);
     write(&mut out)?;
     out.flush()?;
     drop(out);
-    file.as_file().sync_all()?;
-    set_usual_permissions(&file)?;
-    file.persist(path)?;
-    Ok(())
+    unfinished.file.sync_all()?;
+    // What `drop` then does not find is already in its place.
+    std::fs::rename(&unfinished.path, path)
 }
 
-/// Temporary files are for their owner alone; finished ones are as `File::create` would make them (less the umask's default).
-fn set_usual_permissions(file: &tempfile::NamedTempFile) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+/// A file under a temporary name, which is removed when this is dropped.
+struct Unfinished {
+    path: PathBuf,
+    file: File,
+}
+
+impl Unfinished {
+    fn create(folder: &Path) -> io::Result<Self> {
+        static CREATED: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let number = CREATED.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!(".nndescent-{}-{number}", std::process::id()));
+            match File::create_new(&path) {
+                Ok(file) => return Ok(Self { path, file }),
+                // Left behind by a process that was killed and had this one's id.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
     }
-    let _ = file;
-    Ok(())
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 fn write_to(out: &mut impl Write, meta: &str, sections: &[(Kind, &[u8])]) -> io::Result<()> {

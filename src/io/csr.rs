@@ -1,18 +1,20 @@
-//! Sparse matrices as `scipy.sparse.save_npz` writes them: .npz files of `format`, `shape`, `indptr`, `indices` and `data`.
+//! Sparse matrices as `scipy.sparse.save_npz` writes them: `.npz` with `format`, `shape`, `indptr`, `indices` and `data`.
 
 use std::path::Path;
 
-use super::IoError;
+use super::error::IoError;
+use super::kind::Kind;
 use super::npy::{Header, Npz, read_header};
 use super::source::Source;
-use super::values::{Kind, read_narrowed, read_vec};
+use super::values::{read_narrowed, read_vec};
 use crate::points::CsrMatrix;
 
 /// The arrays of a file in CSR format.
 const MEMBERS: [&str; 5] = ["format", "shape", "indptr", "indices", "data"];
 
 /// Whether a file is a sparse matrix of `scipy.sparse`, in any of its formats, rather than plain arrays.
-pub fn is_csr_file(path: &Path) -> bool {
+pub fn is_csr_file(path: impl AsRef<Path>) -> bool {
+    let path = path.as_ref();
     let is_npz = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
     is_npz && Npz::open(path).is_ok_and(|npz| ["format", "shape", "data"].iter().all(|m| has(&npz.names(), m)))
 }
@@ -21,13 +23,15 @@ fn has(names: &[String], wanted: &str) -> bool {
     names.iter().any(|n| n == wanted)
 }
 
-/// Reads a sparse matrix that `scipy.sparse.save_npz` wrote, compressed or not, in CSR format. Columns are sorted within rows and
-/// stored zeros left out; values become f32.
+/// Reads a sparse matrix in CSR format as `scipy.sparse.save_npz` writes it, compressed or not.
+///
+/// Columns are sorted within each row, stored zeros are dropped, and values become f32.
 ///
 /// # Errors
-/// [`IoError`]: no such file, not an .npz, arrays missing, of another format (`csc`, say), of other shapes or types than CSR has,
-/// negative or too large numbers in `indices` or `indptr`, and whatever [`CsrMatrix::new`] refuses.
-pub fn read_csr(path: &Path) -> Result<CsrMatrix, IoError> {
+/// [`IoError`] if the file cannot be read, lacks an array, is of another format (`csc`, for example), has arrays of wrong shape
+/// or type or numbers out of range, or if [`CsrMatrix::new`] refuses the matrix.
+pub fn read_csr(path: impl AsRef<Path>) -> Result<CsrMatrix, IoError> {
+    let path = path.as_ref();
     let mut npz = Npz::open(path)?;
     check_format(path, &mut npz)?;
     let names = npz.names();
@@ -53,7 +57,7 @@ fn wrong(path: &Path, what: String) -> IoError {
     IoError::Shape { path: path.into(), what }
 }
 
-/// An array that must be one-dimensional, and what it is called in messages.
+/// Opens an array that must be one-dimensional; its header and length.
 fn open<'a>(path: &Path, npz: &'a mut Npz, name: &str) -> Result<(Source<'a>, Header, usize), IoError> {
     let mut source = npz.array(name)?;
     let header = read_header(&mut source)?;
@@ -70,7 +74,7 @@ fn check_format(path: &Path, npz: &mut Npz) -> Result<(), IoError> {
     }
     let mut source = npz.array("format")?;
     let header = read_header(&mut source)?;
-    // `|S3`, or `<U3` with four bytes a letter.
+    // `|S3`, or `<U3` with four bytes per letter.
     let width = match header.kind.as_ref().err().and_then(|t| t.rsplit_once(['S', 'U'])) {
         Some((before, length)) => {
             let letter = if before == "|" { 1 } else { 4 };
@@ -90,7 +94,7 @@ fn check_format(path: &Path, npz: &mut Npz) -> Result<(), IoError> {
     }
 }
 
-/// An array of whole numbers, none of them negative.
+/// Reads an array of non-negative integers.
 fn read_integers(path: &Path, npz: &mut Npz, name: &str) -> Result<Vec<u64>, IoError> {
     let (mut source, header, count) = open(path, npz, name)?;
     let kind = header.kind(path)?;
@@ -111,7 +115,7 @@ fn read_integers(path: &Path, npz: &mut Npz, name: &str) -> Result<Vec<u64>, IoE
     }
 }
 
-/// `indices`. Numbers of 32 bits, which nearly all files have, are read in place.
+/// Reads `indices`. int32, which nearly all files hold, is read in place.
 fn read_columns(path: &Path, npz: &mut Npz) -> Result<Vec<u32>, IoError> {
     let (mut source, header, count) = open(path, npz, "indices")?;
     let kind = header.kind(path)?;
@@ -278,7 +282,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = write(&folder, &vec![("data", array("<f4", &[1.0f32]))], CompressionMethod::Stored);
         assert!(!is_csr_file(&path));
-        assert!(!is_csr_file(&folder.path().join("none.npz")));
+        assert!(!is_csr_file(folder.path().join("none.npz")));
     }
 
     #[test]

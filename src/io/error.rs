@@ -1,4 +1,4 @@
-//! What can be wrong with a file.
+//! Errors of reading and writing files.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,15 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IoError {
-    /// The operating system said no.
+    /// The operating system reported an error.
     #[error("{}: {source}", path.display())]
     Os {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Its error.
         source: std::io::Error,
     },
-    /// The end of the name is none of the formats.
+    /// The end of the file name belongs to no known format.
     #[error(
         "{}: unknown kind of file; known are .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin -ubyte .idx (.gz) .hdf5 .h5",
         path.display()
@@ -25,7 +25,15 @@ pub enum IoError {
         /// The file.
         path: PathBuf,
     },
-    /// The content is not of the kind that the name says.
+    /// The format is read only with a feature of this crate that is not enabled.
+    #[error("{}: reading this format needs the crate's feature `{feature}`", path.display())]
+    Feature {
+        /// The file.
+        path: PathBuf,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// The content is not what the name says.
     #[error("{}: not {expected}: {found}", path.display())]
     Mislabelled {
         /// The file.
@@ -35,19 +43,19 @@ pub enum IoError {
         /// What is there instead.
         found: String,
     },
-    /// The file ends before what its header promises.
+    /// The file is shorter than its header promises.
     #[error("{}: truncated: {what} takes {needed} bytes, {available} are there", path.display())]
     Truncated {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// The part that is cut off.
         what: String,
-        /// Bytes promised.
+        /// Bytes needed.
         needed: u128,
-        /// Bytes there.
+        /// Bytes available.
         available: u64,
     },
-    /// Values of a type that is not a number this crate takes.
+    /// Values of a type that is not supported.
     #[error("{}: values of type {dtype} are not supported; float16, float32, float64 and integers are", path.display())]
     Dtype {
         /// The file.
@@ -55,15 +63,15 @@ pub enum IoError {
         /// The type in the file.
         dtype: String,
     },
-    /// An array of another shape than is needed.
+    /// An array of the wrong shape, or with values out of range.
     #[error("{}: {what}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
-        /// What was found and what is needed.
+        /// What was found, and what is needed.
         what: String,
     },
-    /// The array asked for is not there, or none was named among several.
+    /// There is no array of the name asked for, or there are several and none was named.
     #[error("{}: {}; arrays there: {}", path.display(), wanted.as_ref().map_or("name one array".into(), |w| format!("no array `{w}`")), arrays.join(", "))]
     WhichArray {
         /// The file.
@@ -73,7 +81,7 @@ pub enum IoError {
         /// Names and shapes in the file.
         arrays: Vec<String>,
     },
-    /// Sparse rows that cannot be points.
+    /// The rows cannot be used as points.
     #[error("{}: {source}", path.display())]
     Points {
         /// The file.

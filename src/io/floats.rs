@@ -1,18 +1,20 @@
-//! Vectors and matrices that parametrize metrics.
+//! Arrays that are arguments of metrics.
 
 use std::path::Path;
 
+use super::error::IoError;
+use super::matrix::{Matrix, Values};
 use super::npy::read_header;
 use super::source::Source;
-use super::values::{Values, read_rows, transpose};
-use super::{IoError, Matrix};
+use super::values::{read_rows, transpose};
 use crate::points::Element;
 
-/// Reads all numbers of a .npy of one or two dimensions, row by row, as f32.
+/// Reads the values of a one- or two-dimensional `.npy` as f32, row by row.
 ///
 /// # Errors
-/// [`IoError`].
-pub fn read_floats(path: &Path) -> Result<Vec<f32>, IoError> {
+/// [`IoError`] if the file cannot be read or holds no such array.
+pub fn read_floats(path: impl AsRef<Path>) -> Result<Vec<f32>, IoError> {
+    let path = path.as_ref();
     let mut source = Source::open(path)?;
     let header = read_header(&mut source)?;
     let (n, dim) = match header.shape[..] {

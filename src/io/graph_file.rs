@@ -6,20 +6,25 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use super::error::IoError;
+use super::kind::Kind;
 use super::npy::{Npz, read_header};
-use super::values::{Kind, read_vec};
-use super::{IoError, vecs};
+use super::values::read_vec;
+use super::vecs::read_ivecs;
 use crate::graph::KnnGraph;
 use crate::persist;
 
-/// Reads a graph: an .npz with `indices` (n x k of uint32, int32 or int64; -1 or 4294967295 where unknown) and, if known, `distances`
-/// (n x k, float32 or float64; zeros without), or the ids of an .ivecs file.
+/// Reads a graph from an `.npz` or the ids of one from an `.ivecs`.
+///
+/// The `.npz` holds `indices` (n x k of uint32, int32 or int64; -1 or 4294967295 where a neighbour is missing) and may hold
+/// `distances` (n x k of float32 or float64). Without distances, all are zero.
 ///
 /// # Errors
-/// [`IoError`].
-pub fn read_graph(path: &Path) -> Result<KnnGraph, IoError> {
+/// [`IoError`] if the file cannot be read or does not hold these arrays.
+pub fn read_graph(path: impl AsRef<Path>) -> Result<KnnGraph, IoError> {
+    let path = path.as_ref();
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ivecs")) {
-        let (n, k, ids) = vecs::read_ivecs(path)?;
+        let (n, k, ids) = read_ivecs(path)?;
         let ids = to_ids(path, k, ids.into_iter())?;
         let distances = vec![0.0; ids.len()];
         return Ok(KnnGraph::from_parts(n, k, ids, distances));
@@ -88,12 +93,15 @@ fn read_distances(path: &Path, npz: &mut Npz, n: usize, k: usize) -> Result<Vec<
     })
 }
 
-/// Writes `indices` (uint32) and `distances` (float32), both n x k, as an uncompressed .npz: to a temporary file beside it, then
-/// renamed, so that `path` holds a whole graph or what it held before.
+/// Writes `indices` (uint32) and `distances` (float32), both n x k, as an uncompressed `.npz`.
+///
+/// The file is written under a temporary name beside `path` and then renamed: `path` holds a complete graph, or what it held
+/// before.
 ///
 /// # Errors
 /// [`IoError::Os`].
-pub fn write_graph(path: &Path, graph: &KnnGraph) -> Result<(), IoError> {
+pub fn write_graph(path: impl AsRef<Path>, graph: &KnnGraph) -> Result<(), IoError> {
+    let path = path.as_ref();
     persist::replace(path, |out| write_npz(out, graph)).map_err(|source| IoError::Os { path: path.into(), source })
 }
 

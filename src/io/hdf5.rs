@@ -6,9 +6,11 @@ use std::path::Path;
 
 use hdf5_reader::{Dataset, Datatype, Hdf5File};
 
+use super::error::IoError;
+use super::kind::{Endian, Kind};
+use super::matrix::{ArrayInfo, Matrix};
 use super::source::{Source, open_file};
-use super::values::{Endian, Kind, read_rows};
-use super::{ArrayInfo, IoError, Matrix};
+use super::values::read_rows;
 
 fn wrong<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> IoError + '_ {
     move |e| IoError::Mislabelled { path: path.into(), expected: "a readable HDF5 file", found: e.to_string() }

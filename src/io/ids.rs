@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
-use super::IoError;
+use super::error::IoError;
+use super::kind::Kind;
 use super::npy::read_header;
 use super::source::Source;
-use super::values::{Kind, read_vec};
+use super::values::read_vec;
 
-/// Reads the ids of a .npy of one dimension, of any type of integer.
+/// Reads ids from a one-dimensional `.npy` of any integer type.
 ///
 /// # Errors
-/// [`IoError`]: among others, an id below zero or beyond 32 bits.
-pub fn read_ids(path: &Path) -> Result<Vec<u32>, IoError> {
+/// [`IoError`] if the file cannot be read, is not one-dimensional, or holds an id that is negative or beyond 32 bits.
+pub fn read_ids(path: impl AsRef<Path>) -> Result<Vec<u32>, IoError> {
+    let path = path.as_ref();
     let shape = |what: String| IoError::Shape { path: path.into(), what };
     let mut source = Source::open(path)?;
     let header = read_header(&mut source)?;
@@ -41,7 +43,7 @@ pub fn read_ids(path: &Path) -> Result<Vec<u32>, IoError> {
 
 fn to_ids<T: Copy + std::fmt::Display + TryInto<u32>>(path: &Path, ids: Vec<T>) -> Result<Vec<u32>, IoError> {
     let id = |(at, id): (usize, T)| {
-        let wrong = || IoError::Shape { path: path.into(), what: format!("entry {at} is {id}, which is no id") };
+        let wrong = || IoError::Shape { path: path.into(), what: format!("entry {at} is {id}, which is not an id") };
         id.try_into().map_err(|_| wrong())
     };
     ids.into_iter().enumerate().map(id).collect()

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
+use super::error::IoError;
+use super::kind::{Endian, Kind};
+use super::matrix::{ArrayInfo, Matrix};
 use super::source::{Source, open_file};
-use super::values::{Endian, Kind, read_rows};
-use super::{ArrayInfo, IoError, Matrix};
+use super::values::read_rows;
 
 fn open(path: &Path) -> Result<Source<'static>, IoError> {
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {

@@ -1,4 +1,4 @@
-//! Files that vectors and graphs come in (feature `io`).
+//! Readers and writers of files of vectors and graphs (feature `io`).
 //!
 //! | ending | what | values |
 //! |---|---|---|
@@ -7,18 +7,38 @@
 //! | `.fvecs`, `.bvecs`, `.ivecs` | TEXMEX vectors, each with its length | f32, u8, i32 |
 //! | `.fbin`, `.u8bin`, `.i8bin`, `.ibin` | big-ann-benchmarks: n and d, then rows | f32, u8, i8, i32 |
 //! | `-ubyte`, `.idx`, both also `.gz` | IDX (MNIST): n x h x w images become n x hw | every IDX type |
-//! | `.hdf5`, `.h5` | ann-benchmarks, dataset `train` unless named | floats and integers |
+//! | `.hdf5`, `.h5` | ann-benchmarks, dataset `train` unless named (feature `hdf5`) | floats and integers |
 //!
-//! f32, f16, u8 and i8 stay as they are; other numbers are narrowed to f32, which [`Matrix::narrowed_from`] says. Sizes
-//! that a file promises are checked against its length before memory is taken.
+//! Values of type f32, f16, u8 and i8 keep their type; others are converted to f32, and [`Matrix::narrowed_from`] names the
+//! type they had. The sizes in a header are checked against the length of the file before memory is allocated.
+//!
+//! ```
+//! use nndescent::io::{read_graph, read_matrix, write_graph};
+//! use nndescent::{Metric, NnDescent};
+//!
+//! # let folder = std::env::temp_dir().join(format!("nndescent-io-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! # let rows: Vec<u8> = (0..200 * 4).flat_map(|i| [(i * 37 % 101) as f32].map(f32::to_le_bytes)).flatten().collect();
+//! # let header = [200u32.to_le_bytes(), 4u32.to_le_bytes()].concat();
+//! # std::fs::write(folder.join("vectors.fbin"), [header, rows].concat())?;
+//! let matrix = read_matrix(folder.join("vectors.fbin"), None)?;
+//! let built = NnDescent::new(Metric::Euclidean).n_neighbors(5).graph(&matrix.points()?)?;
+//! write_graph(folder.join("graph.npz"), &built.graph)?; // numpy.load("graph.npz")["indices"]
+//! assert_eq!(read_graph(folder.join("graph.npz"))?, built.graph);
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod csr;
 mod error;
 mod floats;
 mod graph_file;
+#[cfg(feature = "hdf5")]
 mod hdf5;
 mod ids;
 mod idx;
+mod kind;
+mod matrix;
 mod npy;
 mod source;
 mod values;
@@ -26,68 +46,30 @@ mod vecs;
 
 use std::path::Path;
 
-pub use csr::{is_csr_file, read_csr};
+#[doc(hidden)]
+pub use csr::is_csr_file;
+pub use csr::read_csr;
 pub use error::IoError;
+#[doc(hidden)]
 pub use floats::read_floats;
 pub use graph_file::{read_graph, write_graph};
 pub use ids::read_ids;
-pub use values::Values;
+pub use matrix::{ArrayInfo, Matrix, Values};
 
-use crate::points::{Points, PointsError};
+use kind::Kind;
 
-/// A matrix read from a file, row-major.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Matrix {
-    /// Rows.
-    pub n: usize,
-    /// Columns.
-    pub dim: usize,
-    /// `n x dim` values.
-    pub values: Values,
-    /// The type in the file, where values had to be narrowed to f32.
-    pub narrowed_from: Option<&'static str>,
-}
-
-impl Matrix {
-    /// The matrix as points.
-    ///
-    /// # Errors
-    /// Those of [`Points::dense`].
-    pub fn points(&self) -> Result<Points<'_>, PointsError> {
-        match &self.values {
-            Values::F32(x) => Points::dense(x, self.n, self.dim),
-            Values::F16(x) => Points::dense(x, self.n, self.dim),
-            Values::U8(x) => Points::dense(x, self.n, self.dim),
-            Values::I8(x) => Points::dense(x, self.n, self.dim),
-        }
-    }
-}
-
-/// An array in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ArrayInfo {
-    /// Its name; empty where the format has none.
-    pub name: String,
-    /// Its extent in every dimension.
-    pub shape: Vec<usize>,
-    /// The type of its values, as numpy names it.
-    pub dtype: String,
-}
-
-/// How a file is read, told by the end of its name.
+/// The format of a file, by the end of its name.
 enum Format {
     Npy,
     Npz,
-    Vecs(values::Kind),
-    Bin(values::Kind),
+    Vecs(Kind),
+    Bin(Kind),
     Idx,
+    #[cfg(feature = "hdf5")]
     Hdf5,
 }
 
 fn format_of(path: &Path) -> Result<Format, IoError> {
-    use values::Kind;
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
     if plain.ends_with("-ubyte") || plain.ends_with(".idx") {
@@ -103,38 +85,45 @@ fn format_of(path: &Path) -> Result<Format, IoError> {
         "u8bin" => Format::Bin(Kind::U8),
         "i8bin" => Format::Bin(Kind::I8),
         "ibin" => Format::Bin(Kind::I32),
+        #[cfg(feature = "hdf5")]
         "hdf5" | "h5" => Format::Hdf5,
+        #[cfg(not(feature = "hdf5"))]
+        "hdf5" | "h5" => return Err(IoError::Feature { path: path.into(), feature: "hdf5" }),
         _ => return Err(IoError::UnknownFormat { path: path.into() }),
     })
 }
 
-/// Reads a matrix; the format is told by the end of the file's name. `array` names one of several arrays in `.npz` and HDF5
-/// files; without it the only two-dimensional array is taken (HDF5: `train`).
+/// Reads a matrix, in the format that the end of the file's name says. `array` names one of several arrays in an `.npz` or HDF5
+/// file; without it the only two-dimensional array is read (of HDF5, the dataset `train`).
 ///
 /// # Errors
-/// [`IoError`]: the file cannot be read, is not what its name says, is truncated, or does not hold such a matrix.
-pub fn read_matrix(path: &Path, array: Option<&str>) -> Result<Matrix, IoError> {
+/// [`IoError`] if the file cannot be read, is not what its name says, is truncated, or holds no such matrix.
+pub fn read_matrix(path: impl AsRef<Path>, array: Option<&str>) -> Result<Matrix, IoError> {
+    let path = path.as_ref();
     match format_of(path)? {
         Format::Npy => npy::read_npy(path),
         Format::Npz => npy::read_npz(path, array),
         Format::Vecs(kind) => vecs::read_vecs(path, kind),
         Format::Bin(kind) => vecs::read_bin(path, kind),
         Format::Idx => idx::read_idx(path),
+        #[cfg(feature = "hdf5")]
         Format::Hdf5 => hdf5::read_hdf5(path, array),
     }
 }
 
-/// The arrays of a file, from its headers.
+/// Names, shapes and types of the arrays in a file, read from its headers.
 ///
 /// # Errors
-/// Those of [`read_matrix`].
-pub fn describe(path: &Path) -> Result<Vec<ArrayInfo>, IoError> {
+/// Same as [`read_matrix`].
+pub fn describe(path: impl AsRef<Path>) -> Result<Vec<ArrayInfo>, IoError> {
+    let path = path.as_ref();
     match format_of(path)? {
         Format::Npy => npy::describe_npy(path).map(|a| vec![a]),
         Format::Npz => npy::describe_npz(path),
         Format::Vecs(kind) => vecs::describe_vecs(path, kind).map(|a| vec![a]),
         Format::Bin(kind) => vecs::describe_bin(path, kind).map(|a| vec![a]),
         Format::Idx => idx::describe_idx(path).map(|a| vec![a]),
+        #[cfg(feature = "hdf5")]
         Format::Hdf5 => hdf5::describe_hdf5(path),
     }
 }

@@ -1,4 +1,4 @@
-//! numpy's .npy and .npz.
+//! numpy's `.npy` and `.npz`.
 
 use std::fs::File;
 use std::io::Cursor;
@@ -7,19 +7,21 @@ use std::path::Path;
 use npyz::{DType, NpyHeader, Order, TypeChar};
 use zip::ZipArchive;
 
+use super::error::IoError;
+use super::kind::{Endian, Kind};
+use super::matrix::{ArrayInfo, Matrix};
 use super::source::{Source, open_file};
-use super::values::{Endian, Kind, read_rows, transpose};
-use super::{ArrayInfo, IoError, Matrix};
+use super::values::{read_rows, transpose};
 
-/// A header longer than this is no header of a plain array.
+/// Upper bound on the length of a plain array's header.
 const MAX_HEADER: usize = 1 << 16;
 
-/// What an array's header says.
+/// The header of an array.
 pub(crate) struct Header {
     pub shape: Vec<usize>,
     pub fortran: bool,
     pub endian: Endian,
-    /// The kind of number, or the type that is not one.
+    /// The type of its numbers, or the name of a type that is not supported.
     pub kind: Result<Kind, String>,
 }
 
@@ -34,7 +36,7 @@ impl Header {
     }
 }
 
-/// Reads the header; the values follow in `source`.
+/// Reads the header; `source` is left at the values.
 pub(crate) fn read_header(source: &mut Source) -> Result<Header, IoError> {
     let wrong =
         |path: &Path, found: String| IoError::Mislabelled { path: path.into(), expected: "a .npy array", found };
@@ -76,7 +78,7 @@ pub(crate) fn read_header(source: &mut Source) -> Result<Header, IoError> {
     })
 }
 
-/// Whether the product of the shape, in a header's text, leaves room for the size of a value: `npyz` multiplies unchecked.
+/// Whether the size in bytes of the array that a header describes fits in 64 bits: `npyz` multiplies unchecked.
 fn shape_is_countable(header: &[u8]) -> bool {
     let text = String::from_utf8_lossy(header);
     let shape = text.split("shape").nth(1).and_then(|s| s.split('(').nth(1)?.split(')').next());
@@ -146,7 +148,7 @@ impl<'a> Npz<'a> {
         self.zip.file_names().flatten().filter_map(|n| n.strip_suffix(".npy").map(String::from)).collect()
     }
 
-    /// The bytes of an array.
+    /// The bytes of the array `name`.
     pub(crate) fn array(&mut self, name: &str) -> Result<Source<'_>, IoError> {
         let path = self.path;
         let wrong = |e: zip::result::ZipError| IoError::Mislabelled {

@@ -1,20 +1,20 @@
-//! An open file that knows its length, so that nothing is allocated that it cannot fill.
+//! An open file and its length, which bounds what is allocated for its contents.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::IoError;
-use super::values::Kind;
+use super::error::IoError;
+use super::kind::Kind;
 
-/// Deflate cannot pack more than this many bytes into one (1032, and a little for the last block).
+/// Deflate compresses at most this many bytes into one (1032, with some room for the last block).
 const DEFLATE_RATIO: u128 = 1040;
 
-/// A stream of bytes with an upper bound on what it can still give.
+/// A stream of bytes with an upper bound on its remaining length.
 pub(crate) struct Source<'a> {
     pub path: PathBuf,
     reader: Box<dyn Read + 'a>,
-    /// Bytes that can still come.
+    /// Upper bound on the remaining bytes.
     at_most: u128,
     /// The file's own length, for messages.
     length: u64,
@@ -27,18 +27,18 @@ impl<'a> Source<'a> {
         Ok(Source { path: path.into(), reader, at_most: length.into(), length })
     }
 
-    /// A deflated part of `length` packed bytes.
+    /// Deflated data of `length` compressed bytes.
     pub(crate) fn inflated(path: &Path, reader: impl Read + 'a, length: u64) -> Self {
         let at_most = u128::from(length) * DEFLATE_RATIO;
         Self { path: path.into(), reader: Box::new(reader), at_most, length }
     }
 
-    /// A stored part of `length` bytes.
+    /// Uncompressed data of `length` bytes.
     pub(crate) fn stored(path: &Path, reader: impl Read + 'a, length: u64) -> Self {
         Self { path: path.into(), reader: Box::new(reader), at_most: length.into(), length }
     }
 
-    /// Checks that `needed` more bytes can come.
+    /// Checks that `needed` more bytes can follow.
     pub(crate) fn expect(&self, needed: u128, what: impl Fn() -> String) -> Result<(), IoError> {
         if needed <= self.at_most {
             return Ok(());
@@ -46,7 +46,7 @@ impl<'a> Source<'a> {
         Err(self.truncated(needed, what()))
     }
 
-    /// Checks that `n x k` numbers can come; their count.
+    /// Checks that `n x k` numbers can follow, and returns how many they are.
     pub(crate) fn expect_array(
         &self,
         n: usize,
@@ -59,7 +59,7 @@ impl<'a> Source<'a> {
         Ok(count as usize)
     }
 
-    /// Fills `out`.
+    /// Fills `out` from the stream.
     pub(crate) fn fill(&mut self, out: &mut [u8], what: impl Fn() -> String) -> Result<(), IoError> {
         self.expect(out.len() as u128, &what)?;
         self.reader.read_exact(out).map_err(|e| match e.kind() {
@@ -70,7 +70,7 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
-    /// `N` bytes.
+    /// Reads `N` bytes.
     pub(crate) fn take<const N: usize>(&mut self, what: &str) -> Result<[u8; N], IoError> {
         let mut out = [0; N];
         self.fill(&mut out, || what.into())?;
@@ -83,7 +83,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The file and its length; folders are refused.
+/// Opens a file, but no directory; the file and its length.
 pub(crate) fn open_file(path: &Path) -> Result<(File, u64), IoError> {
     let os = |source| IoError::Os { path: path.into(), source };
     let file = File::open(path).map_err(os)?;

@@ -1,75 +1,12 @@
-//! Numbers in files, and how they come into memory.
+//! Reads the numbers of a file into memory.
 
 use bytemuck::Pod;
 use half::f16;
 
+use super::error::IoError;
+use super::kind::{Endian, Kind};
+use super::matrix::{Matrix, Values};
 use super::source::Source;
-use super::{IoError, Matrix};
-
-/// The values of a [`Matrix`].
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Values {
-    /// 32-bit floats.
-    F32(Vec<f32>),
-    /// 16-bit floats.
-    F16(Vec<f16>),
-    /// Unsigned bytes.
-    U8(Vec<u8>),
-    /// Signed bytes.
-    I8(Vec<i8>),
-}
-
-/// A type of number in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    F16,
-    F32,
-    F64,
-    U8,
-    I8,
-    U16,
-    I16,
-    U32,
-    I32,
-    U64,
-    I64,
-}
-
-impl Kind {
-    pub(crate) fn size(self) -> usize {
-        match self {
-            Self::U8 | Self::I8 => 1,
-            Self::F16 | Self::U16 | Self::I16 => 2,
-            Self::F32 | Self::U32 | Self::I32 => 4,
-            Self::F64 | Self::U64 | Self::I64 => 8,
-        }
-    }
-
-    /// As numpy names it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::F16 => "float16",
-            Self::F32 => "float32",
-            Self::F64 => "float64",
-            Self::U8 => "uint8",
-            Self::I8 => "int8",
-            Self::U16 => "uint16",
-            Self::I16 => "int16",
-            Self::U32 => "uint32",
-            Self::I32 => "int32",
-            Self::U64 => "uint64",
-            Self::I64 => "int64",
-        }
-    }
-}
-
-/// Order of the bytes of a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Endian {
-    Little,
-    Big,
-}
 
 /// Reads `n x dim` numbers in row-major order.
 pub(crate) fn read_rows(
@@ -95,7 +32,7 @@ pub(crate) fn read_rows(
     Ok(Matrix { n, dim, values, narrowed_from })
 }
 
-/// Straight into the vector that stays.
+/// Reads `count` numbers straight into a vector.
 pub(crate) fn read_vec<T: Pod>(
     source: &mut Source,
     count: usize,
@@ -110,7 +47,7 @@ pub(crate) fn read_vec<T: Pod>(
     Ok(out)
 }
 
-/// Through a small buffer of the file's type.
+/// Reads `count` numbers through a small buffer and converts them to f32.
 pub(crate) fn read_narrowed(
     source: &mut Source,
     kind: Kind,
@@ -144,7 +81,7 @@ pub(crate) fn read_narrowed(
     Ok(out)
 }
 
-/// From columns to rows: `values` is `dim x n`.
+/// Turns column-major values (`dim x n`) into rows.
 pub(crate) fn transpose(matrix: Matrix) -> Matrix {
     fn turn<T: Copy>(x: &[T], n: usize, dim: usize) -> Vec<T> {
         (0..n * dim).map(|at| x[at % dim * n + at / dim]).collect()

@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
-use super::source::Source;
-use super::values::{Endian, Kind, Values, read_rows, read_vec};
-use super::{ArrayInfo, IoError, Matrix};
+use bytemuck::Pod;
 
-/// Rows and columns of a vecs file, from its length and the length of its first row.
+use super::error::IoError;
+use super::kind::{Endian, Kind};
+use super::matrix::Values;
+use super::matrix::{ArrayInfo, Matrix};
+use super::source::Source;
+use super::values::{read_rows, read_vec};
+
+/// Rows and columns of a vecs file, from its length and that of its first row.
 fn vecs_shape(path: &Path, kind: Kind) -> Result<(Source<'static>, usize, usize), IoError> {
     let mut source = Source::open(path)?;
     let length = std::fs::metadata(path).map_err(|source| IoError::Os { path: path.into(), source })?.len();
@@ -31,26 +36,25 @@ pub(crate) fn describe_vecs(path: &Path, kind: Kind) -> Result<ArrayInfo, IoErro
 
 pub(crate) fn read_vecs(path: &Path, kind: Kind) -> Result<Matrix, IoError> {
     let (mut source, n, dim) = vecs_shape(path, kind)?;
-    let mut values = match kind {
-        Kind::U8 => Values::U8(Vec::with_capacity(n * dim)),
-        _ => Values::F32(Vec::with_capacity(n * dim)),
+    let values = match kind {
+        Kind::U8 => Values::U8(read_all(&mut source, n, dim)?),
+        Kind::I32 => Values::F32(read_all::<i32>(&mut source, n, dim)?.into_iter().map(|v| v as f32).collect()),
+        _ => Values::F32(read_all(&mut source, n, dim)?),
     };
-    for i in 0..n {
-        check_length(&mut source, i, dim)?;
-        let what = || format!("row {i}");
-        match &mut values {
-            Values::U8(all) => all.extend(read_vec::<u8>(&mut source, dim, Endian::Little, what)?),
-            Values::F32(all) if kind == Kind::I32 => {
-                all.extend(read_vec::<i32>(&mut source, dim, Endian::Little, what)?.into_iter().map(|v| v as f32));
-            }
-            Values::F32(all) => all.extend(read_vec::<f32>(&mut source, dim, Endian::Little, what)?),
-            Values::F16(_) | Values::I8(_) => unreachable!("no such vecs"),
-        }
-    }
     Ok(Matrix { n, dim, values, narrowed_from: (kind == Kind::I32).then(|| kind.name()) })
 }
 
-/// Reads the length before row `i`, which must be that of row 0.
+/// The values of all rows, without their lengths.
+fn read_all<T: Pod>(source: &mut Source, n: usize, dim: usize) -> Result<Vec<T>, IoError> {
+    let mut all = Vec::with_capacity(n * dim);
+    for i in 0..n {
+        check_length(source, i, dim)?;
+        all.extend(read_vec::<T>(source, dim, Endian::Little, || format!("row {i}"))?);
+    }
+    Ok(all)
+}
+
+/// Reads the length before row `i`, which must equal that of row 0.
 fn check_length(source: &mut Source, i: usize, dim: usize) -> Result<(), IoError> {
     let length = i32::from_le_bytes(source.take("the length of a row")?);
     if length as usize == dim {
@@ -63,12 +67,8 @@ fn check_length(source: &mut Source, i: usize, dim: usize) -> Result<(), IoError
 /// The ids of an `.ivecs` file.
 pub(crate) fn read_ivecs(path: &Path) -> Result<(usize, usize, Vec<i64>), IoError> {
     let (mut source, n, dim) = vecs_shape(path, Kind::I32)?;
-    let mut ids = Vec::with_capacity(n * dim);
-    for i in 0..n {
-        check_length(&mut source, i, dim)?;
-        ids.extend(read_vec::<i32>(&mut source, dim, Endian::Little, || "a row".into())?.into_iter().map(i64::from));
-    }
-    Ok((n, dim, ids))
+    let ids = read_all::<i32>(&mut source, n, dim)?;
+    Ok((n, dim, ids.into_iter().map(i64::from).collect()))
 }
 
 fn bin_shape(path: &Path, kind: Kind) -> Result<(Source<'static>, usize, usize), IoError> {

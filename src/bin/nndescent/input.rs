@@ -1,5 +1,6 @@
 //! Arguments that several commands share: matrices, metrics, threads, outputs.
 
+use std::fs::File;
 use std::path::Path;
 
 use nndescent::io::{self, Matrix, Values};
@@ -132,5 +133,7 @@ pub fn check_writable(output: &Path, ending: &str) -> Result<(), Failure> {
     if output.is_dir() {
         return wrong("this is a folder".into());
     }
-    tempfile::NamedTempFile::new_in(folder).map(|_| ()).or_else(|e| wrong(format!("nothing can be written there: {e}")))
+    let trial = folder.join(format!(".nndescent-trial-{}", std::process::id()));
+    let tried = File::create(&trial).and_then(|_| std::fs::remove_file(&trial));
+    tried.or_else(|e| wrong(format!("nothing can be written there: {e}")))
 }

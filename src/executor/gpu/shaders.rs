@@ -319,7 +319,8 @@ fn of_counts(metric: SetMetric, dim: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
+    use wgpu::naga;
+    use wgpu::naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
     use crate::executor::gpu::layout::{Allowed, Block, Params, Wanted};
 
