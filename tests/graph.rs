@@ -224,13 +224,13 @@ fn progress_is_reported_and_cancels() {
         seen.lock().unwrap().push(p.phase.name());
         ControlFlow::Continue(())
     };
-    descend(Metric::Euclidean, 10).progress(&watch).graph(&points).unwrap();
+    descend(Metric::Euclidean, 10).progress(watch).graph(&points).unwrap();
     let seen = seen.into_inner().unwrap();
     assert!(["init", "descent", "finish"].iter().all(|p| seen.contains(p)), "{seen:?}");
 
     let stop = |p: &nndescent::Progress| if p.round == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    let error = descend(Metric::Euclidean, 10).progress(&stop).graph(&points).unwrap_err();
-    assert_eq!(error, BuildError::Cancelled { phase: "descent", round: 1 });
+    let error = descend(Metric::Euclidean, 10).progress(stop).graph(&points).unwrap_err();
+    assert_eq!(error, BuildError::Cancelled { phase: nndescent::report::Phase::Descent, round: 1 });
     assert_eq!(error.to_string(), "cancelled in phase descent, round 1");
 }
 

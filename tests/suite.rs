@@ -3,6 +3,8 @@
 mod common {
     pub mod checks;
     #[cfg(feature = "io")]
+    pub mod data;
+    #[cfg(feature = "io")]
     pub mod files;
     pub mod points;
 }
