@@ -59,7 +59,9 @@ pub fn query(base: &Points, queries: &Points, metric: &Metric, k: usize) -> Resu
             let rows: Vec<usize> = rows.iter().map(|row| n + row).collect();
             let graph = Compared::new(&joined.problem(), n).rows(&rows, k, false, &|_| Ok(()));
             match joined.check_distances() {
-                Err(BuildError::CustomDistance { a, b }) => Err(BuildError::QueryDistance { query: a - n, item: b }),
+                Err(BuildError::CustomDistance { a, b, reason }) => {
+                    Err(BuildError::QueryDistance { query: a - n, item: b, reason })
+                }
                 _ => graph,
             }
         }

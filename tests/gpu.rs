@@ -3,10 +3,8 @@
 
 use crate::common::checks::{Within, between, check_distances, check_rows};
 use half::f16;
-use nndescent::{
-    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, own_rows, recall, row_items,
-    row_items_with_wgsl,
-};
+use nndescent::custom::{self, Custom};
+use nndescent::{Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, recall};
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
@@ -136,13 +134,13 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
     let weighted =
         |x: &[f32], y: &[f32]| x.iter().zip(y).enumerate().map(|(i, (a, b))| (i % 4 + 1) as f32 * (a - b).abs()).sum();
     let of = |wgsl: &'static str, algorithm| {
-        let rows = row_items_with_wgsl(&data, dim, weighted, wgsl);
+        let rows = custom::rows(&data, dim, weighted).unwrap().wgsl(wgsl);
         let points = Points::items(&rows).unwrap();
         let builder = NnDescent::new(Metric::Custom).n_neighbors(10).algorithm(algorithm);
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         builder.device(gpu.clone()).graph(&points)
     };
-    let rows = row_items(&data, dim, weighted);
+    let rows = custom::rows(&data, dim, weighted).unwrap();
     let truth = exact::graph(&Points::items(&rows).unwrap(), &Metric::Custom, 10, false).unwrap();
     for algorithm in [Algorithm::NnDescent, Algorithm::Exact] {
         let built = of(WEIGHTED, algorithm).unwrap();
@@ -151,7 +149,7 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
         assert!(recall > 0.99, "{algorithm}: {recall}");
     }
     assert_eq!(truth.n(), n);
-    let kept = own_rows(data.clone(), dim, weighted).unwrap().wgsl(WEIGHTED);
+    let kept = Custom::rows(data.clone(), dim, weighted).unwrap().wgsl(WEIGHTED);
     let points = Points::items(&kept).unwrap();
     let indexed = {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -175,7 +173,7 @@ fn what_only_the_cpu_does_is_named() {
     let Some(gpu) = device() else { return };
     let matrix = nndescent::CsrMatrix::from_dense(&[1.0, 0.0, 2.0, 0.0, 1.0, 1.0], 3, 2).unwrap();
     let on_gpu = |metric: Metric| NnDescent::new(metric).n_neighbors(1).device(gpu.clone());
-    let sparse = on_gpu(Metric::Cosine).algorithm(Algorithm::NnDescent).graph(&Points::Sparse(matrix.view()));
+    let sparse = on_gpu(Metric::Cosine).algorithm(Algorithm::NnDescent).graph(&Points::from(matrix.view()));
     let message = "metric `cosine` on these rows does not run on a GPU: use `Device::Cpu`";
     assert_eq!(sparse.unwrap_err().to_string(), message);
     let dense = Points::dense(&[1.0f32, 0.0, 2.0, 0.0, 1.0, 1.0], 3, 2).unwrap();

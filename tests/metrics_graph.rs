@@ -1,9 +1,8 @@
 //! Graphs and indexes under every metric, on data that suits it: recall against exact search, and distances by definition.
 
 use crate::common::checks::{Within, check_distances, check_rows};
-use nndescent::{
-    Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, exact, items, recall, row_items,
-};
+use nndescent::custom::{self, items};
+use nndescent::{Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, exact, recall};
 
 const N: usize = 2000;
 const DIM: usize = 24;
@@ -183,7 +182,7 @@ fn radii_under_proxied_metrics() {
         if metric.support().sparse {
             let matrix = |values: &[f32]| CsrMatrix::from_dense(values, values.len() / dim, dim).unwrap();
             let (base, rest) = (matrix(base), matrix(rest));
-            check_radius(name, &metric, &Points::Sparse(base.view()), &Points::Sparse(rest.view()));
+            check_radius(name, &metric, &Points::from(base.view()), &Points::from(rest.view()));
         }
     }
 }
@@ -317,7 +316,7 @@ fn a_distance_of_rows_that_is_the_users_own() {
     let own = |x: &[f32], y: &[f32]| {
         x.iter().zip(y).map(|(a, b)| if a == b { 0.0 } else { (a - b).abs() / (a.abs() + b.abs()) }).sum::<f32>()
     };
-    let rows = row_items(&data, DIM, own);
+    let rows = custom::rows(&data, DIM, own).unwrap();
     let graph = NnDescent::new(Metric::Custom).n_neighbors(K).graph(&Points::items(&rows).unwrap()).unwrap().graph;
     let truth = exact::graph(&Points::dense(&data, N, DIM).unwrap(), &Metric::Canberra, K, false).unwrap();
     let recall = recall::recall(&graph, &truth, K).unwrap();

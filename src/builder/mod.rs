@@ -24,7 +24,7 @@ use crate::executor::cpu::CpuExecutor;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::Metric;
 use crate::params::{Algorithm, Device, Params, Plan};
-use crate::points::Points;
+use crate::points::{Points, PointsKind};
 use crate::progress::{Phase, Progress, ProgressFn};
 use crate::report::BuildReport;
 use crate::search::{Index, IndexError, Prepare};
@@ -209,7 +209,7 @@ impl<'a> NnDescent<'a> {
     /// # Errors
     /// Same as [`NnDescent::graph`] and [`Prepare::index`]; fewer than two points, items that cannot be kept.
     pub fn index(&self, points: &Points) -> Result<Indexed, IndexError> {
-        if let Points::Items(items) = points
+        if let PointsKind::Items(items) = points.kind()
             && items.0.keep().is_none()
         {
             // Before the graph is built for nothing.
