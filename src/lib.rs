@@ -51,7 +51,7 @@ mod storage;
 
 pub use builder::{Built, Indexed, NnDescent};
 pub use error::{BuildError, GpuError};
-pub use graph::{InitGraph, KnnGraph, Neighbor};
+pub use graph::{CsrGraph, GraphShapeError, InitGraph, KnnGraph, Neighbor};
 pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;

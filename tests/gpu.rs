@@ -158,7 +158,7 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
     };
     assert!(indexed.report.executor.is_gpu(), "{}", indexed.report.executor);
     let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10).run().unwrap();
-    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances);
+    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances).unwrap();
     let recall = recall::recall(&found, &truth, 10).unwrap();
     assert!(recall > 0.95, "{recall}");
     let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());

@@ -193,7 +193,7 @@ fn no_trees_and_a_warm_start() {
 
     let mut ids = truth.all_ids().to_vec();
     ids.iter_mut().step_by(3).for_each(|id| *id = KnnGraph::NO_NEIGHBOR);
-    let known = KnnGraph::from_parts(n, k, ids, vec![0.0; n * k]);
+    let known = KnnGraph::from_parts(n, k, ids, vec![0.0; n * k]).unwrap();
     let start = |rounds| descend(Metric::Euclidean, k).n_trees(0).n_iters(rounds);
     let [warm, cold] = [start(0).init_graph(&known), start(0)].map(|b| recall(&b.graph(&points).unwrap()));
     assert!((0.66..0.7).contains(&warm) && cold < 0.1, "before any round: {warm} and {cold}");
@@ -269,12 +269,12 @@ fn mistakes_are_errors_with_numbers() {
         message(descend(Metric::Minkowski { p: f32::NAN }, 5)),
         "metric `minkowski`: p = NaN, but it must be finite and at least 1"
     );
-    let short = KnnGraph::from_parts(19, 1, vec![0; 19], vec![0.0; 19]);
+    let short = KnnGraph::from_parts(19, 1, vec![0; 19], vec![0.0; 19]).unwrap();
     assert_eq!(
         message(descend(Metric::Euclidean, 5).init_graph(&short)),
         "init_graph has 19 rows, but there are 20 points"
     );
-    let wrong = KnnGraph::from_parts(20, 1, vec![77; 20], vec![0.0; 20]);
+    let wrong = KnnGraph::from_parts(20, 1, vec![77; 20], vec![0.0; 20]).unwrap();
     let expected = "init_graph: row 0 holds id 77, but there are 20 points (unknown entries are 4294967295)";
     assert_eq!(message(descend(Metric::Euclidean, 5).init_graph(&wrong)), expected);
 

@@ -28,7 +28,7 @@ fn points_of(data: &[f32]) -> Points<'_> {
 }
 
 fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
-    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone());
+    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone()).unwrap();
     recall::recall(&found, truth, hits.k.min(truth.k())).unwrap()
 }
 
@@ -229,7 +229,7 @@ fn truth_among(data: &[f32], queries: &[f32], k: usize, allowed: &dyn Fn(u32) ->
         ids.extend(row[..k].iter().map(|r| r.1));
         distances.extend(row[..k].iter().map(|r| r.0));
     }
-    KnnGraph::from_parts(queries.len() / DIM, k, ids, distances)
+    KnnGraph::from_parts(queries.len() / DIM, k, ids, distances).unwrap()
 }
 
 #[test]
@@ -506,7 +506,7 @@ fn bad_input_is_named() {
         let error = prepare.index(&points_of(&data), &Metric::Euclidean, &graph).unwrap_err();
         assert!(matches!(error, IndexError::Parameter { .. }), "{error}");
     }
-    let other = KnnGraph::from_parts(2, 1, vec![1, 0], vec![0.0; 2]);
+    let other = KnnGraph::from_parts(2, 1, vec![1, 0], vec![0.0; 2]).unwrap();
     let error = Prepare::new().index(&points_of(&data), &Metric::Euclidean, &other).unwrap_err();
     assert_eq!(error, IndexError::Build(BuildError::InitGraphRows { rows: 2, n: 300 }));
     let error = Prepare::new().quantization(Quantization::U8);

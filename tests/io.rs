@@ -133,7 +133,7 @@ fn hdf5_as_ann_benchmarks_lays_it_out() {
 #[test]
 fn graphs_come_back_as_written() {
     let dir = folder();
-    let graph = KnnGraph::from_parts(3, 2, vec![1, 2, 0, 2, 0, 1], vec![0.5, 1.0, 0.5, 2.0, 1.0, 2.0]);
+    let graph = KnnGraph::from_parts(3, 2, vec![1, 2, 0, 2, 0, 1], vec![0.5, 1.0, 0.5, 2.0, 1.0, 2.0]).unwrap();
     let path = dir.path().join("g.npz");
     for _ in 0..2 {
         write_graph(&path, &graph).unwrap();

@@ -134,7 +134,7 @@ fn queries_under_every_dense_metric() {
         let hits = opened.query(&queries, 10).epsilon(0.2).run().unwrap();
         assert_eq!(hits, indexed.index.query(&queries, 10).epsilon(0.2).run().unwrap(), "{name}");
         let truth = exact::query(&points, &queries, &metric, 10).unwrap();
-        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone());
+        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone()).unwrap();
         let recall = recall::recall(&found, &truth, 10).unwrap();
         assert!(recall >= 0.95, "{name}: recall {recall}");
     }

@@ -56,7 +56,7 @@ fn index_of(items: &dyn Items) -> Index {
 
 /// Share of the distances found that are as small as those of the truth: edit distances tie.
 fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
-    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone());
+    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone()).unwrap();
     recall::recall(&found, truth, hits.k).unwrap()
 }
 

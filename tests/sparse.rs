@@ -106,7 +106,7 @@ fn indexes_answer_grow_and_are_saved() {
         let queries = Points::from(queries.view());
         let hits = opened.query(&queries, 10).epsilon(0.2).run().unwrap();
         let truth = exact::query(&Points::from(all.view()), &queries, &metric, 10).unwrap();
-        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone());
+        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone()).unwrap();
         let recall = recall::recall(&found, &truth, 10).unwrap();
         // Empty rows are at 0 from all others under these two: what is nearest to a query tells little of what else is near.
         let least = if matches!(metric, Metric::TsSs | Metric::Yule) { 0.6 } else { 0.95 };
@@ -219,7 +219,7 @@ fn transports_between_entries() {
         assert_eq!(hits, Index::open(&path).unwrap().query(&queries, 10).epsilon(0.2).run().unwrap(), "{metric}");
         let truth = exact::query(&all, &queries, &metric, 10).unwrap();
         same(&truth, &exact::query(&of_values(0), &of_values(1), &metric, 10).unwrap());
-        let found = KnnGraph::from_parts(20, 10, hits.indices, hits.distances);
+        let found = KnnGraph::from_parts(20, 10, hits.indices, hits.distances).unwrap();
         let recall = recall::recall(&found, &truth, 10).unwrap();
         assert!(recall >= 0.95, "{metric}: recall of queries {recall}");
         let of_ids = index.query_ids(&[3, 399], 5).run().unwrap();

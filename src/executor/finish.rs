@@ -41,7 +41,7 @@ pub(crate) fn of_ranked(problem: &Problem, plan: &Plan, mut points: Vec<u32>, mu
     if plan.include_self {
         with_self(problem, &points, &distances)
     } else {
-        KnnGraph::from_parts(n, others, points, distances)
+        KnnGraph::new(n, others, points, distances)
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn with_self(problem: &Problem, points: &[u32], distances: &[f32]) ->
         all_points.extend_from_slice(&points[others.clone()]);
         all_distances.extend_from_slice(&distances[others]);
     }
-    KnnGraph::from_parts(n, others + 1, all_points, all_distances)
+    KnnGraph::new(n, others + 1, all_points, all_distances)
 }
 
 /// Distances that differ may have the same root: then the smaller point comes first. All else is in order already.
@@ -110,7 +110,7 @@ impl<'a> Finisher<'a> {
         let rows: Vec<Vec<(f32, u32)>> = points.par_iter().map(row).collect();
         let flat = || rows.iter().flatten();
         let (ids, distances) = (flat().map(|f| f.1).collect(), flat().map(|f| f.0).collect());
-        KnnGraph::from_parts(points.len(), self.plan.others(), ids, distances)
+        KnnGraph::new(points.len(), self.plan.others(), ids, distances)
     }
 
     /// All rows.
@@ -131,7 +131,7 @@ impl<'a> Finisher<'a> {
             }
             put(&scratch.found, &mut ids[own..], &mut ds[own..]);
         });
-        KnnGraph::from_parts(n, k, indices, distances)
+        KnnGraph::new(n, k, indices, distances)
     }
 }
 

@@ -129,5 +129,5 @@ pub(crate) fn in_blocks(
         let done = done.fetch_add(rows.len(), Ordering::Relaxed) + rows.len();
         tick(done as f32 / count as f32)
     })?;
-    Ok(KnnGraph::from_parts(rows.len(), k, indices, distances))
+    Ok(KnnGraph::new(rows.len(), k, indices, distances))
 }
