@@ -1,12 +1,9 @@
 //! The command as a user runs it: what it writes, what it prints, how it fails.
-#![cfg(feature = "cli")]
-
-mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{npy, npy_f32, write};
+use crate::common::files::{npy, npy_f32, write};
 use nndescent::KnnGraph;
 use nndescent::io::{read_graph, write_graph};
 use rand::rngs::StdRng;

@@ -1,12 +1,10 @@
 //! The graph as users see it, against exact search and its own promises.
 
-#[path = "common/points.rs"]
-mod points;
-
 use std::ops::ControlFlow;
 
+use crate::common::checks::{Within, between, check_distances, check_rows};
+use crate::common::points::patches;
 use nndescent::{Algorithm, BuildError, Built, KnnGraph, Metric, NnDescent, Points, exact, recall};
-use points::patches;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
@@ -15,24 +13,10 @@ fn descend(metric: Metric, k: usize) -> NnDescent<'static> {
     NnDescent::new(metric).n_neighbors(k).algorithm(Algorithm::NnDescent)
 }
 
-/// Ids valid, distinct and not the row's own; rows ascending by (distance, id); stored distances those of the metric.
+/// Rows as promised, with distances of the metric.
 fn check_promises(graph: &KnnGraph, data: &[f32], dim: usize, metric: &Metric) {
-    for i in 0..graph.n() {
-        let (ids, distances) = (graph.ids(i), graph.distances(i));
-        for (at, (&id, &d)) in ids.iter().zip(distances).enumerate() {
-            assert!((id as usize) < graph.n() && id as usize != i, "row {i}: {ids:?}");
-            assert!(!ids[..at].contains(&id), "row {i} holds {id} twice");
-            let row = |i: usize| &data[i * dim..(i + 1) * dim];
-            let truth = metric.distance(row(i), row(id as usize));
-            assert!(
-                (f64::from(d) - truth).abs() <= 1e-4 * truth.abs().max(1e-2),
-                "{metric} {i}-{id}: {d}, not {truth}"
-            );
-            if at > 0 {
-                assert!((distances[at - 1], ids[at - 1]) < (d, id), "row {i} is not ascending at {at}");
-            }
-        }
-    }
+    check_rows(graph, graph.k());
+    check_distances(graph, 1, Within { relative: 1e-4, floor: 1e-2 }, between(metric, data, dim));
 }
 
 #[test]
@@ -240,12 +224,12 @@ fn progress_is_reported_and_cancels() {
         seen.lock().unwrap().push(p.phase.name());
         ControlFlow::Continue(())
     };
-    descend(Metric::Euclidean, 10).progress(&watch).graph(&points).unwrap();
+    descend(Metric::Euclidean, 10).progress(watch).graph(&points).unwrap();
     let seen = seen.into_inner().unwrap();
     assert!(["init", "descent", "finish"].iter().all(|p| seen.contains(p)), "{seen:?}");
 
     let stop = |p: &nndescent::Progress| if p.round == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    let error = descend(Metric::Euclidean, 10).progress(&stop).graph(&points).unwrap_err();
+    let error = descend(Metric::Euclidean, 10).progress(stop).graph(&points).unwrap_err();
     assert_eq!(error, BuildError::Cancelled { phase: nndescent::report::Phase::Descent, round: 1 });
     assert_eq!(error.to_string(), "cancelled in phase descent, round 1");
 }

@@ -2,14 +2,16 @@
 //! never panics.
 #![cfg(feature = "io")]
 
-mod common;
-#[path = "common/counting.rs"]
-mod counting;
+mod common {
+    pub mod counting;
+    pub mod files;
+}
 
 use std::io::Write;
 use std::sync::Mutex;
 
-use common::{npy, npy_f32, write};
+use common::counting;
+use common::files::{npy, npy_f32, write};
 use nndescent::KnnGraph;
 use nndescent::io::{describe, read_graph, read_matrix, write_graph};
 use proptest::prelude::*;

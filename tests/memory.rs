@@ -1,8 +1,10 @@
 //! A build keeps to the memory that `estimate_memory` says.
 
-#[path = "common/counting.rs"]
-mod counting;
+mod common {
+    pub mod counting;
+}
 
+use common::counting;
 use nndescent::{Algorithm, CsrMatrix, Metric, NnDescent, Points};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

@@ -1,5 +1,4 @@
 //! Points from `ndarray` views.
-#![cfg(feature = "ndarray")]
 
 use ndarray::Array2;
 use nndescent::{Metric, NnDescent, Points};

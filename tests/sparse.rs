@@ -1,7 +1,5 @@
 //! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows made dense.
 
-use std::path::Path;
-
 use nndescent::{Algorithm, Argument, CsrMatrix, Index, KnnGraph, Metric, NnDescent, Points, exact, recall};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -286,16 +284,13 @@ fn what_is_wrong_with_rows_is_named() {
     assert_eq!(message, "metric `kantorovich`: cost has 16 values, but rows of 5 columns need 25");
 }
 
-/// Newswire and market baskets, where they lie beside the repository.
+/// Newswire and market baskets, if `NNDESCENT_DATA` names the folder that holds them.
+#[cfg(feature = "io")]
 #[test]
 fn real_sets() {
     for (name, metric, least) in [("reuters_tfidf", Metric::Cosine, 0.90), ("retail_baskets", Metric::Jaccard, 0.90)] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../shared/data/sparse/{name}.npz"));
-        if !path.exists() {
-            eprintln!("skipped: {} is not there", path.display());
-            continue;
-        }
-        let matrix = nndescent::io::read_csr(&path).unwrap();
+        let Some(path) = crate::common::data::file(&format!("sparse/{name}.npz")) else { continue };
+        let matrix = nndescent::io::read_csr(path).unwrap();
         let built = NnDescent::new(metric).n_neighbors(K).graph(&Points::from(matrix.view())).unwrap();
         let recall = built.report.recall.unwrap();
         assert!(recall.estimate >= least, "{name}: {recall:?}");

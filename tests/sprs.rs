@@ -1,5 +1,4 @@
 //! Sparse rows from `sprs` matrices.
-#![cfg(feature = "sprs")]
 
 use nndescent::{Csr, CsrMatrix, Metric, Points, PointsError, exact};
 use sprs::{CsMatI, SpIndex, TriMatI};
