@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::common::checks::{Within, between, check_distances, check_rows};
 use crate::common::points::patches;
+use nndescent::custom::{Custom, Items};
 use nndescent::{Algorithm, BuildError, Built, KnnGraph, Metric, NnDescent, Points, exact, recall};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
@@ -198,6 +199,8 @@ fn no_trees_and_a_warm_start() {
     let [warm, cold] = [start(0).init_graph(&known), start(0)].map(|b| recall(&b.graph(&points).unwrap()));
     assert!((0.66..0.7).contains(&warm) && cold < 0.1, "before any round: {warm} and {cold}");
     assert!(recall(&start(1).init_graph(&known).graph(&points).unwrap()) > 0.97);
+    let borrowed = start(1).init_graph((n, k, known.all_ids())).graph(&points).unwrap();
+    assert_eq!(borrowed.graph, start(1).init_graph(&known).graph(&points).unwrap().graph);
 }
 
 #[test]
@@ -250,15 +253,59 @@ fn exact_queries_match_the_graph() {
 }
 
 #[test]
+fn exact_queries_report_progress_and_cancel() {
+    let data = patches(300, 4, 5, 9);
+    let points = Points::dense(&data, 300, 4).unwrap();
+    let done = std::sync::Mutex::new(0.0f32);
+    let watch = |p: &nndescent::Progress| {
+        let mut done = done.lock().unwrap();
+        *done = done.max(p.fraction);
+        ControlFlow::Continue(())
+    };
+    exact::query_with_progress(&points, &points, &Metric::Euclidean, 2, watch).unwrap();
+    assert_eq!(*done.lock().unwrap(), 1.0);
+    let stop = |_: &nndescent::Progress| ControlFlow::Break(());
+    let error = exact::query_with_progress(&points, &points, &Metric::Euclidean, 2, stop).unwrap_err();
+    assert_eq!(error, BuildError::Cancelled { phase: nndescent::report::Phase::Exact, round: 0 });
+}
+
+/// Bytes of packed bits under a distance that fails for some pairs, and says why.
+#[test]
+fn custom_distances_of_bits_and_their_failures() {
+    let bytes: Vec<u8> = (0..200u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let differing = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(x, y)| (x ^ y).count_ones()).sum::<u32>() as f32;
+    let bits = Custom::bits(bytes.clone(), 32, differing).unwrap();
+    let custom = NnDescent::new(Metric::Custom).n_neighbors(5).graph(&Points::items(&bits).unwrap()).unwrap().graph;
+    let points = Points::bits(&bytes, 200, 32).unwrap();
+    let known = exact::graph(&points, &Metric::BitHamming, 5, false).unwrap();
+    assert!((0..200).all(|i| custom.distances(i).iter().zip(known.distances(i)).all(|(a, b)| *a == *b * 32.0)));
+    assert!(Custom::bits(vec![0; 7], 32, differing).is_err());
+
+    struct Failing;
+    impl Items for Failing {
+        fn n(&self) -> usize {
+            50
+        }
+
+        fn distance(&self, a: usize, b: usize) -> f32 {
+            if (a, b) == (3, 7) || (a, b) == (7, 3) { f32::NAN } else { a.abs_diff(b) as f32 }
+        }
+
+        fn failure(&self) -> Option<String> {
+            Some("no connection".into())
+        }
+    }
+    let error = NnDescent::new(Metric::Custom).n_neighbors(5).graph(&Points::items(&Failing).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "the distance of items 3 and 7 is not finite: no connection");
+}
+
+#[test]
 fn mistakes_are_errors_with_numbers() {
     let data = patches(20, 4, 2, 10);
     let points = Points::dense(&data, 20, 4).unwrap();
     let message = |b: NnDescent| b.graph(&points).unwrap_err().to_string();
     assert_eq!(message(descend(Metric::Euclidean, 0)), "n_neighbors = 0, but it must be at least 1");
-    assert_eq!(
-        message(descend(Metric::Euclidean, 20)),
-        "n_neighbors = 20, but 20 points have only 19 other points to be near to"
-    );
+    assert_eq!(message(descend(Metric::Euclidean, 20)), "n_neighbors = 20, but 20 points have only 19 other points");
     assert_eq!(message(descend(Metric::Euclidean, 5).leaf_size(1)), "leaf_size = 1, but it must be 2 to 16384");
     assert_eq!(message(descend(Metric::Euclidean, 5).delta(2.0)), "delta = 2, but it must be 0 to 1");
     assert_eq!(
@@ -277,6 +324,11 @@ fn mistakes_are_errors_with_numbers() {
     let wrong = KnnGraph::from_parts(20, 1, vec![77; 20], vec![0.0; 20]).unwrap();
     let expected = "init_graph: row 0 holds id 77, but there are 20 points (unknown entries are 4294967295)";
     assert_eq!(message(descend(Metric::Euclidean, 5).init_graph(&wrong)), expected);
+
+    let ragged = "init_graph: 39 ids for 20 rows of 2";
+    assert_eq!(message(descend(Metric::Euclidean, 5).init_graph((20, 2, &[0; 39][..]))), ragged);
+    let message = KnnGraph::from_parts(2, 3, vec![0; 6], vec![0.0; 5]).unwrap_err().to_string();
+    assert_eq!(message, "6 ids and 5 distances do not make 2 rows of 3 neighbours");
 
     let other = Points::dense(&data, 16, 5).unwrap();
     let mismatch = exact::query(&points, &other, &Metric::Euclidean, 3).unwrap_err().to_string();

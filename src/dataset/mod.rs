@@ -1,7 +1,8 @@
-//! From the points and the metric that a user gives to what is searched: checked, and transformed where the metric asks for it.
+//! From the points and the metric that a user gives to what is searched: checked, and transformed where the metric asks
+//! for it.
 //!
-//! [`Dataset`] owns what is made of the points, [`Problem`] borrows it, and [`Rows`] names the kinds of rows there are: executors and
-//! indexes match on it.
+//! [`Dataset`] owns what is made of the points, [`Problem`] borrows it, and [`Rows`] names the kinds of rows there are:
+//! executors and indexes match on it.
 
 pub(crate) mod check;
 pub(crate) mod init_graph;

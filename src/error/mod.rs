@@ -1,4 +1,4 @@
-//! What can go wrong in a build, with the numbers.
+//! Errors of builds, with the offending numbers.
 
 mod gpu;
 
@@ -9,7 +9,7 @@ pub use gpu::GpuError;
 use crate::metric::ParseMetricError;
 use crate::progress::Phase;
 
-/// Why there is no graph.
+/// Why a build failed.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -24,7 +24,7 @@ pub enum BuildError {
         range: String,
     },
     /// More neighbours than there are other points.
-    #[error("n_neighbors = {k}, but {n} points have only {} {}", .most, if *.include_self { "neighbours each, themselves included" } else { "other points to be near to" })]
+    #[error("n_neighbors = {k}, but {n} points have only {} {}", .most, if *.include_self { "neighbours each, themselves included" } else { "other points" })]
     TooManyNeighbors {
         /// Neighbours asked for.
         k: usize,

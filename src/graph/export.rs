@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::KnnGraph;
 
-/// A graph as a sparse `n x n` matrix in compressed rows: the neighbours of row `i` are the columns `indices[indptr[i]..indptr[i + 1]]`,
-/// ascending, with their distances in `values`. Distances of zero are stored.
+/// A graph as a sparse `n x n` matrix in compressed rows: the neighbours of row `i` are the columns
+/// `indices[indptr[i]..indptr[i + 1]]`, ascending, with their distances in `values`. Distances of zero are stored.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct CsrGraph {

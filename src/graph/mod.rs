@@ -1,5 +1,5 @@
-//! Neighbour graphs: the order of neighbours, the rows being built, and the finished graph. Knows ids and distances, not
-//! points.
+//! Neighbour graphs: the order of neighbours, the rows being built, and the finished graph. Knows ids and distances,
+//! not points.
 
 mod export;
 mod init;
@@ -43,8 +43,8 @@ impl KnnGraph {
     /// [`init_graph`](crate::NnDescent::init_graph).
     pub const NO_NEIGHBOR: u32 = neighbor::NO_NEIGHBOR;
 
-    /// A graph of `n` rows of `k` ids and distances, row after row. Nothing is sorted or checked but the lengths: rows should be ascending, with
-    /// [`KnnGraph::NO_NEIGHBOR`] and an infinite distance where there is no neighbour.
+    /// A graph of `n` rows of `k` ids and distances, row after row. Nothing is sorted or checked but the lengths: rows
+    /// should be ascending, with [`KnnGraph::NO_NEIGHBOR`] and an infinite distance where there is no neighbour.
     ///
     /// # Errors
     /// Either array is not `n * k` long.

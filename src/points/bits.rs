@@ -2,8 +2,8 @@
 
 use super::{MAX_POINTS, PointsError};
 
-/// A checked matrix of bits: `n` rows of `dim` bits, each row `dim.div_ceil(8)` bytes, bit `j` of a row being bit `j % 8` of
-/// its byte `j / 8` (numpy's `packbits` with `bitorder="little"`; other orders give the same distances).
+/// A checked matrix of bits: `n` rows of `dim` bits, each row `dim.div_ceil(8)` bytes, bit `j` of a row being bit `j %
+/// 8` of its byte `j / 8` (numpy's `packbits` with `bitorder="little"`; other orders give the same distances).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bits<'a> {
     bytes: &'a [u8],

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Element, MAX_POINTS, PointsError};
 
-/// The values of a dense matrix, as their type came.
+/// The values of a dense matrix, in their own type.
 #[derive(Debug, Clone, Copy)]
 pub enum DenseValues<'a> {
     /// 32-bit floats.

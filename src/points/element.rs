@@ -26,7 +26,7 @@ pub trait Element: Copy + Send + Sync + bytemuck::Pod + sealed::Sealed + 'static
     /// The value, exactly (NaN stays NaN).
     #[doc(hidden)]
     fn to_f32(self) -> f32;
-    /// The value of a finite number, exactly, without branches: for loops that are to vectorise.
+    /// The value of a finite number, exactly, without branches, so that loops vectorise.
     #[doc(hidden)]
     fn widen(self) -> f32;
     /// The slice with its type remembered at run time.

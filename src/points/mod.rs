@@ -1,6 +1,6 @@
 //! Checked, borrowed views of the rows a graph is built on.
 //!
-//! Values stay as they come (f32, f16, u8, i8); kernels widen them in registers.
+//! Values keep their type (f32, f16, u8, i8); kernels widen them in registers.
 
 mod bits;
 pub mod custom;
@@ -156,7 +156,7 @@ pub enum PointsError {
         /// Columns given.
         dim: usize,
     },
-    /// Rows of another number of columns than those they are to join.
+    /// Rows with another number of columns than the rows they are appended to.
     #[error("rows of {dim} columns cannot join rows of {expected}")]
     OtherColumns {
         /// Columns given.
@@ -221,14 +221,14 @@ impl<'a> From<&'a CsrMatrix> for Points<'a> {
 }
 
 impl<'a> Points<'a> {
-    /// The largest number of rows: ids carry one flag bit while a graph is built.
+    /// The largest number of rows: while a graph is built, ids carry one flag bit.
     pub const MAX_ROWS: usize = (1 << 31) - 1;
 
     /// A dense row-major matrix: `data[i * dim + j]` is column `j` of row `i`.
     ///
     /// # Errors
-    /// `n` or `dim` zero, `data.len() != n * dim`, more than [`Points::MAX_ROWS`] rows, or a value that is not finite (named
-    /// by row and column).
+    /// `n` or `dim` zero, `data.len() != n * dim`, more than [`Points::MAX_ROWS`] rows, or a value that is not finite
+    /// (named by row and column).
     ///
     /// # Complexity
     /// One parallel pass over floating-point data; none over integers.
@@ -236,17 +236,19 @@ impl<'a> Points<'a> {
         Dense::new(data, n, dim).map(Self::from)
     }
 
-    /// `n` rows of `dim` bits, each row `dim.div_ceil(8)` bytes: for the metrics of sets, `bit_hamming` and `bit_jaccard`. Words
-    /// of other widths are given by `bytemuck::cast_slice`.
+    /// `n` rows of `dim` bits, each row `dim.div_ceil(8)` bytes, bit `j` in bit `j % 8` of byte `j / 8` (numpy's
+    /// `packbits` with `bitorder="little"`; other orders give the same distances): for set metrics, `bit_hamming` and
+    /// `bit_jaccard`. Cast words of other widths by `bytemuck::cast_slice`.
     ///
     /// # Errors
-    /// `n` or `dim` zero, bytes that are not `n` rows, more than [`Points::MAX_ROWS`] rows, a row with bits beyond `dim`.
+    /// `n` or `dim` zero, bytes that are not `n` rows, more than [`Points::MAX_ROWS`] rows, a row with bits beyond
+    /// `dim`.
     pub fn bits(bytes: &'a [u8], n: usize, dim: usize) -> Result<Self, PointsError> {
         Bits::new(bytes, n, dim).map(|bits| PointsKind::Bits(bits).into())
     }
 
-    /// Compressed sparse rows: the entries of row `i` are `indptr[i]..indptr[i + 1]` of `indices` (columns, ascending) and
-    /// `values`. A [`CsrMatrix`] sorts rows that are not.
+    /// Compressed sparse rows: the entries of row `i` are `indptr[i]..indptr[i + 1]` of `indices` (columns, ascending)
+    /// and `values`. A [`CsrMatrix`] sorts rows that are not.
     ///
     /// # Errors
     /// Same as [`Csr::new`].
@@ -311,7 +313,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// The type of the values, as numpy names it; `bits`.
+    /// The type of the values as numpy names it, or the kind of rows.
     pub(crate) fn type_name(&self) -> &'static str {
         match self.kind {
             PointsKind::Dense(dense) => dense.type_name(),
@@ -321,7 +323,7 @@ impl<'a> Points<'a> {
         }
     }
 
-    /// Columns and type, in words: what queries and points must agree in.
+    /// Columns and type, in words: queries must have those of the points.
     pub(crate) fn shape(&self) -> String {
         format!("{} columns of {}", self.dim(), self.type_name())
     }

@@ -1,4 +1,4 @@
-//! Points that are kept: read from files, or put together.
+//! Owned points: two sets joined into one.
 
 use super::{CsrMatrix, Items, Kept, Points, PointsError, PointsKind};
 
@@ -21,7 +21,7 @@ impl OwnedPoints {
     }
 }
 
-/// Items, and others after them.
+/// Items, followed by others.
 pub(crate) struct JoinedItems(Kept, Kept);
 
 impl JoinedItems {
@@ -52,7 +52,8 @@ impl Items for JoinedItems {
 }
 
 impl Points<'_> {
-    /// These points and, after them, others of the same shape; none of items that cannot be kept, or compared with each other.
+    /// These points followed by others of the same shape; none for items that cannot be kept or compared with each
+    /// other.
     pub(crate) fn joined(&self, others: &Points) -> Option<OwnedPoints> {
         let n = self.n() + others.n();
         Some(match (self.kind(), others.kind()) {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use super::Items;
 
-/// [`Items`] that an index can keep, and whose queries are other items of the same type: [`Custom`](super::Custom), or a type of your own that
-/// is cheap to clone.
+/// [`Items`] that an index can keep, and whose queries are other items of the same type: [`Custom`](super::Custom), or
+/// a type of your own that is cheap to clone.
 pub trait KeptItems: Items + Send + 'static {
     /// The distance of item `a` of `self` and item `b` of `other`; the same as [`Items::distance`] where both are one.
     fn distance_to(&self, a: usize, other: &Self, b: usize) -> f32;
 
-    /// A cheaper value in the same order, which searches compare by; the same as [`Items::reduced`] where both are one. Default: the
-    /// distance. Implement [`KeptItems::to_reduced`] with it.
+    /// A cheaper value in the same order, which searches compare by; the same as [`Items::reduced`] where both are one.
+    /// Default: the distance. Implement [`KeptItems::to_reduced`] with it.
     fn reduced_to(&self, a: usize, other: &Self, b: usize) -> f32 {
         self.distance_to(a, other, b)
     }

@@ -1,7 +1,8 @@
 //! Custom items and distances: strings, sets, or rows under a metric that this crate does not have.
 //!
-//! [`Custom`] holds items and a distance, for graphs and indexes. [`items()`] and [`rows()`] borrow a slice instead, for graphs only. For full
-//! control (distances of many items at once, WGSL, errors of your own) implement [`Items`], and [`KeptItems`] for indexes.
+//! [`Custom`] holds items and a distance, for graphs and indexes. [`items()`] and [`rows()`] borrow a slice instead,
+//! for graphs only. For full control (distances of many items at once, WGSL, errors of your own) implement [`Items`],
+//! and [`KeptItems`] for indexes.
 
 mod kept;
 mod owned;
@@ -15,9 +16,9 @@ pub use owned::{BitValues, Collection, Custom, RowValues};
 
 /// Items of any kind, compared by a custom distance.
 ///
-/// Searches call [`Items::reduced_to_many`] from several threads at once; results hold [`Items::distance_to_many`]. Distances must be finite
-/// and symmetric. Trees split items by which of two pivots is nearer, which works for any distance that is small between similar items;
-/// for others, build with [`n_trees(0)`](crate::NnDescent::n_trees).
+/// Searches call [`Items::reduced_to_many`] from several threads at once; results hold [`Items::distance_to_many`].
+/// Distances must be finite and symmetric. Trees split items by which of two pivots is nearer, which works for any
+/// distance that is small between similar items; for others, build with [`n_trees(0)`](crate::NnDescent::n_trees).
 ///
 /// ```
 /// use nndescent::{Metric, NnDescent, Points, custom};
@@ -58,27 +59,27 @@ pub trait Items: Sync {
         }
     }
 
-    /// Why a distance failed: a distance that cannot be computed is returned as NaN, and this message becomes part of the error that the
-    /// build or search ends with. Default: none.
+    /// Why a distance failed: a distance that cannot be computed is returned as NaN, and this message becomes part of
+    /// the error that the build or search ends with. Default: none.
     fn failure(&self) -> Option<String> {
         None
     }
 
-    /// Whether reduced distances are negative dot products, so that trees bring their pivots to one length before they compare with
-    /// them. Default: no.
+    /// Whether reduced distances are negative dot products, so that trees bring their pivots to one length before they
+    /// compare with them. Default: no.
     fn splits_by_direction(&self) -> bool {
         false
     }
 
-    /// The items as rows of values, and WGSL that computes their reduced distances on a GPU. Default: none, and items are compared on the
-    /// CPU only.
+    /// The items as rows of values, and WGSL that computes their reduced distances on a GPU. Default: none, and items
+    /// are compared on the CPU only.
     fn on_gpu(&self) -> Option<GpuRows<'_>> {
         None
     }
 
-    /// What an index keeps of these items, and compares queries with: `Some(Kept::new(self.clone()))` for items that are cheap to clone
-    /// (behind an [`Arc`](std::sync::Arc)) and implement [`KeptItems`]. Called for every query. Default: none, and these items can have
-    /// graphs only, no index.
+    /// What an index keeps of these items, and compares queries with: `Some(Kept::new(self.clone()))` for items that
+    /// are cheap to clone (behind an [`Arc`](std::sync::Arc)) and implement [`KeptItems`]. Called for every query.
+    /// Default: none, and these items can have graphs only, no index.
     fn keep(&self) -> Option<Kept> {
         None
     }
@@ -91,9 +92,10 @@ pub struct GpuRows<'a> {
     pub values: &'a [f32],
     /// Values of a row.
     pub dim: usize,
-    /// WGSL of `struct Acc`, `fn start() -> Acc`, `fn step(acc: Acc, x: vec4<f32>, y: vec4<f32>) -> Acc`, which is called with four
-    /// values of two rows at a time (zeros beyond their end must change nothing), and `fn finish(acc: Acc) -> f32`: the reduced
-    /// distance. As in `shaders/shared/metrics`. Before a build, distances of 16 rows are compared with the CPU's.
+    /// WGSL of `struct Acc`, `fn start() -> Acc`, `fn step(acc: Acc, x: vec4<f32>, y: vec4<f32>) -> Acc`, which is
+    /// called with four values of two rows at a time (zeros beyond their end must change nothing), and `fn finish(acc:
+    /// Acc) -> f32`: the reduced distance. As in `shaders/shared/metrics`. Before a build, distances of 16 rows are
+    /// compared with the CPU's.
     pub wgsl: &'static str,
 }
 

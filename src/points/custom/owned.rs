@@ -237,8 +237,8 @@ impl<T, D> Custom<Vec<T>, D> {
 }
 
 impl<T: 'static, D> Custom<Vec<T>, D> {
-    /// A cheaper value in the same order as the distance (its square, where it is a root), which searches compare by, and the map from a
-    /// distance to it, for radius queries. Distances are then computed only of what is returned.
+    /// A cheaper value in the same order as the distance (its square, where it is a root), which searches compare by,
+    /// and the map from a distance to it, for radius queries. Distances are then computed only of what is returned.
     #[must_use]
     pub fn with_reduced(
         self,
