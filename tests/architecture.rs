@@ -27,7 +27,8 @@ fn table() -> Vec<Room> {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let rows = text.lines().skip_while(|line| !line.ends_with("| may import |")).skip(2);
     let cells = |line: &str| line.trim_matches('|').split(" | ").map(String::from).collect::<Vec<_>>();
-    let room = |cells: Vec<String>| Room { name: names(&cells[0]).remove(0), may_import: names(&cells[cells.len() - 1]) };
+    let room =
+        |cells: Vec<String>| Room { name: names(&cells[0]).remove(0), may_import: names(&cells[cells.len() - 1]) };
     rows.take_while(|line| line.starts_with('|')).map(|line| room(cells(line))).collect()
 }
 

@@ -154,7 +154,10 @@ fn wrong_arguments() {
         ("graph IN -k 0 -o OUT", "n_neighbors = 0, but it must be at least 1"),
         ("graph IN --metric euclidian -o OUT", "unknown metric `euclidian`: did you mean `euclidean`?"),
         ("graph IN --metric minkowski -o OUT", "metric `minkowski` needs the argument `p`"),
-        ("graph IN --metric minkowski --metric-arg p -o OUT", "expected NAME=VALUE with a number or a .npy, for example p=3"),
+        (
+            "graph IN --metric minkowski --metric-arg p -o OUT",
+            "expected NAME=VALUE with a number or a .npy, for example p=3",
+        ),
         ("graph IN --device nonesuch --algorithm nndescent -o OUT", GPU_MESSAGE),
         ("graph IN --algorithm best -o OUT", "unknown algorithm `best`: auto, nndescent or exact"),
         ("graph IN --threads 0 -o OUT", "--threads 0: at least 1 is needed"),

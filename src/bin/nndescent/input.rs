@@ -23,7 +23,9 @@ impl MetricArguments {
     pub fn metric(&self) -> Result<Metric, Failure> {
         let arguments = self.metric_arg.iter().map(|a| {
             let wrong = || {
-                Failure::Argument(format!("--metric-arg `{a}`: expected NAME=VALUE with a number or a .npy, for example p=3"))
+                Failure::Argument(format!(
+                    "--metric-arg `{a}`: expected NAME=VALUE with a number or a .npy, for example p=3"
+                ))
             };
             let (name, value) = a.split_once('=').ok_or_else(wrong)?;
             let argument = match value.parse::<f32>() {
