@@ -52,7 +52,7 @@ pub use builder::{BuildReport, Built, Indexed, NnDescent, Phase, Progress, Secon
 pub use error::{BuildError, GpuError};
 pub use executor::{KernelTime, RoundStats, Traffic};
 pub use graph::{KnnGraph, Neighbor};
-pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
+pub use metric::{Metric, MetricArgument, MetricError, MetricSupport};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
 pub use points::{
