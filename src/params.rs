@@ -11,6 +11,7 @@ use crate::points::Points;
 
 /// How the graph is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Algorithm {
     /// Exact search where an estimate of cost says that it takes no more than a quarter longer, as it misses nobody; else NN-Descent.
@@ -272,25 +273,6 @@ impl Plan {
     /// Neighbours in a finished row that are other points.
     pub(crate) fn others(&self) -> usize {
         self.n_neighbors - usize::from(self.include_self)
-    }
-
-    /// Every parameter by name, for the report.
-    pub(crate) fn describe(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("metric", self.metric.to_string()),
-            ("n_neighbors", self.n_neighbors.to_string()),
-            ("n_trees", self.n_trees.to_string()),
-            ("leaf_size", self.leaf_size.to_string()),
-            ("max_candidates", self.max_candidates.to_string()),
-            ("working_neighbors", self.width.to_string()),
-            ("n_iters", self.n_iters.to_string()),
-            ("delta", self.delta.to_string()),
-            ("seed", self.seed.to_string()),
-            ("include_self", self.include_self.to_string()),
-            ("target_recall", self.target_recall.map_or("none".into(), |t| t.to_string())),
-            ("recall_sample", self.recall_sample.to_string()),
-            ("part_rows", self.part_rows.map_or("all".into(), |rows| rows.to_string())),
-        ]
     }
 }
 

@@ -78,6 +78,7 @@ fn hits_by_id(found: &KnnGraph, truth: &KnnGraph, i: usize, k: usize) -> usize {
 
 /// Recall on a sample of rows, with a 95 % interval for all rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RecallEstimate {
     /// Mean over the sample.

@@ -54,7 +54,8 @@ fn builds_are_as_reviewed() {
 #[cfg(feature = "gpu")]
 mod gpu {
     use super::*;
-    use nndescent::{Device, GpuSelector, RoundStats};
+    use nndescent::report::RoundStats;
+    use nndescent::{Device, GpuSelector};
 
     /// Recall and distances of a build on the first adapter, software included, and what each of its rounds took.
     fn line(name: &str, builder: &NnDescent, metric: Metric) -> String {

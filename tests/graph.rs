@@ -246,7 +246,7 @@ fn progress_is_reported_and_cancels() {
 
     let stop = |p: &nndescent::Progress| if p.round == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let error = descend(Metric::Euclidean, 10).progress(&stop).graph(&points).unwrap_err();
-    assert_eq!(error, BuildError::Cancelled { phase: "descent", round: 1 });
+    assert_eq!(error, BuildError::Cancelled { phase: nndescent::report::Phase::Descent, round: 1 });
     assert_eq!(error.to_string(), "cancelled in phase descent, round 1");
 }
 

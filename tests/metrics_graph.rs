@@ -4,7 +4,7 @@
 mod points;
 
 use nndescent::{
-    Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, exact, items, recall, row_items,
+    Algorithm, CsrMatrix, KnnGraph, Metric, MetricArgument, NnDescent, Points, Prepare, exact, items, recall, row_items,
 };
 
 const N: usize = 2000;
@@ -32,7 +32,7 @@ fn places() -> Vec<f32> {
     at.chunks_exact(2).flat_map(|p| [(p[0] / 12.0).clamp(-1.5, 1.5), p[1] / 6.0]).collect()
 }
 
-fn matrix(f: impl Fn(usize, usize) -> f32) -> Argument {
+fn matrix(f: impl Fn(usize, usize) -> f32) -> MetricArgument {
     let values: Vec<f32> = (0..DIM * DIM).map(|at| f(at / DIM, at % DIM)).collect();
     values[..].into()
 }
@@ -40,7 +40,7 @@ fn matrix(f: impl Fn(usize, usize) -> f32) -> Argument {
 /// The metric of a name, with arguments for rows of `DIM` columns.
 fn metric(name: &str) -> Metric {
     let column: Vec<f32> = (0..DIM).map(|j| 0.5 + j as f32 / 10.0).collect();
-    let arguments: Vec<(&str, Argument)> = match name {
+    let arguments: Vec<(&str, MetricArgument)> = match name {
         "minkowski" => vec![("p", 3.0.into())],
         "seuclidean" => vec![("sigma", column[..].into())],
         "wminkowski" => vec![("w", column[..].into()), ("p", 3.0.into())],

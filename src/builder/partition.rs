@@ -8,19 +8,20 @@
 
 use rayon::prelude::*;
 
-use crate::builder::descent::descend;
+use super::descent::descend;
 use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::arrange::arrange;
 use crate::executor::cpu;
 use crate::executor::cpu::session::CpuSession;
-use crate::executor::{Executor, KernelTime, RoundStats, Session, Tick};
+use crate::executor::{Executor, Session, Tick};
 use crate::forest;
-use crate::graph::KnnGraph;
+use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::{KernelMetric, Metric};
 use crate::params::Plan;
 use crate::points::{Dense, Element, with_rows};
+use crate::report::{ExecutorInfo, KernelTime, RoundStats};
 use crate::rng::hash;
 use crate::rows::ReducedDistances;
 
@@ -40,7 +41,7 @@ pub(crate) fn open<'p>(
     executor: &dyn Executor,
     problem: &Problem<'p>,
     plan: &Plan,
-    init_graph: Option<&KnnGraph>,
+    init_graph: Option<&InitGraph>,
     tick: Tick,
 ) -> Result<Box<dyn Session + 'p>, BuildError> {
     let mut most = rows_at_once(executor, problem, plan)?;
@@ -110,11 +111,11 @@ struct Parts<'a, 'p> {
 }
 
 impl<'p> Parts<'_, 'p> {
-    fn open(&self, init_graph: Option<&KnnGraph>, tick: Tick) -> Result<MergedSession<'p>, BuildError> {
+    fn open(&self, init_graph: Option<&InitGraph>, tick: Tick) -> Result<MergedSession<'p>, BuildError> {
         let mut merged = CpuSession::empty(self.problem, self.plan, arrange(self.problem, self.plan));
         let cuttings: Vec<Vec<Vec<u32>>> = (0..CUTTINGS).map(|cutting| self.cut(&merged, cutting)).collect();
         let count = cuttings.iter().map(Vec::len).sum::<usize>();
-        let (mut done, mut distances, mut kernels, mut ran) = (0, 0, Vec::new(), String::new());
+        let (mut done, mut distances, mut kernels, mut ran) = (0, 0, Vec::new(), None);
         for (cutting, parts) in cuttings.iter().enumerate() {
             for part in parts.iter().filter(|part| part.len() > 1) {
                 tracing::debug!(part = done, of = count, rows = part.len(), "part");
@@ -122,14 +123,14 @@ impl<'p> Parts<'_, 'p> {
                 merged.merge(part, &built.graph, cutting > 0);
                 distances += built.distances;
                 add_times(&mut kernels, &built.kernels);
-                ran = built.ran;
+                ran = Some(built.ran);
                 done += 1;
             }
         }
         merged.complete(init_graph);
         tick(1.0)?;
-        let ran = format!("{ran}, in {count} parts of at most {} rows", self.most);
-        Ok(MergedSession { session: merged, distances, kernels, ran })
+        let built_on = ran.expect("there is at least one part");
+        Ok(MergedSession { session: merged, distances, kernels, built_on, parts: count, max_rows: self.most })
     }
 
     /// Every point in one part, with others near to it.
@@ -169,7 +170,7 @@ impl<'p> Parts<'_, 'p> {
         let mut rounds = Vec::new();
         descend(&mut *session, &plan, m, &in_round, &mut rounds)?;
         let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
-        let (kernels, ran) = (session.kernel_times(), session.describe());
+        let (kernels, ran) = (session.kernel_times(), session.info());
         Ok(BuiltPart { graph: session.finish(&|_| tick(1.0))?, distances, kernels, ran })
     }
 }
@@ -178,7 +179,7 @@ struct BuiltPart {
     graph: KnnGraph,
     distances: u64,
     kernels: Vec<KernelTime>,
-    ran: String,
+    ran: ExecutorInfo,
 }
 
 fn add_times(sums: &mut Vec<KernelTime>, more: &[KernelTime]) {
@@ -186,7 +187,7 @@ fn add_times(sums: &mut Vec<KernelTime>, more: &[KernelTime]) {
         match sums.iter_mut().find(|sum| sum.kernel == time.kernel) {
             Some(sum) => {
                 sum.dispatches += time.dispatches;
-                sum.seconds += time.seconds;
+                sum.elapsed += time.elapsed;
                 sum.distances += time.distances;
                 sum.bytes += time.bytes;
             }
@@ -208,8 +209,10 @@ struct MergedSession<'p> {
     distances: u64,
     /// What their kernels did.
     kernels: Vec<KernelTime>,
-    /// What built the parts.
-    ran: String,
+    /// What built the parts, how many, and of how many rows at most.
+    built_on: ExecutorInfo,
+    parts: usize,
+    max_rows: usize,
 }
 
 impl Session for MergedSession<'_> {
@@ -217,8 +220,13 @@ impl Session for MergedSession<'_> {
         self.distances + self.session.init_distances()
     }
 
-    fn describe(&self) -> String {
-        format!("{}; merged on {}", self.ran, self.session.describe())
+    fn info(&self) -> ExecutorInfo {
+        ExecutorInfo::Parts {
+            parts: self.parts,
+            max_rows: self.max_rows,
+            built_on: Box::new(self.built_on.clone()),
+            merged_on: Box::new(self.session.info()),
+        }
     }
 
     fn kernel_times(&self) -> Vec<KernelTime> {
@@ -261,7 +269,7 @@ mod tests {
             &self,
             problem: &Problem<'p>,
             plan: &Plan,
-            init_graph: Option<&KnnGraph>,
+            init_graph: Option<&InitGraph>,
             tick: Tick,
         ) -> Result<Box<dyn Session + 'p>, BuildError> {
             if problem.n() > self.0 {
@@ -270,7 +278,7 @@ mod tests {
             CpuExecutor.open(problem, plan, init_graph, tick)
         }
 
-        fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
+        fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
             CpuExecutor.exact(problem, plan, tick)
         }
     }
@@ -282,7 +290,7 @@ mod tests {
         let points = Points::dense(&data, N, 4).unwrap();
         let problem = Problem::of_dense(&points, &Metric::Euclidean);
         let plan = Plan::new(&Metric::Euclidean, &Params::default(), &points).unwrap();
-        open(&Small(rows), &problem, &plan, None, &|_| Ok(())).map(|session| session.describe())
+        open(&Small(rows), &problem, &plan, None, &|_| Ok(())).map(|session| session.info().to_string())
     }
 
     #[test]

@@ -7,6 +7,7 @@ use thiserror::Error;
 pub use gpu::GpuError;
 
 use crate::metric::MetricError;
+use crate::progress::Phase;
 
 /// Why there is no graph.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -67,6 +68,16 @@ pub enum BuildError {
         /// Number of points.
         n: usize,
     },
+    /// The ids to start from are not `n * k`.
+    #[error("init_graph: {ids} ids for {n} rows of {k}")]
+    InitGraphShape {
+        /// Rows given.
+        n: usize,
+        /// Neighbours of a row given.
+        k: usize,
+        /// Ids given.
+        ids: usize,
+    },
     /// The graph to start from names a point that does not exist.
     #[error("init_graph: row {row} holds id {id}, but there are {n} points (unknown entries are {})", u32::MAX)]
     InitGraphId {
@@ -89,7 +100,7 @@ pub enum BuildError {
     #[error("cancelled in phase {phase}, round {round}")]
     Cancelled {
         /// Phase of the build.
-        phase: &'static str,
+        phase: Phase,
         /// Round of descent, from 1; 0 before the first.
         round: usize,
     },

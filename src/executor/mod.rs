@@ -10,50 +10,9 @@ pub(crate) mod gpu;
 
 use crate::dataset::Problem;
 use crate::error::BuildError;
-use crate::graph::KnnGraph;
+use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
-
-/// What one round of descent did.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct RoundStats {
-    /// Neighbours that entered a row.
-    pub updates: u64,
-    /// Distances evaluated.
-    pub distances: u64,
-    /// Wall time.
-    pub seconds: f64,
-    /// What went to a device and back; none on the CPU.
-    pub traffic: Option<Traffic>,
-}
-
-/// What a round asked of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Traffic {
-    /// Command buffers submitted.
-    pub submissions: u64,
-    /// Workgroup grids dispatched.
-    pub dispatches: u64,
-    /// Bytes read back.
-    pub read_bytes: u64,
-}
-
-/// What a kernel did on a device in a whole build.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct KernelTime {
-    /// Its name.
-    pub kernel: &'static str,
-    /// Workgroup grids dispatched.
-    pub dispatches: u64,
-    /// Seconds on the device, by its own clock.
-    pub seconds: f64,
-    /// Distances evaluated; each takes about three operations a column.
-    pub distances: u64,
-    /// Bytes of points that workgroups read for them, were nothing cached.
-    pub bytes: u64,
-}
+use crate::report::{ExecutorInfo, KernelTime, RoundStats};
 
 /// Called with the share done of a phase (0 to 1); an error ends the build.
 pub(crate) type Tick<'a> = &'a (dyn Fn(f32) -> Result<(), BuildError> + Sync);
@@ -65,7 +24,7 @@ pub(crate) trait Executor {
         &self,
         problem: &Problem<'p>,
         plan: &Plan,
-        init_graph: Option<&KnnGraph>,
+        init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError>;
 
@@ -74,16 +33,16 @@ pub(crate) trait Executor {
         Ok(usize::MAX)
     }
 
-    /// The exact graph of a plan, and what found it on what: for the report.
-    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError>;
+    /// The exact graph of a plan, and what it was found on.
+    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, ExecutorInfo), BuildError>;
 }
 
 /// A graph being built.
 pub(crate) trait Session {
     /// Distances evaluated before the first round.
     fn init_distances(&self) -> u64;
-    /// What runs, on what: for the report.
-    fn describe(&self) -> String;
+    /// What runs, for the report.
+    fn info(&self) -> ExecutorInfo;
     /// What the kernels did, where they are timed.
     fn kernel_times(&self) -> Vec<KernelTime> {
         Vec::new()

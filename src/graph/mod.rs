@@ -1,6 +1,7 @@
 //! Neighbour graphs: the order of neighbours, the rows being built, and the finished graph. Knows ids and distances, not
 //! points.
 
+mod init;
 pub(crate) mod locality;
 mod neighbor;
 pub(crate) mod order;
@@ -8,6 +9,7 @@ pub(crate) mod owned_rows;
 pub(crate) mod reverse;
 pub(crate) mod rows;
 
+pub use init::InitGraph;
 pub use neighbor::Neighbor;
 
 /// A k-nearest-neighbour graph: `n` rows of `k` neighbours, each row ascending by (distance, id).

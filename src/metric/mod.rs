@@ -34,11 +34,25 @@ use names::{Named, metrics};
 use route::{Route, scaled};
 use transform::Transform;
 
-/// How far two rows are from each other. All are computed from f32 values, whatever the type of the data.
+/// How far two rows are from each other. Distances are computed from f32 values, whatever the type of the data.
 ///
-/// Of each are said its formula and range; what rows of zeros give; whose definition it follows (scipy is scipy.spatial.distance,
-/// PyNNDescent is `pynndescent.distances`); the kinds of rows it works on, all on the CPU, and on a GPU these; and whether trees
-/// split rows by distance or by angle. docs/METRICS.md says how it is searched, and where it differs from PyNNDescent's.
+/// Every variant states its formula and range; the distances of zero rows; whose definition it follows (scipy is
+/// `scipy.spatial.distance`, PyNNDescent is `pynndescent.distances`); the kinds of rows it works on; and whether trees split rows by
+/// distance or by angle. All run on the CPU, and on a GPU for dense rows and bits. docs/METRICS.md says how each is searched, and
+/// where it differs from PyNNDescent's.
+///
+/// ```
+/// use nndescent::{Metric, NnDescent, Points};
+///
+/// let metric: Metric = "taxicab".parse()?;
+/// assert_eq!(metric, Metric::Manhattan);
+/// assert_eq!(metric.distance(&[0.0, 1.0], &[2.0, 4.0]), 5.0);
+///
+/// let values = [0.0f32, 0.0, 0.0, 1.0, 3.0, 0.0];
+/// let built = NnDescent::new(metric).n_neighbors(1).graph(&Points::dense(&values, 3, 2)?)?;
+/// assert_eq!(built.graph.ids(2), [0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Metric {

@@ -151,21 +151,27 @@ impl BuildArguments {
 
 fn report(arguments: &Arguments, data: &Data, built: &Built, load: f64, write: f64) -> Value {
     let mut report = build_report(&built.report);
-    let s = &built.report.seconds;
+    let [build, init, descent, finish, recall] = phase_seconds(&built.report);
     let more = json!({
         "n": data.shape().0,
         "dim": data.shape().1,
         "k": built.graph.k(),
         "narrowed_from": data.narrowed_from(),
         "seconds": {
-            "load": load, "build": s.init + s.descent + s.finish, "init": s.init, "descent": s.descent,
-            "finish": s.finish, "recall": s.recall, "write": write,
+            "load": load, "build": build, "init": init, "descent": descent, "finish": finish, "recall": recall,
+            "write": write,
         },
         "input": arguments.build.input.display().to_string(),
         "output": arguments.output.display().to_string(),
     });
     extend(&mut report, more);
     report
+}
+
+/// Seconds of the build, of its init, descent and finish, and of the recall estimate.
+pub fn phase_seconds(report: &BuildReport) -> [f64; 5] {
+    let times = report.times;
+    [times.build(), times.init, times.descent, times.finish, times.recall].map(|time| time.as_secs_f64())
 }
 
 /// Adds the fields of one object to another.
@@ -184,14 +190,15 @@ pub fn build_report(r: &BuildReport) -> Value {
             let traffic = r
                 .traffic
                 .map(|t| json!({"submissions": t.submissions, "dispatches": t.dispatches, "read_bytes": t.read_bytes}));
-            json!({"updates": r.updates, "distances": r.distances, "seconds": r.seconds, "traffic": traffic})
+            json!({"updates": r.updates, "distances": r.distances, "seconds": r.elapsed.as_secs_f64(), "traffic": traffic})
         })
         .collect();
     let parameters: serde_json::Map<String, Value> =
-        r.parameters.iter().map(|(name, value)| ((*name).into(), Value::from(value.as_str()))).collect();
+        r.settings.entries().into_iter().map(|(name, value)| (name.into(), Value::from(value))).collect();
+    let why: Vec<String> = r.reasons.iter().map(ToString::to_string).collect();
     json!({
         "algorithm": r.algorithm.to_string(),
-        "executor": {"ran": r.executor, "why": r.reason},
+        "executor": {"ran": r.executor.to_string(), "why": (!why.is_empty()).then(|| why.join("; "))},
         "rounds": rounds.len(),
         "round_stats": rounds,
         "stop": format!("{:?}", r.stop).to_lowercase(),
@@ -211,18 +218,18 @@ fn summarize(arguments: &Arguments, data: &Data, built: &Built) {
 }
 
 pub fn summarize_build(r: &BuildReport) {
-    let s = &r.seconds;
+    let [build, init, descent, finish, _] = phase_seconds(r);
     say!("{} on {}", r.algorithm, r.executor);
-    if let Some(reason) = &r.reason {
+    for reason in &r.reasons {
         say!("  {reason}");
     }
     say!(
         "{:.3} s (init {:.3}, descent {:.3} in {} rounds, finish {:.3}), {:.1} million distances",
-        s.init + s.descent + s.finish,
-        s.init,
-        s.descent,
+        build,
+        init,
+        descent,
         r.rounds.len(),
-        s.finish,
+        finish,
         r.distances_evaluated as f64 / 1e6
     );
     if let Some(e) = r.recall {

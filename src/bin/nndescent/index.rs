@@ -7,7 +7,7 @@ use nndescent::{Indexed, NnDescent, Prepare, Progress, Quantization};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::graph::{BuildArguments, Loaded, build_report, extend, parse, summarize_build};
+use crate::graph::{BuildArguments, Loaded, build_report, extend, parse, phase_seconds, summarize_build};
 use crate::input::{check_writable, pool};
 use crate::progress::Bar;
 
@@ -73,13 +73,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         say!("{:?} -> {}", indexed.index, arguments.output.display());
         summarize_build(&indexed.report);
-        say!("prepared in {:.3} s: {} edges", indexed.prepare_seconds, indexed.index.n_edges());
+        say!("prepared in {:.3} s: {} edges", indexed.prepare_time.as_secs_f64(), indexed.index.n_edges());
     }
     Ok(())
 }
 
 fn report(arguments: &Arguments, indexed: &Indexed, load: f64, write: f64) -> Value {
-    let (index, s) = (&indexed.index, &indexed.report.seconds);
+    let index = &indexed.index;
+    let [build, init, descent, finish, recall] = phase_seconds(&indexed.report);
     let memory = index.memory();
     let mut report = build_report(&indexed.report);
     let more = json!({
@@ -89,8 +90,8 @@ fn report(arguments: &Arguments, indexed: &Indexed, load: f64, write: f64) -> Va
         "epsilon": index.epsilon(),
         "index_bytes": {"owned": memory.owned, "mapped": memory.mapped, "rows": memory.rows, "graph": memory.graph},
         "seconds": {
-            "load": load, "build": s.init + s.descent + s.finish, "init": s.init, "descent": s.descent,
-            "finish": s.finish, "recall": s.recall, "prepare": indexed.prepare_seconds, "write": write,
+            "load": load, "build": build, "init": init, "descent": descent, "finish": finish, "recall": recall,
+            "prepare": indexed.prepare_time.as_secs_f64(), "write": write,
         },
         "input": arguments.build.input.display().to_string(),
         "output": arguments.output.display().to_string(),

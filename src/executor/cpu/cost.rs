@@ -9,14 +9,14 @@ use crate::params::{Algorithm, Plan};
 use crate::points::Dense;
 use crate::rows::dense::bytes;
 
-/// How many times as long exact search may take, since it misses nobody.
+/// How many times as long exact search may take, since it misses no neighbour.
 const WORTH_EXACT: f64 = 1.25;
 
-/// The cheaper algorithm, or exact search where that costs little more; and why.
-pub(crate) fn cheapest(problem: &Problem, plan: &Plan) -> (Algorithm, Option<String>) {
+/// The cheaper algorithm, or exact search where that costs little more; and the cost of exact search relative to descent.
+pub(crate) fn cheapest(problem: &Problem, plan: &Plan) -> (Algorithm, f64) {
     let ratio = exact(problem) / descent(problem, plan);
     let algorithm = if ratio <= WORTH_EXACT { Algorithm::Exact } else { Algorithm::NnDescent };
-    (algorithm, Some(format!("auto: exact search is estimated to take {ratio:.2} of the time of nndescent")))
+    (algorithm, ratio)
 }
 
 /// All pairs, in tiles.

@@ -14,14 +14,15 @@ use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::finish::Finisher;
-use crate::executor::{RoundStats, Session, Tick};
+use crate::executor::{Session, Tick};
 use crate::forest;
-use crate::graph::KnnGraph;
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, fresh, joined};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::{RowTable, insert};
+use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
+use crate::report::{ExecutorInfo, RoundStats};
 use crate::rows::ReducedDistances;
 
 pub(crate) fn caps(plan: &Plan) -> Caps {
@@ -47,7 +48,7 @@ impl<'p> CpuSession<'p> {
     pub(crate) fn open(
         problem: &Problem<'p>,
         plan: &Plan,
-        init_graph: Option<&KnnGraph>,
+        init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
         let mut arranged = arrange(problem, plan);
@@ -117,7 +118,7 @@ impl<'p> CpuSession<'p> {
     }
 
     /// Brings merged rows to where [`Executor::open`] leaves its own: with `init_graph`, complete, in their own order.
-    pub(crate) fn complete(&mut self, init_graph: Option<&KnnGraph>) {
+    pub(crate) fn complete(&mut self, init_graph: Option<&InitGraph>) {
         self.init_distances += self.take_over(init_graph);
         self.regroup();
         self.init_distances += fill_random(&*self.space, &mut self.rows, self.plan.seed);
@@ -135,11 +136,11 @@ impl<'p> CpuSession<'p> {
     }
 
     /// Puts the known entries of a graph into the rows.
-    fn take_over(&mut self, graph: Option<&KnnGraph>) -> u64 {
+    fn take_over(&mut self, graph: Option<&InitGraph>) -> u64 {
         let Some(graph) = graph else { return 0 };
         let (order, place) = (&self.order, &self.place);
         fill_known(&*self.space, &mut self.rows, |i, ids| {
-            let known = graph.ids(order[i] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
+            let known = graph.row(order[i] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
             ids.extend(known.map(|&p| place[p as usize]));
         })
     }
@@ -165,8 +166,8 @@ impl Session for CpuSession<'_> {
         self.init_distances
     }
 
-    fn describe(&self) -> String {
-        format!("cpu: {} threads, {}", rayon::current_num_threads(), self.space.describe())
+    fn info(&self) -> ExecutorInfo {
+        super::info(self.space.describe())
     }
 
     fn plan(&self) -> &Plan {
@@ -179,7 +180,7 @@ impl Session for CpuSession<'_> {
         let near = Neighborhoods::take(&mut self.rows, caps(&self.plan));
         let (updates, distances) = local_join(&*self.space, &near, &mut self.rows, &self.pool);
         tick(1.0)?;
-        Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64(), traffic: None })
+        Ok(RoundStats { updates, distances, elapsed: start.elapsed(), traffic: None })
     }
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
