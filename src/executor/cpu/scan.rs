@@ -3,7 +3,7 @@
 use super::leaf_join::offer;
 use crate::distances::TrueDistances;
 use crate::distances::direct::DirectDistances;
-use crate::graph::order::{EMPTY, distance, id};
+use crate::graph::order::{EMPTY, distance, id, put};
 use crate::metric::kernels::{Accumulate, NegativeDot, tile, with_kernel};
 use crate::metric::{Form, KernelMetric};
 use crate::points::{Dense, Element, with_rows};
@@ -119,13 +119,6 @@ impl<'a> Scan<'a> {
                 }),
             }
         });
-    }
-}
-
-/// Writes a row that was found.
-pub(crate) fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
-    for ((id, distance), found) in ids.iter_mut().zip(distances).zip(row) {
-        (*distance, *id) = *found;
     }
 }
 
