@@ -4,7 +4,7 @@ use super::leaf_join::offer;
 use crate::distances::TrueDistances;
 use crate::distances::direct::DirectDistances;
 use crate::graph::order::{EMPTY, distance, id, put};
-use crate::metric::body::{Body, NegativeDot, tile, with_body};
+use crate::metric::kernels::{Accumulate, NegativeDot, tile, with_kernel};
 use crate::metric::{Form, KernelMetric};
 use crate::points::{Dense, Element, with_rows};
 use crate::rows::ReducedDistances;
@@ -114,7 +114,7 @@ impl<'a> Scan<'a> {
                 Form::Angular { .. } => {
                     dispatch(level, Block { exact, base, queries, dim, rows, skip_own, width, body: NegativeDot, best });
                 }
-                form => with_body!(form, body => {
+                form => with_kernel!(form, body => {
                     dispatch(level, Block { exact, base, queries, dim, rows, skip_own, width, body, best });
                 }),
             }
@@ -134,7 +134,7 @@ struct Block<'a, E, B> {
     best: &'a mut [u64],
 }
 
-impl<E: Element, B: Body> Op for Block<'_, E, B> {
+impl<E: Element, B: Accumulate> Op for Block<'_, E, B> {
     type Output = ();
 
     #[inline(always)]
