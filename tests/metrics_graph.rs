@@ -13,12 +13,12 @@ fn vectors() -> Vec<f32> {
     crate::common::points::patches(N, DIM, 20, 3)
 }
 
-/// Histograms: what is above a value, with bins that are empty here and there.
+/// Histograms with some empty bins.
 fn histograms() -> Vec<f32> {
     vectors().iter().map(|v| (v - 1.0).max(0.0)).collect()
 }
 
-/// Yes and no: the signs of points on patches, many columns of them.
+/// Sets: columns in which points on patches are above a threshold.
 fn sets(dim: usize) -> Vec<f32> {
     crate::common::points::patches(N, dim, 20, 5).iter().map(|v| f32::from(u8::from(*v > 2.0))).collect()
 }
@@ -66,7 +66,7 @@ fn data_for(name: &str) -> (Vec<f32>, usize) {
     }
 }
 
-/// Metrics whose distances take so long that fewer rows have to do.
+/// Fewer rows for metrics whose distances take long.
 fn rows_for(name: &str) -> usize {
     if matches!(name, "kantorovich" | "sinkhorn") { 300 } else { N }
 }
@@ -213,7 +213,7 @@ fn an_index_under_a_derived_metric_grows_and_shrinks() {
     }
 }
 
-/// Bits of the sets, packed.
+/// The sets as packed bits.
 fn packed(sets: &[f32], dim: usize) -> Vec<u8> {
     let byte = |columns: &[f32]| columns.iter().rev().fold(0, |byte, v| byte << 1 | u8::from(*v != 0.0));
     sets.chunks_exact(dim).flat_map(|row| row.chunks(8).map(byte)).collect()
@@ -272,7 +272,7 @@ fn packed_bytes_are_bits() {
     }
 }
 
-/// Words, under the number of single changes from one to the other: no vectors at all.
+/// Words by edit distance: no vectors at all.
 #[test]
 fn strings_by_edit_distance() {
     let words: Vec<String> = (0..1500u32)

@@ -1,4 +1,4 @@
-//! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows made dense.
+//! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows stored dense.
 
 use nndescent::{Algorithm, CsrMatrix, Index, KnnGraph, Metric, MetricArgument, NnDescent, Points, exact, recall};
 use rand::rngs::StdRng;
@@ -8,7 +8,7 @@ const N: usize = 1500;
 const DIM: usize = 600;
 const K: usize = 15;
 
-/// Documents about topics: each has 40 words that are likely in it, with counts; two rows are empty.
+/// Documents about topics of 40 likely words each, with counts; two rows are empty.
 fn documents(n: usize) -> CsrMatrix {
     let mut rng = StdRng::seed_from_u64(5);
     let topics: Vec<Vec<u32>> = (0..25).map(|_| (0..40).map(|_| rng.random_range(0..DIM as u32)).collect()).collect();
@@ -20,7 +20,7 @@ fn documents(n: usize) -> CsrMatrix {
             words.extend(topic.iter().filter(|_| rng.random::<f32>() < 0.6));
             words.extend((0..4).map(|_| rng.random_range(0..DIM as u32)));
         }
-        // Not in order: the matrix sorts.
+        // Unordered: the matrix sorts.
         words.sort_unstable_by_key(|w| w.wrapping_mul(2_654_435_761));
         words.dedup();
         words.iter().for_each(|_| values.push((rng.random::<f32>() * 4.0).ceil()));
@@ -108,7 +108,7 @@ fn indexes_answer_grow_and_are_saved() {
         let truth = exact::query(&Points::from(all.view()), &queries, &metric, 10).unwrap();
         let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone()).unwrap();
         let recall = recall::recall(&found, &truth, 10).unwrap();
-        // Empty rows are at 0 from all others under these two: what is nearest to a query tells little of what else is near.
+        // Under these two, empty rows have distance 0 to all others, so that neighbours of neighbours are not near.
         let least = if matches!(metric, Metric::TsSs | Metric::Yule) { 0.6 } else { 0.95 };
         assert!(recall >= least, "{metric}: recall {recall}");
         let one = opened.searcher().nearest_to(&queries, 3, 10, 0.2).unwrap().to_vec();
@@ -116,7 +116,7 @@ fn indexes_answer_grow_and_are_saved() {
     }
 }
 
-/// A zero that is stored is no entry, whatever is done to rows before they are compared.
+/// Stored zeros are not entries, however rows are transformed.
 #[test]
 fn stored_zeros_change_nothing() {
     let matrix = documents(200);
@@ -168,7 +168,7 @@ fn cumulative_sums_are_those_of_dense_rows() {
     }
 }
 
-/// Bins on a ring, and what it costs to go from one to another.
+/// Bins on a ring, and the costs between them.
 fn transports(dim: usize) -> [Metric; 2] {
     let cost: Vec<f32> =
         (0..dim * dim).map(|at| (at / dim).abs_diff(at % dim)).map(|steps| steps.min(dim - steps) as f32).collect();
@@ -179,7 +179,7 @@ fn transports(dim: usize) -> [Metric; 2] {
     })
 }
 
-/// Six of 60 bins at most, near one another; one row is empty.
+/// At most six of 60 bins, near one another; one row is empty.
 fn histograms(n: usize, seed: u64) -> CsrMatrix {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut values = vec![0.0; n * 60];
@@ -190,7 +190,7 @@ fn histograms(n: usize, seed: u64) -> CsrMatrix {
     CsrMatrix::from_dense(&values, n, 60).unwrap()
 }
 
-/// Transport at given costs: exact search is that of dense rows, graphs and indexes find it, before and after they are saved.
+/// Transport at given costs: exact search equals that of dense rows, and graphs and indexes find its neighbours, saved or not.
 #[test]
 fn transports_between_entries() {
     let (first, second, asked) = (histograms(350, 1), histograms(50, 2), histograms(20, 3));
@@ -242,7 +242,7 @@ fn removed_rows_are_not_found() {
     assert!(index.searcher().nearest(&dense, 3, 0.1).is_err());
 }
 
-/// A million columns of which a few are used cost no more than those.
+/// Of a million columns, only those in use cost anything.
 #[test]
 fn a_million_columns() {
     let matrix = documents(N);
