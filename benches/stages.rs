@@ -1,7 +1,7 @@
 //! Criterion benches of whole builds and of their stages: `cargo bench -p nndescent-benches`.
 //!
-//! Stages are told apart by parameters: trees without rounds (forest and leaf joins), rounds without trees (local joins), all
-//! pairs.
+//! Stages are told apart by parameters: trees without rounds (forest and leaf joins), rounds without trees (local
+//! joins), all pairs.
 
 mod data;
 

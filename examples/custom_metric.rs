@@ -1,4 +1,5 @@
-//! Neighbours under metrics of your own: of strings, of dense rows, and of sparse rows. `cargo run --release --example custom_metric`
+//! Neighbours under metrics of your own: of strings, of dense rows, and of sparse rows. `cargo run --release --example
+//! custom_metric`
 
 use nndescent::custom::{self, Custom, Items};
 use nndescent::{CsrMatrix, Metric, NnDescent, Points};

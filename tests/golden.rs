@@ -1,6 +1,6 @@
-//! Recall and work of five small builds, recorded in tests/golden/builds.txt: a change of behaviour shows as a difference there.
-//! `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test suite golden` rewrites it. tests/golden/gpu.txt records the work of such builds
-//! on a GPU, round by round.
+//! Recall and work of five small builds, recorded in tests/golden/builds.txt: a change of behaviour shows as a
+//! difference there. `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test suite golden` rewrites it. tests/golden/gpu.txt
+//! records the work of such builds on a GPU, round by round.
 //!
 //! All data are small integers, whose sums are exact, so that every instruction set gives the same result.
 

@@ -1,5 +1,6 @@
-//! The conformance suite: what every executor must do, run over the CPU's and, where there is an adapter (Mesa's lavapipe
-//! will do), the GPU's. Without an adapter the GPU half says so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
+//! The conformance suite: what every executor must do, run over the CPU's and, where there is an adapter (Mesa's
+//! lavapipe will do), the GPU's. Without an adapter the GPU half says so; `NNDESCENT_REQUIRE_GPU=1` makes that a
+//! failure.
 
 use crate::common::checks::{Within, between, check_distances, check_rows};
 use half::f16;
@@ -392,8 +393,8 @@ fn device_memory_is_estimated() {
     let (data, n, dim) = digits();
     let points = Points::dense(&data, n, dim).unwrap();
     let estimate = NnDescent::new(Metric::Euclidean).n_neighbors(15).estimate_device_memory(&points).unwrap();
-    // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and lists.
-    // And the distances within leaves of up to 128.
+    // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and
+    // lists. And the distances within leaves of up to 128.
     let of = |rows: u64| rows * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16 + 4 * 128);
     assert_eq!(estimate, of(n as u64));
     let parts = NnDescent::new(Metric::Euclidean).part_rows(600);

@@ -174,7 +174,8 @@ fn every_point_is_found() {
         let hits = index.query(&points, 1).epsilon(0.1).run().unwrap();
         let lost = hits.distances.iter().filter(|d| **d > 0.0).count();
         assert!(lost <= 3, "{quantization}: {lost} points are not their own nearest");
-        // As many as there are, in every answer, wherever the search begins: and by the graph, not by comparing with all.
+        // As many as there are, in every answer, wherever the search begins: and by the graph, not by comparing with
+        // all.
         for from in [0, 500, 1100, 1300] {
             let all = index.query(&points_of(&data[from * DIM..][..DIM]), index.n()).run().unwrap();
             assert_eq!(all.ids(0).iter().collect::<BTreeSet<_>>().len(), index.n());

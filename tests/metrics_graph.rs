@@ -1,4 +1,5 @@
-//! Graphs and indexes under every metric, on data that suits it: recall against exact search, and distances by definition.
+//! Graphs and indexes under every metric, on data that suits it: recall against exact search, and distances by
+//! definition.
 
 use crate::common::checks::{Within, check_distances, check_rows};
 use nndescent::custom::{self, items};
@@ -140,8 +141,8 @@ fn queries_under_every_dense_metric() {
     }
 }
 
-/// Queries by radius under a metric that is searched by a proxy: all that is found is within the radius and true, and little is
-/// missing; where all points are within it, nothing is.
+/// Queries by radius under a metric that is searched by a proxy: all that is found is within the radius and true, and
+/// little is missing; where all points are within it, nothing is.
 fn check_radius(name: &str, metric: &Metric, points: &Points, queries: &Points) {
     let index = NnDescent::new(metric.clone()).recall_sample(0).index(points).unwrap().index;
     let truth = exact::query(points, queries, metric, points.n()).unwrap();

@@ -1,4 +1,5 @@
-//! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows stored dense.
+//! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows
+//! stored dense.
 
 use nndescent::{Algorithm, CsrMatrix, Index, KnnGraph, Metric, MetricArgument, NnDescent, Points, exact, recall};
 use rand::rngs::StdRng;
@@ -190,7 +191,8 @@ fn histograms(n: usize, seed: u64) -> CsrMatrix {
     CsrMatrix::from_dense(&values, n, 60).unwrap()
 }
 
-/// Transport at given costs: exact search equals that of dense rows, and graphs and indexes find its neighbours, saved or not.
+/// Transport at given costs: exact search equals that of dense rows, and graphs and indexes find its neighbours, saved
+/// or not.
 #[test]
 fn transports_between_entries() {
     let (first, second, asked) = (histograms(350, 1), histograms(50, 2), histograms(20, 3));
