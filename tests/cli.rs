@@ -1,12 +1,9 @@
 //! The command as a user runs it: what it writes, what it prints, how it fails.
-#![cfg(feature = "cli")]
-
-mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{npy, npy_f32, write};
+use crate::common::files::{npy, npy_f32, write};
 use nndescent::KnnGraph;
 use nndescent::io::{read_graph, write_graph};
 use rand::rngs::StdRng;
@@ -195,7 +192,7 @@ fn wrong_inputs() {
     }
     let files = Files::new();
     let short = files.path("short.npz");
-    write_graph(Path::new(&short), &KnnGraph::from_parts(2, 1, vec![1, 0], vec![1.0; 2])).unwrap();
+    write_graph(Path::new(&short), &KnnGraph::from_parts(2, 1, vec![1, 0], vec![1.0; 2]).unwrap()).unwrap();
     let (code, message) = fails(&files, &format!("graph IN --init-graph {short} -o OUT"), "out.npz");
     assert!(code == 3 && message.contains("init_graph has 2 rows, but there are 600 points"), "{code}, {message}");
     let (code, message) = fails(&files, "graph none.npy -o OUT", "out.npz");

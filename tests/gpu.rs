@@ -1,13 +1,10 @@
 //! The conformance suite: what every executor must do, run over the CPU's and, where there is an adapter (Mesa's lavapipe
 //! will do), the GPU's. Without an adapter the GPU half says so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
 
-#![cfg(feature = "gpu")]
-
+use crate::common::checks::{Within, between, check_distances, check_rows};
 use half::f16;
-use nndescent::{
-    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, own_rows, recall, row_items,
-    row_items_with_wgsl,
-};
+use nndescent::custom::{self, Custom};
+use nndescent::{Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, recall};
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
@@ -36,27 +33,10 @@ fn build(builder: &NnDescent, device: Device, points: &Points) -> Built {
     builder.clone().device(device).algorithm(Algorithm::NnDescent).recall_sample(0).graph(points).expect("builds")
 }
 
-/// Rows complete, ascending by (distance, id), distinct, without themselves, with true distances.
-fn check_rows(graph: &KnnGraph, k: usize, metric: &Metric, rows: &dyn Fn(usize) -> Vec<f32>) {
-    for i in 0..graph.n() {
-        let (ids, distances) = (graph.ids(i), graph.distances(i));
-        assert_eq!(ids.len(), k, "row {i}");
-        assert!(ids.iter().all(|&id| (id as usize) < graph.n() && id as usize != i), "row {i}: {ids:?}");
-        let pairs: Vec<(f32, u32)> = distances.iter().copied().zip(ids.iter().copied()).collect();
-        assert!(
-            pairs.windows(2).all(|w| w[0].0.total_cmp(&w[1].0).then(w[0].1.cmp(&w[1].1)).is_lt()),
-            "row {i}: {pairs:?}"
-        );
-        if i % 97 == 0 {
-            for (d, id) in pairs {
-                let right = metric.distance(&rows(i), &rows(id as usize));
-                assert!(
-                    (f64::from(d) - right).abs() <= 1e-4 * right.abs().max(1.0),
-                    "row {i}, {id}: {d} is not {right}"
-                );
-            }
-        }
-    }
+/// Rows as promised; every 97th has distances of the metric.
+fn check_promises(graph: &KnnGraph, k: usize, metric: &Metric, data: &[f32], dim: usize) {
+    check_rows(graph, k);
+    check_distances(graph, 97, Within { relative: 1e-4, floor: 1.0 }, between(metric, data, dim));
 }
 
 const METRICS: [&str; 22] = [
@@ -104,7 +84,7 @@ fn both_executors_build_good_graphs_with_every_metric() {
         let truth = exact::graph(&points, &metric, 10, false).unwrap();
         let recall = |device| {
             let built = build(&builder, device, &points);
-            check_rows(&built.graph, 10, &metric, &|i| data[i * dim..(i + 1) * dim].to_vec());
+            check_promises(&built.graph, 10, &metric, &data, dim);
             recall::recall(&built.graph, &truth, 10).unwrap()
         };
         let (on_cpu, on_gpu) = (recall(Device::Cpu), recall(gpu.clone()));
@@ -154,13 +134,13 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
     let weighted =
         |x: &[f32], y: &[f32]| x.iter().zip(y).enumerate().map(|(i, (a, b))| (i % 4 + 1) as f32 * (a - b).abs()).sum();
     let of = |wgsl: &'static str, algorithm| {
-        let rows = row_items_with_wgsl(&data, dim, weighted, wgsl);
+        let rows = custom::rows(&data, dim, weighted).unwrap().wgsl(wgsl);
         let points = Points::items(&rows).unwrap();
         let builder = NnDescent::new(Metric::Custom).n_neighbors(10).algorithm(algorithm);
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         builder.device(gpu.clone()).graph(&points)
     };
-    let rows = row_items(&data, dim, weighted);
+    let rows = custom::rows(&data, dim, weighted).unwrap();
     let truth = exact::graph(&Points::items(&rows).unwrap(), &Metric::Custom, 10, false).unwrap();
     for algorithm in [Algorithm::NnDescent, Algorithm::Exact] {
         let built = of(WEIGHTED, algorithm).unwrap();
@@ -169,7 +149,7 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
         assert!(recall > 0.99, "{algorithm}: {recall}");
     }
     assert_eq!(truth.n(), n);
-    let kept = own_rows(data.clone(), dim, weighted).unwrap().wgsl(WEIGHTED);
+    let kept = Custom::rows(data.clone(), dim, weighted).unwrap().wgsl(WEIGHTED);
     let points = Points::items(&kept).unwrap();
     let indexed = {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -178,7 +158,7 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
     };
     assert!(indexed.report.executor.is_gpu(), "{}", indexed.report.executor);
     let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10).run().unwrap();
-    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances);
+    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances).unwrap();
     let recall = recall::recall(&found, &truth, 10).unwrap();
     assert!(recall > 0.95, "{recall}");
     let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());
@@ -193,7 +173,7 @@ fn what_only_the_cpu_does_is_named() {
     let Some(gpu) = device() else { return };
     let matrix = nndescent::CsrMatrix::from_dense(&[1.0, 0.0, 2.0, 0.0, 1.0, 1.0], 3, 2).unwrap();
     let on_gpu = |metric: Metric| NnDescent::new(metric).n_neighbors(1).device(gpu.clone());
-    let sparse = on_gpu(Metric::Cosine).algorithm(Algorithm::NnDescent).graph(&Points::Sparse(matrix.view()));
+    let sparse = on_gpu(Metric::Cosine).algorithm(Algorithm::NnDescent).graph(&Points::from(matrix.view()));
     let message = "metric `cosine` on these rows does not run on a GPU: use `Device::Cpu`";
     assert_eq!(sparse.unwrap_err().to_string(), message);
     let dense = Points::dense(&[1.0f32, 0.0, 2.0, 0.0, 1.0, 1.0], 3, 2).unwrap();
@@ -269,7 +249,7 @@ fn other_values_stay_as_they_are() {
     ] {
         let built = build(&builder, gpu.clone(), &points);
         assert!(built.report.executor.to_string().contains(&format!("{name} rows")), "{}", built.report.executor);
-        check_rows(&built.graph, 8, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+        check_promises(&built.graph, 8, &Metric::Euclidean, &data, dim);
         // Trees round differently, distances of whole numbers do not.
         let agreement = recall::recall(&built.graph, &wide.graph, 8).unwrap();
         assert!(agreement > 0.998, "{name}: {agreement}");
@@ -287,7 +267,7 @@ fn rows_are_complete_on_hard_data() {
         let points = Points::dense(data, n, dim).unwrap();
         for trees in [0, 6] {
             let built = build(&NnDescent::new(Metric::Euclidean).n_neighbors(k).n_trees(trees), gpu.clone(), &points);
-            check_rows(&built.graph, k, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+            check_promises(&built.graph, k, &Metric::Euclidean, data, dim);
             if trees > 0 && name == "copies" {
                 let of_copies = (0..n).filter(|&i| built.graph.distances(i).iter().all(|d| *d == 0.0)).count();
                 assert!(of_copies * 1000 >= n * 999, "{of_copies} of {n} rows found their copies");
@@ -385,7 +365,7 @@ fn parts_are_as_good_as_one_piece() {
     let whole = build(&builder, gpu.clone(), &points);
     let parts = build(&builder.part_rows(600), gpu, &points);
     assert!(parts.report.executor.is_gpu() && parts.report.executor.to_string().contains("parts of at most 600 rows"));
-    check_rows(&parts.graph, 10, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+    check_promises(&parts.graph, 10, &Metric::Euclidean, &data, dim);
     let [whole, parts] = [whole, parts].map(|built| recall::recall(&built.graph, &truth, 10).unwrap());
     assert!(parts > whole - 0.01, "{parts} in parts, {whole} in one piece");
 }

@@ -37,8 +37,8 @@ pub(super) fn gpu_executor(_: &GpuSelector) -> Result<Box<dyn Executor>, GpuErro
     Err(GpuError::NotCompiled)
 }
 
-/// Seconds of work on the CPU from which a GPU is worth opening: drivers (50 MB of them, where one is software), device and
-/// pipelines take some tenths, and the trees stay on the CPU.
+/// Seconds of work on the CPU from which a GPU is worth opening: drivers (50 MB of them, where one is software), device
+/// and pipelines take some tenths, and the trees stay on the CPU.
 #[cfg(feature = "gpu")]
 const WORTH_A_GPU: f64 = 4.0;
 

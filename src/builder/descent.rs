@@ -5,8 +5,8 @@ use crate::executor::{Session, Tick};
 use crate::params::Plan;
 use crate::report::{RoundStats, StopReason};
 
-/// Runs rounds and adds them to `rounds`. `tick` is told the number of the round (from 1), the updates of the one before,
-/// and the share done.
+/// Runs rounds and adds them to `rounds`. `tick` is told the number of the round (from 1), the updates of the one
+/// before, and the share done.
 pub(crate) fn descend(
     session: &mut dyn Session,
     plan: &Plan,

@@ -1,7 +1,7 @@
 //! The builder, and the order of a build: init, descent, estimate of recall, finish.
 //!
-//! [`choose`] picks algorithm and device, [`run`] is the course of a build, [`descent`] its only loop, [`partition`] builds in parts what
-//! does not fit a device.
+//! [`choose`] picks algorithm and device, [`run`] is the course of a build, [`descent`] its only loop, [`partition`]
+//! builds in parts what does not fit a device.
 
 mod choose;
 mod descent;
@@ -24,7 +24,7 @@ use crate::executor::cpu::CpuExecutor;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::Metric;
 use crate::params::{Algorithm, Device, Params, Plan};
-use crate::points::Points;
+use crate::points::{Points, PointsKind};
 use crate::progress::{Phase, Progress, ProgressFn};
 use crate::report::BuildReport;
 use crate::search::{Index, IndexError, Prepare};
@@ -35,7 +35,7 @@ use crate::search::{Index, IndexError, Prepare};
 pub struct Built {
     /// The graph.
     pub graph: KnnGraph,
-    /// How it came about.
+    /// What happened in its build.
     pub report: BuildReport,
 }
 
@@ -47,7 +47,7 @@ pub struct Indexed {
     pub index: Index,
     /// The graph that it was made of.
     pub graph: KnnGraph,
-    /// How the graph came about.
+    /// What happened in the build of the graph.
     pub report: BuildReport,
     /// Time from graph to index.
     pub prepare_time: Duration,
@@ -58,8 +58,20 @@ const INDEX_NEIGHBORS: usize = 30;
 
 /// Builds k-nearest-neighbour graphs. Every setting has a default; see each method.
 ///
-/// Work runs in the rayon pool that [`NnDescent::graph`] is called from. The same points, settings and seed give the same
-/// graph to the bit, whatever the number of threads.
+/// Work runs in the rayon pool that [`NnDescent::graph`] is called from. The same points, settings and seed give the
+/// same graph, bit for bit, at any number of threads.
+///
+/// ```
+/// use nndescent::{Metric, NnDescent, Points};
+///
+/// let data: Vec<f32> = (0..400 * 4).map(|i| ((i * 37) % 101) as f32).collect();
+/// let points = Points::dense(&data, 400, 4)?;
+/// let built = NnDescent::new(Metric::Manhattan).n_neighbors(5).seed(7).target_recall(0.98).graph(&points)?;
+/// for neighbor in built.graph.neighbors(0) {
+///     println!("{} at {}", neighbor.id, neighbor.distance);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct NnDescent<'a> {
     metric: Metric,
@@ -83,15 +95,16 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Random-projection trees. Default 6, one more for every ten neighbours beyond ten, up to 12; 4 more of rows of bits. 0: start
-    /// from random neighbours (or `init_graph`). One alone leaves its leaves without links to each other, which rounds cannot make.
+    /// Random-projection trees. Default 6, plus one for every ten neighbours beyond ten, up to 12; 4 more for bits.
+    /// With 0 the build starts from random neighbours (or `init_graph`). A single tree leaves its leaves unlinked, and
+    /// rounds cannot link them.
     #[must_use]
     pub fn n_trees(mut self, trees: usize) -> Self {
         self.params.n_trees = Some(trees);
         self
     }
 
-    /// Most points in a leaf of a tree, 2 to 16,384. Default 128 (256 of rows of bits), or twice
+    /// Most points in a leaf of a tree, 2 to 16,384. Default 128 (256 for bits), or twice
     /// `n_neighbors` if that is more.
     #[must_use]
     pub fn leaf_size(mut self, points: usize) -> Self {
@@ -99,8 +112,8 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Neighbours that a row brings to a join; it brings up to half as many reverse neighbours besides. Default nineteen
-    /// twentieths of `n_neighbors`, but 24 to 60; half of that for rows of bits. The first thing to raise for more recall.
+    /// Neighbours that a row contributes to a local join, with up to half as many reverse neighbours. Default 19/20 of
+    /// `n_neighbors`, at least 24 and at most 60; half of that for bits. Raise this first for more recall.
     #[must_use]
     pub fn max_candidates(mut self, candidates: usize) -> Self {
         self.params.max_candidates = Some(candidates);
@@ -114,7 +127,7 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// A round that changes at most this share of all neighbours is the last, 0 to 1. Default 0.001.
+    /// Rounds end once one changes at most this share of all neighbours, 0 to 1. Default 0.001.
     #[must_use]
     pub fn delta(mut self, share: f32) -> Self {
         self.params.delta = Some(share);
@@ -142,15 +155,17 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Rows begin with their own point, which counts as one of `n_neighbors`: PyNNDescent's and scikit-learn's layout. Default no.
+    /// Rows begin with their own point, which counts as one of `n_neighbors`: PyNNDescent's and scikit-learn's layout.
+    /// Default no.
     #[must_use]
     pub fn include_self(mut self, include: bool) -> Self {
         self.params.include_self = include;
         self
     }
 
-    /// Rows to start from, beside the trees: a [`KnnGraph`], or `(n, k, ids)` with `n * k` ids, [`KnnGraph::NO_NEIGHBOR`] where there is
-    /// no neighbour. Distances are computed anew. Whether it fits the points is checked when the graph is built.
+    /// Neighbours to start from, in addition to the trees: a [`KnnGraph`], or `(n, k, ids)` with `n * k` ids,
+    /// [`KnnGraph::NO_NEIGHBOR`] where there is no neighbour. Distances are recomputed. Whether the graph fits the
+    /// points is checked when the build starts.
     #[must_use]
     pub fn init_graph(mut self, graph: impl Into<InitGraph<'a>>) -> Self {
         self.init_graph = Some(graph.into());
@@ -165,31 +180,33 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Rows whose exact neighbours are found to estimate recall. Default 256; 0: no estimate.
+    /// Rows whose exact neighbours are searched to estimate recall. Default 256; 0 for no estimate.
     #[must_use]
     pub fn recall_sample(mut self, rows: usize) -> Self {
         self.params.recall_sample = Some(rows);
         self
     }
 
-    /// Most rows that NN-Descent works on at once. Sets of more are built in overlapping parts, which are merged and refined on the
-    /// CPU: about twice the work, for a device that would not hold all of them. At least four times `leaf_size` and four times the
-    /// neighbours of a row. Default: all rows on the CPU, and as many as its buffers and memory take on a GPU.
+    /// Most rows that NN-Descent works on at once. Larger sets are built in overlapping parts, which are merged and
+    /// refined on the CPU: about twice the work, for devices that cannot hold all rows. At least four times `leaf_size`
+    /// and four times the neighbours of a row. Default: all rows on the CPU, and as many as fit buffers and memory on a
+    /// GPU.
     #[must_use]
     pub fn part_rows(mut self, rows: usize) -> Self {
         self.params.part_rows = Some(rows);
         self
     }
 
-    /// Whether to measure how long each kernel of NN-Descent runs on a GPU, by timestamp queries, where the adapter has them:
-    /// [`BuildReport::kernels`]. Some hundred bytes more are read back a round. Default no.
+    /// Whether to time every kernel on a GPU by timestamp queries, if the adapter has them: [`BuildReport::kernels`].
+    /// Reads back a few hundred more bytes a round. Default no.
     #[must_use]
     pub fn time_kernels(mut self, time: bool) -> Self {
         self.params.time_kernels = time;
         self
     }
 
-    /// Called as the build goes on, from any thread; [`ControlFlow::Break`] ends the build with [`BuildError::Cancelled`].
+    /// Called as the build goes on, from any thread; [`ControlFlow::Break`] ends the build with
+    /// [`BuildError::Cancelled`].
     #[must_use]
     pub fn progress(mut self, progress: impl Fn(&Progress) -> ControlFlow<()> + Send + Sync + 'a) -> Self {
         self.progress = Some(Arc::new(progress));
@@ -203,16 +220,16 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Builds the graph, of 30 neighbours unless [`NnDescent::n_neighbors`] says otherwise (fewer where there are fewer points), and
-    /// prepares it for searching.
+    /// Builds the graph, with 30 neighbours unless [`NnDescent::n_neighbors`] is set (or with all there are, if fewer),
+    /// and prepares it for searching.
     ///
     /// # Errors
     /// Same as [`NnDescent::graph`] and [`Prepare::index`]; fewer than two points, items that cannot be kept.
     pub fn index(&self, points: &Points) -> Result<Indexed, IndexError> {
-        if let Points::Items(items) = points
+        if let PointsKind::Items(items) = points.kind()
             && items.0.keep().is_none()
         {
-            // Before the graph is built for nothing.
+            // Fail before building a graph in vain.
             return Err(IndexError::NoIndex { rows: "items" });
         }
         let mut builder = self.clone();
@@ -224,8 +241,8 @@ impl<'a> NnDescent<'a> {
         Ok(Indexed { index, graph: built.graph, report: built.report, prepare_time: start.elapsed() })
     }
 
-    /// Peak bytes of a build beyond the points themselves, the finished graph included. Parts that a build takes because a GPU ran
-    /// out of memory (its limits do not tell how much it has) are not foreseen.
+    /// Peak bytes of a build beyond the points themselves, the finished graph included. It does not foresee that a GPU
+    /// runs out of memory, which its limits do not tell, and that the build therefore falls back to parts.
     ///
     /// # Errors
     /// Same as [`NnDescent::graph`].
@@ -236,7 +253,8 @@ impl<'a> NnDescent<'a> {
         Ok(dataset.bytes() + partition::estimate_memory(&problem, &plan, at_once))
     }
 
-    /// Bytes that a build takes on a GPU: data, rows, and what a round reads; of the largest part, where it takes parts.
+    /// Bytes that a build takes on a GPU: points, rows, and what a round reads. If it is built in parts, those of the
+    /// largest.
     ///
     /// # Errors
     /// Same as [`NnDescent::graph`].
@@ -249,7 +267,7 @@ impl<'a> NnDescent<'a> {
         Ok(crate::executor::gpu::estimate_memory(&partition::first_rows(&problem, at_once), &plan)?)
     }
 
-    /// Rows that a build works on at once, where it would be done.
+    /// Rows that a build works on at once, on the device it would use.
     fn rows_at_once(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
         let gpu = match &self.params.device {
             Device::Cpu => None,
@@ -262,7 +280,8 @@ impl<'a> NnDescent<'a> {
     /// Builds the graph.
     ///
     /// # Errors
-    /// A parameter out of range, an `init_graph` that does not fit, cancellation.
+    /// A parameter out of range, an `init_graph` that does not fit, a metric that does not work on these points, a
+    /// custom distance that is not finite, a GPU that was asked for and failed, cancellation.
     ///
     /// # Complexity
     /// About n^1.1 distances on most data; exact search n².

@@ -1,10 +1,10 @@
-//! Points that are too many for a device, or for the memory they may take: built in overlapping parts, one after another,
-//! and merged on the CPU.
+//! Builds of more points than a device or a memory limit takes: in overlapping parts, one after another, merged on the
+//! CPU.
 //!
-//! The points are cut into parts twice, by two random-projection trees, so that most near points share a part of one of the
-//! cuttings. A part is built by an ordinary session of the executor. Its rows enter the merged rows, which keep the best
-//! distinct ids by (distance, id). What the second cutting adds counts as new there: rounds of NN-Descent on the CPU then
-//! join neighbours that never shared a part, and only these.
+//! The points are partitioned twice, by two random-projection trees, so that most near neighbours share a part in one
+//! of the partitions. An ordinary session of the executor builds each part. Its rows are merged into rows that keep the
+//! best distinct ids by (distance, id). What the second partition adds is marked new: the rounds of NN-Descent that
+//! follow on the CPU join neighbours that never shared a part, and only these.
 
 use rayon::prelude::*;
 
@@ -26,18 +26,18 @@ use crate::report::{ExecutorInfo, RoundStats};
 use crate::rng::hash;
 use crate::rows::ReducedDistances;
 
-/// One leaves rows without neighbours beyond the border of their part, for whom nothing introduces them; a third costs as much as
-/// each of the others and finds little that the rounds do not: docs/PERFORMANCE.md, "Parts".
+/// With one, rows never meet neighbours across the border of their part; a third costs as much as each of the others
+/// and finds little that the rounds do not: docs/PERFORMANCE.md, "Parts".
 const CUTTINGS: u64 = 2;
 
-/// Stream of random numbers for cuttings: other trees than those of the builds.
+/// Stream of random numbers for partitions, which differs from that of the builds' trees.
 const CUT: u64 = 0xc07;
 
-/// Opens a session on all points at once or, where the plan or the executor wants fewer, in parts. If the device runs out of
-/// memory, parts are halved until they fit or are too small to be worth a build.
+/// Opens a session on all points at once or, if the plan or the executor limits rows, in parts. If the device runs out
+/// of memory, parts are halved until they fit or are too small to be worth a build.
 ///
 /// # Errors
-/// Those of [`Executor::open`].
+/// Same as [`Executor::open`].
 pub(crate) fn open<'p>(
     executor: &dyn Executor,
     problem: &Problem<'p>,
@@ -60,8 +60,8 @@ pub(crate) fn open<'p>(
     }
 }
 
-/// Rows that are built at once: all, those of a part, or all where parts would be too small, which then is an error of
-/// [`Executor::open`].
+/// Rows that are built at once: all, or those of a part. Where parts would be too small it is all, for which
+/// [`Executor::open`] then fails.
 pub(crate) fn rows_at_once(executor: &dyn Executor, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
     let n = problem.n();
     if problem.dense().is_none() {
@@ -71,7 +71,7 @@ pub(crate) fn rows_at_once(executor: &dyn Executor, problem: &Problem, plan: &Pl
     Ok(if most < plan.least_part() { n } else { most.min(n) })
 }
 
-/// Peak bytes beyond the input of a build in parts of `most` rows: the merged rows, and the build of a part.
+/// Peak bytes of a build in parts of `most` rows, beyond the input: the merged rows and the build of a part.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan, most: usize) -> u64 {
     let merged = cpu::estimate_memory(problem, plan);
     let (Some((dense, _)), true) = (problem.dense(), most < problem.n()) else { return merged };
@@ -80,7 +80,7 @@ pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan, most: usize) -> u6
     merged + copied as u64 + cpu::estimate_memory(&part, &part_plan(plan, most))
 }
 
-/// The first rows of a set: as large as any others; of rows that are not dense, all.
+/// The first `count` rows of a dense set, to estimate the memory of a part; all rows of other kinds.
 pub(crate) fn first_rows<'a>(problem: &Problem<'a>, count: usize) -> Problem<'a> {
     let Some((points, direct)) = problem.dense() else { return *problem };
     let dim = points.dim();
@@ -88,7 +88,7 @@ pub(crate) fn first_rows<'a>(problem: &Problem<'a>, count: usize) -> Problem<'a>
     Problem::of_part(first, direct, problem.metric)
 }
 
-/// The plan of a part of `m` points, whose rows are as long as those they are merged into.
+/// The plan of a part of `m` points: its rows are as long as the rows they are merged into.
 pub(crate) fn part_plan(plan: &Plan, m: usize) -> Plan {
     let width = plan.width.min(m - 1);
     Plan {
@@ -135,14 +135,14 @@ impl<'p> Parts<'_, 'p> {
         Ok(MergedSession { session: merged, distances, device, built_on, parts: count, max_rows: self.most })
     }
 
-    /// Every point in one part, with others near to it.
+    /// Assigns every point to one part, together with points near it.
     fn cut(&self, merged: &CpuSession, cutting: u64) -> Vec<Vec<u32>> {
         let (space, order): (&dyn ReducedDistances, &[u32]) = merged.working_order();
         let leaves = forest::tree(space, self.most, hash(self.plan.seed, CUT, 0, 0), cutting);
         let mut parts: Vec<Vec<u32>> = Vec::new();
         for leaf in leaves.iter() {
             let points = leaf.iter().map(|&place| order[place as usize]);
-            // Leaves that follow each other are siblings or near: as many to a part as there is room for.
+            // Consecutive leaves are siblings or near each other: a part takes as many as fit.
             match parts.last_mut().filter(|part| part.len() + leaf.len() <= self.most) {
                 Some(part) => part.extend(points),
                 None => parts.push(points.collect()),

@@ -27,7 +27,7 @@ impl RecallSample {
         let rows = || self.rows.iter().map(|&row| row as usize);
         let ids = rows().flat_map(|row| &graph.ids(row)[own..]).copied().collect();
         let distances = rows().flat_map(|row| &graph.distances(row)[own..]).copied().collect();
-        KnnGraph::from_parts(self.rows.len(), others, ids, distances)
+        KnnGraph::new(self.rows.len(), others, ids, distances)
     }
 
     pub(super) fn estimate(&self, found: &KnnGraph, n: usize) -> RecallEstimate {

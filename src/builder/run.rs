@@ -52,7 +52,8 @@ impl NnDescent<'_> {
         Ok(Built { graph, report })
     }
 
-    /// NN-Descent on the device asked for. Where that is left open: on a GPU if that is worth it, on the CPU if not, or if the GPU fails.
+    /// NN-Descent on the device asked for. Where that is left open: on a GPU if that is worth it, on the CPU if not, or
+    /// if the GPU fails.
     pub(super) fn build_on_a_device(
         &self,
         problem: &Problem,

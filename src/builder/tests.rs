@@ -128,7 +128,7 @@ fn cancelling_on_a_gpu_is_not_a_failure_of_it() {
     let data = data();
     let points = Points::dense(&data, N, 6).unwrap();
     let stop = |p: &Progress| if p.round == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    let builder = builder().progress(&stop);
+    let builder = builder().progress(stop);
     let plan = builder.plan(&points).unwrap();
     let gpu = Ok(Box::new(Failing { at_round: Some(5), error: lost() }) as Box<dyn Executor>);
     let error = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, Vec::new()).unwrap_err();

@@ -57,7 +57,7 @@ impl<'a> Problem<'a> {
 
     /// Rows that are a part of others, searched as these are; their true distances are the kernel's.
     pub(crate) fn of_part(rows: Dense<'a>, direct: KernelMetric, metric: &'a Metric) -> Self {
-        Self { points: Points::Dense(rows), metric, rows: Rows::Dense(rows, direct), is_proxy: false }
+        Self { points: rows.into(), metric, rows: Rows::Dense(rows, direct), is_proxy: false }
     }
 
     pub(crate) fn n(&self) -> usize {

@@ -1,7 +1,8 @@
-//! Who does the work: an executor opens a session on the points, the session owns the rows of the graph being built.
+//! Executors run the parallel work of a build: an executor opens a session on the points, and the session owns the rows
+//! of the graph.
 //!
-//! State stays with the session between rounds; only counters come back. Merging is a set function (a row keeps the best
-//! distinct ids by distance, then id), so neither threads nor order of arrival can show in the result.
+//! State stays with the session between rounds; only counters come back. Merging is a set function (a row keeps the
+//! best distinct ids by distance, then id), so that the result depends neither on threads nor on the order of arrival.
 
 pub(crate) mod arrange;
 pub(crate) mod cpu;
@@ -21,7 +22,7 @@ pub(crate) type Tick<'a> = &'a (dyn Fn(f32) -> Result<(), BuildError> + Sync);
 
 /// Makes sessions.
 pub(crate) trait Executor {
-    /// Brings the points to where the work is done and fills every row: trees, `init_graph`, random neighbours.
+    /// Brings the points to the device and fills every row: trees, `init_graph`, random neighbours.
     fn open<'p>(
         &self,
         problem: &Problem<'p>,
@@ -30,7 +31,7 @@ pub(crate) trait Executor {
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError>;
 
-    /// The most rows that fit where the work is done; more are built in [`crate::builder::partition`].
+    /// The most rows that the device takes at once; the builder builds more in parts.
     fn most_rows(&self, _problem: &Problem, _plan: &Plan) -> Result<usize, BuildError> {
         Ok(usize::MAX)
     }
@@ -53,9 +54,9 @@ pub(crate) trait Session {
     fn plan(&self) -> &Plan;
     /// One round of NN-Descent over all rows.
     fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError>;
-    /// Starts over from the present rows with a larger plan: longer rows, more candidates, more trees.
+    /// Continues from the present rows with a larger plan: longer rows, more candidates, more trees.
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError>;
-    /// The graph so far, for an estimate of its recall: rows of these points only.
+    /// The rows of these points so far, to estimate recall.
     fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError>;
     /// The finished graph.
     fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError>;

@@ -1,13 +1,13 @@
 //! The one order of neighbours: by distance, ties by id. A neighbour is a `u64` whose natural order is that order.
 
-/// Rows being built keep `distance bits << 32 | id << 1 | new`: the flag is below the id, so that it never decides between
-/// two different ids.
+/// Rows being built keep `distance bits << 32 | id << 1 | new`: the flag is below the id, so that it never decides
+/// between two different ids.
 pub(crate) type Neighbor = u64;
 
-/// Later than every neighbour: an empty slot.
+/// An empty slot; sorts after every neighbour.
 pub(crate) const EMPTY: Neighbor = u64::MAX;
 
-/// A float as an unsigned number of the same order (negative values too; dot products have them).
+/// A float as an unsigned integer of the same order, negative values included (dot products are).
 #[inline(always)]
 pub(crate) fn order_bits(x: f32) -> u32 {
     let bits = x.to_bits();
@@ -43,7 +43,7 @@ pub(crate) fn distance(neighbor: Neighbor) -> f32 {
     from_order_bits((neighbor >> 32) as u32)
 }
 
-/// Whether it was not joined yet.
+/// Whether it has not been joined yet.
 #[inline(always)]
 pub(crate) fn is_new(neighbor: Neighbor) -> bool {
     neighbor & 1 == 1

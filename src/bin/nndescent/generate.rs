@@ -31,8 +31,8 @@ pub fn flat(n: usize, dim: usize) -> Vec<f32> {
     let centers: Vec<f32> = (0..CENTERS * dim).map(|_| 0.7 * random.normal()).collect();
     let directions: Vec<f32> = (0..SPREAD * dim).map(|_| 0.35 * random.normal()).collect();
     let mut values = vec![0f32; n * dim];
-    values.par_chunks_mut(dim).zip(0u64..).for_each(|(row, i)| {
-        let mut random = Random(i.wrapping_mul(0xd1b5_4a32_d192_ed03));
+    values.par_chunks_mut(dim).enumerate().for_each(|(i, row)| {
+        let mut random = Random((i as u64).wrapping_mul(0xd1b5_4a32_d192_ed03));
         let center = (random.uniform() * CENTERS as f32) as usize % CENTERS;
         let along: [f32; SPREAD] = std::array::from_fn(|_| random.normal());
         for (j, value) in row.iter_mut().enumerate() {

@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let bar = Bar::new(!arguments.json);
     let show = |p: &Progress| bar.show(p);
-    let builder = NnDescent::new(metric).progress(&show).include_self(arguments.include_self);
+    let builder = NnDescent::new(metric).progress(show).include_self(arguments.include_self);
     let builder = asked.configure(builder, init_graph.as_ref());
     let built = pool.install(|| {
         let points = data.points().map_err(|e| Failure::points(&asked.input, &e))?;

@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .diversify_prob(arguments.diversify_prob)
         .pruning_degree_multiplier(arguments.pruning_degree_multiplier)
         .quantization(arguments.quantization);
-    let builder = asked.configure(NnDescent::new(metric).progress(&show).prepare(prepare), init_graph.as_ref());
+    let builder = asked.configure(NnDescent::new(metric).progress(show).prepare(prepare), init_graph.as_ref());
     let indexed = pool.install(|| -> Result<Indexed, Failure> {
         let points = data.points().map_err(|e| Failure::points(&asked.input, &e))?;
         let mut indexed = builder.index(&points)?;

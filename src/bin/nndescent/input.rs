@@ -91,7 +91,7 @@ impl Data {
     pub fn points(&self) -> Result<Points<'_>, PointsError> {
         match self {
             Self::Matrix(matrix) => matrix.points(),
-            Self::Sparse(matrix) => Ok(Points::Sparse(matrix.view())),
+            Self::Sparse(matrix) => Ok(Points::from(matrix.view())),
             Self::Bits { bytes, n, dim } => Points::bits(bytes, *n, *dim),
         }
     }

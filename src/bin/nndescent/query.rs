@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             None => query.run(),
         })?;
         let stats = hits.total();
-        (KnnGraph::from_parts(queries.n(), hits.k, hits.indices, hits.distances), stats)
+        (graph_of(&queries, hits.k, hits.indices, hits.distances)?, stats)
     };
     let query = start.elapsed().as_secs_f64();
 
@@ -133,7 +133,7 @@ fn one_by_one(index: &Index, queries: &Points, k: usize, epsilon: f32) -> Result
         total.distances += stats.distances;
         total.hops += stats.hops;
     }
-    Ok((KnnGraph::from_parts(queries.n(), k, indices, distances), total))
+    Ok((graph_of(queries, k, indices, distances)?, total))
 }
 
 fn check_metric(arguments: &Arguments, index: &Index) -> Result<(), Failure> {
@@ -152,4 +152,8 @@ fn read_mask(path: &Path, end: usize) -> Result<Vec<bool>, Failure> {
         *mask.get_mut(id as usize).ok_or_else(wrong)? = true;
     }
     Ok(mask)
+}
+
+fn graph_of(queries: &Points, k: usize, ids: Vec<u32>, distances: Vec<f32>) -> Result<KnnGraph, Failure> {
+    KnnGraph::from_parts(queries.n(), k, ids, distances).map_err(|e| Failure::Other(e.to_string()))
 }

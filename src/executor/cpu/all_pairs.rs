@@ -36,7 +36,7 @@ pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option
     rename(rows, order);
     join_all(space.sketched().expect("rows whose pairs are passed over"), order, rows, tick)?;
     let (points, distances) = in_points_order(order, rows);
-    Ok(Some(KnnGraph::from_parts(problem.n(), plan.others(), points, distances)))
+    Ok(Some(KnnGraph::new(problem.n(), plan.others(), points, distances)))
 }
 
 /// Offers all points to each other.

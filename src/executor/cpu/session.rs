@@ -1,4 +1,4 @@
-//! The session on the CPU: points in working order, rows, and what happens to them.
+//! The session on the CPU: points in working order and their rows.
 
 use std::time::Instant;
 
@@ -68,7 +68,7 @@ impl<'p> CpuSession<'p> {
         Ok(session)
     }
 
-    /// A session whose rows hold nobody yet.
+    /// A session with empty rows.
     pub(crate) fn empty(problem: &Problem<'p>, plan: &Plan, arranged: Arranged<'p>) -> Self {
         let Arranged { space, rounded, order, .. } = arranged;
         let mut plan = plan.clone();
@@ -88,7 +88,7 @@ impl<'p> CpuSession<'p> {
         }
     }
 
-    /// The points as they are compared, and which one stands at each place.
+    /// The points as they are compared, and the point at each place.
     pub(crate) fn working_order(&self) -> (&dyn ReducedDistances, &[u32]) {
         (&*self.space, &self.order)
     }
@@ -98,8 +98,8 @@ impl<'p> CpuSession<'p> {
         (&*self.space, &self.order, &mut self.rows)
     }
 
-    /// Takes over the rows of a graph of the points `part`, each of them named once. Neighbours that rows do not hold yet
-    /// count as new, or as joined already.
+    /// Takes over the rows of a graph of the points `part`, which are distinct. Neighbours that a row does not have yet
+    /// are marked as new, or as joined already.
     pub(crate) fn merge(&mut self, part: &[u32], graph: &KnnGraph, new: bool) {
         let Self { space, place, rows, .. } = self;
         let at = |point: u32| place[point as usize];
@@ -108,7 +108,7 @@ impl<'p> CpuSession<'p> {
             let ids: Vec<u32> = graph.ids(i).iter().map(|&p| at(part[p as usize])).collect();
             let mut distances = vec![0.0; ids.len()];
             space.one_to_many(at(point), &ids, &mut distances);
-            // SAFETY: no other task has the row, as the part names each point once.
+            // SAFETY: no other task has the row, since the points of a part are distinct.
             let row = unsafe { owned.row(at(point)) };
             for (&id, &d) in ids.iter().zip(&distances) {
                 insert(row, if new { fresh(d, id) } else { joined(fresh(d, id)) });
@@ -117,16 +117,17 @@ impl<'p> CpuSession<'p> {
         self.init_distances += (part.len() * graph.k()) as u64;
     }
 
-    /// Brings merged rows to where [`Executor::open`] leaves its own: with `init_graph`, complete, in their own order.
+    /// Completes merged rows as [`Executor::open`](crate::executor::Executor::open) does its own: `init_graph`, order
+    /// by the graph, random neighbours.
     pub(crate) fn complete(&mut self, init_graph: Option<&InitGraph>) {
         self.init_distances += self.take_over(init_graph);
         self.regroup();
         self.init_distances += fill_random(&*self.space, &mut self.rows, self.plan.seed);
-        // Those of the parts.
+        // The trees of the parts.
         self.trees_grown = self.plan.n_trees as u64;
     }
 
-    /// Takes the order that the graph itself suggests.
+    /// Renumbers the points by the graph itself.
     fn regroup(&mut self) {
         let order = graph_order(&self.rows);
         renumber_rows(&mut self.rows, &order);

@@ -74,18 +74,9 @@ const OTHER_BINDINGS: u32 = 6;
 /// of about two seconds, and desktops stutter long before.
 const DISPATCH_OPERATIONS: f64 = 0.2e12;
 
-/// Rows of a block of exact search: as many workgroups keep the nearest. Few for software, whose blocks are to end soon.
-const EXACT_ROWS: u32 = 1 << 13;
-const SOFTWARE_EXACT_ROWS: u32 = 1 << 10;
-/// Columns of a tile's corner are 16 bits.
-const LARGEST_SIDE: u32 = 1 << 15;
 /// Bytes of distances between the rows of leaves: a tree of half a million points in leaves of 128. Every batch of leaves is waited
 /// for.
 const PAIR_BYTES: u64 = 256 << 20;
-/// Operations of a block of exact search: a dispatch, beside others that wait for it.
-const EXACT_OPERATIONS: f64 = 0.05e12;
-const SOFTWARE_EXACT_OPERATIONS: f64 = 0.002e12;
-
 /// Bytes for the distances within the leaves of a tree.
 pub(super) fn pair_bytes(n: usize, leaf_size: usize) -> u64 {
     (4 * n as u64 * leaf_size.min(n) as u64).min(PAIR_BYTES)
@@ -147,126 +138,15 @@ impl Layout {
         (0..groups.div_ceil(most)).map(move |d| (d * most, most.min(groups - d * most)))
     }
 
-    /// The leaves of a tree as blocks, in batches that there is room for the distances of.
-    pub(super) fn leaf_batches(&self, bounds: &[u32]) -> Result<Vec<Vec<Block>>, GpuError> {
-        let mut batches = vec![Vec::new()];
-        let mut pairs = 0;
-        for leaf in bounds.windows(2) {
-            let m = leaf[1] - leaf[0];
-            let needed = (m as usize).pow(2);
-            if needed > self.pairs {
-                let (bytes, limit) = (4 * needed as u64, 4 * self.pairs as u64);
-                return Err(GpuError::TooLarge { what: "the distances of a leaf", bytes, limit });
-            }
-            if pairs + needed > self.pairs {
-                batches.push(Vec::new());
-                pairs = 0;
-            }
-            let block = Block::new([leaf[0], m], [leaf[0], m], pairs as u32, true);
-            batches.last_mut().expect("there is one").push(block);
-            pairs += needed;
-        }
-        Ok(batches)
-    }
-
-    /// Rows against columns, both a stretch of the data on the device, a block at a time.
-    pub(super) fn exact_blocks(&self, rows: &Stretch, columns: &Stretch) -> Vec<Block> {
-        let (m, n) = (rows.count, columns.count);
-        let (most_rows, operations) = if self.tile == SOFTWARE_TILE {
-            (SOFTWARE_EXACT_ROWS, SOFTWARE_EXACT_OPERATIONS)
-        } else {
-            (EXACT_ROWS, EXACT_OPERATIONS)
-        };
-        let pairs = self.pairs.min((operations / self.sizes.operations()) as usize).max(1);
-        let x_step = most_rows.min(m).min(pairs as u32);
-        let y_step = ((pairs / x_step as usize) as u32).clamp(1, LARGEST_SIDE).min(n);
-        let starts = |count: u32, step: u32| (0..count).step_by(step as usize);
-        let block = |x, y| {
-            let [x_span, y_span] = [[rows.first + x, x_step.min(m - x)], [columns.first + y, y_step.min(n - y)]];
-            Block { x_id: rows.id, y_id: columns.id, ..Block::new(x_span, y_span, 0, false) }
-        };
-        starts(m, x_step).flat_map(|x| starts(n, y_step).map(move |y| block(x, y))).collect()
-    }
-
-    /// The tiles of blocks, as `block_pairs.wgsl` reads them; of symmetric ones those with pairs above the diagonal.
-    pub(super) fn tiles(&self, blocks: &[Block]) -> Vec<[u32; 2]> {
-        let mut tiles = Vec::new();
-        for (block, i) in blocks.iter().zip(0..) {
-            for x in (0..block.x_count).step_by(self.tile.x as usize) {
-                let sizes = |y: &u32| block.symmetric == 0 || y + self.tile.y > x;
-                let columns = (0..block.y_count).step_by(self.tile.y as usize).filter(sizes);
-                tiles.extend(columns.map(|y| [i, x << 16 | y]));
-            }
-        }
-        tiles
-    }
-
     /// `u32`s of a neighbourhood: a header and the points.
     pub(super) fn stride(&self) -> usize {
         self.sizes.stride()
     }
 }
 
-/// Rows of the data on a device that follow one another.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Stretch {
-    pub first: u32,
-    pub count: u32,
-    /// Added to places in the data, gives ids.
-    pub id: u32,
-}
-
-impl Stretch {
-    /// The points from `point` on, kept from place `first` on.
-    pub(super) fn of_points(point: u32, count: u32, first: u32) -> Self {
-        Self { first, count, id: point.wrapping_sub(first) }
-    }
-}
-
-/// `Block` of shaders/shared/blocks.wgsl.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
-pub(super) struct Block {
-    pub x_start: u32,
-    pub x_count: u32,
-    pub y_start: u32,
-    pub y_count: u32,
-    pub pairs: u32,
-    pub symmetric: u32,
-    /// What makes ids of rows and columns of the data on the device, where these are a part of all.
-    pub x_id: u32,
-    pub y_id: u32,
-}
-
-impl Block {
-    fn new([x_start, x_count]: [u32; 2], [y_start, y_count]: [u32; 2], pairs: u32, symmetric: bool) -> Self {
-        Self { x_start, x_count, y_start, y_count, pairs, symmetric: symmetric.into(), x_id: 0, y_id: 0 }
-    }
-
-    /// Distances in its matrix.
-    pub(super) fn pairs(&self) -> usize {
-        self.x_count as usize * self.y_count as usize
-    }
-
-    /// Distances that are computed for it: those of rows to themselves do not count.
-    pub(super) fn distances(&self) -> u64 {
-        let all = self.pairs() as u64;
-        if self.symmetric == 1 {
-            return (all - u64::from(self.x_count)) / 2;
-        }
-        let (x, y) = (self.x_start..self.x_start + self.x_count, self.y_start..self.y_start + self.y_count);
-        all - u64::from(x.end.min(y.end).saturating_sub(x.start.max(y.start)))
-    }
-}
-
-/// Every row of blocks, as `offer_pairs.wgsl` reads them.
-pub(super) fn block_places(blocks: &[Block]) -> Vec<[u32; 2]> {
-    blocks.iter().zip(0..).flat_map(|(block, i)| (0..block.x_count).map(move |row| [i, row])).collect()
-}
-
 impl Sizes {
     /// Of a distance: a difference and a multiplication that adds, for each of four values to a quad.
-    fn operations(&self) -> f64 {
+    pub(super) fn operations(&self) -> f64 {
         (self.quads * 12) as f64
     }
 
@@ -323,10 +203,10 @@ fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const WEB_GPU: DeviceLimits = DeviceLimits {
+    pub(in super::super) const WEB_GPU: DeviceLimits = DeviceLimits {
         binding: 128 << 20,
         buffer: 256 << 20,
         bindings: 8,
@@ -338,7 +218,7 @@ mod tests {
         matrices: Err(""),
     };
 
-    fn sizes(n: usize, quads: usize) -> Sizes {
+    pub(in super::super) fn sizes(n: usize, quads: usize) -> Sizes {
         Sizes { n, quads, row_bytes: 16 * quads, width: 30, forward: 24, reverse: 12 }
     }
 
@@ -378,56 +258,6 @@ mod tests {
         assert!(all.iter().all(|d| d.1 <= 65_535 && d.1 > 0));
         assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
         assert_eq!(all.iter().map(|d| d.1).sum::<u32>(), 200_000);
-    }
-
-    /// Every pair above the diagonal lies in one tile.
-    #[test]
-    fn tiles_cover_the_pairs_of_leaves() {
-        let mut layout = Layout::new(sizes(1000, 4), WEB_GPU).unwrap();
-        let batches = layout.leaf_batches(&[0, 1, 100, 228, 260]).unwrap();
-        assert_eq!(batches.len(), 1);
-        let mut blocks = batches[0].clone();
-        blocks.push(Block::new([0, 70], [50, 99], 0, false));
-        for tile in [TILE, SOFTWARE_TILE] {
-            layout.tile = tile;
-            let tiles = layout.tiles(&blocks);
-            for (block, i) in blocks.iter().zip(0..) {
-                let all = (0..block.x_count).flat_map(|x| (0..block.y_count).map(move |y| (x, y)));
-                for (x, y) in all.filter(|(x, y)| block.symmetric == 0 || x < y) {
-                    let covers = |t: &&[u32; 2]| {
-                        let (row, column) = (t[1] >> 16, t[1] & 0xffff);
-                        t[0] == i && (row..row + tile.x).contains(&x) && (column..column + tile.y).contains(&y)
-                    };
-                    assert_eq!(tiles.iter().filter(covers).count(), 1, "{x} {y} of block {i}");
-                }
-            }
-        }
-        assert_eq!(
-            blocks.iter().map(Block::distances).sum::<u64>(),
-            99 * 98 / 2 + 128 * 127 / 2 + 32 * 31 / 2 + 70 * 99 - 20
-        );
-        layout.pairs = 128 * 128 + 99 * 99;
-        let sizes = |bounds: &[u32]| layout.leaf_batches(bounds).unwrap().iter().map(Vec::len).collect::<Vec<usize>>();
-        assert_eq!(sizes(&[0, 1, 100, 228, 260]), [2, 2]);
-        assert_eq!(sizes(&[0, 99, 227, 259]), [2, 1]);
-        layout.pairs = 100;
-        let error = layout.leaf_batches(&[0, 1, 100]).unwrap_err().to_string();
-        assert!(error.starts_with("the distances of a leaf needs"), "{error}");
-    }
-
-    #[test]
-    fn blocks_of_exact_search_cover_all_pairs() {
-        let mut layout = Layout::new(sizes(5000, 4), WEB_GPU).unwrap();
-        for (pairs, tile) in [(1 << 23, TILE), (1 << 20, TILE), (1 << 20, SOFTWARE_TILE), (5000, TILE)] {
-            (layout.pairs, layout.tile) = (pairs, tile);
-            let (all, some) = (Stretch::of_points(0, 5000, 0), Stretch::of_points(7000, 900, 5000));
-            let blocks = layout.exact_blocks(&all, &all);
-            assert!(blocks.iter().all(|b| b.pairs() <= pairs && b.y_count <= LARGEST_SIDE));
-            assert_eq!(blocks.iter().map(Block::distances).sum::<u64>(), 5000 * 4999);
-            let blocks = layout.exact_blocks(&all, &some);
-            assert!(blocks.iter().all(|b| b.pairs() <= pairs && b.y_start + b.y_count <= 5900 && b.y_id == 2000));
-            assert_eq!(blocks.iter().map(Block::distances).sum::<u64>(), 5000 * 900);
-        }
     }
 
     /// Rows are gathered a cache line at a time where that fits beside the rest, by half lines where only that does.

@@ -206,8 +206,9 @@ mod tests {
     use wgpu::naga;
     use wgpu::naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
+    use crate::executor::gpu::blocks::Block;
     use crate::executor::gpu::kernels::KERNELS;
-    use crate::executor::gpu::layout::{Block, Params, Sizes};
+    use crate::executor::gpu::layout::{Params, Sizes};
     use crate::executor::gpu::limits::DeviceLimits;
 
     fn layout(encoding: Encoding, n: usize, gathers: bool) -> Layout {
@@ -368,7 +369,7 @@ mod tests {
             std::mem::offset_of!(Block, y_start),
             std::mem::offset_of!(Block, y_count),
             std::mem::offset_of!(Block, pairs),
-            std::mem::offset_of!(Block, symmetric),
+            std::mem::offset_of!(Block, pairing),
             std::mem::offset_of!(Block, x_id),
             std::mem::offset_of!(Block, y_id),
         ];

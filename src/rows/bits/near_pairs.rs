@@ -266,7 +266,7 @@ mod tests {
     use crate::graph::owned_rows::OwnedRows;
     use crate::graph::rows::insert;
     use crate::metric::SetMetric;
-    use crate::points::Points;
+    use crate::points::{Points, PointsKind};
     use crate::rows::bits::sketch::Sketch;
     use crate::rows::bits::sketch::tests::bits;
     use crate::simd::{Level, Portable, dispatch, dispatch_counting};
@@ -310,7 +310,7 @@ mod tests {
         ) {
             let packed = bits(n, 8 * bytes, one_in, seed);
             let points = Points::bits(&packed, n, 8 * bytes).unwrap();
-            let Points::Bits(points) = points else { unreachable!() };
+            let PointsKind::Bits(points) = points.kind() else { unreachable!() };
             let leaf: Vec<u32> = (0..n as u32).filter(|i| i % 11 != 5).collect();
             for metric in SetMetric::ALL.into_iter().filter(|metric| metric.has_least()) {
                 let rows = BitRows::of_bits(&points, metric);

@@ -5,11 +5,11 @@ use crate::dataset::Problem;
 use crate::error::{BuildError, GpuError};
 use crate::executor::device_work::DeviceWork;
 use crate::executor::finish::Finisher;
+use crate::executor::gpu::blocks::{Block, Stretch};
 use crate::executor::gpu::device::Gpu;
 use crate::executor::gpu::device_rows::DeviceRows;
 use crate::executor::gpu::executor::most_rows_of;
 use crate::executor::gpu::kernels::Slot;
-use crate::executor::gpu::layout::Stretch;
 use crate::executor::{Session, Tick};
 use crate::graph::KnnGraph;
 use crate::graph::rows::RowTable;
@@ -99,16 +99,16 @@ impl<'p> GpuSession<'p> {
 
     /// Rows against columns, whose distances are offered to the rows.
     fn compare(&mut self, rows: &Stretch, columns: &Stretch, tick: Tick) -> Result<(), BuildError> {
-        let blocks = self.resources.layout.exact_blocks(rows, columns);
-        let mut written = (None, (0, 0));
-        for (done, block) in blocks.iter().enumerate() {
-            tick(done as f32 / blocks.len() as f32)?;
+        let all = self.resources.layout.exact_blocks(rows, columns);
+        let mut written = (Vec::new(), (0, 0));
+        for (done, blocks) in all.iter().enumerate() {
+            tick(done as f32 / all.len() as f32)?;
             // Most blocks have the same tiles.
-            let size = Some((block.x_count, block.y_count));
-            if written.0 != size {
-                written = (size, self.write_tiles(std::slice::from_ref(block))?);
+            let shape: Vec<_> = blocks.iter().map(Block::shape).collect();
+            if written.0 != shape {
+                written = (shape, self.write_tiles(blocks)?);
             }
-            self.join_blocks("exact search", std::slice::from_ref(block), written.1, false)?;
+            self.join_blocks("exact search", blocks, written.1, false)?;
         }
         self.fullness = Fullness::NotFull(0);
         Ok(())

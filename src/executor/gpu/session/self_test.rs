@@ -4,11 +4,11 @@ use super::GpuSession;
 use crate::dataset::Problem;
 use crate::error::GpuError;
 use crate::executor::device_work::DeviceWork;
+use crate::executor::gpu::blocks::Stretch;
 use crate::executor::gpu::device::Gpu;
 use crate::executor::gpu::device_rows::DeviceRows;
 use crate::executor::gpu::encoding::Encoding;
 use crate::executor::gpu::kernels::Slot;
-use crate::executor::gpu::layout::Stretch;
 use crate::executor::gpu::matrices;
 use crate::graph::order::{EMPTY, distance, id};
 use crate::metric::{KernelMetric, Metric};
@@ -74,7 +74,7 @@ impl GpuSession<'_> {
     fn all_pairs(&mut self) -> Result<Vec<f32>, GpuError> {
         let n = self.order.len();
         let all = Stretch::of_points(0, n as u32, 0);
-        let blocks = self.resources.layout.exact_blocks(&all, &all);
+        let blocks = self.resources.layout.exact_blocks(&all, &all).concat();
         let (tiles, _) = self.write_tiles(&blocks)?;
         self.write_slot(Slot::ListIds, bytemuck::cast_slice(&self.order.clone()))?;
         self.write_slot(Slot::Blocks, bytemuck::cast_slice(&blocks))?;
