@@ -52,7 +52,7 @@ mod storage;
 pub use builder::{Built, Indexed, NnDescent};
 pub use error::{BuildError, GpuError};
 pub use graph::{CsrGraph, GraphShapeError, InitGraph, KnnGraph, Neighbor};
-pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
+pub use metric::{Metric, MetricArgument, MetricError, MetricSupport};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
 pub use points::{Csr, CsrMatrix, Element, Points, PointsError, SparseRow};

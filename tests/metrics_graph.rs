@@ -2,7 +2,7 @@
 
 use crate::common::checks::{Within, check_distances, check_rows};
 use nndescent::custom::{self, items};
-use nndescent::{Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, exact, recall};
+use nndescent::{Algorithm, CsrMatrix, KnnGraph, Metric, MetricArgument, NnDescent, Points, Prepare, exact, recall};
 
 const N: usize = 2000;
 const DIM: usize = 24;
@@ -29,7 +29,7 @@ fn places() -> Vec<f32> {
     at.chunks_exact(2).flat_map(|p| [(p[0] / 12.0).clamp(-1.5, 1.5), p[1] / 6.0]).collect()
 }
 
-fn matrix(f: impl Fn(usize, usize) -> f32) -> Argument {
+fn matrix(f: impl Fn(usize, usize) -> f32) -> MetricArgument {
     let values: Vec<f32> = (0..DIM * DIM).map(|at| f(at / DIM, at % DIM)).collect();
     values[..].into()
 }
@@ -37,7 +37,7 @@ fn matrix(f: impl Fn(usize, usize) -> f32) -> Argument {
 /// The metric of a name, with arguments for rows of `DIM` columns.
 fn metric(name: &str) -> Metric {
     let column: Vec<f32> = (0..DIM).map(|j| 0.5 + j as f32 / 10.0).collect();
-    let arguments: Vec<(&str, Argument)> = match name {
+    let arguments: Vec<(&str, MetricArgument)> = match name {
         "minkowski" => vec![("p", 3.0.into())],
         "seuclidean" => vec![("sigma", column[..].into())],
         "wminkowski" => vec![("w", column[..].into()), ("p", 3.0.into())],

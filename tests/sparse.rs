@@ -1,6 +1,6 @@
 //! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows made dense.
 
-use nndescent::{Algorithm, Argument, CsrMatrix, Index, KnnGraph, Metric, NnDescent, Points, exact, recall};
+use nndescent::{Algorithm, CsrMatrix, Index, KnnGraph, Metric, MetricArgument, NnDescent, Points, exact, recall};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -46,7 +46,7 @@ fn dense(matrix: &CsrMatrix) -> Vec<f32> {
 fn metrics() -> Vec<Metric> {
     let column: Vec<f32> = (0..DIM).map(|j| 0.5 + j as f32 / 200.0).collect();
     let metrics = Metric::names().filter_map(|names| {
-        let arguments: Vec<(&str, Argument)> = match names[0] {
+        let arguments: Vec<(&str, MetricArgument)> = match names[0] {
             "minkowski" => vec![("p", 3.0.into())],
             "seuclidean" => vec![("sigma", column[..].into())],
             "wminkowski" => vec![("w", column[..].into()), ("p", 3.0.into())],
@@ -157,7 +157,7 @@ fn cumulative_sums_are_those_of_dense_rows() {
     for (name, p) in
         ["wasserstein_1d", "circular_kantorovich"].into_iter().flat_map(|n| [1.0, 2.0, 2.5].map(|p| (n, p)))
     {
-        let metric = Metric::parse_with(name, &[("p", Argument::from(p))]).unwrap();
+        let metric = Metric::parse_with(name, &[("p", MetricArgument::from(p))]).unwrap();
         let [found, right] = [points, same].map(|points| exact::graph(&points, &metric, 59, false).unwrap());
         for (a, b) in found.all_distances().iter().zip(right.all_distances()) {
             assert!((a - b).abs() <= 1e-5 * b.abs(), "{metric}: {a} instead of {b}");
@@ -172,7 +172,7 @@ fn cumulative_sums_are_those_of_dense_rows() {
 fn transports(dim: usize) -> [Metric; 2] {
     let cost: Vec<f32> =
         (0..dim * dim).map(|at| (at / dim).abs_diff(at % dim)).map(|steps| steps.min(dim - steps) as f32).collect();
-    let regularization = ("regularization", Argument::from(3.0));
+    let regularization = ("regularization", MetricArgument::from(3.0));
     [("kantorovich", vec![]), ("sinkhorn", vec![regularization])].map(|(name, mut arguments)| {
         arguments.push(("cost", cost[..].into()));
         Metric::parse_with(name, &arguments).unwrap()

@@ -9,6 +9,7 @@ mod common {
     pub mod points;
 }
 
+mod architecture;
 #[cfg(feature = "cli")]
 mod cli;
 mod golden;

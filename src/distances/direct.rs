@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::metric::body::{Body, tile, with_body};
+use crate::metric::kernels::{Accumulate, tile, with_kernel};
 use crate::metric::{Form, KernelMetric};
 use crate::points::{Dense, Element, with_rows};
 use crate::rows::dense::floats::direction_scale;
@@ -120,7 +120,7 @@ impl<'a> DirectDistances<'a> {
             with_rows!(self.base.rows(), base => dispatch(level, Angles { x, x_empty, base, others, directions, out }));
         } else {
             with_rows!(self.base.rows(), base => {
-                with_body!(self.metric.form(), body => dispatch(level, Pairs { x, base, others, body, out }));
+                with_kernel!(self.metric.form(), body => dispatch(level, Pairs { x, base, others, body, out }));
             });
         }
     }
@@ -181,7 +181,7 @@ struct Pairs<'a, E, B> {
     out: &'a mut Vec<f32>,
 }
 
-impl<E: Element, B: Body> Op for Pairs<'_, E, B> {
+impl<E: Element, B: Accumulate> Op for Pairs<'_, E, B> {
     type Output = ();
 
     #[inline(always)]

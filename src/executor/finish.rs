@@ -3,11 +3,10 @@
 
 use rayon::prelude::*;
 
-use super::cpu::scan::put;
 use crate::dataset::Problem;
 use crate::distances::TrueDistances;
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, distance, id, nearest_first};
+use crate::graph::order::{EMPTY, distance, id, nearest_first, put};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;

@@ -25,6 +25,13 @@ pub(crate) fn nearest_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Orderin
     a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
 }
 
+/// Writes a row of (distance, id) into the arrays of a graph.
+pub(crate) fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
+    for ((id, distance), found) in ids.iter_mut().zip(distances).zip(row) {
+        (*distance, *id) = *found;
+    }
+}
+
 /// A neighbour not yet joined (its flag says new).
 #[inline(always)]
 pub(crate) fn fresh(distance: f32, id: u32) -> Neighbor {

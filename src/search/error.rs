@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::error::BuildError;
+use crate::metric::MetricError;
 use crate::points::PointsError;
 
 /// Why there is no index, or no answer.
@@ -12,6 +13,9 @@ pub enum IndexError {
     /// The graph under the index.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// The metric, or one of its arguments, does not suit the rows.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
     /// The points.
     #[error(transparent)]
     Points(#[from] PointsError),

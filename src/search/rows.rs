@@ -116,7 +116,7 @@ impl SearchRows {
             Rows::Dense(dense, direct) => {
                 let (mut way, _) = Way::new(metric, points.dim())?;
                 let given = points.as_dense().filter(|_| problem.is_proxy);
-                way.originals = given.map(|given| Stored::of_points(given, KernelMetric::Euclidean, order));
+                way.originals = given.map(|given| Stored::of_points(given, KernelMetric::EUCLIDEAN, order));
                 RowKind::Dense(Box::new(DenseRows::new(&dense, direct, quantization, order, groups)), way)
             }
             Rows::Sparse(rows) => {
@@ -292,7 +292,7 @@ impl SearchRows {
         Ok(match (&mut self.kind, prepared.problem().rows) {
             (RowKind::Dense(rows, way), Rows::Dense(dense, _)) => {
                 if let (Some(originals), Some(given)) = (&mut way.originals, points.as_dense()) {
-                    originals.push(given, KernelMetric::Euclidean);
+                    originals.push(given, KernelMetric::EUCLIDEAN);
                 }
                 rows.push(&dense)
             }
@@ -345,7 +345,7 @@ impl SearchRows {
         match &mut self.kind {
             RowKind::Dense(rows, way) => {
                 if let Some(originals) = &mut way.originals {
-                    *originals = Stored::of_points(&originals.dense(), KernelMetric::Euclidean, order);
+                    *originals = Stored::of_points(&originals.dense(), KernelMetric::EUCLIDEAN, order);
                 }
                 rows.select(order);
             }

@@ -6,7 +6,7 @@ use half::f16;
 
 use crate::dataset::SparseTransform;
 use crate::metric::route::Route;
-use crate::metric::{Argument, Form, KernelMetric, Metric};
+use crate::metric::{Form, KernelMetric, Metric, MetricArgument};
 use crate::persist::{FileError, Kind as Part, Opened};
 use crate::points::{Csr, Element};
 use crate::rows::bits::{self, BitRows};
@@ -112,9 +112,9 @@ impl SearchRows {
 
     /// The array that the metric is made with, if there is one.
     pub(super) fn metric_values(&self) -> Option<Vec<f32>> {
-        self.metric.arguments().into_iter().find_map(|(_, argument)| match argument {
-            Argument::Values(values) => Some(values.to_vec()),
-            Argument::Number(_) => None,
+        self.metric.arguments().find_map(|(_, argument)| match argument {
+            MetricArgument::Values(values) => Some(values.to_vec()),
+            MetricArgument::Number(_) => None,
         })
     }
 
@@ -123,8 +123,8 @@ impl SearchRows {
         put("metric", &self.metric.name());
         for (name, argument) in self.metric.arguments() {
             match argument {
-                Argument::Number(value) => put(&format!("metric_{name}"), &value),
-                Argument::Values(_) => put("metric_values", &name),
+                MetricArgument::Number(value) => put(&format!("metric_{name}"), &value),
+                MetricArgument::Values(_) => put("metric_values", &name),
             }
         }
         put("dim", &self.dim);
@@ -221,7 +221,7 @@ const NUMBERS: [&str; 2] = ["p", "regularization"];
 fn metric_of(file: &Opened) -> Result<Metric, FileError> {
     let name: String = file.meta("metric")?;
     let damaged = |e: &dyn std::fmt::Display| file.inconsistent(e.to_string());
-    let mut arguments: Vec<(String, Argument)> = Vec::new();
+    let mut arguments: Vec<(String, MetricArgument)> = Vec::new();
     for number in NUMBERS {
         if let Ok(value) = file.meta::<f32>(&format!("metric_{number}")) {
             arguments.push((number.into(), value.into()));
@@ -231,7 +231,8 @@ fn metric_of(file: &Opened) -> Result<Metric, FileError> {
         let values: Storage<f32> = any_length(file, METRIC_VALUES)?;
         arguments.push((argument, values[..].into()));
     }
-    let arguments: Vec<(&str, Argument)> = arguments.iter().map(|(name, value)| (&**name, value.clone())).collect();
+    let arguments: Vec<(&str, MetricArgument)> =
+        arguments.iter().map(|(name, value)| (&**name, value.clone())).collect();
     let metric = Metric::parse_with(&name, &arguments).map_err(|e| damaged(&e))?;
     metric.check_columns(file.meta("dim")?).map_err(|e| damaged(&e))?;
     Ok(metric)
@@ -271,7 +272,7 @@ fn dense_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<(Den
     };
     if matches!(metric.route(), Route::Proxy(..)) {
         let name: String = file.meta("given")?;
-        way.originals = Some(stored_of(file, (ORIGINALS, DIRECTIONS), &name, KernelMetric::Euclidean, (n, dim))?);
+        way.originals = Some(stored_of(file, (ORIGINALS, DIRECTIONS), &name, KernelMetric::EUCLIDEAN, (n, dim))?);
     }
     let given: String = file.meta("searched").or_else(|_| file.meta("given"))?;
     let rows = DenseRows {
@@ -286,9 +287,9 @@ fn dense_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<(Den
 }
 
 fn bits_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<BitRows, FileError> {
-    let boolean = metric.boolean().ok_or_else(|| file.inconsistent(format!("bits under `{}`", metric.name())))?;
+    let sets = metric.as_sets().ok_or_else(|| file.inconsistent(format!("bits under `{}`", metric.name())))?;
     let words = of_length(file, WORDS, n.saturating_mul(bits::stride(dim)))?;
-    Ok(BitRows::of_parts(words, of_length(file, BIT_COUNTS, n)?, dim, boolean))
+    Ok(BitRows::of_parts(words, of_length(file, BIT_COUNTS, n)?, dim, sets))
 }
 
 /// Sparse rows are read, not mapped: their columns are numbered anew.

@@ -8,6 +8,7 @@ use super::beam::{QueryStats, Reach, Scratch, Starts};
 use super::rows::QueryRow;
 use super::{Index, IndexError};
 use crate::error::BuildError;
+use crate::metric::MetricError;
 
 /// Answers one query at a time; a thread keeps one. Made by [`Index::searcher`].
 pub struct Searcher<'a> {
@@ -94,7 +95,7 @@ impl Searcher<'_> {
         let metric = self.index.metric();
         if let Some(column) = metric.first_wrong(values) {
             let (value, range) = (values[column], metric.values_range());
-            return Err(BuildError::Value { metric: metric.name(), row: 0, column, value, range }.into());
+            return Err(MetricError::Value { metric: metric.name(), row: 0, column, value, range }.into());
         }
         self.set_query(QueryRow::Values(values));
         self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });

@@ -16,25 +16,25 @@ use crate::progress::Bar;
 pub struct Arguments {
     #[command(flatten)]
     pub build: BuildArguments,
-    /// Rows begin with their own point, one of the k.
+    /// Begin every row with its own point, as one of the k.
     #[arg(long)]
     include_self: bool,
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
     json: bool,
-    /// Where the graph goes: .npz with `indices` (uint32, n x k) and `distances` (float32, n x k).
+    /// Output: .npz with `indices` (uint32, n x k) and `distances` (float32, n x k).
     #[arg(short, long)]
     output: PathBuf,
 }
 
-/// What a graph is built of, and how.
+/// Input and options of a build.
 #[derive(clap::Args)]
 pub struct BuildArguments {
     /// Matrix of n x d: .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin, IDX (.gz), .hdf5.
     pub input: PathBuf,
     #[command(flatten)]
     data: DataArguments,
-    /// Neighbours of every row, itself not counted [default: 15 for graphs, 30 for indexes].
+    /// Neighbours of every row, not counting itself [default: 15 for graphs, 30 for indexes].
     #[arg(short, long = "n-neighbors")]
     k: Option<usize>,
     #[command(flatten)]
@@ -45,37 +45,37 @@ pub struct BuildArguments {
     /// auto, cpu, gpu, the index of an adapter, a backend (vulkan) or part of an adapter's name: see `nndescent devices`.
     #[arg(long, default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
-    /// Seed of all randomness.
+    /// Random seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Threads; all cores unless given. The result does not depend on it.
+    /// Threads [default: all cores]. The result does not depend on it.
     #[arg(long)]
     pub threads: Option<usize>,
-    /// Refine until the estimated recall's lower bound reaches this.
+    /// Refine until the lower bound of the estimated recall reaches this.
     #[arg(long)]
     target_recall: Option<f32>,
-    /// Rows whose exact neighbours are found to estimate recall; 0 for no estimate [default: 256].
+    /// Sample of rows to estimate recall on, by exact search; 0 for no estimate [default: 256].
     #[arg(long)]
     recall_sample: Option<usize>,
-    /// Graph to start from: .npz with `indices`, -1 or 4294967295 where unknown.
+    /// Graph to start from: .npz with `indices`, -1 or 4294967295 where a neighbour is missing.
     #[arg(long)]
     init_graph: Option<PathBuf>,
-    /// Random-projection trees.
+    /// Number of random-projection trees.
     #[arg(long)]
     n_trees: Option<usize>,
-    /// Most points in a leaf of a tree.
+    /// Maximum number of points in a leaf of a tree.
     #[arg(long)]
     leaf_size: Option<usize>,
-    /// Neighbours that a row brings to a join.
+    /// Maximum number of neighbours that a row brings to a join.
     #[arg(long)]
     max_candidates: Option<usize>,
-    /// Most rounds.
+    /// Maximum number of rounds.
     #[arg(long)]
     n_iters: Option<usize>,
-    /// Share of neighbours that a round must change to be followed by another.
+    /// Stop when a round changes less than this share of all neighbours.
     #[arg(long)]
     delta: Option<f32>,
-    /// Most rows that are built at once; more are built in parts and merged [default: all, or as many as a GPU takes].
+    /// Build at most this many rows at once; more are built in parts and merged [default: all that fit on the device].
     #[arg(long)]
     part_rows: Option<usize>,
 }
@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a build is made of.
+/// Inputs that were read.
 pub struct Loaded {
     pub data: Data,
     pub init_graph: Option<KnnGraph>,
@@ -181,7 +181,7 @@ pub fn extend(object: &mut Value, more: Value) {
     }
 }
 
-/// What the report of a build says, but for its seconds.
+/// The report of a build without its times.
 pub fn build_report(r: &BuildReport) -> Value {
     let rounds: Vec<Value> = r
         .rounds

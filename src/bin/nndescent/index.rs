@@ -15,27 +15,27 @@ use crate::progress::Bar;
 pub struct Arguments {
     #[command(flatten)]
     build: BuildArguments,
-    /// Probability that an edge is dropped where a nearer neighbour leads to its end.
+    /// Probability that an edge is pruned where a nearer neighbour leads to the same point.
     #[arg(long, default_value_t = 1.0)]
     diversify_prob: f32,
-    /// Most edges of a point, as a multiple of the graph's neighbours.
+    /// Upper bound on the edges of a point, as a multiple of the graph's neighbours.
     #[arg(long, default_value_t = 1.5)]
     pruning_degree_multiplier: f32,
-    /// What searches find their way by: auto, none, f16 or u8.
+    /// Values that searches traverse by, before reranking: auto, none, f16 or u8.
     #[arg(long, default_value = "auto", value_parser = parse::<Quantization>)]
     quantization: Quantization,
-    /// Find the smallest epsilon that reaches this recall@10 on points of the index, and remember it.
+    /// Find the smallest epsilon that reaches this recall@10 on points of the index, and store it.
     #[arg(long)]
     tune: Option<f32>,
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
     json: bool,
-    /// Where the index goes: .nnd.
+    /// Output: .nnd.
     #[arg(short, long)]
     output: PathBuf,
 }
 
-/// Neighbours and points that `--tune` looks at.
+/// Neighbours and sample of `--tune`.
 const TUNE_K: usize = 10;
 const TUNE_SAMPLE: usize = 500;
 

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nndescent::Progress;
 use nndescent::report::Phase;
 
-/// A bar of a thousand steps on stderr, hidden unless that is a terminal.
+/// A bar on stderr, hidden unless that is a terminal.
 pub struct Bar(ProgressBar);
 
 impl Bar {

@@ -22,38 +22,38 @@ pub struct Arguments {
     /// Neighbours of every query.
     #[arg(short, long, default_value_t = 10)]
     k: usize,
-    /// How much farther than the k-th best so far a point may be, to be followed [default: what the index was tuned to, else 0.1].
+    /// How much farther than the k-th nearest so far a point may be and still be expanded [default: as tuned, or 0.1].
     #[arg(long, conflicts_with = "target_recall")]
     epsilon: Option<f32>,
-    /// Find the epsilon that reaches this recall on points of the index, first.
+    /// First find the epsilon that reaches this recall on points of the index.
     #[arg(long)]
     target_recall: Option<f32>,
     /// Ids of the points that may be found: .npy of integers.
     #[arg(long)]
     filter: Option<PathBuf>,
-    /// The metric that the index is expected to have.
+    /// Fail unless the index has this metric.
     #[arg(long)]
     metric: Option<String>,
-    /// Check the whole index file first.
+    /// First check the whole index file.
     #[arg(long)]
     verify: bool,
-    /// Answer one query after the other, in the order given, by one thread: what a service does.
+    /// Answer one query after the other by one thread, as a service would, rather than in a batch.
     #[arg(long, conflicts_with_all = ["filter", "threads"])]
     one_by_one: bool,
-    /// Threads; all cores unless given. The answers do not depend on it.
+    /// Threads [default: all cores]. The answers do not depend on it.
     #[arg(long)]
     threads: Option<usize>,
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
     json: bool,
-    /// Where the neighbours go: .npz with `indices` (uint32) and `distances` (float32).
+    /// Output: .npz with `indices` (uint32) and `distances` (float32).
     #[arg(short, long)]
     output: PathBuf,
 }
 
-/// Queries for which the index is brought into memory first.
+/// From this many queries on, the index is read into memory first.
 const MANY: usize = 1000;
-/// Points that `--target-recall` looks at.
+/// Sample of `--target-recall`.
 const TUNE_SAMPLE: usize = 500;
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -144,7 +144,7 @@ fn check_metric(arguments: &Arguments, index: &Index) -> Result<(), Failure> {
     Err(Failure::Input(format!("{}: an index by {}, not {name}", arguments.index.display(), index.metric())))
 }
 
-/// One entry for every id below `end`: true for those in the file.
+/// One entry per id below `end`, true for the ids in the file.
 fn read_mask(path: &Path, end: usize) -> Result<Vec<bool>, Failure> {
     let mut mask = vec![false; end];
     for id in io::read_ids(path)? {

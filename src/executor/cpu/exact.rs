@@ -7,14 +7,14 @@ use rayon::prelude::*;
 
 use super::all_pairs;
 use super::leaf_join::offer;
-use super::scan::{Scan, put};
+use super::scan::Scan;
 use crate::dataset::Problem;
 use crate::distances::TrueDistances;
 use crate::error::BuildError;
 use crate::executor::Tick;
 use crate::executor::finish::with_self;
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, id};
+use crate::graph::order::{EMPTY, id, put};
 use crate::params::Plan;
 use crate::rows::ReducedDistances;
 

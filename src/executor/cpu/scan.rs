@@ -3,8 +3,8 @@
 use super::leaf_join::offer;
 use crate::distances::TrueDistances;
 use crate::distances::direct::DirectDistances;
-use crate::graph::order::{EMPTY, distance, id};
-use crate::metric::body::{Body, NegativeDot, tile, with_body};
+use crate::graph::order::{EMPTY, distance, id, put};
+use crate::metric::kernels::{Accumulate, NegativeDot, tile, with_kernel};
 use crate::metric::{Form, KernelMetric};
 use crate::points::{Dense, Element, with_rows};
 use crate::rows::ReducedDistances;
@@ -114,18 +114,11 @@ impl<'a> Scan<'a> {
                 Form::Angular { .. } => {
                     dispatch(level, Block { exact, base, queries, dim, rows, skip_own, width, body: NegativeDot, best });
                 }
-                form => with_body!(form, body => {
+                form => with_kernel!(form, body => {
                     dispatch(level, Block { exact, base, queries, dim, rows, skip_own, width, body, best });
                 }),
             }
         });
-    }
-}
-
-/// Writes a row that was found.
-pub(crate) fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
-    for ((id, distance), found) in ids.iter_mut().zip(distances).zip(row) {
-        (*distance, *id) = *found;
     }
 }
 
@@ -141,7 +134,7 @@ struct Block<'a, E, B> {
     best: &'a mut [u64],
 }
 
-impl<E: Element, B: Body> Op for Block<'_, E, B> {
+impl<E: Element, B: Accumulate> Op for Block<'_, E, B> {
     type Output = ();
 
     #[inline(always)]

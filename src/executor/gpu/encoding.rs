@@ -1,7 +1,7 @@
 //! How values lie on a device, and what kernels make of them: the variant of the kernels, chosen by the rows, the metric and what
 //! the device offers.
 
-use crate::metric::{Coordinates, Form};
+use crate::metric::Form;
 use crate::points::DenseValues;
 
 /// How values lie in the data, and how they are read.
@@ -86,11 +86,9 @@ impl Encoding {
     /// CPU's are. Divisions, powers and arcs of cosines are looser in WGSL; 1 - x·y of bytes cancels near zero.
     pub(super) fn finishes(self, form: Form) -> bool {
         match form {
-            Form::L2 | Form::Inner => true,
             Form::Angular { .. } => !self.is_dots(),
-            Form::Coordinates(c) => {
-                matches!(c, Coordinates::Manhattan | Coordinates::Chebyshev | Coordinates::Hamming)
-            }
+            Form::L2 | Form::Inner | Form::Manhattan | Form::Chebyshev | Form::Hamming => true,
+            _ => false,
         }
     }
 
@@ -143,7 +141,7 @@ mod tests {
         let (u8s, i8s, f32s, f16s) =
             (DenseValues::U8(&[]), DenseValues::I8(&[]), DenseValues::F32(&[]), DenseValues::F16(&[]));
         let angular = |centered| Form::Angular { centered };
-        let manhattan = Form::Coordinates(Coordinates::Manhattan);
+        let manhattan = Form::Manhattan;
         for native in [false, true] {
             let of = |rows, form| Encoding::of_rows(rows, form, 128, native);
             for form in [Form::L2, Form::Inner, angular(false)] {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Part};
 use super::layout::{CHUNK, HELD, Layout, SETTLED};
-use crate::metric::{Coordinates, Form, SetMetric};
+use crate::metric::{Form, SetMetric};
 
 /// The metric's part of kernels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -155,45 +155,23 @@ fn of_dots(form: Form, encoding: Encoding) -> String {
     let distance = match form {
         Form::L2 => body!("packed_squared_differences"),
         Form::Angular { .. } => body!("packed_angle"),
-        Form::Inner | Form::Coordinates(_) => body!("packed_negative_dot"),
+        _ => body!("packed_negative_dot"),
     };
     body!("packed_dot").replace("PRODUCT(", &format!("{product}(")) + of_row + &distance
 }
 
 /// `start`, `step` and `finish` of a metric.
-fn of_sums(body: MetricSource) -> String {
-    let form = match body {
-        MetricSource::Form(form) => form,
-        MetricSource::Own(wgsl) => return format!("{wgsl}\n"),
-        MetricSource::Sets(metric, dim) => return of_counts(metric, dim) + &body!("sets"),
-    };
-    match form {
-        Form::L2 => body!("squared_differences"),
-        Form::Angular { .. } => body!("angle"),
-        Form::Inner => body!("negative_dot"),
-        Form::Coordinates(Coordinates::Manhattan) => body!("manhattan"),
-        Form::Coordinates(Coordinates::Chebyshev) => body!("chebyshev"),
-        Form::Coordinates(Coordinates::Minkowski(p)) => format!("const POWER: f32 = {p:?};\n") + &body!("minkowski"),
-        Form::Coordinates(Coordinates::Hamming) => body!("hamming"),
-        Form::Coordinates(Coordinates::Canberra) => body!("canberra"),
-        Form::Coordinates(Coordinates::BrayCurtis) => body!("braycurtis"),
-        Form::Coordinates(Coordinates::TsSs) => body!("ts_ss"),
+fn of_sums(metric: MetricSource) -> String {
+    match metric {
+        MetricSource::Form(form) => form.wgsl(),
+        MetricSource::Own(wgsl) => format!("{wgsl}\n"),
+        MetricSource::Sets(metric, dim) => of_counts(metric, dim) + &body!("sets"),
     }
 }
 
 /// [`SetMetric::distance`] of sets that differ.
 fn of_counts(metric: SetMetric, dim: u32) -> String {
-    let distance = match metric {
-        SetMetric::Differing => "one",
-        SetMetric::Matching => "one / DIM",
-        SetMetric::Jaccard => "one / (both + one)",
-        SetMetric::Dice => "one / (2.0 * both + one)",
-        SetMetric::Kulsinski => "(one - both + DIM) / (one + DIM)",
-        SetMetric::RogersTanimoto => "2.0 * one / (DIM + one)",
-        SetMetric::RussellRao => "(DIM - both) / DIM",
-        SetMetric::SokalSneath => "one / (0.5 * both + one)",
-        SetMetric::Yule => "select(2.0 * half / (both * (DIM - both - one) + half), 0.0, half == 0.0)",
-    };
+    let distance = metric.wgsl();
     format!(
         "const DIM: f32 = {dim}.0;\nfn of_counts(both: f32, x_only: f32, y_only: f32) -> f32 {{\n    let one = x_only + \
          y_only;\n    let half = x_only * y_only;\n    return {distance};\n}}\n"
@@ -256,29 +234,25 @@ mod tests {
     /// Every text that could be compiled is valid WGSL with the entry point and the bindings that its kernel names.
     #[test]
     fn every_variant_is_valid() {
-        use Coordinates::*;
-        let coordinates = [Manhattan, Chebyshev, Minkowski(3.0), Minkowski(0.5), Hamming, Canberra, BrayCurtis, TsSs];
-        let forms = [Form::L2, Form::Angular { centered: true }, Form::Inner].into_iter();
+        let forms = Form::all();
+        let products = [Form::L2, Form::Angular { centered: false }, Form::Inner];
         let mut texts = 0;
         let values = [Encoding::F32, Encoding::F16, Encoding::NativeF16, Encoding::U8, Encoding::I8];
-        let of_dots = forms
-            .clone()
-            .flat_map(|form| [Encoding::U8Dots, Encoding::I8Dots].map(|encoding| (MetricSource::Form(form), encoding)));
-        let of_values = forms
-            .chain(coordinates.map(Form::Coordinates))
-            .flat_map(|form| values.map(|encoding| (MetricSource::Form(form), encoding)));
+        let dots = [Encoding::U8Dots, Encoding::I8Dots];
+        let of_dots = products.iter().flat_map(|&form| dots.map(|encoding| (MetricSource::Form(form), encoding)));
+        let of_values = forms.iter().flat_map(|&form| values.map(|encoding| (MetricSource::Form(form), encoding)));
         let of_sets = SetMetric::ALL.map(|metric| (MetricSource::Sets(metric, 2000), Encoding::Bits));
-        for (body, encoding) in of_values.chain(of_sets).chain(of_dots) {
+        for (metric, encoding) in of_values.chain(of_sets).chain(of_dots) {
             for (n, gathers) in [(1000, false), (1000, true), (120_000, true)] {
                 let layout = layout(encoding, n, gathers);
                 for kernel in KERNELS.map(|info| info.kernel).into_iter().filter(|k| *k != Kernel::BlockProducts) {
-                    let module = parsed(&source(kernel, body, encoding, &layout).0);
+                    let module = parsed(&source(kernel, metric, encoding, &layout).0);
                     check_bindings(&module, kernel);
                     texts += 1;
                 }
             }
         }
-        assert_eq!(texts, (11 * 5 + 9 + 3 * 2) * 3 * 11);
+        assert_eq!(texts, (forms.len() * 5 + SetMetric::ALL.len() + 3 * 2) * 3 * 11);
     }
 
     /// Whatever holds a user's text is checked when it runs, and nothing else is.

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::bytes::{Chunk, Coding, stride};
-use crate::metric::{Coordinates, Form};
+use crate::metric::Form;
 use crate::points::{Dense, DenseValues};
 use crate::rows::{ReducedDistances, Tiles, WorkingRows};
 use crate::simd::{BYTES, Level, Simd, prefetch};
@@ -18,7 +18,7 @@ const MIN_DIM: usize = 24;
 
 /// Whether rows under a form can be compared so.
 pub(crate) fn suits(points: &Dense, form: Form) -> bool {
-    form == Form::Coordinates(Coordinates::Manhattan) && (MIN_DIM..=MAX_DIM).contains(&points.dim())
+    form == Form::Manhattan && (MIN_DIM..=MAX_DIM).contains(&points.dim())
 }
 
 struct ByteDifferences {

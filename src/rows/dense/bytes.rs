@@ -19,7 +19,7 @@ const MIN_DIM: usize = 48;
 
 /// Whether a form is a matter of dot products, and the rows of a size that bytes serve.
 pub(crate) fn suits(points: &Dense, form: Form) -> bool {
-    !matches!(form, Form::Coordinates(_)) && (MIN_DIM..=MAX_DIM).contains(&points.dim())
+    form.is_of_products() && (MIN_DIM..=MAX_DIM).contains(&points.dim())
 }
 
 /// Whether codes are the values themselves.
@@ -177,7 +177,7 @@ pub(crate) fn codes(points: &Dense, form: Form, level: Level) -> Box<dyn Codes> 
     match form {
         Form::L2 => Box::new(ByteRows::new(points, coding, Squared, level)),
         Form::Angular { .. } => Box::new(ByteRows::new(points, coding, Angle, level)),
-        Form::Inner | Form::Coordinates(_) => Box::new(ByteRows::new(points, coding, Negative, level)),
+        _ => Box::new(ByteRows::new(points, coding, Negative, level)),
     }
 }
 
@@ -192,7 +192,7 @@ pub(crate) fn codes_of_parts(
     match form {
         Form::L2 => Box::new(ByteRows::of_parts(codes, stats, coding, Squared, level)),
         Form::Angular { .. } => Box::new(ByteRows::of_parts(codes, stats, coding, Angle, level)),
-        Form::Inner | Form::Coordinates(_) => Box::new(ByteRows::of_parts(codes, stats, coding, Negative, level)),
+        _ => Box::new(ByteRows::of_parts(codes, stats, coding, Negative, level)),
     }
 }
 
@@ -236,7 +236,7 @@ impl Coding {
                 let Scale::Common(s) = whole else { unreachable!("made just above") };
                 Self { offset: -low * s, zero: 0, scale: whole, centered }
             }
-            Form::Inner | Form::Coordinates(_) => coding(zero, scale(codes, high.max(-low))),
+            _ => coding(zero, scale(codes, high.max(-low))),
         }
     }
 

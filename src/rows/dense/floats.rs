@@ -4,7 +4,7 @@ use half::f16;
 use rayon::prelude::*;
 
 use crate::metric::Form;
-use crate::metric::body::{self, Body, with_body};
+use crate::metric::kernels::{Accumulate, OneMinusDot, tile, with_kernel};
 use crate::points::{Dense, DenseValues, Element};
 use crate::rows::{ReducedDistances, Tiles, WorkingRows};
 use crate::simd::{LANES, Level, Simd, prefetch};
@@ -26,7 +26,7 @@ pub(crate) fn space(points: &Dense, form: Form, level: Level) -> Box<dyn Reduced
             values: directions(points, centered),
             n: points.n(),
             stride: direction_stride(points.dim()),
-            body: body::OneMinusDot,
+            body: OneMinusDot,
             by_direction: false,
             level,
         });
@@ -53,7 +53,7 @@ fn as_given<E: Element>(x: &[E], points: &Dense, form: Form, level: Level) -> Bo
     let mut values = vec![E::zeroed(); n * stride];
     values.par_chunks_mut(stride).zip(x.par_chunks(dim)).for_each(|(to, from)| to[..dim].copy_from_slice(from));
     let by_direction = form == Form::Inner;
-    with_body!(form, body => Box::new(FloatRows { values, n, stride, body, by_direction, level }))
+    with_kernel!(form, body => Box::new(FloatRows { values, n, stride, body, by_direction, level }))
 }
 
 /// One column more than the data: see [`direction_of`].
@@ -91,7 +91,7 @@ pub(crate) fn direction_scale(values: &mut [f32], centered: bool) -> f64 {
     if length > 0.0 { 1.0 / length } else { 0.0 }
 }
 
-impl<E: Element, B: Body + Send> WorkingRows for FloatRows<E, B> {
+impl<E: Element, B: Accumulate + Send> WorkingRows for FloatRows<E, B> {
     fn n(&self) -> usize {
         self.n
     }
@@ -109,7 +109,7 @@ impl<E: Element, B: Body + Send> WorkingRows for FloatRows<E, B> {
     }
 }
 
-impl<E: Element, B: Body + Send> Tiles for FloatRows<E, B> {
+impl<E: Element, B: Accumulate + Send> Tiles for FloatRows<E, B> {
     type Row<'a>
         = &'a [E]
     where
@@ -122,7 +122,7 @@ impl<E: Element, B: Body + Send> Tiles for FloatRows<E, B> {
 
     #[inline(always)]
     fn tile<S: Simd, const R: usize>(&self, xs: [&[E]; R], ys: [&[E]; 4]) -> [[f32; 4]; R] {
-        body::tile::<S, E, E, B, R>(self.body, xs, ys)
+        tile::<S, E, E, B, R>(self.body, xs, ys)
     }
 
     #[inline(always)]

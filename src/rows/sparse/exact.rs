@@ -4,7 +4,8 @@
 use super::gather::SparseQuery;
 use super::kernels::SparseKernel;
 use super::{Head, Number, Numbers, SparseRows, Table, with_numbers};
-use crate::metric::body::ts_ss;
+use crate::metric::Form;
+use crate::metric::kernels::{ratio, ts_ss};
 use crate::points::SparseRow;
 use crate::rows::sparse::definition;
 
@@ -24,32 +25,36 @@ impl SparseRows {
     /// Reduced distances of `query` to each of `others` in f64.
     pub(crate) fn query_to_many_exactly(&self, query: &SparseQuery, others: &[u32], out: &mut [f64]) {
         assert_eq!(others.len(), out.len());
-        if matches!(self.kernel, SparseKernel::Chebyshev | SparseKernel::Hamming | SparseKernel::SetMetric(_)) {
+        let form = match self.kernel {
+            SparseKernel::Values(form) => Some(form).filter(|form| !matches!(form, Form::Chebyshev | Form::Hamming)),
+            SparseKernel::Sets(_) => None,
+        };
+        let Some(form) = form else {
             // Counts and single differences are exact in f32.
             let mut found = vec![0.0; others.len()];
             self.query_to_many(query, others, &mut found);
             return out.iter_mut().zip(found).for_each(|(out, d)| *out = d.into());
-        }
-        let term = term(self.kernel);
+        };
+        let term = term(form);
         let own = query.values.iter().fold(0.0, |own, &x| own + term(x.into(), 0.0));
         with_numbers!(&self.numbers, numbers => {
             let table = self.table(numbers);
             for (&other, out) in others.iter().zip(out) {
-                *out = self.exactly(table, query, own, self.heads[other as usize]);
+                *out = self.exactly(form, table, query, own, self.heads[other as usize]);
             }
         });
     }
 
-    fn exactly<I: Number>(&self, table: Table<I>, query: &SparseQuery, own: f64, head: Head) -> f64 {
+    fn exactly<I: Number>(&self, form: Form, table: Table<I>, query: &SparseQuery, own: f64, head: Head) -> f64 {
         let (numbers, values) = table.entries(head);
         let row = Row { numbers, values };
-        let found = match self.kernel {
-            SparseKernel::Inner => return 0.0 - row.products(query)[0],
-            SparseKernel::Angular { .. } if query.mark.size == 0.0 || head.size == 0.0 => {
+        let found = match form {
+            Form::Inner => return 0.0 - row.products(query)[0],
+            Form::Angular { .. } if query.mark.size == 0.0 || head.size == 0.0 => {
                 return f64::from(u8::from(query.mark.size != head.size));
             }
-            SparseKernel::Angular { centered } => self.angle(query, own, row, centered),
-            kernel => of_sums(kernel, query, own, row),
+            Form::Angular { centered } => self.angle(query, own, row, centered),
+            form => of_sums(form, query, own, row),
         };
         found.unwrap_or_else(|| self.walked(query, row))
     }
@@ -110,10 +115,10 @@ impl<I: Number> Row<'_, I> {
 }
 
 /// Kernels that are made of sums over columns; none if those are too near to what is taken from them.
-fn of_sums<I: Number>(kernel: SparseKernel, query: &SparseQuery, own: f64, row: Row<I>) -> Option<f64> {
-    let term = term(kernel);
-    let [other, shared] = match kernel {
-        SparseKernel::L2 | SparseKernel::TsSs => {
+fn of_sums<I: Number>(form: Form, query: &SparseQuery, own: f64, row: Row<I>) -> Option<f64> {
+    let term = term(form);
+    let [other, shared] = match form {
+        Form::L2 | Form::TsSs => {
             let [xy, yy] = row.products(query);
             [yy, 2.0 * xy]
         }
@@ -121,23 +126,22 @@ fn of_sums<I: Number>(kernel: SparseKernel, query: &SparseQuery, own: f64, row: 
     };
     let (size, apart) = (own + other, (own + other) - shared);
     let far = |sum: f64| sum > NEAR * size;
-    match kernel {
-        SparseKernel::BrayCurtis => {
+    match form {
+        Form::BrayCurtis => {
             let together = size - row.shared(query, |x, y| term(x, -y))[1];
             (far(apart) && far(together)).then(|| apart / together)
         }
-        SparseKernel::TsSs => far(apart).then(|| ts_ss(apart, own, other)),
+        Form::TsSs => far(apart).then(|| ts_ss(apart, own, other)),
         _ => far(apart).then_some(apart),
     }
 }
 
 /// What a column adds to the sum that a kernel is made of.
-fn term(kernel: SparseKernel) -> impl Fn(f64, f64) -> f64 {
-    move |a, b| match kernel {
-        SparseKernel::Manhattan | SparseKernel::BrayCurtis => (a - b).abs(),
-        SparseKernel::Minkowski(p) => (a - b).abs().powf(p.into()),
-        SparseKernel::Canberra if a == b => 0.0,
-        SparseKernel::Canberra => (a - b).abs() / (a.abs() + b.abs()),
+fn term(form: Form) -> impl Fn(f64, f64) -> f64 {
+    move |a, b| match form {
+        Form::Manhattan | Form::BrayCurtis => (a - b).abs(),
+        Form::Minkowski(p) => (a - b).abs().powf(p.into()),
+        Form::Canberra => ratio((a - b).abs(), a.abs() + b.abs()),
         _ => (a - b) * (a - b),
     }
 }

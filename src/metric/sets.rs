@@ -1,5 +1,7 @@
 //! Metrics of sets: functions of how many columns are in both, in one, and in neither.
 
+use super::kernels::Real;
+
 /// A metric of two sets of columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SetMetric {
@@ -30,8 +32,6 @@ impl SetMetric {
     ];
 
     /// The distance of two sets of `x` and `y` of `dim` columns that have `both` in common.
-    ///
-    /// Definitions: scipy.spatial.distance; kulsinski, russellrao and yule as PyNNDescent has them, 0 between equal sets.
     #[inline(always)]
     pub(crate) fn distance(self, both: u32, x: u32, y: u32, dim: u32) -> f32 {
         // Counts are below 2^24 in all but the widest data, where the quotient of rounded ones is as near.
@@ -40,24 +40,44 @@ impl SetMetric {
     }
 
     /// The distance as a fraction of positive denominator. Where more is in common, it is no greater.
+    ///
+    /// Definitions: scipy.spatial.distance; kulsinski, russellrao and yule as PyNNDescent has them, 0 between equal sets.
     #[inline(always)]
-    pub(crate) fn fraction(self, both: f32, x: f32, y: f32, dim: f32) -> (f32, f32) {
+    pub(crate) fn fraction<T: Real>(self, both: T, x: T, y: T, dim: T) -> (T, T) {
+        let [zero, half, one, two] = [0.0, 0.5, 1.0, 2.0].map(T::from);
         let (x_only, y_only) = (x - both, y - both);
-        let one = x_only + y_only;
+        let differ = x_only + y_only;
         let (numerator, denominator) = match self {
-            Self::Differing => (one, 1.0),
-            Self::Matching => (one, dim),
-            Self::Jaccard => (one, both + one),
-            Self::Dice => (one, 2.0 * both + one),
-            Self::Kulsinski => (one - both + dim, one + dim),
-            Self::RogersTanimoto => (2.0 * one, dim + one),
+            Self::Differing => (differ, one),
+            Self::Matching => (differ, dim),
+            Self::Jaccard => (differ, both + differ),
+            Self::Dice => (differ, two * both + differ),
+            Self::Kulsinski => (differ - both + dim, differ + dim),
+            Self::RogersTanimoto => (two * differ, dim + differ),
             Self::RussellRao => (dim - both, dim),
-            Self::SokalSneath => (one, 0.5 * both + one),
-            Self::Yule => (2.0 * x_only * y_only, both * (dim - both - one) + x_only * y_only),
+            Self::SokalSneath => (differ, half * both + differ),
+            Self::Yule => (two * x_only * y_only, both * (dim - both - differ) + x_only * y_only),
         };
         // Equal sets, and under yule sets of which one holds the other.
-        let is_zero = if matches!(self, Self::Yule) { numerator == 0.0 } else { one == 0.0 };
-        (if is_zero { 0.0 } else { numerator }, if is_zero { 1.0 } else { denominator })
+        let is_zero = if matches!(self, Self::Yule) { numerator == zero } else { differ == zero };
+        (if is_zero { zero } else { numerator }, if is_zero { one } else { denominator })
+    }
+
+    /// [`SetMetric::distance`] of sets that differ, in WGSL: of `both`, `x_only`, `y_only`, their sum `one`, their product `half`,
+    /// and `DIM`.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn wgsl(self) -> &'static str {
+        match self {
+            Self::Differing => "one",
+            Self::Matching => "one / DIM",
+            Self::Jaccard => "one / (both + one)",
+            Self::Dice => "one / (2.0 * both + one)",
+            Self::Kulsinski => "(one - both + DIM) / (one + DIM)",
+            Self::RogersTanimoto => "2.0 * one / (DIM + one)",
+            Self::RussellRao => "(DIM - both) / DIM",
+            Self::SokalSneath => "one / (0.5 * both + one)",
+            Self::Yule => "select(2.0 * half / (both * (DIM - both - one) + half), 0.0, half == 0.0)",
+        }
     }
 
     /// Whether [`SetMetric::least_in_common`] tells anything.
