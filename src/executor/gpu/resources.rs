@@ -68,12 +68,13 @@ impl Resources {
             let text = source(kernel, metric, encoding, &self.layout);
             Ok((kernel, gpu.pipeline(kernel.name(), kernel.info().entry, text)?))
         };
-        let compiled = match *missing {
+        // Of several errors the first is told, in the order of the kernels.
+        let compiled: Vec<Result<_, GpuError>> = match *missing {
             [] => return Ok(()),
-            [one] => vec![compile(one)?],
-            _ => missing.into_par_iter().map(compile).collect::<Result<Vec<_>, GpuError>>()?,
+            [one] => vec![compile(one)],
+            _ => missing.into_par_iter().map(compile).collect(),
         };
-        self.pipelines.extend(compiled);
+        self.pipelines.extend(compiled.into_iter().collect::<Result<Vec<_>, _>>()?);
         Ok(())
     }
 }

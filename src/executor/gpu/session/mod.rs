@@ -157,7 +157,8 @@ impl<'p> GpuSession<'p> {
         };
         let finishes = session.rows.finishes(problem, encoding);
         let wanted = |kernel: &Kernel| *kernel != Kernel::Recompute || finishes;
-        let kernels: Vec<Kernel> = kernels.iter().copied().filter(wanted).chain([session.pair_kernel()]).collect();
+        let pairs = session.pair_kernel();
+        let kernels: Vec<Kernel> = [pairs].into_iter().chain(kernels.iter().copied().filter(wanted)).collect();
         let metric = session.rows.metric_source();
         session.resources.compile(&session.gpu, &kernels, metric, encoding)?;
         session.empty_rows()?;
