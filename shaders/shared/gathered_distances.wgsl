@@ -12,11 +12,15 @@ fn distance_to(x: u32, y: u32, lane: u32) -> f32 {
     var acc = start();
     workgroupBarrier();
     for (var first = 0u; first < params.quads; first += GATHERED) {
-        for (var i = lane; i < GROUP * GATHERED; i += GROUP) {
-            let q = first + i % GATHERED;
-            if q < params.quads {
-                gathered[i / GATHERED * PITCH + i % GATHERED] = load(gathered_rows[i / GATHERED], q);
-            }
+        // All are read before one is written: the reads wait for memory together.
+        var quads: array<Quad, GATHERED>;
+        for (var j = 0u; j < GATHERED; j++) {
+            let i = lane + j * GROUP;
+            quads[j] = load(gathered_rows[i / GATHERED], min(first + i % GATHERED, params.quads - 1u));
+        }
+        for (var j = 0u; j < GATHERED; j++) {
+            let i = lane + j * GROUP;
+            gathered[i / GATHERED * PITCH + i % GATHERED] = quads[j];
         }
         workgroupBarrier();
         if first + GATHERED <= params.quads {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::encoding::variants;
 use super::kind::AdapterKind;
-use super::matrices;
+use super::limits::DeviceLimits;
 use super::shared::{Known, known};
 use crate::error::GpuError;
 use crate::params::GpuSelector;
@@ -65,7 +65,7 @@ fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
         timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
         variants: variants(
             adapter.features().contains(wgpu::Features::SHADER_F16),
-            matrices::offered(adapter).unwrap_or_default(),
+            DeviceLimits::of(adapter).matrices.and_then(Result::ok).unwrap_or_default(),
         ),
         name: info.name,
     }

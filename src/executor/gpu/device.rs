@@ -71,13 +71,14 @@ impl Device {
         let info = adapter.get_info();
         let name = format!("{} ({}, {} {})", info.name, info.backend.to_str(), info.driver, info.driver_info);
         check_limits(&name, &adapter.limits())?;
-        let opened = match request(adapter, matrices::features(limits.matrices)) {
-            Err(_) if limits.matrices.is_ok() => {
-                limits.matrices = Err("the device does not open with them");
-                request(adapter, wgpu::Features::empty())
-            }
-            opened => opened,
-        };
+        let opened =
+            match request(adapter, matrices::features(limits.matrices.is_some_and(|matrices| matrices.is_ok()))) {
+                Err(_) if limits.matrices.is_some_and(|matrices| matrices.is_ok()) => {
+                    limits.matrices = Some(Err("the device does not open with them"));
+                    request(adapter, wgpu::Features::empty())
+                }
+                opened => opened,
+            };
         let (device, queue) =
             opened.map_err(|e| GpuError::NoDevice { adapter: name.clone(), reason: e.to_string() })?;
         let lost = Arc::new(Mutex::new(None));

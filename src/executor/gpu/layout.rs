@@ -215,7 +215,7 @@ pub(super) mod tests {
         subgroup: 32,
         native_f16: false,
         gathers: true,
-        matrices: Err(""),
+        matrices: None,
     };
 
     pub(in super::super) fn sizes(n: usize, quads: usize) -> Sizes {

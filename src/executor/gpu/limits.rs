@@ -1,6 +1,7 @@
 //! What a device allows, in the numbers that layouts depend on.
 
-use super::kind::AdapterKind;
+use std::env;
+
 use super::matrices;
 
 /// Limits and features of a device.
@@ -20,10 +21,16 @@ pub(super) struct DeviceLimits {
     pub subgroup: u32,
     /// Whether kernels may load `f16`.
     pub native_f16: bool,
-    /// Whether rows that lie apart are brought to workgroup memory together, whole cache lines at a time. Software has no use for it.
+    /// Whether rows that lie apart are brought to workgroup memory together, whole cache lines at a time.
     pub gathers: bool,
-    /// Rows of the cooperative matrices that kernels may use, or why they use none.
-    pub matrices: Result<u32, &'static str>,
+    /// Rows of the cooperative matrices that kernels may use, or why there are none; none unless asked for.
+    pub matrices: Option<Result<u32, &'static str>>,
+}
+
+/// Whether `NNDESCENT_GPU_TRY`, a list with commas, names a variant of kernels that is off unless it is asked for, because it was slower
+/// where it was measured (docs/gpu): so that it can be measured elsewhere.
+fn tries(variant: &str) -> bool {
+    env::var("NNDESCENT_GPU_TRY").is_ok_and(|names| names.split(',').any(|name| name == variant))
 }
 
 impl DeviceLimits {
@@ -31,8 +38,8 @@ impl DeviceLimits {
         let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
             native_f16: adapter.features().contains(wgpu::Features::SHADER_F16),
-            gathers: AdapterKind::of(info.device_type) != AdapterKind::Software,
-            matrices: matrices::offered(adapter),
+            gathers: tries("gather"),
+            matrices: tries("matrices").then(|| matrices::offered(adapter)),
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,
             bindings: limits.max_storage_buffers_per_shader_stage,

@@ -28,8 +28,8 @@ pub(super) fn of_adapter(adapter: &wgpu::Adapter) -> Result<u32, &'static str> {
 }
 
 /// The features to open a device with.
-pub(super) fn features(matrices: Result<u32, &'static str>) -> wgpu::Features {
-    if matrices.is_ok() { NEEDED } else { wgpu::Features::empty() }
+pub(super) fn features(with_matrices: bool) -> wgpu::Features {
+    if with_matrices { NEEDED } else { wgpu::Features::empty() }
 }
 
 /// The largest square matrices of f16 that are summed in f32.

@@ -199,7 +199,7 @@ mod tests {
             subgroup: 32,
             native_f16: false,
             gathers,
-            matrices: Err(""),
+            matrices: None,
         };
         let sizes = Sizes { n, quads: 100, row_bytes: encoding.row_bytes(100), width: 20, forward: 15, reverse: 8 };
         Layout::new(sizes, limits).unwrap()

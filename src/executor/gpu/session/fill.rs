@@ -2,14 +2,19 @@
 
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use super::{Fullness, GpuSession};
 use crate::error::{BuildError, GpuError};
 use crate::executor::Tick;
 use crate::executor::gpu::blocks::{Block, block_places};
 use crate::executor::gpu::kernels::{Kernel, Slot};
-use crate::forest;
+use crate::forest::{self, Leaves};
 use crate::graph::{InitGraph, KnnGraph};
 use crate::report::DevicePhase;
+
+/// Trees that grow at once: a tree alone leaves threads idle near its root.
+const GROWN_AT_ONCE: u64 = 2;
 
 impl GpuSession<'_> {
     /// Joins the leaves of a tree, as many at a time as there is room for the distances of. Nothing waits: the next tree grows
@@ -100,16 +105,30 @@ impl GpuSession<'_> {
         self.offer_lists("init_graph", &ids, &owners, &spans)
     }
 
-    /// Grows trees until there are as many as planned, each joined on the device.
-    pub(super) fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
-        while self.trees_grown < self.plan.n_trees as u64 {
-            tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
-            let Some(space) = &self.space else { break };
-            let (leaf_size, seed, tree) = (self.plan.leaf_size, self.plan.seed, self.trees_grown);
-            let leaves = self.work.time(DevicePhase::Trees, || forest::tree(&**space, leaf_size, seed, tree));
-            self.join_leaves(&leaves.ids, &leaves.bounds)?;
-            self.trees_grown += 1;
+    /// Grows trees until there are as many as planned, each joined on the device while the next ones grow. `leaves` are those of a tree
+    /// that is grown already.
+    pub(super) fn grow_trees(&mut self, leaves: Option<Leaves>, tick: Tick) -> Result<(), BuildError> {
+        let Some(space) = self.space.take() else { return tick(1.0) };
+        let (n_trees, leaf_size, seed) = (self.plan.n_trees as u64, self.plan.leaf_size, self.plan.seed);
+        let work = self.work.clone();
+        let mut grown: Vec<Leaves> = leaves.into_iter().collect();
+        loop {
+            tick(self.trees_grown as f32 / n_trees.max(1) as f32)?;
+            let next = self.trees_grown + grown.len() as u64;
+            let next = next..n_trees.min(next + GROWN_AT_ONCE);
+            if grown.is_empty() && next.is_empty() {
+                break;
+            }
+            let grow = || next.into_par_iter().map(|tree| forest::tree(&*space, leaf_size, seed, tree)).collect();
+            let (joined, next) = rayon::join(
+                || grown.iter().try_for_each(|leaves| self.join_leaves(&leaves.ids, &leaves.bounds)),
+                || work.time(DevicePhase::Trees, grow),
+            );
+            joined?;
+            self.trees_grown += grown.len() as u64;
+            grown = next;
         }
+        self.space = Some(space);
         tick(1.0)
     }
 

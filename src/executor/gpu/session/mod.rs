@@ -24,6 +24,7 @@ use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::device_work::DeviceWork;
 use crate::executor::finish::{self, Finisher};
 use crate::executor::{Session, Tick};
+use crate::forest::Leaves;
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, joined};
 use crate::graph::rows::RowTable;
@@ -104,13 +105,9 @@ impl<'p> GpuSession<'p> {
         work.time(DevicePhase::Upload, || session.upload(0, &session.order))?;
         session.bytes = None;
         session.space = Some(space);
-        if let Some(bounds) = bounds {
-            let ids: Vec<u32> = (0..n as u32).collect();
-            session.join_leaves(&ids, &bounds)?;
-            session.trees_grown = 1;
-        }
         init_graph.map_or(Ok(()), |graph| session.take_over(graph))?;
-        session.grow_trees(tick)?;
+        let first = bounds.map(|bounds| Leaves { ids: (0..n as u32).collect(), bounds });
+        session.grow_trees(first, tick)?;
         session.fill_random()?;
         session.check_rows()?;
         Ok(session)
@@ -255,7 +252,7 @@ impl Session for GpuSession<'_> {
         }
         self.write_rows(&rows)?;
         self.fullness = Fullness::NotFull(self.order.len() as u32);
-        self.grow_trees(tick)?;
+        self.grow_trees(None, tick)?;
         Ok(self.fill_random()?)
     }
 

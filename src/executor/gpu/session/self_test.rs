@@ -35,7 +35,7 @@ impl GpuSession<'_> {
             let test = || Self::test_matrices(gpu, problem.metric, plan, (encoding, direct, side));
             gpu.matrices_tested(encoding, side, test).map(|()| side)
         };
-        Some(gpu.limits.matrices.map_err(str::to_owned).and_then(tested))
+        gpu.limits.matrices.map(|offered| offered.map_err(str::to_owned).and_then(tested))
     }
 
     /// Compares the distances of a few rows, computed by cooperative matrices, with those of the plain kernel.
@@ -55,7 +55,7 @@ impl GpuSession<'_> {
         let plan = Plan { time_kernels: false, ..plan.clone() };
         let pairs = |side| {
             let mut gpu = gpu.again();
-            gpu.limits.matrices = Err("self-test");
+            gpu.limits.matrices = None;
             let (n, rows) = (problem.n(), DeviceRows::of(&problem)?);
             let mut session = GpuSession::with_room(gpu, &problem, rows, &plan, (n, &[], &DeviceWork::default()))?;
             session.resources.layout = session.resources.layout.with_matrices(side);
