@@ -74,7 +74,7 @@ fi
 # Is it right?
 part 20 "$nndescent" devices
 if [ -x "$work/unit" ]; then
-    NNDESCENT_REQUIRE_GPU=1 part 60 "$work/unit" gpu::tests::parity --test-threads 1
+    NNDESCENT_REQUIRE_GPU=1 part 60 "$work/unit" gpu::tests::parity gpu::tests::devices --test-threads 1
 fi
 
 # Real rows, exact search, and exact search by PyTorch beside it.
@@ -91,5 +91,20 @@ bench 60 --generate "$shape" -k 32 --repeats 3 --cpu-repeats 1
 bench 40 --generate "$shape" --structure flat -k 32 --repeats 2 --cpu-repeats 0
 bench 40 --generate "$shape" --structure flat --values u8 -k 32 --repeats 2 --cpu-repeats 0
 bench 60 --generate "$shape" -k 32 --repeats 1 --cpu-repeats 0 --exact=gpu
+
+# Variants of kernels that are off unless they are asked for.
+try() {
+    export NNDESCENT_GPU_TRY=$1
+    echo
+    echo "With NNDESCENT_GPU_TRY=$1:"
+    shift
+    "$@"
+    unset NNDESCENT_GPU_TRY
+}
+if [ -f "$data" ]; then
+    try matrices bench 30 "$data" -k 30 --repeats 3 --cpu-repeats 0 --exact=gpu
+    try gather bench 30 "$data" -k 30 --repeats 3 --cpu-repeats 0
+fi
+try gather bench 40 --generate "$shape" --structure flat -k 32 --repeats 1 --cpu-repeats 0
 echo
 echo "in all $SECONDS s"

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Fault;
-use super::parity::{
-    DIM, N, compare_exact, compare_rounds, compare_variant_on, data, gpu, gpu_with_matrices, plan, problem, said,
-};
+use super::parity::{compare_exact, compare_rounds, compare_variant_on};
+use super::{DIM, Fault, N, data, gpu, gpu_with_matrices, plan, problem, said};
 use crate::dataset::Dataset;
 use crate::dataset::Problem;
 use crate::exact;
