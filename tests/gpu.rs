@@ -5,7 +5,9 @@
 use crate::common::checks::{Within, between, check_distances, check_rows};
 use half::f16;
 use nndescent::custom::{self, Custom};
-use nndescent::{Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, recall};
+use nndescent::{
+    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, SearchOptions, exact, recall,
+};
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
@@ -158,9 +160,8 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
         builder.index(&points).unwrap()
     };
     assert!(indexed.report.executor.is_gpu(), "{}", indexed.report.executor);
-    let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10).run().unwrap();
-    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances).unwrap();
-    let recall = recall::recall(&found, &truth, 10).unwrap();
+    let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10, &SearchOptions::new()).unwrap();
+    let recall = recall::recall(hits.graph(), &truth, 10).unwrap();
     assert!(recall > 0.95, "{recall}");
     let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());
     let wrong = of(other, Algorithm::NnDescent).unwrap_err().to_string();
