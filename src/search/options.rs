@@ -1,15 +1,12 @@
 //! What the user asks of an index, and the checked plan that comes of it.
 
-use std::fmt;
-use std::str::FromStr;
-
 use half::f16;
 use rayon::prelude::*;
 
 use crate::dataset::Dataset;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
-use crate::params::ParseChoiceError;
+use crate::params::{ParseChoiceError, names};
 use crate::points::{Dense, DenseValues, Points};
 use crate::rows::dense::bytes;
 
@@ -32,30 +29,7 @@ pub enum Quantization {
     U8,
 }
 
-impl FromStr for Quantization {
-    type Err = ParseChoiceError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name.to_lowercase().as_str() {
-            "auto" => Ok(Self::Auto),
-            "none" => Ok(Self::None),
-            "f16" => Ok(Self::F16),
-            "u8" => Ok(Self::U8),
-            _ => Err(ParseChoiceError::Quantization(name.into())),
-        }
-    }
-}
-
-impl fmt::Display for Quantization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::None => "none",
-            Self::F16 => "f16",
-            Self::U8 => "u8",
-        })
-    }
-}
+names!(Quantization, ParseChoiceError::Quantization, Auto => "auto", None => "none", F16 => "f16", U8 => "u8");
 
 /// How a row's neighbours are diversified.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
