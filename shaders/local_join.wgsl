@@ -1,7 +1,8 @@
 // The local join, row by row: a workgroup collects the neighbours of its row's neighbours, each once, and owns what follows.
 // A pair is looked at if one of the two steps that lead to it is new. Nothing is proposed to other rows, so there is no buffer
-// that could overflow and no order of arrival. Twin: local_join.rs. STRIDE is the room of a neighbourhood, TABLE (a power of
-// two) that of the set of those seen.
+// that could overflow and no order of arrival. STRIDE is the room of a neighbourhood, TABLE (a power of two) that of the set of
+// those seen.
+// Twin: src/executor/cpu/local_join.rs
 @group(0) @binding(4) var<storage, read> near: array<u32>;
 
 var<workgroup> seen: array<atomic<u32>, TABLE>;
@@ -61,14 +62,15 @@ fn forget(row: u32, lane: u32) {
 
 // Evaluates the last CHUNK (or, at the end, fewer) of those waiting.
 fn evaluate(row: u32, lane: u32, count: u32) {
-    for (var first = count - min(count, CHUNK) + lane; first < count; first += HELD * GROUP) {
+    for (var first = count - min(count, CHUNK); first < count; first += HELD * GROUP) {
+        let mine = first + lane;
         var ids: array<u32, HELD>;
         for (var h = 0u; h < HELD; h++) {
-            ids[h] = waiting[select(first, first + h * GROUP, first + h * GROUP < count)];
+            ids[h] = waiting[min(mine + h * GROUP, count - 1u)];
         }
-        var distances = distances_between(row, ids);
+        var distances = distances_to(row, ids, count - first, lane);
         for (var h = 0u; h < HELD; h++) {
-            if first + h * GROUP < count {
+            if mine + h * GROUP < count {
                 offer(distances[h], ids[h] << 1u | 1u);
             }
         }

@@ -68,7 +68,7 @@ pub use points::custom;
 /// The GPUs of this machine.
 #[cfg(feature = "gpu")]
 pub mod gpu {
-    pub use crate::executor::gpu::{AdapterSummary, adapters};
+    pub use crate::executor::gpu::{AdapterKind, AdapterSummary, adapters};
 }
 
 /// The README's example, compiled.

@@ -6,7 +6,7 @@ use crate::points::DenseValues;
 
 /// How values lie in the data, and how they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Stored {
+pub(super) enum Encoding {
     F32,
     /// Widened by `unpack2x16float`, which every device has.
     F16,
@@ -34,7 +34,7 @@ fn takes_dots(form: Form, dim: usize) -> bool {
     dim <= MOST_COLUMNS && matches!(form, Form::L2 | Form::Inner | Form::Angular { centered: false })
 }
 
-impl Stored {
+impl Encoding {
     /// For dense rows under a form; `native_f16`: whether kernels may load `f16`.
     pub(super) fn of_rows(rows: DenseValues, form: Form, dim: usize, native_f16: bool) -> Self {
         match rows {
@@ -122,14 +122,14 @@ impl Stored {
 
 /// What a device would run, for the list of adapters.
 pub(super) fn variants(native_f16: bool, matrix_side: u32) -> Vec<&'static str> {
-    let f16 = if native_f16 { Stored::NativeF16 } else { Stored::F16 };
-    let all = [Stored::F32, f16, Stored::U8Dots, Stored::I8Dots, Stored::U8, Stored::I8, Stored::Bits];
+    let f16 = if native_f16 { Encoding::NativeF16 } else { Encoding::F16 };
+    let all = [Encoding::F32, f16, Encoding::U8Dots, Encoding::I8Dots, Encoding::U8, Encoding::I8, Encoding::Bits];
     let by_matrices = match matrix_side {
         0 => None,
         8 => Some("pairs of byte rows (8 x 8 matrices, if they pass a self-test)"),
         _ => Some("pairs of byte rows (16 x 16 matrices, if they pass a self-test)"),
     };
-    all.map(Stored::name).into_iter().chain(by_matrices).collect()
+    all.map(Encoding::name).into_iter().chain(by_matrices).collect()
 }
 
 #[cfg(test)]
@@ -143,22 +143,22 @@ mod tests {
         let angular = |centered| Form::Angular { centered };
         let manhattan = Form::Manhattan;
         for native in [false, true] {
-            let of = |rows, form| Stored::of_rows(rows, form, 128, native);
+            let of = |rows, form| Encoding::of_rows(rows, form, 128, native);
             for form in [Form::L2, Form::Inner, angular(false)] {
-                assert_eq!([of(u8s, form), of(i8s, form)], [Stored::U8Dots, Stored::I8Dots]);
-                assert_eq!(Stored::of_whole_bytes(form, 128), Some(Stored::U8Dots));
+                assert_eq!([of(u8s, form), of(i8s, form)], [Encoding::U8Dots, Encoding::I8Dots]);
+                assert_eq!(Encoding::of_whole_bytes(form, 128), Some(Encoding::U8Dots));
             }
-            assert_eq!([of(u8s, manhattan), of(i8s, manhattan)], [Stored::U8, Stored::I8]);
-            assert_eq!([of(u8s, angular(true)), of(f16s, angular(true)), of(f16s, angular(false))], [Stored::F32; 3]);
-            assert_eq!(of(f32s, Form::L2), Stored::F32);
-            assert_eq!(of(f16s, Form::L2), if native { Stored::NativeF16 } else { Stored::F16 });
+            assert_eq!([of(u8s, manhattan), of(i8s, manhattan)], [Encoding::U8, Encoding::I8]);
+            assert_eq!([of(u8s, angular(true)), of(f16s, angular(true)), of(f16s, angular(false))], [Encoding::F32; 3]);
+            assert_eq!(of(f32s, Form::L2), Encoding::F32);
+            assert_eq!(of(f16s, Form::L2), if native { Encoding::NativeF16 } else { Encoding::F16 });
             // Sums that might not fit 32 bits are sums of floats.
-            assert_eq!(Stored::of_rows(u8s, Form::L2, 32_769, native), Stored::U8);
+            assert_eq!(Encoding::of_rows(u8s, Form::L2, 32_769, native), Encoding::U8);
         }
-        assert_eq!(Stored::of_whole_bytes(manhattan, 128), Some(Stored::U8));
-        assert_eq!(Stored::of_whole_bytes(angular(true), 128), None);
-        assert_eq!(Stored::of_whole_bytes(angular(false), 32_769), None);
-        assert_eq!(Stored::of_whole_bytes(Form::L2, 32_769), Some(Stored::U8));
+        assert_eq!(Encoding::of_whole_bytes(manhattan, 128), Some(Encoding::U8));
+        assert_eq!(Encoding::of_whole_bytes(angular(true), 128), None);
+        assert_eq!(Encoding::of_whole_bytes(angular(false), 32_769), None);
+        assert_eq!(Encoding::of_whole_bytes(Form::L2, 32_769), Some(Encoding::U8));
     }
 
     /// The largest sum that kernels meet.

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
+use super::encoding::Encoding;
+use super::kernels::{Kernel, Part};
 use super::layout::{CHUNK, HELD, Layout, SETTLED};
-use super::stored::Stored;
 use crate::metric::{Form, SetMetric};
 
 /// The metric's part of kernels.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Body {
+pub(super) enum MetricSource {
     Form(Form),
     /// Rows as sets of so many columns at most.
     Sets(SetMetric, u32),
@@ -16,132 +17,20 @@ pub(super) enum Body {
     Own(&'static str),
 }
 
-/// What a binding holds. The discriminants mean nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Slot {
-    Params,
-    Counters,
-    RowDistances,
-    RowIds,
-    ListIds,
-    Owners,
-    Spans,
-    Blocks,
-    Tiles,
-    Places,
-    Pairs,
-    Counts,
-    Cursors,
-    EdgeDistances,
-    EdgeIds,
-    Total,
-    Near,
-    Order,
-    FinalDistances,
-    FinalPoints,
+/// Whether a module is compiled without checks of bounds and loops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// The text is this crate's alone.
+    Trusted,
+    /// Part of the text is a user's: whatever it does has to stay within its buffers and end.
+    Checked,
 }
 
-/// A kernel: one entry point of one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kernel {
-    BlockPairs,
-    /// `BlockPairs` by cooperative matrices.
-    BlockProducts,
-    OfferPairs,
-    OfferLists,
-    FillRandom,
-    CountEdges,
-    GiveRoom,
-    PutEdges,
-    Neighborhoods,
-    LocalJoin,
-    Recompute,
-}
-
-impl Kernel {
-    /// All that every device runs.
-    #[cfg(test)]
-    pub(super) const ALL: [Self; 10] = [
-        Self::BlockPairs,
-        Self::OfferPairs,
-        Self::OfferLists,
-        Self::FillRandom,
-        Self::CountEdges,
-        Self::GiveRoom,
-        Self::PutEdges,
-        Self::Neighborhoods,
-        Self::LocalJoin,
-        Self::Recompute,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
+impl MetricSource {
+    fn trust(self) -> Trust {
         match self {
-            Self::BlockPairs => "block_pairs",
-            Self::BlockProducts => "block_products",
-            Self::OfferPairs => "offer_pairs",
-            Self::OfferLists => "offer_lists",
-            Self::FillRandom => "fill_random",
-            Self::CountEdges => "reverse_edges (count)",
-            Self::GiveRoom => "reverse_edges (give_room)",
-            Self::PutEdges => "reverse_edges (put)",
-            Self::Neighborhoods => "neighborhoods",
-            Self::LocalJoin => "local_join",
-            Self::Recompute => "recompute",
-        }
-    }
-
-    pub(super) fn entry(self) -> &'static str {
-        match self {
-            Self::CountEdges => "count",
-            Self::GiveRoom => "give_room",
-            Self::PutEdges => "put",
-            _ => "main",
-        }
-    }
-
-    /// Bindings of group 0 that the entry point uses.
-    pub(super) fn bindings(self) -> &'static [(u32, Slot)] {
-        use Slot::*;
-        match self {
-            Self::OfferLists => {
-                &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, ListIds), (5, Owners), (6, Spans)]
-            }
-            Self::BlockPairs | Self::BlockProducts => &[(0, Params), (4, ListIds), (5, Blocks), (6, Pairs), (7, Tiles)],
-            Self::OfferPairs => &[
-                (0, Params),
-                (1, Counters),
-                (2, RowDistances),
-                (3, RowIds),
-                (4, ListIds),
-                (5, Blocks),
-                (6, Pairs),
-                (7, Places),
-            ],
-            Self::FillRandom => &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds)],
-            Self::CountEdges => &[(0, Params), (3, RowIds), (4, Counts)],
-            Self::GiveRoom => &[(0, Params), (4, Counts), (5, Cursors), (8, Total)],
-            Self::PutEdges => {
-                &[(0, Params), (2, RowDistances), (3, RowIds), (5, Cursors), (6, EdgeDistances), (7, EdgeIds)]
-            }
-            Self::Neighborhoods => {
-                &[(0, Params), (3, RowIds), (4, Counts), (5, Cursors), (6, EdgeDistances), (7, EdgeIds), (8, Near)]
-            }
-            Self::LocalJoin => &[(0, Params), (1, Counters), (2, RowDistances), (3, RowIds), (4, Near)],
-            Self::Recompute => &[(0, Params), (3, RowIds), (4, Order), (5, FinalDistances), (6, FinalPoints)],
-        }
-    }
-
-    /// Whether the data is bound, as group 1.
-    pub(super) fn reads_data(self) -> bool {
-        use Kernel::*;
-        matches!(self, BlockPairs | BlockProducts | OfferLists | FillRandom | LocalJoin | Recompute)
-    }
-
-    /// Rows that a workgroup of `group` invocations works on.
-    pub(super) fn rows_per_group(self, group: u32) -> u32 {
-        match self {
-            Self::CountEdges | Self::GiveRoom | Self::PutEdges => group,
-            _ => 1,
+            Self::Form(_) | Self::Sets(..) => Trust::Trusted,
+            Self::Own(_) => Trust::Checked,
         }
     }
 }
@@ -154,13 +43,44 @@ const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
 const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
 const TILES: &str = include_str!("../../../shaders/shared/tiles.wgsl");
 const DISTANCE: &str = include_str!("../../../shaders/shared/distance.wgsl");
+const OWN_DISTANCES: &str = include_str!("../../../shaders/shared/own_distances.wgsl");
+const GATHERED_DISTANCES: &str = include_str!("../../../shaders/shared/gathered_distances.wgsl");
 
-/// The WGSL of `kernel`, for values stored and laid out so, under a metric.
-pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout) -> String {
-    let wanted = layout.wanted;
+/// The WGSL of `kernel` for rows encoded and laid out so, under a metric, and whether it can be trusted.
+pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, layout: &Layout) -> (String, Trust) {
+    let mut text = String::new();
+    for part in kernel.info().parts {
+        match part {
+            Part::Params => text.push_str(PARAMS),
+            Part::Counters => text.push_str(COUNTERS),
+            Part::Rows => text.push_str(ROWS),
+            Part::Nearest => text.push_str(NEAREST),
+            Part::OwnedRow => text.push_str(OWNED_ROW),
+            Part::Blocks => text.push_str(BLOCKS),
+            Part::Tiles => text.push_str(TILES),
+            Part::Data => text.push_str(&(data(encoding, layout.shards) + &distances(metric, encoding) + DISTANCE)),
+            Part::Gather => text.push_str(if layout.gathered.is_some() { GATHERED_DISTANCES } else { OWN_DISTANCES }),
+            Part::Matrices => text.push_str(&matrices(encoding, layout.matrix_side)),
+        }
+    }
+    text.push_str(kernel.info().text);
+    let mut head = String::from(match kernel {
+        Kernel::BlockProducts => "enable f16;\nenable wgpu_cooperative_matrix;\n",
+        _ if encoding == Encoding::NativeF16 => "enable f16;\n",
+        _ => "",
+    });
+    // Those alone that it depends on, so that plans that differ in others share its pipeline.
+    for (name, value) in constants(kernel, layout).into_iter().filter(|(name, _)| text.contains(name)) {
+        writeln!(head, "const {name}: u32 = {value}u;").expect("writing to a string");
+    }
+    (head + &text, if kernel.reads_data() { metric.trust() } else { Trust::Trusted })
+}
+
+fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
+    let sizes = layout.sizes;
     // In `neighborhoods` what is kept are the reverse neighbours.
-    let kept = if kernel == Kernel::Neighborhoods { wanted.reverse } else { wanted.width };
-    let constants = [
+    let kept = if kernel == Kernel::Neighborhoods { sizes.reverse } else { sizes.width };
+    [
         ("GROUP", layout.group),
         ("TILE_GROUP", layout.tile.group),
         ("TILE_X", layout.tile.x),
@@ -168,56 +88,20 @@ pub(super) fn source(kernel: Kernel, body: Body, stored: Stored, layout: &Layout
         ("CHUNK", CHUNK),
         ("HELD", HELD.min(CHUNK / layout.group)),
         ("SETTLED", SETTLED.max(layout.group)),
+        ("GATHERED", layout.gathered.unwrap_or_default()),
         ("WIDTH", kept as u32),
-        ("ROW", wanted.width as u32),
-        ("FORWARD", wanted.forward as u32),
+        ("ROW", sizes.width as u32),
+        ("FORWARD", sizes.forward as u32),
         ("STRIDE", layout.stride() as u32),
         ("TABLE", layout.table),
         ("TABLE_BITS", layout.table.trailing_zeros()),
-    ];
-    let mut text = String::from(match kernel {
-        Kernel::BlockProducts => "enable f16;\nenable wgpu_cooperative_matrix;\n",
-        _ if stored == Stored::NativeF16 => "enable f16;\n",
-        _ => "",
-    });
-    for (name, value) in constants {
-        writeln!(text, "const {name}: u32 = {value}u;").expect("writing to a string");
-    }
-    let data = data(stored, layout.shards) + &metric(body, stored) + DISTANCE;
-    let matrices = matrices(stored, layout.matrix_side);
-    let parts: &[&str] = match kernel {
-        Kernel::BlockPairs => &[PARAMS, BLOCKS, &data, TILES, include_str!("../../../shaders/block_pairs.wgsl")],
-        Kernel::BlockProducts => {
-            &[PARAMS, BLOCKS, &data, TILES, &matrices, include_str!("../../../shaders/block_products.wgsl")]
-        }
-        Kernel::OfferPairs => {
-            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, BLOCKS, include_str!("../../../shaders/offer_pairs.wgsl")]
-        }
-        Kernel::OfferLists => {
-            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/offer_lists.wgsl")]
-        }
-        Kernel::FillRandom => {
-            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/fill_random.wgsl")]
-        }
-        Kernel::CountEdges | Kernel::GiveRoom | Kernel::PutEdges => {
-            &[PARAMS, ROWS, NEAREST, include_str!("../../../shaders/reverse_edges.wgsl")]
-        }
-        Kernel::Neighborhoods => &[PARAMS, ROWS, NEAREST, include_str!("../../../shaders/neighborhoods.wgsl")],
-        Kernel::LocalJoin => {
-            &[PARAMS, COUNTERS, ROWS, NEAREST, OWNED_ROW, &data, include_str!("../../../shaders/local_join.wgsl")]
-        }
-        Kernel::Recompute => &[PARAMS, ROWS, NEAREST, &data, include_str!("../../../shaders/recompute.wgsl")],
-    };
-    parts.iter().for_each(|part| text.push_str(part));
-    #[cfg(test)]
-    let text = super::faults::plant(text);
-    text
+    ]
 }
 
 /// `load(row, q)`: a quad of a row, from as many bindings as the data takes.
-fn data(stored: Stored, shards: usize) -> String {
-    let [quad, loaded, made] = stored.quad();
-    let stride = if stored.is_dots() { "(params.quads + 1u)" } else { "params.quads" };
+fn data(encoding: Encoding, shards: usize) -> String {
+    let [quad, loaded, made] = encoding.quad();
+    let stride = if encoding.is_dots() { "(params.quads + 1u)" } else { "params.quads" };
     let mut text = format!("alias Quad = {loaded};\n");
     for s in 0..shards {
         writeln!(text, "@group(1) @binding({s}) var<storage, read> data{s}: array<{quad}>;").expect("a string");
@@ -239,8 +123,8 @@ fn data(stored: Stored, shards: usize) -> String {
 }
 
 /// The matrices of `block_products.wgsl`, and four bytes as their values.
-fn matrices(stored: Stored, side: u32) -> String {
-    let unpack = if stored == Stored::U8Dots { "unpack4xU8" } else { "unpack4xI8" };
+fn matrices(encoding: Encoding, side: u32) -> String {
+    let unpack = if encoding == Encoding::U8Dots { "unpack4xU8" } else { "unpack4xI8" };
     let matrix =
         |name: &str, value: &str, role: &str| format!("alias {name} = coop_mat{side}x{side}<{value}, {role}>;\n");
     format!("const SIDE: u32 = {side}u;\n")
@@ -257,16 +141,16 @@ macro_rules! body {
 }
 
 /// `start` and `step` of a metric, the word that a row brings (`of_row`), and `distance_of`.
-fn metric(body: Body, stored: Stored) -> String {
+fn distances(body: MetricSource, encoding: Encoding) -> String {
     match body {
-        Body::Form(form) if stored.is_dots() => of_dots(form, stored),
+        MetricSource::Form(form) if encoding.is_dots() => of_dots(form, encoding),
         _ => of_sums(body) + &body!("whole"),
     }
 }
 
 /// A metric of integer dot products.
-fn of_dots(form: Form, stored: Stored) -> String {
-    let product = if stored == Stored::U8Dots { "dot4U8Packed" } else { "dot4I8Packed" };
+fn of_dots(form: Form, encoding: Encoding) -> String {
+    let product = if encoding == Encoding::U8Dots { "dot4U8Packed" } else { "dot4I8Packed" };
     let of_row = "fn of_row(row: u32) -> u32 { return fetch(row, params.quads).x; }\n";
     let distance = match form {
         Form::L2 => body!("packed_squared_differences"),
@@ -277,11 +161,11 @@ fn of_dots(form: Form, stored: Stored) -> String {
 }
 
 /// `start`, `step` and `finish` of a metric.
-fn of_sums(body: Body) -> String {
-    match body {
-        Body::Form(form) => form.wgsl(),
-        Body::Own(wgsl) => format!("{wgsl}\n"),
-        Body::Sets(metric, dim) => of_counts(metric, dim) + &body!("sets"),
+fn of_sums(metric: MetricSource) -> String {
+    match metric {
+        MetricSource::Form(form) => form.wgsl(),
+        MetricSource::Own(wgsl) => format!("{wgsl}\n"),
+        MetricSource::Sets(metric, dim) => of_counts(metric, dim) + &body!("sets"),
     }
 }
 
@@ -300,10 +184,13 @@ mod tests {
     use wgpu::naga;
     use wgpu::naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
-    use crate::executor::gpu::layout::{Allowed, Block, Params, Wanted};
+    use crate::executor::gpu::blocks::Block;
+    use crate::executor::gpu::kernels::KERNELS;
+    use crate::executor::gpu::layout::{Params, Sizes};
+    use crate::executor::gpu::limits::DeviceLimits;
 
-    fn layout(stored: Stored, n: usize) -> Layout {
-        let allowed = Allowed {
+    fn layout(encoding: Encoding, n: usize, gathers: bool) -> Layout {
+        let limits = DeviceLimits {
             binding: 1 << 27,
             buffer: 1 << 28,
             bindings: 8,
@@ -311,10 +198,11 @@ mod tests {
             groups: 65_535,
             subgroup: 32,
             native_f16: false,
+            gathers,
             matrices: Err(""),
         };
-        let wanted = Wanted { n, quads: 100, row_bytes: stored.row_bytes(100), width: 20, forward: 15, reverse: 8 };
-        Layout::new(wanted, allowed).unwrap()
+        let sizes = Sizes { n, quads: 100, row_bytes: encoding.row_bytes(100), width: 20, forward: 15, reverse: 8 };
+        Layout::new(sizes, limits).unwrap()
     }
 
     /// Nothing beyond WebGPU, of which `unpack2x16float` is a part, and `f16`, a feature of it.
@@ -349,22 +237,35 @@ mod tests {
         let forms = Form::all();
         let products = [Form::L2, Form::Angular { centered: false }, Form::Inner];
         let mut texts = 0;
-        let values = [Stored::F32, Stored::F16, Stored::NativeF16, Stored::U8, Stored::I8];
-        let dots = [Stored::U8Dots, Stored::I8Dots];
-        let of_dots = products.iter().flat_map(|&form| dots.map(|stored| (Body::Form(form), stored)));
-        let of_values = forms.iter().flat_map(|&form| values.map(|stored| (Body::Form(form), stored)));
-        let of_sets = SetMetric::ALL.map(|metric| (Body::Sets(metric, 2000), Stored::Bits));
-        for (body, stored) in of_values.chain(of_sets).chain(of_dots) {
-            for n in [1000, 120_000] {
-                let layout = layout(stored, n);
-                for kernel in Kernel::ALL {
-                    let module = parsed(&source(kernel, body, stored, &layout));
+        let values = [Encoding::F32, Encoding::F16, Encoding::NativeF16, Encoding::U8, Encoding::I8];
+        let dots = [Encoding::U8Dots, Encoding::I8Dots];
+        let of_dots = products.iter().flat_map(|&form| dots.map(|encoding| (MetricSource::Form(form), encoding)));
+        let of_values = forms.iter().flat_map(|&form| values.map(|encoding| (MetricSource::Form(form), encoding)));
+        let of_sets = SetMetric::ALL.map(|metric| (MetricSource::Sets(metric, 2000), Encoding::Bits));
+        for (metric, encoding) in of_values.chain(of_sets).chain(of_dots) {
+            for (n, gathers) in [(1000, false), (1000, true), (120_000, true)] {
+                let layout = layout(encoding, n, gathers);
+                for kernel in KERNELS.map(|info| info.kernel).into_iter().filter(|k| *k != Kernel::BlockProducts) {
+                    let module = parsed(&source(kernel, metric, encoding, &layout).0);
                     check_bindings(&module, kernel);
                     texts += 1;
                 }
             }
         }
-        assert_eq!(texts, (forms.len() * 5 + SetMetric::ALL.len() + 3 * 2) * 2 * 10);
+        assert_eq!(texts, (forms.len() * 5 + SetMetric::ALL.len() + 3 * 2) * 3 * 11);
+    }
+
+    /// Whatever holds a user's text is checked when it runs, and nothing else is.
+    #[test]
+    fn texts_of_users_are_not_trusted() {
+        let wgsl = "// A user's.\n";
+        let layout = layout(Encoding::F32, 1000, true);
+        for info in &KERNELS {
+            let (text, trust) = source(info.kernel, MetricSource::Own(wgsl), Encoding::F32, &layout);
+            assert_eq!(trust == Trust::Checked, text.contains(wgsl), "{}", info.name);
+            let ours = source(info.kernel, MetricSource::Form(Form::L2), Encoding::F32, &layout).1;
+            assert_eq!(ours, Trust::Trusted, "{}", info.name);
+        }
     }
 
     /// The kernel of matrices, with what only it needs.
@@ -373,9 +274,9 @@ mod tests {
         let needed = capabilities() | Capabilities::COOPERATIVE_MATRIX | Capabilities::SUBGROUP;
         for side in [8, 16] {
             for form in [Form::L2, Form::Angular { centered: false }, Form::Inner] {
-                for stored in [Stored::U8Dots, Stored::I8Dots] {
-                    let layout = layout(stored, 120_000).with_matrices(side);
-                    let text = source(Kernel::BlockProducts, Body::Form(form), stored, &layout);
+                for encoding in [Encoding::U8Dots, Encoding::I8Dots] {
+                    let layout = layout(encoding, 120_000, true).with_matrices(side);
+                    let text = source(Kernel::BlockProducts, MetricSource::Form(form), encoding, &layout).0;
                     check_bindings_with(&parsed_with(&text, needed), Kernel::BlockProducts, needed);
                 }
             }
@@ -388,7 +289,7 @@ mod tests {
 
     fn check_bindings_with(module: &naga::Module, kernel: Kernel, capabilities: Capabilities) {
         let info = validate(module, capabilities).unwrap();
-        let entry = module.entry_points.iter().position(|e| e.name == kernel.entry()).expect("the entry point");
+        let entry = module.entry_points.iter().position(|e| e.name == kernel.info().entry).expect("the entry point");
         let mut used: Vec<u32> = module
             .global_variables
             .iter()
@@ -397,14 +298,17 @@ mod tests {
             .map(|b| b.binding)
             .collect();
         used.sort_unstable();
-        let named: Vec<u32> = kernel.bindings().iter().map(|b| b.0).collect();
+        let named: Vec<u32> = kernel.info().bindings.iter().map(|b| b.0).collect();
         assert_eq!(used, named, "{}", kernel.name());
     }
 
     /// The host's `Params` and the shaders' agree on every offset.
     #[test]
     fn params_have_the_same_offsets() {
-        let module = parsed(&source(Kernel::LocalJoin, Body::Form(Form::L2), Stored::F32, &layout(Stored::F32, 100)));
+        let module = parsed(
+            &source(Kernel::LocalJoin, MetricSource::Form(Form::L2), Encoding::F32, &layout(Encoding::F32, 100, true))
+                .0,
+        );
         let (members, span) = module
             .types
             .iter()
@@ -425,7 +329,10 @@ mod tests {
             ("seed", std::mem::offset_of!(Params, seed)),
             ("rows", std::mem::offset_of!(Params, rows)),
         ];
-        let block = parsed(&source(Kernel::BlockPairs, Body::Form(Form::L2), Stored::F32, &layout(Stored::F32, 100)));
+        let block = parsed(
+            &source(Kernel::BlockPairs, MetricSource::Form(Form::L2), Encoding::F32, &layout(Encoding::F32, 100, true))
+                .0,
+        );
         let block =
             block.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Block")).expect("the shaders have Block").1;
         let naga::TypeInner::Struct { members: fields, span: block_span } = &block.inner else { panic!("a struct") };
@@ -436,7 +343,7 @@ mod tests {
             std::mem::offset_of!(Block, y_start),
             std::mem::offset_of!(Block, y_count),
             std::mem::offset_of!(Block, pairs),
-            std::mem::offset_of!(Block, symmetric),
+            std::mem::offset_of!(Block, pairing),
             std::mem::offset_of!(Block, x_id),
             std::mem::offset_of!(Block, y_id),
         ];

@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use rayon::prelude::*;
+
 use super::device::Gpu;
+use super::encoding::Encoding;
+use super::kernels::{Kernel, Slot};
 use super::layout::{Layout, Params};
-use super::shaders::{Body, Kernel, Slot, source};
-use super::stored::Stored;
+use super::source::{MetricSource, source};
 use super::timer::Timer;
 use crate::error::GpuError;
 use crate::params::Plan;
 
-/// Everything whose size or text hangs on the plan.
-pub(super) struct Stage {
+/// Everything whose size or text depends on the plan.
+pub(super) struct Resources {
     pub layout: Layout,
     pub buffers: HashMap<Slot, wgpu::Buffer>,
     pub pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
@@ -20,7 +23,7 @@ pub(super) struct Stage {
     pub params: HashMap<u32, wgpu::Buffer>,
 }
 
-impl Stage {
+impl Resources {
     pub(super) fn new(gpu: &Gpu, layout: Layout) -> Result<Self, GpuError> {
         let mut buffers = HashMap::new();
         let slots = [
@@ -32,7 +35,7 @@ impl Stage {
             Slot::Counts,
             Slot::Cursors,
         ];
-        for (slot, (label, bytes)) in slots.into_iter().zip(layout.wanted.buffers()) {
+        for (slot, (label, bytes)) in slots.into_iter().zip(layout.sizes.buffers()) {
             buffers.insert(slot, gpu.buffer(label, bytes)?);
         }
         for (slot, bytes) in [(Slot::Counters, Timer::BUFFER), (Slot::Total, 4)] {
@@ -51,26 +54,41 @@ impl Stage {
         Ok(())
     }
 
-    /// Compiles a kernel when it is first used.
-    pub(super) fn prepare(&mut self, gpu: &Gpu, kernel: Kernel, body: Body, stored: Stored) -> Result<(), GpuError> {
-        if !self.pipelines.contains_key(&kernel) {
-            let text = source(kernel, body, stored, &self.layout);
-            self.pipelines.insert(kernel, gpu.pipeline(kernel.name(), kernel.entry(), text)?);
-        }
+    /// Compiles kernels, all at once; those that are not named compile when they are first used.
+    pub(super) fn compile(
+        &mut self,
+        gpu: &Gpu,
+        kernels: &[Kernel],
+        metric: MetricSource,
+        encoding: Encoding,
+    ) -> Result<(), GpuError> {
+        let missing: Vec<Kernel> =
+            kernels.iter().copied().filter(|kernel| !self.pipelines.contains_key(kernel)).collect();
+        let compile = |kernel: Kernel| {
+            let text = source(kernel, metric, encoding, &self.layout);
+            Ok((kernel, gpu.pipeline(kernel.name(), kernel.info().entry, text)?))
+        };
+        // Of several errors the first is told, in the order of the kernels.
+        let compiled: Vec<Result<_, GpuError>> = match *missing {
+            [] => return Ok(()),
+            [one] => vec![compile(one)],
+            _ => missing.into_par_iter().map(compile).collect(),
+        };
+        self.pipelines.extend(compiled.into_iter().collect::<Result<Vec<_>, _>>()?);
         Ok(())
     }
 }
 
 fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
-    let wanted = layout.wanted;
+    let sizes = layout.sizes;
     Params {
-        n: wanted.n as u32,
+        n: sizes.n as u32,
         first,
-        forward: wanted.forward as u32,
+        forward: sizes.forward as u32,
         others: plan.others() as u32,
-        quads: wanted.quads as u32,
+        quads: sizes.quads as u32,
         shard_rows: layout.shard_rows as u32,
         seed: (plan.seed ^ plan.seed >> 32) as u32,
-        rows: wanted.n as u32,
+        rows: sizes.n as u32,
     }
 }

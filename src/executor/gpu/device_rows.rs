@@ -1,12 +1,11 @@
 //! The points as a device holds them.
 
 use half::f16;
-use rayon::prelude::*;
 
 use super::device::Gpu;
-use super::layout::{Layout, Wanted};
-use super::shaders::Body;
-use super::stored::{Stored, WORD_BYTES};
+use super::encoding::{Encoding, WORD_BYTES};
+use super::layout::{Layout, Sizes};
+use super::source::MetricSource;
 use crate::dataset::{Problem, Rows};
 use crate::distances::direct::DirectDistances;
 use crate::distances::{ReducedIsTrue, TrueDistances};
@@ -27,9 +26,6 @@ pub(super) enum DeviceRows<'p> {
     Own(Dense<'p>, &'static str, Box<dyn ReducedDistances + 'p>),
 }
 
-/// Rows brought to the device at once.
-const UPLOADED: usize = 1 << 14;
-
 fn angular(form: Form) -> bool {
     matches!(form, Form::Angular { .. })
 }
@@ -49,54 +45,54 @@ impl<'p> DeviceRows<'p> {
     }
 
     /// The metric's part of kernels.
-    pub(super) fn body(&self) -> Body {
+    pub(super) fn metric_source(&self) -> MetricSource {
         match self {
-            Self::Dense(_, direct) => Body::Form(direct.form()),
-            Self::Sets(rows) => Body::Sets(rows.metric(), rows.dim()),
-            Self::Own(_, wgsl, _) => Body::Own(wgsl),
+            Self::Dense(_, direct) => MetricSource::Form(direct.form()),
+            Self::Sets(rows) => MetricSource::Sets(rows.metric(), rows.dim()),
+            Self::Own(_, wgsl, _) => MetricSource::Own(wgsl),
         }
     }
 
     /// How the points are kept on the device: as they are, or as f32 of length 1 under angular metrics.
-    pub(super) fn stored(&self, native_f16: bool) -> Stored {
+    pub(super) fn encoding(&self, native_f16: bool) -> Encoding {
         match self {
-            Self::Sets(_) => Stored::Bits,
-            Self::Own(..) => Stored::F32,
-            Self::Dense(points, direct) => Stored::of_rows(points.rows(), direct.form(), points.dim(), native_f16),
+            Self::Sets(_) => Encoding::Bits,
+            Self::Own(..) => Encoding::F32,
+            Self::Dense(points, direct) => Encoding::of_rows(points.rows(), direct.form(), points.dim(), native_f16),
         }
     }
 
     /// The same values in a quarter of the memory, where all are whole numbers that fit a byte.
-    pub(super) fn whole_bytes(&self) -> Option<(Vec<u8>, Stored)> {
+    pub(super) fn whole_bytes(&self) -> Option<(Vec<u8>, Encoding)> {
         let Self::Dense(points, direct) = self else { return None };
-        let stored = Stored::of_whole_bytes(direct.form(), points.dim())?;
-        points.whole_bytes().map(|bytes| (bytes, stored))
+        let encoding = Encoding::of_whole_bytes(direct.form(), points.dim())?;
+        points.whole_bytes().map(|bytes| (bytes, encoding))
     }
 
     /// Whether final distances are the device's: those of the metric itself, and not of rows that stand for others.
-    pub(super) fn finishes(&self, problem: &Problem, stored: Stored) -> bool {
+    pub(super) fn finishes(&self, problem: &Problem, encoding: Encoding) -> bool {
         let is_own = |direct| !problem.is_proxy && problem.metric.direct() == Some(direct);
-        matches!(self, Self::Dense(_, direct) if is_own(*direct) && stored.finishes(direct.form()))
+        matches!(self, Self::Dense(_, direct) if is_own(*direct) && encoding.finishes(direct.form()))
     }
 
-    pub(super) fn wanted(&self, plan: &Plan, stored: Stored) -> Wanted {
+    pub(super) fn sizes(&self, plan: &Plan, encoding: Encoding) -> Sizes {
         let caps = caps(plan);
         let (n, columns) = match self {
             // One column more for rows without length.
             Self::Dense(points, direct) => {
-                (points.n(), points.dim() + usize::from(angular(direct.form()) && !stored.is_dots()))
+                (points.n(), points.dim() + usize::from(angular(direct.form()) && !encoding.is_dots()))
             }
             Self::Own(points, ..) => (points.n(), points.dim()),
             Self::Sets(rows) => (rows.counts.len(), rows.dim() as usize),
         };
-        let quads = columns.div_ceil(stored.values_per_quad());
+        let quads = columns.div_ceil(encoding.values_per_quad());
         let (forward, reverse) = (caps.forward.min(plan.width), caps.reverse);
-        Wanted { n, quads, row_bytes: stored.row_bytes(quads), width: plan.width, forward, reverse }
+        Sizes { n, quads, row_bytes: encoding.row_bytes(quads), width: plan.width, forward, reverse }
     }
 
     /// Buffers for the data, as many as it takes.
     pub(super) fn buffers(gpu: &Gpu, layout: &Layout) -> Result<Vec<wgpu::Buffer>, GpuError> {
-        let Wanted { n, row_bytes, .. } = layout.wanted;
+        let Sizes { n, row_bytes, .. } = layout.sizes;
         let rows = (0..n).step_by(layout.shard_rows).map(|first| layout.shard_rows.min(n - first));
         rows.map(|rows| gpu.buffer("data", (rows * row_bytes) as u64)).collect()
     }
@@ -106,26 +102,29 @@ impl<'p> DeviceRows<'p> {
     pub(super) fn upload(
         &self,
         gpu: &Gpu,
-        (bytes, stored): (Option<&[u8]>, Stored),
+        (bytes, encoding): (Option<&[u8]>, Encoding),
         (layout, data): (&Layout, &[wgpu::Buffer]),
         first: usize,
         points: &[u32],
     ) -> Result<(), GpuError> {
-        let row_bytes = layout.wanted.row_bytes;
+        let row_bytes = layout.sizes.row_bytes;
         let mut at = first;
         while at < first + points.len() {
             let (shard, row) = (at / layout.shard_rows, at % layout.shard_rows);
-            let count = UPLOADED.min(layout.shard_rows - row).min(first + points.len() - at);
-            let mut values = vec![0u8; count * row_bytes];
-            let rows = values.par_chunks_exact_mut(row_bytes).zip(&points[at - first..]).with_min_len(64);
-            rows.for_each(|(to, &point)| self.write_row(bytes, stored, point as usize, to));
-            gpu.write(&data[shard], (row * row_bytes) as u64, &values)?;
+            let count = (layout.shard_rows - row).min(first + points.len() - at);
+            let points = &points[at - first..];
+            gpu.write_rows((&data[shard], (row * row_bytes) as u64), count, row_bytes, |first, to| {
+                to.fill(0);
+                for (to, &point) in to.chunks_exact_mut(row_bytes).zip(&points[first..]) {
+                    self.write_row(bytes, encoding, point as usize, to);
+                }
+            })?;
             at += count;
         }
         Ok(())
     }
 
-    fn write_row(&self, bytes: Option<&[u8]>, stored: Stored, row: usize, to: &mut [u8]) {
+    fn write_row(&self, bytes: Option<&[u8]>, encoding: Encoding, row: usize, to: &mut [u8]) {
         match (self, bytes) {
             (Self::Sets(rows), _) => {
                 let words: &[u8] = bytemuck::cast_slice(rows.words_of(row));
@@ -135,12 +134,12 @@ impl<'p> DeviceRows<'p> {
                 let dim = points.dim();
                 to[..dim].copy_from_slice(&bytes[row * dim..][..dim]);
             }
-            (Self::Dense(points, direct), None) if !stored.is_dots() => write_values(points, direct.form(), row, to),
+            (Self::Dense(points, direct), None) if !encoding.is_dots() => write_values(points, direct.form(), row, to),
             (Self::Dense(points, _) | Self::Own(points, ..), _) => write_values(points, Form::L2, row, to),
         }
-        if let (Self::Dense(_, direct), true) = (self, stored.is_dots()) {
+        if let (Self::Dense(_, direct), true) = (self, encoding.is_dots()) {
             let (values, word) = to.split_at_mut(to.len() - WORD_BYTES);
-            word[..4].copy_from_slice(&word_of_row(values, stored, direct.form()).to_ne_bytes());
+            word[..4].copy_from_slice(&word_of_row(values, encoding, direct.form()).to_ne_bytes());
         }
     }
 
@@ -162,8 +161,8 @@ impl<'p> DeviceRows<'p> {
 }
 
 /// What `of_row` of shaders/shared/metrics is of a row of bytes.
-fn word_of_row(values: &[u8], stored: Stored, form: Form) -> u32 {
-    let square = |v: &u8| if stored == Stored::I8Dots { i32::from(*v as i8).pow(2) } else { i32::from(*v).pow(2) };
+fn word_of_row(values: &[u8], encoding: Encoding, form: Form) -> u32 {
+    let square = |v: &u8| if encoding == Encoding::I8Dots { i32::from(*v as i8).pow(2) } else { i32::from(*v).pow(2) };
     let squares: i32 = values.iter().map(square).sum();
     match form {
         // As the CPU's codes have it.

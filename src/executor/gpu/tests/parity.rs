@@ -2,52 +2,68 @@
 //!
 //! Without an adapter the tests say so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use half::f16;
 
-use super::data::DeviceRows;
-use super::device::Gpu;
-use super::executor::GpuExecutor;
-use super::session::GpuSession;
-use super::stored::Stored;
-use super::{adapter, layout, matrices};
 use crate::builder::partition;
 use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::exact;
 use crate::executor::cpu::CpuExecutor;
+use crate::executor::gpu::device::{Device, Gpu};
+use crate::executor::gpu::device_rows::DeviceRows;
+use crate::executor::gpu::encoding::Encoding;
+use crate::executor::gpu::executor::GpuExecutor;
+use crate::executor::gpu::limits::DeviceLimits;
+use crate::executor::gpu::matrices;
+use crate::executor::gpu::session::GpuSession;
+use crate::executor::gpu::shared::{Known, known};
+use crate::executor::gpu::source::Trust;
 use crate::executor::{Executor, Session};
 use crate::graph::order::{EMPTY, distance, id};
 use crate::graph::rows::RowTable;
 use crate::metric::Metric;
-use crate::params::{Params, Plan};
+use crate::params::{GpuSelector, Params, Plan};
 use crate::points::Points;
 use crate::recall;
 use crate::report::RoundStats;
 use crate::rng::hash;
 
-pub(super) fn gpu() -> Option<Gpu> {
-    let Some(adapter) = adapter::enumerate().into_iter().next() else {
+fn first() -> Option<&'static Known> {
+    let first = known().first();
+    if first.is_none() {
         assert!(
             std::env::var_os("NNDESCENT_REQUIRE_GPU").is_none(),
             "NNDESCENT_REQUIRE_GPU is set, but there is no adapter"
         );
         eprintln!("ignored: no GPU adapter");
-        return None;
-    };
-    Some(Gpu::open(&adapter).expect("the adapter opens"))
+    }
+    first
 }
 
-/// A device that may multiply by cooperative matrices, software or not.
+/// The device that builds share.
+pub(super) fn gpu() -> Option<Gpu> {
+    Some(Gpu::of(first()?.device().expect("the adapter opens")))
+}
+
+/// A device of a test's own.
+fn own_gpu(limits: impl FnOnce(&mut DeviceLimits)) -> Option<Gpu> {
+    let adapter = &first()?.adapter;
+    let mut all = DeviceLimits::of(adapter);
+    limits(&mut all);
+    Some(Gpu::of(Arc::new(Device::open(adapter, all).expect("the adapter opens"))))
+}
+
+/// A device of its own that may multiply by cooperative matrices, software or not.
 pub(super) fn gpu_with_matrices() -> Option<Gpu> {
-    for adapter in adapter::enumerate() {
-        let matrices = matrices::of_adapter(&adapter);
+    for Known { adapter, .. } in known() {
+        let matrices = matrices::of_adapter(adapter);
         if matrices.is_ok() {
-            let allowed = layout::Allowed { matrices, ..layout::Allowed::of(&adapter) };
-            return Some(Gpu::open_for(&adapter, allowed).expect("the adapter opens"));
+            let limits = DeviceLimits { matrices, ..DeviceLimits::of(adapter) };
+            return Some(Gpu::of(Arc::new(Device::open(adapter, limits).expect("the adapter opens"))));
         }
         eprintln!("ignored: {}: {}", adapter.get_info().name, matrices.unwrap_err());
     }
@@ -74,8 +90,8 @@ pub(super) fn problem(data: &[f32], dim: usize) -> Problem<'_> {
     Problem::of_dense(&Points::dense(data, N, dim).unwrap(), &Metric::SqEuclidean)
 }
 
-fn open<'p>(gpu: impl Into<Rc<Gpu>>, problem: &Problem<'p>, plan: &Plan) -> GpuSession<'p> {
-    GpuSession::open(gpu.into(), problem, plan, None, &|_| Ok(())).expect("opens")
+fn open<'p>(gpu: Gpu, problem: &Problem<'p>, plan: &Plan) -> GpuSession<'p> {
+    GpuSession::open(gpu, problem, plan, None, &|_| Ok(())).expect("opens")
 }
 
 /// The same distances in every place; the same ids but where a distance is tied with the last kept.
@@ -99,10 +115,10 @@ fn every_round_is_its_twins() {
 }
 
 /// What differs from the twin in a build with trees and four rounds.
-pub(super) fn compare_rounds(gpu: impl Into<Rc<Gpu>>, problem: &Problem) -> Result<(), String> {
+pub(super) fn compare_rounds(gpu: Gpu, problem: &Problem) -> Result<(), String> {
     let same = |same: bool, what: String| if same { Ok(()) } else { Err(what) };
     let plan = Plan { metric: problem.metric.clone(), ..plan(3) };
-    let mut ours = GpuSession::open(gpu.into(), problem, &plan, None, &|_| Ok(())).map_err(said)?;
+    let mut ours = GpuSession::open(gpu, problem, &plan, None, &|_| Ok(())).map_err(said)?;
     let mut twin = CpuExecutor.open(problem, &plan, None, &|_| Ok(())).unwrap();
     // The twin's own order differs from the device's after trees are joined: compare as the points are numbered.
     let all: Vec<u32> = (0..N as u32).collect();
@@ -130,64 +146,131 @@ fn bytes() -> (Vec<u8>, usize) {
 }
 
 /// What differs from the twin where kernels read and multiply rows so.
-pub(super) fn compare_variant(stored: Stored, metric: &Metric) -> Result<(), String> {
+pub(super) fn compare_variant(encoding: Encoding, metric: &Metric) -> Result<(), String> {
     let Some(mut gpu) = gpu() else { return Ok(()) };
-    if stored == Stored::NativeF16 && !gpu.allowed.native_f16 {
-        eprintln!("ignored: {} loads no f16", gpu.name);
+    if encoding == Encoding::NativeF16 && !gpu.limits.native_f16 {
+        eprintln!("ignored: {} loads no f16", gpu.name());
         return Ok(());
     }
-    gpu.allowed.native_f16 = stored == Stored::NativeF16;
-    compare_variant_on(&gpu.into(), stored, metric)
+    gpu.limits.native_f16 = encoding == Encoding::NativeF16;
+    compare_variant_on(&gpu, encoding, metric)
 }
 
 /// The same on this device.
-pub(super) fn compare_variant_on(gpu: &Rc<Gpu>, stored: Stored, metric: &Metric) -> Result<(), String> {
+pub(super) fn compare_variant_on(gpu: &Gpu, encoding: Encoding, metric: &Metric) -> Result<(), String> {
     let (bytes, long) = bytes();
     let signed: Vec<i8> = bytes.iter().map(|v| v.wrapping_sub(128) as i8).collect();
     let halves: Vec<f16> = data().into_iter().map(f16::from_f32).collect();
-    let points = match stored {
-        Stored::F16 | Stored::NativeF16 => Points::dense(&halves, N, DIM),
-        Stored::I8 | Stored::I8Dots => Points::dense(&signed, N, long),
+    let points = match encoding {
+        Encoding::F16 | Encoding::NativeF16 => Points::dense(&halves, N, DIM),
+        Encoding::I8 | Encoding::I8Dots => Points::dense(&signed, N, long),
         _ => Points::dense(&bytes, N, long),
     };
     let points = points.unwrap();
     let problem = Problem::of_dense(&points, metric);
-    let chosen = DeviceRows::of(&problem).unwrap().stored(gpu.allowed.native_f16);
-    assert_eq!(chosen, stored, "{metric}");
-    if stored == Stored::U8 || stored == Stored::I8 {
+    let chosen = DeviceRows::of(&problem).unwrap().encoding(gpu.limits.native_f16);
+    assert_eq!(chosen, encoding, "{metric}");
+    if encoding == Encoding::U8 || encoding == Encoding::I8 {
         // Under these metrics distances are often the same, and which of them stays hangs on an order that is not the twin's.
-        return compare_exact(Rc::clone(gpu), &problem, &Plan { metric: metric.clone(), ..plan(0) });
+        return compare_exact(gpu.again(), &problem, &Plan { metric: metric.clone(), ..plan(0) });
     }
-    compare_rounds(Rc::clone(gpu), &problem)
+    compare_rounds(gpu.again(), &problem)
 }
 
 /// Every variant of the kernels, under metrics that it is made for.
 #[test]
 fn every_variant_is_its_twin() {
-    let dots = [Stored::U8Dots, Stored::I8Dots];
+    let dots = [Encoding::U8Dots, Encoding::I8Dots];
     let of_dots = [Metric::SqEuclidean, Metric::Euclidean, Metric::Cosine, Metric::InnerProduct, Metric::Dot];
-    let cases = dots.iter().flat_map(|stored| of_dots.iter().map(move |metric| (*stored, metric.clone())));
-    let wide = [Stored::U8, Stored::I8].map(|stored| (stored, Metric::Manhattan));
-    let halves = [Stored::F16, Stored::NativeF16].map(|stored| (stored, Metric::SqEuclidean));
-    for (stored, metric) in cases.chain(wide).chain(halves) {
-        compare_variant(stored, &metric).unwrap_or_else(|what| panic!("{} under {metric}: {what}", stored.name()));
+    let cases = dots.iter().flat_map(|encoding| of_dots.iter().map(move |metric| (*encoding, metric.clone())));
+    let wide = [Encoding::U8, Encoding::I8].map(|encoding| (encoding, Metric::Manhattan));
+    let halves = [Encoding::F16, Encoding::NativeF16].map(|encoding| (encoding, Metric::SqEuclidean));
+    for (encoding, metric) in cases.chain(wide).chain(halves) {
+        compare_variant(encoding, &metric).unwrap_or_else(|what| panic!("{} under {metric}: {what}", encoding.name()));
     }
+}
+
+/// Rows that a workgroup gathers are the same rows, and their distances the same sums.
+#[test]
+fn gathered_rows_are_their_twins() {
+    for gathers in [false, true] {
+        let Some(mut gpu) = gpu() else { return };
+        gpu.limits.gathers = gathers;
+        compare_rounds(gpu.again(), &problem(&data(), DIM)).unwrap();
+        for (encoding, metric) in [(Encoding::U8Dots, Metric::SqEuclidean), (Encoding::I8Dots, Metric::Cosine)] {
+            compare_variant_on(&gpu, encoding, &metric).unwrap();
+        }
+    }
+    let values: Vec<f32> = data().iter().flat_map(|v| [0, 1, 2, 3, 4].map(|i| (v * 0.37 + i as f32).sin())).collect();
+    let problem = problem(&values, 5 * DIM);
+    for binding in [u64::MAX, 60_000] {
+        let graph = |gathers| {
+            let mut gpu = gpu()?;
+            gpu.limits.gathers = gathers;
+            gpu.limits.binding = gpu.limits.binding.min(binding);
+            let mut session = open(gpu, &problem, &plan(2));
+            let distances = session.round(&|_| Ok(())).unwrap().distances;
+            Some((distances, Box::new(session).finish(&|_| Ok(())).unwrap()))
+        };
+        let (Some(own), Some(gathered)) = (graph(false), graph(true)) else { return };
+        assert_eq!(own, gathered);
+    }
+}
+
+/// Builds of several threads on one device do not disturb each other.
+#[test]
+fn builds_at_once_share_a_device() {
+    if first().is_none() {
+        return;
+    }
+    let build = |seed: u64| {
+        let values: Vec<f32> = data().iter().map(|v| v * (1.0 + seed as f32)).collect();
+        let (problem, plan) = (problem(&values, DIM), Plan { seed, ..plan(3) });
+        let mut session = GpuExecutor::new(GpuSelector::Index(0)).open(&problem, &plan, None, &|_| Ok(())).unwrap();
+        let rounds: Vec<u64> = (0..3).map(|_| session.round(&|_| Ok(())).unwrap().distances).collect();
+        let graph = session.finish(&|_| Ok(())).unwrap();
+        let (exact, _) = GpuExecutor::new(GpuSelector::Index(0)).exact(&problem, &plan, &|_| Ok(())).unwrap();
+        (rounds, graph, exact)
+    };
+    let alone: Vec<_> = (0..4).map(build).collect();
+    let at_once = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|seed| scope.spawn(move || build(seed))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    assert!(alone == at_once);
+}
+
+/// A device that was lost is opened anew for the next build, and until then is one for all.
+#[test]
+fn a_lost_device_is_opened_anew() {
+    let Some(first) = first() else { return };
+    let known = Known::new(first.adapter.clone());
+    let device = known.device().unwrap();
+    assert!(Arc::ptr_eq(&device, &known.device().unwrap()));
+    let data = data();
+    let mut session = open(Gpu::of(Arc::clone(&device)), &problem(&data, DIM), &plan(2));
+    session.gpu().destroy();
+    assert!(session.round(&|_| Ok(())).is_err());
+    let other = known.device().unwrap();
+    assert!(!Arc::ptr_eq(&device, &other));
+    open(Gpu::of(other), &problem(&data, DIM), &plan(2)).round(&|_| Ok(())).unwrap();
 }
 
 /// Rows and counts of every round are the twin's where cooperative matrices compute the distances of bytes, too, and so is exact search.
 #[test]
 fn matrices_are_their_twins() {
     let Some(gpu) = gpu_with_matrices() else { return };
-    let (gpu, (bytes, long)) = (Rc::new(gpu), bytes());
+    let (bytes, long) = bytes();
     let points = Points::dense(&bytes, N, long).unwrap();
     let problem = Problem::of_dense(&points, &Metric::SqEuclidean);
-    let session = open(Rc::clone(&gpu), &problem, &plan(0));
+    let session = open(gpu.again(), &problem, &plan(0));
     assert!(session.info().to_string().contains("pairs by matrices of"), "{}", session.info().to_string());
-    compare_exact(Rc::clone(&gpu), &problem, &plan(0)).unwrap();
+    compare_exact(gpu.again(), &problem, &plan(0)).unwrap();
     for metric in [Metric::SqEuclidean, Metric::Cosine, Metric::InnerProduct] {
-        for stored in [Stored::U8Dots, Stored::I8Dots] {
-            compare_variant_on(&gpu, stored, &metric).unwrap_or_else(|what| panic!("{metric}: {what}"));
-            assert!(gpu.matrices.borrow()[&stored].is_ok(), "{:?}", gpu.matrices);
+        for encoding in [Encoding::U8Dots, Encoding::I8Dots] {
+            compare_variant_on(&gpu, encoding, &metric).unwrap_or_else(|what| panic!("{metric}: {what}"));
+            let side = gpu.limits.matrices.expect("there are some");
+            assert_eq!(gpu.matrices_tested(encoding, side, || Err("never run".into())), Ok(()));
         }
     }
 }
@@ -195,19 +278,19 @@ fn matrices_are_their_twins() {
 /// What fails the self-test is not used, and the report says why: here a device that was not opened for matrices.
 #[test]
 fn without_matrices_the_plain_kernel_runs() {
-    let Some(mut gpu) = gpu() else { return };
-    gpu.allowed.matrices = Ok(8);
-    let (gpu, (bytes, long)) = (Rc::new(gpu), bytes());
+    let Some(mut gpu) = own_gpu(|limits| limits.matrices = Err("not asked for")) else { return };
+    gpu.limits.matrices = Ok(8);
+    let (bytes, long) = bytes();
     let points = Points::dense(&bytes, N, long).unwrap();
     let problem = Problem::of_dense(&points, &Metric::SqEuclidean);
-    let described = open(Rc::clone(&gpu), &problem, &plan(0)).info().to_string();
+    let described = open(gpu.again(), &problem, &plan(0)).info().to_string();
     assert!(described.contains("no matrices: ") && described.contains("failed on the device"), "{described}");
-    compare_variant_on(&gpu, Stored::U8Dots, &Metric::SqEuclidean).unwrap();
+    compare_variant_on(&gpu, Encoding::U8Dots, &Metric::SqEuclidean).unwrap();
 }
 
 /// Exact search against the CPU's.
-pub(super) fn compare_exact(gpu: impl Into<Rc<Gpu>>, problem: &Problem, plan: &Plan) -> Result<(), String> {
-    let (found, _) = GpuSession::exact(&gpu.into(), problem, plan, &|_| Ok(())).map_err(said)?;
+pub(super) fn compare_exact(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), String> {
+    let (found, _) = GpuSession::exact(&gpu, problem, plan, &|_| Ok(())).map_err(said)?;
     let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let apart = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4 * b.abs().max(1e-3);
     match found.all_distances().iter().zip(truth.all_distances()).position(apart) {
@@ -233,10 +316,9 @@ fn first_use_compiles_what_it_uses_and_is_fast() {
     let mut seconds = f64::INFINITY;
     for _ in 0..4 {
         let start = Instant::now();
-        let Some(gpu) = gpu() else { return };
-        let gpu = Rc::new(gpu);
+        let Some(gpu) = own_gpu(|_| {}) else { return };
         let problem = problem(&values, DIM);
-        let mut session = GpuSession::open(Rc::clone(&gpu), &problem, &plan(3), None, &|_| Ok(())).unwrap();
+        let mut session = GpuSession::open(gpu.again(), &problem, &plan(3), None, &|_| Ok(())).unwrap();
         for _ in 0..3 {
             session.round(&|_| Ok(())).unwrap();
         }
@@ -245,15 +327,18 @@ fn first_use_compiles_what_it_uses_and_is_fast() {
         seconds = seconds.min(start.elapsed().as_secs_f64());
         let used = [
             "block_pairs",
+            "empty_rows",
+            "local_join",
+            "neighborhoods",
             "offer_pairs",
+            "recompute",
             "reverse_edges (count)",
             "reverse_edges (give_room)",
             "reverse_edges (put)",
-            "neighborhoods",
-            "local_join",
-            "recompute",
         ];
-        assert_eq!(gpu.compiled(), used);
+        let mut compiled = gpu.compiled();
+        compiled.sort_unstable_by_key(|kernel| kernel.0);
+        assert_eq!(compiled, used.map(|name| (name, Trust::Trusted)));
     }
     eprintln!("first use: {seconds:.2} s");
     assert!(seconds < FIRST_USE, "{seconds} s");
@@ -289,7 +374,7 @@ fn wrong_results_are_found_before_they_matter() {
 
 #[test]
 fn a_lost_device_has_a_name() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = own_gpu(|_| {}) else { return };
     let data = data();
     let problem = problem(&data, DIM);
     let mut session = open(gpu, &problem, &plan(2));
@@ -306,10 +391,10 @@ fn a_lost_device_has_a_name() {
 #[test]
 fn what_the_device_does_not_allow_is_named() {
     let Some(mut gpu) = gpu() else { return };
-    gpu.allowed = layout::Allowed { binding: 4096, buffer: 4096, ..gpu.allowed };
+    gpu.limits = DeviceLimits { binding: 4096, buffer: 4096, ..gpu.limits };
     let data = data();
     let problem = problem(&data, DIM);
-    let Err(error) = GpuSession::open(gpu.into(), &problem, &plan(2), None, &|_| Ok(())) else { panic!("opened") };
+    let Err(error) = GpuSession::open(gpu, &problem, &plan(2), None, &|_| Ok(())) else { panic!("opened") };
     assert!(matches!(error, BuildError::Gpu(GpuError::TooLarge { .. })), "{error:?}");
 }
 
@@ -321,7 +406,7 @@ fn sets_larger_than_the_device_are_built_in_parts() {
     let plan = plan(3);
     for (values, dim, binding) in [(&data, DIM, 24_000), (&wide, 8 * DIM, 64_000)] {
         let Some(mut gpu) = gpu() else { return };
-        gpu.allowed = layout::Allowed { binding, bindings: 8, ..gpu.allowed };
+        gpu.limits = DeviceLimits { binding, bindings: 8, ..gpu.limits };
         let problem = problem(values, dim);
         let executor = GpuExecutor::on(gpu);
         let most = executor.most_rows(&problem, &plan).unwrap();
@@ -341,7 +426,7 @@ fn sets_larger_than_the_device_are_built_in_parts() {
 #[test]
 fn a_device_too_small_for_parts_is_an_error() {
     let Some(mut gpu) = gpu() else { return };
-    gpu.allowed = layout::Allowed { binding: 4096, ..gpu.allowed };
+    gpu.limits = DeviceLimits { binding: 4096, ..gpu.limits };
     let data = data();
     let problem = problem(&data, DIM);
     let Err(error) = partition::open(&GpuExecutor::on(gpu), &problem, &plan(3), None, &|_| Ok(())) else {
@@ -370,9 +455,9 @@ fn exact_search_of_more_than_the_device_holds() {
             let plan = Plan { include_self, ..plan(0) };
             let exact = |binding: Option<u64>| {
                 let mut gpu = gpu()?;
-                gpu.allowed.binding = binding.unwrap_or(gpu.allowed.binding);
-                gpu.allowed.bindings = 8;
-                Some(GpuSession::exact(&gpu.into(), &problem, &plan, &|_| Ok(())).unwrap())
+                gpu.limits.binding = binding.unwrap_or(gpu.limits.binding);
+                gpu.limits.bindings = 8;
+                Some(GpuSession::exact(&gpu, &problem, &plan, &|_| Ok(())).unwrap())
             };
             let (Some((whole, ran)), Some((found, described))) = (exact(None), exact(Some(binding))) else { return };
             let (ran, described) = (ran.to_string(), described.to_string());
@@ -393,7 +478,7 @@ fn exact_search_halves_what_it_holds_when_memory_runs_out() {
     let exact = |out_of_memory_at| {
         let mut gpu = gpu()?;
         gpu.out_of_memory_at = out_of_memory_at;
-        Some(GpuSession::exact(&gpu.into(), &problem, &plan(0), &|_| Ok(())))
+        Some(GpuSession::exact(&gpu, &problem, &plan(0), &|_| Ok(())))
     };
     let bytes_of_failure = |found| match found {
         Err(BuildError::Gpu(GpuError::OutOfMemory { bytes, during: "row distances" })) => bytes,
@@ -451,7 +536,7 @@ fn shards_change_nothing() {
     let all: Vec<u32> = (0..N as u32).collect();
     let graph = |binding: Option<u64>| {
         let mut gpu = gpu()?;
-        gpu.allowed.binding = binding.unwrap_or(gpu.allowed.binding);
+        gpu.limits.binding = binding.unwrap_or(gpu.limits.binding);
         let mut session = open(gpu, &problem, &plan);
         session.round(&|_| Ok(())).unwrap();
         Some((session.info().to_string(), session.peek(&all).unwrap()))

@@ -1,62 +1,65 @@
 //! What fills the rows before the first round: leaves of trees, a graph handed over, random points.
 
-use super::GpuSession;
-use crate::error::BuildError;
-use crate::error::GpuError;
+use std::time::Instant;
+
+use super::{Fullness, GpuSession};
+use crate::error::{BuildError, GpuError};
 use crate::executor::Tick;
-use crate::executor::gpu::layout::{Block, block_places};
-use crate::executor::gpu::shaders::{Kernel, Slot};
+use crate::executor::gpu::blocks::{Block, block_places};
+use crate::executor::gpu::kernels::{Kernel, Slot};
 use crate::forest;
 use crate::graph::{InitGraph, KnnGraph};
+use crate::report::DevicePhase;
 
 impl GpuSession<'_> {
-    /// Joins the leaves of a tree, as many at a time as there is room for the distances of.
+    /// Joins the leaves of a tree, as many at a time as there is room for the distances of. Nothing waits: the next tree grows
+    /// meanwhile.
     pub(super) fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
+        let start = Instant::now();
         self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
-        self.rows_not_full = 0;
-        for blocks in self.stage.layout.leaf_batches(bounds)? {
-            let (tiles, places) = self.write_tiles(&blocks)?;
-            self.rows_not_full += self.join_blocks("leaves", &blocks, tiles, places)?;
+        for (batch, blocks) in self.resources.layout.leaf_batches(bounds)?.iter().enumerate() {
+            let (tiles, places) = self.write_tiles(blocks)?;
+            self.join_blocks("leaves", blocks, (tiles, places), batch == 0)?;
         }
+        self.fullness = Fullness::Counted;
+        self.work.add_phase(DevicePhase::Join, start.elapsed());
         Ok(())
     }
 
     /// Writes the tiles and the rows of blocks; how many there are.
     pub(super) fn write_tiles(&mut self, blocks: &[Block]) -> Result<(usize, usize), GpuError> {
-        let (tiles, places) = (self.stage.layout.tiles(blocks), block_places(blocks));
+        let (tiles, places) = (self.resources.layout.tiles(blocks), block_places(blocks));
         self.write_slot(Slot::Tiles, bytemuck::cast_slice(&tiles))?;
         self.write_slot(Slot::Places, bytemuck::cast_slice(&places))?;
         Ok((tiles.len(), places.len()))
     }
 
-    /// Computes the distances of blocks and offers them to their rows; how many of these are not full.
+    /// Computes the distances of blocks and offers them to their rows. `is_first`: rows that are not full are counted anew.
     pub(super) fn join_blocks(
         &mut self,
         during: &'static str,
         blocks: &[Block],
-        tiles: usize,
-        places: usize,
-    ) -> Result<u32, GpuError> {
+        (tiles, places): (usize, usize),
+        is_first: bool,
+    ) -> Result<(), GpuError> {
         self.write_slot(Slot::Blocks, bytemuck::cast_slice(blocks))?;
         let pairs = blocks.iter().map(Block::pairs).sum::<usize>();
         self.make_room(Slot::Pairs, 4 * pairs as u64)?;
         let kernel = self.pair_kernel();
-        let counted = self.run(during, |this, encoder| {
+        self.submit(during, |this, encoder| {
+            if is_first {
+                this.clear_counters(encoder);
+            }
             this.record(encoder, kernel, tiles)?;
             this.record(encoder, Kernel::OfferPairs, places)
         })?;
         let distances = blocks.iter().map(Block::distances).sum::<u64>();
         self.init_distances += distances;
-        self.worked(kernel, distances, tiles as u64 * self.stage.layout.tile.rows());
-        Ok(counted.not_full)
+        self.worked(kernel, distances, tiles as u64 * self.resources.layout.tile.rows());
+        Ok(())
     }
 
-    /// What computes the distances of blocks.
-    pub(super) fn pair_kernel(&self) -> Kernel {
-        if self.stage.layout.matrix_side > 0 { Kernel::BlockProducts } else { Kernel::BlockPairs }
-    }
-
-    /// Offers to every one of `owners` those at its span of `ids`, which names the owner itself, and nobody twice.
+    /// Offers to every one of `owners` those at its span of `ids`, which names the owner itself, and none twice.
     pub(super) fn offer_lists(
         &mut self,
         during: &'static str,
@@ -70,7 +73,7 @@ impl GpuSession<'_> {
         let counted = self.run(during, |this, encoder| this.record(encoder, Kernel::OfferLists, owners.len()))?;
         self.init_distances += counted.distances;
         self.worked(Kernel::OfferLists, counted.distances, counted.distances);
-        self.rows_not_full = counted.not_full;
+        self.fullness = Fullness::NotFull(counted.not_full);
         Ok(())
     }
 
@@ -102,22 +105,30 @@ impl GpuSession<'_> {
         while self.trees_grown < self.plan.n_trees as u64 {
             tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
             let Some(space) = &self.space else { break };
-            let leaves = forest::tree(&**space, self.plan.leaf_size, self.plan.seed, self.trees_grown);
+            let (leaf_size, seed, tree) = (self.plan.leaf_size, self.plan.seed, self.trees_grown);
+            let leaves = self.work.time(DevicePhase::Trees, || forest::tree(&**space, leaf_size, seed, tree));
             self.join_leaves(&leaves.ids, &leaves.bounds)?;
             self.trees_grown += 1;
         }
         tick(1.0)
     }
 
+    /// Completes rows with random points, once all that was submitted is done.
     pub(super) fn fill_random(&mut self) -> Result<(), GpuError> {
-        if self.rows_not_full == 0 {
+        let start = Instant::now();
+        let not_full = match self.fullness {
+            Fullness::NotFull(rows) => rows,
+            Fullness::Counted => self.read_counters("leaves")?.not_full,
+        };
+        self.work.add_phase(DevicePhase::Join, start.elapsed());
+        self.fullness = Fullness::NotFull(0);
+        if not_full == 0 {
             return Ok(());
         }
         let n = self.order.len();
         let counted = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
         self.init_distances += counted.distances;
         self.worked(Kernel::FillRandom, counted.distances, counted.distances);
-        self.rows_not_full = 0;
         Ok(())
     }
 }

@@ -1,0 +1,28 @@
+// Distances of one row to those that the invocations name, each read by the invocation that names it: what software does best.
+// gathered_distances.wgsl stands in for this elsewhere; its sums are the same.
+
+// To the one that this invocation names.
+fn distance_to(x: u32, y: u32, lane: u32) -> f32 {
+    return distance_between(x, y);
+}
+
+// To HELD of them: what is loaded of `x` serves all. Those of all invocations are `count` rows, HELD * GROUP at most.
+fn distances_to(x: u32, ys: array<u32, HELD>, count: u32, lane: u32) -> array<f32, HELD> {
+    var others = ys;
+    var accs: array<Acc, HELD>;
+    for (var h = 0u; h < HELD; h++) {
+        accs[h] = start();
+    }
+    for (var q = 0u; q < params.quads; q++) {
+        let quad = load(x, q);
+        for (var h = 0u; h < HELD; h++) {
+            accs[h] = step(accs[h], quad, load(others[h], q));
+        }
+    }
+    let of_x = of_row(x);
+    var distances: array<f32, HELD>;
+    for (var h = 0u; h < HELD; h++) {
+        distances[h] = distance_of(accs[h], of_x, of_row(others[h]));
+    }
+    return distances;
+}
