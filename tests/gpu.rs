@@ -1,10 +1,13 @@
-//! The conformance suite: what every executor must do, run over the CPU's and, where there is an adapter (Mesa's lavapipe
-//! will do), the GPU's. Without an adapter the GPU half says so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
+//! The conformance suite: what every executor must do, run over the CPU's and, where there is an adapter (Mesa's
+//! lavapipe will do), the GPU's. Without an adapter the GPU half says so; `NNDESCENT_REQUIRE_GPU=1` makes that a
+//! failure.
 
 use crate::common::checks::{Within, between, check_distances, check_rows};
 use half::f16;
 use nndescent::custom::{self, Custom};
-use nndescent::{Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, recall};
+use nndescent::{
+    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, SearchOptions, exact, recall,
+};
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
@@ -133,9 +136,8 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
         builder.index(&points).unwrap()
     };
     assert!(indexed.report.executor.is_gpu(), "{}", indexed.report.executor);
-    let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10).run().unwrap();
-    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances).unwrap();
-    let recall = recall::recall(&found, &truth, 10).unwrap();
+    let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10, &SearchOptions::new()).unwrap();
+    let recall = recall::recall(hits.graph(), &truth, 10).unwrap();
     assert!(recall > 0.95, "{recall}");
     let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());
     let wrong = of(other, Algorithm::NnDescent).unwrap_err().to_string();
@@ -367,8 +369,8 @@ fn device_memory_is_estimated() {
     let (data, n, dim) = digits();
     let points = Points::dense(&data, n, dim).unwrap();
     let estimate = NnDescent::new(Metric::Euclidean).n_neighbors(15).estimate_device_memory(&points).unwrap();
-    // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and lists.
-    // And the distances within leaves of up to 128.
+    // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and
+    // lists. And the distances within leaves of up to 128.
     let of = |rows: u64| rows * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16 + 4 * 128);
     assert_eq!(estimate, of(n as u64));
     let parts = NnDescent::new(Metric::Euclidean).part_rows(600);

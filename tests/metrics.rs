@@ -1,4 +1,5 @@
-//! The definitions of all metrics against scipy and scikit-learn: tests/fixtures/metrics.py made the expected distances.
+//! The definitions of all metrics against scipy and scikit-learn: tests/fixtures/metrics.py made the expected
+//! distances.
 
 use std::sync::Arc;
 

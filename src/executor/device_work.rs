@@ -1,7 +1,7 @@
 //! What a device does in the course of a build, collected as it goes on.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::report::{DevicePhase, DevicePhaseTime, KernelTime};
 
@@ -44,8 +44,9 @@ impl DeviceWork {
     }
 
     /// Does `work` and adds the time that it took.
+    #[cfg(feature = "gpu")]
     pub(crate) fn time<T>(&self, phase: DevicePhase, work: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
+        let start = std::time::Instant::now();
         let done = work();
         self.add_phase(phase, start.elapsed());
         done
