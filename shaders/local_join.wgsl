@@ -14,6 +14,8 @@ var<workgroup> updates: atomic<u32>;
 // Candidates visited between two looks at how many wait.
 const VISITED: u32 = 2u * CHUNK;
 const WAITING: u32 = VISITED + CHUNK;
+// Candidates that an invocation reads before it looks any of them up: the reads wait for memory together.
+const AHEAD: u32 = min(8u, VISITED / GROUP);
 
 // Places of the set that this row uses, a power of two, and 32 less its logarithm.
 var<private> slots: u32;
@@ -139,10 +141,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             forget(row, lane);
             known = WIDTH + 1u;
         }
-        for (var mine = t + lane; mine < min(t + VISITED, steps); mine += GROUP) {
-            let id = candidate(row, mine, &through);
-            if see(id) {
-                waiting[atomicAdd(&waiting_count, 1u)] = id;
+        for (var first = t; first < min(t + VISITED, steps); first += AHEAD * GROUP) {
+            var ids: array<u32, AHEAD>;
+            for (var a = 0u; a < AHEAD; a++) {
+                let mine = first + a * GROUP + lane;
+                ids[a] = NOBODY;
+                if mine < steps {
+                    ids[a] = candidate(row, mine, &through);
+                }
+            }
+            for (var a = 0u; a < AHEAD; a++) {
+                if ids[a] != NOBODY && see(ids[a]) {
+                    waiting[atomicAdd(&waiting_count, 1u)] = ids[a];
+                }
             }
         }
         t += VISITED;

@@ -57,7 +57,7 @@ const FAULTS: [(Metric, &str, &str); 41] = [
     (Metric::SqEuclidean, "u32(is_nearer(other, own[k]))", "0u"),
     (Metric::SqEuclidean, "first < count; first += HELD", "first + HELD * GROUP <= count; first += HELD"),
     (Metric::SqEuclidean, "= neighbor.id;", "= neighbor.id & ~1u;"),
-    (Metric::SqEuclidean, "quad, load(others[h], q)", "quad, load(others[0], q)"),
+    (Metric::SqEuclidean, "second, load(y, q + 1u)", "second, load(y, q)"),
     (Metric::SqEuclidean, "acc = step(acc, load(x, q + 3u), load(y, q + 3u));", ""),
     (Metric::SqEuclidean, "fma(d, d, acc.sum)", "fma(d, abs(d) + 1.0, acc.sum)"),
     (Metric::Cosine, "0.5 * dot(acc.sum", "0.6 * dot(acc.sum"),
@@ -74,7 +74,8 @@ const FAULTS: [(Metric, &str, &str); 41] = [
 ];
 
 /// Faults in one of the ways to read and multiply rows: the way, the metric to look with, the text, and the fault.
-const FAULTS_OF_VARIANTS: [(Encoding, Metric, &str, &str); 13] = [
+const FAULTS_OF_VARIANTS: [(Encoding, Metric, &str, &str); 14] = [
+    (Encoding::U8Dots, Metric::SqEuclidean, "quad, load(others[h], q)", "quad, load(others[0], q)"),
     (Encoding::U8Dots, Metric::SqEuclidean, "dot4U8Packed(x.z, y.z)", "dot4I8Packed(x.z, y.z)"),
     (Encoding::I8Dots, Metric::SqEuclidean, "dot4I8Packed(x.w, y.w)", "dot4U8Packed(x.w, y.w)"),
     (Encoding::U8Dots, Metric::SqEuclidean, "i32(y) - 2 * acc.dot", "i32(y) - acc.dot"),
