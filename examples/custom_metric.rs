@@ -2,7 +2,7 @@
 //! `cargo run --release --no-default-features --example custom_metric`
 
 use nndescent::custom::{self, Custom, Items};
-use nndescent::{CsrMatrix, Metric, NnDescent, Points};
+use nndescent::{CsrMatrix, Metric, NnDescent, Points, SearchOptions};
 
 /// Words by edit distance: no vectors at all.
 fn strings() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,7 +26,7 @@ fn queries() -> Result<(), Box<dyn std::error::Error>> {
     let mut index = NnDescent::new(Metric::Custom).index(&Points::items(&kept)?)?.index;
     index.add(&Points::items(&kept.others(vec!["neighborhood".into()]))?)?;
     let asked = kept.others(vec!["dissent".into(), "neighbor".into()]);
-    let hits = index.query(&Points::items(&asked)?, 3).run()?;
+    let hits = index.query(&Points::items(&asked)?, 3, &SearchOptions::new())?;
     for (i, word) in asked.collection().iter().enumerate() {
         println!("nearest to {word}: ids {:?} at {:?}", hits.ids(i), hits.distances(i));
     }

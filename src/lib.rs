@@ -50,17 +50,17 @@ mod simd;
 mod storage;
 
 pub use builder::{Built, Indexed, NnDescent};
-pub use error::{BuildError, GpuError};
+pub use error::{BuildError, GpuError, SearchError};
 pub use graph::{CsrGraph, GraphShapeError, InitGraph, KnnGraph, Neighbor};
 pub use metric::{Metric, MetricArgument, MetricError, MetricSupport};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
-pub use persist::FileError;
+pub use persist::IndexFileError;
 pub use points::{Csr, CsrMatrix, Element, Points, PointsError, SparseRow};
 pub use progress::Progress;
 pub use report::BuildReport;
 pub use search::{
-    DiversifyMethod, Hits, Index, IndexError, IndexMemory, Prepare, Quantization, QueryBuilder, QueryStats, RadiusHits,
-    Searcher, Tuning,
+    DiversifyMethod, Hits, Index, IndexError, IndexMemory, IndexOptions, Quantization, QueryStats, RadiusHits,
+    SearchOptions, SearchScratch, Tuning,
 };
 
 pub use points::custom;

@@ -1,7 +1,10 @@
 //! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows
 //! stored dense.
 
-use nndescent::{Algorithm, CsrMatrix, Index, KnnGraph, Metric, MetricArgument, NnDescent, Points, exact, recall};
+use nndescent::{
+    Algorithm, CsrMatrix, Index, KnnGraph, Metric, MetricArgument, NnDescent, Points, SearchOptions, SearchScratch,
+    exact, recall,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -103,17 +106,17 @@ fn indexes_answer_grow_and_are_saved() {
         index.save(&path).unwrap();
         Index::verify(&path).unwrap();
         let opened = Index::open(&path).unwrap();
-        assert_eq!((opened.metric(), opened.n(), opened.dim()), (&metric, 1300, DIM));
+        assert_eq!((opened.metric(), opened.len(), opened.dim()), (&metric, 1300, DIM));
         let queries = Points::from(queries.view());
-        let hits = opened.query(&queries, 10).epsilon(0.2).run().unwrap();
+        let hits = opened.query(&queries, 10, &SearchOptions::new().epsilon(0.2)).unwrap();
         let truth = exact::query(&Points::from(all.view()), &queries, &metric, 10).unwrap();
-        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone()).unwrap();
-        let recall = recall::recall(&found, &truth, 10).unwrap();
+        let recall = recall::recall(hits.graph(), &truth, 10).unwrap();
         // Under these two, empty rows have distance 0 to all others, so that neighbours of neighbours are not near.
         let least = if matches!(metric, Metric::TsSs | Metric::Yule) { 0.6 } else { 0.95 };
         assert!(recall >= least, "{metric}: recall {recall}");
-        let one = opened.searcher().nearest_to(&queries, 3, 10, 0.2).unwrap().to_vec();
-        assert_eq!(one.iter().map(|f| f.1).collect::<Vec<u32>>(), hits.ids(3), "{metric}");
+        let (mut scratch, options) = (SearchScratch::new(), SearchOptions::new().epsilon(0.2));
+        let one = opened.nearest_to_row(&mut scratch, &queries, 3, 10, &options).unwrap();
+        assert!(one.iter().copied().eq(hits.neighbors(3)), "{metric}");
     }
 }
 
@@ -141,7 +144,9 @@ fn stored_zeros_change_nothing() {
             assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}: {a} instead of {b}");
         }
         let index = NnDescent::new(metric.clone()).index(&Points::from(view)).unwrap().index;
-        let hits = |points: &Points| index.query(points, 3).epsilon(0.2).run().unwrap().distances;
+        let hits = |points: &Points| {
+            index.query(points, 3, &SearchOptions::new().epsilon(0.2)).unwrap().all_distances().to_vec()
+        };
         for (a, b) in hits(&stored).iter().zip(hits(&Points::from(view))) {
             assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}, queries: {a} instead of {b}");
         }
@@ -217,14 +222,17 @@ fn transports_between_entries() {
         index.add(&Points::from(second.view())).unwrap();
         index.save(&path).unwrap();
         Index::verify(&path).unwrap();
-        let hits = index.query(&queries, 10).epsilon(0.2).run().unwrap();
-        assert_eq!(hits, Index::open(&path).unwrap().query(&queries, 10).epsilon(0.2).run().unwrap(), "{metric}");
+        let hits = index.query(&queries, 10, &SearchOptions::new().epsilon(0.2)).unwrap();
+        assert_eq!(
+            hits,
+            Index::open(&path).unwrap().query(&queries, 10, &SearchOptions::new().epsilon(0.2)).unwrap(),
+            "{metric}"
+        );
         let truth = exact::query(&all, &queries, &metric, 10).unwrap();
         same(&truth, &exact::query(&of_values(0), &of_values(1), &metric, 10).unwrap());
-        let found = KnnGraph::from_parts(20, 10, hits.indices, hits.distances).unwrap();
-        let recall = recall::recall(&found, &truth, 10).unwrap();
+        let recall = recall::recall(hits.graph(), &truth, 10).unwrap();
         assert!(recall >= 0.95, "{metric}: recall of queries {recall}");
-        let of_ids = index.query_ids(&[3, 399], 5).run().unwrap();
+        let of_ids = index.query_ids(&[3, 399], 5, &SearchOptions::new()).unwrap();
         assert!(of_ids.distances(0).iter().all(|d| d.is_finite()) && !of_ids.ids(1).contains(&399));
     }
 }
@@ -236,12 +244,12 @@ fn removed_rows_are_not_found() {
     let mut index = NnDescent::new(Metric::Cosine).index(&points).unwrap().index;
     let removed: Vec<u32> = (0..N as u32).filter(|id| id % 2 == 0).collect();
     index.remove(&removed).unwrap();
-    let hits = index.query(&points, 5).epsilon(0.2).run().unwrap();
-    assert!(hits.indices.iter().all(|id| id % 2 == 1));
+    let hits = index.query(&points, 5, &SearchOptions::new().epsilon(0.2)).unwrap();
+    assert!(hits.all_ids().iter().all(|id| id % 2 == 1));
     let dense = [0.0; DIM];
-    let wrong = index.query(&Points::dense(&dense, 1, DIM).unwrap(), 3).run().unwrap_err().to_string();
+    let wrong = index.query(&Points::dense(&dense, 1, DIM).unwrap(), 3, &SearchOptions::new()).unwrap_err().to_string();
     assert!(wrong.contains("float32") && wrong.contains("sparse"), "{wrong}");
-    assert!(index.searcher().nearest(&dense, 3, 0.1).is_err());
+    assert!(index.nearest(&dense, 3).is_err());
 }
 
 /// Of a million columns, only those in use cost anything.

@@ -92,19 +92,11 @@ bench 40 --generate "$shape" --structure flat -k 32 --repeats 2 --cpu-repeats 0
 bench 40 --generate "$shape" --structure flat --values u8 -k 32 --repeats 2 --cpu-repeats 0
 bench 60 --generate "$shape" -k 32 --repeats 1 --cpu-repeats 0 --exact=gpu
 
-# Variants of kernels that are off unless they are asked for.
-try() {
-    export NNDESCENT_GPU_TRY=$1
-    echo
-    echo "With NNDESCENT_GPU_TRY=$1:"
-    shift
-    "$@"
-    unset NNDESCENT_GPU_TRY
-}
+# The variant of kernels that is off unless it is asked for.
 if [ -f "$data" ]; then
-    try matrices bench 30 "$data" -k 30 --repeats 3 --cpu-repeats 0 --exact=gpu
-    try gather bench 30 "$data" -k 30 --repeats 3 --cpu-repeats 0
+    echo
+    echo "With NNDESCENT_GPU_TRY=matrices:"
+    NNDESCENT_GPU_TRY=matrices bench 30 "$data" -k 30 --repeats 3 --cpu-repeats 0 --exact=gpu
 fi
-try gather bench 40 --generate "$shape" --structure flat -k 32 --repeats 1 --cpu-repeats 0
 echo
 echo "in all $SECONDS s"

@@ -1,10 +1,12 @@
 //! Errors of builds, with the offending numbers.
 
 mod gpu;
+mod search;
 
 use thiserror::Error;
 
 pub use gpu::GpuError;
+pub use search::SearchError;
 
 use crate::metric::MetricError;
 use crate::progress::Phase;

@@ -21,16 +21,14 @@ pub(super) struct DeviceLimits {
     pub subgroup: u32,
     /// Whether kernels may load `f16`.
     pub native_f16: bool,
-    /// Whether rows that lie apart are brought to workgroup memory together, whole cache lines at a time.
-    pub gathers: bool,
     /// Rows of the cooperative matrices that kernels may use, or why there are none; none unless asked for.
     pub matrices: Option<Result<u32, &'static str>>,
 }
 
-/// Whether `NNDESCENT_GPU_TRY`, a list with commas, names a variant of kernels that is off unless it is asked for, because it was slower
-/// where it was measured (docs/gpu): so that it can be measured elsewhere.
-fn tries(variant: &str) -> bool {
-    env::var("NNDESCENT_GPU_TRY").is_ok_and(|names| names.split(',').any(|name| name == variant))
+/// Whether `NNDESCENT_GPU_TRY` asks for cooperative matrices, which were slower where they were measured (docs/gpu): so that they can be
+/// measured elsewhere.
+fn tries_matrices() -> bool {
+    env::var("NNDESCENT_GPU_TRY").is_ok_and(|variant| variant == "matrices")
 }
 
 impl DeviceLimits {
@@ -38,8 +36,7 @@ impl DeviceLimits {
         let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
             native_f16: adapter.features().contains(wgpu::Features::SHADER_F16),
-            gathers: tries("gather"),
-            matrices: tries("matrices").then(|| matrices::offered(adapter)),
+            matrices: tries_matrices().then(|| matrices::offered(adapter)),
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,
             bindings: limits.max_storage_buffers_per_shader_stage,

@@ -35,6 +35,9 @@ impl Kernel for OneMinusDot {
     fn wgsl(self) -> String {
         include_str!("../../../shaders/shared/metrics/angle.wgsl").into()
     }
+    fn is_one_sum(self) -> bool {
+        false
+    }
     /// Of rows of any length.
     #[inline(always)]
     fn add(self, [xy, xx, yy]: [f64; 3], x: f64, y: f64) -> [f64; 3] {

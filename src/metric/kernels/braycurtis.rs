@@ -47,6 +47,9 @@ impl Kernel for BrayCurtis {
     fn wgsl(self) -> String {
         include_str!("../../../shaders/shared/metrics/braycurtis.wgsl").into()
     }
+    fn is_one_sum(self) -> bool {
+        false
+    }
     #[inline(always)]
     fn add(self, [apart, size, _]: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [apart + (x - y).abs(), size + (x + y).abs(), 0.0]

@@ -31,6 +31,9 @@ impl Kernel for LargestDifference {
     fn wgsl(self) -> String {
         include_str!("../../../shaders/shared/metrics/chebyshev.wgsl").into()
     }
+    fn is_one_sum(self) -> bool {
+        false
+    }
     #[inline(always)]
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [sums[0].max((x - y).abs()), 0.0, 0.0]

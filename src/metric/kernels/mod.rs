@@ -1,5 +1,6 @@
-//! The kernels: how reduced distances are computed from the columns of two rows. A file for each, with its sums over dense rows
-//! ([`Accumulate`]), its terms over sparse rows ([`SparseTerms`]), its definition in f64 and its WGSL ([`Kernel`]).
+//! The kernels: how reduced distances are computed from the columns of two rows. A file for each, with its sums over
+//! dense rows ([`Accumulate`]), its terms over sparse rows ([`SparseTerms`]), its definition in f64 and its WGSL
+//! ([`Kernel`]).
 
 mod angular;
 mod braycurtis;
@@ -83,7 +84,8 @@ macro_rules! with_kernel {
 }
 pub(crate) use with_kernel;
 
-/// Runs `$run` with `$kernel` bound to the [`SparseTerms`](sparse::SparseTerms) of a [`Form`], or `$chebyshev`, which is not a sum.
+/// Runs `$run` with `$kernel` bound to the [`SparseTerms`](sparse::SparseTerms) of a [`Form`], or `$chebyshev`, which
+/// is not a sum.
 macro_rules! with_sparse_terms {
     ($form:expr, $kernel:ident => $run:expr, chebyshev => $chebyshev:expr) => {{
         use $crate::metric::kernels::{self, Form};
@@ -114,6 +116,11 @@ pub(crate) trait Kernel: Accumulate {
     /// `start`, `step` and `finish` for shaders/shared/distance.wgsl.
     #[cfg(feature = "gpu")]
     fn wgsl(self) -> String;
+
+    /// Whether the definition is a sum over columns.
+    fn is_one_sum(self) -> bool {
+        true
+    }
 
     /// Adds a column to the sums of the definition, in f64.
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3];

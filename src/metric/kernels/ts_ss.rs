@@ -50,6 +50,9 @@ impl Kernel for TsSs {
     fn wgsl(self) -> String {
         include_str!("../../../shaders/shared/metrics/ts_ss.wgsl").into()
     }
+    fn is_one_sum(self) -> bool {
+        false
+    }
     #[inline(always)]
     fn add(self, [apart, xx, yy]: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [apart + (x - y) * (x - y), xx + x * x, yy + y * y]
@@ -59,8 +62,8 @@ impl Kernel for TsSs {
     }
 }
 
-/// TS-SS of two vectors by their squared distance and squared lengths: Heidarian and Dinneen (BigDataService 2016), with
-/// PyNNDescent's 10 degrees added to the angle. A zero vector is at right angles to others.
+/// TS-SS of two vectors by their squared distance and squared lengths: Heidarian and Dinneen (BigDataService 2016),
+/// with PyNNDescent's 10 degrees added to the angle. A zero vector is at right angles to others.
 pub(crate) fn ts_ss(squared: f64, xx: f64, yy: f64) -> f64 {
     let (x, y) = (xx.sqrt(), yy.sqrt());
     let cosine = if x * y > 0.0 { ((xx + yy - squared) / (2.0 * x * y)).clamp(-1.0, 1.0) } else { 0.0 };

@@ -164,7 +164,7 @@ pub(crate) trait Codes: ReducedDistances {
     /// Whether they lie in a file.
     fn is_mapped(&self) -> bool;
     /// Brings them into memory.
-    fn warm(&self);
+    fn prefault(&self);
     /// Adds a row.
     fn push(&mut self, values: &[f32]);
     /// Keeps the rows `order`, in that order.
@@ -416,9 +416,9 @@ impl<F: Finish> Codes for ByteRows<F> {
     fn is_mapped(&self) -> bool {
         self.codes.is_mapped()
     }
-    fn warm(&self) {
-        self.codes.warm();
-        self.stats.warm();
+    fn prefault(&self) {
+        self.codes.prefault();
+        self.stats.prefault();
     }
     fn push(&mut self, values: &[f32]) {
         let (mut values, mut chunks) = (values.to_vec(), vec![Chunk([0; BYTES]); self.stride]);

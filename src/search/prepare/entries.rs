@@ -1,28 +1,28 @@
-//! Where searches begin: a row for every 64, in groups around some of them, so that the right part of the data is found even
-//! where the graph has many parts.
+//! Where searches begin: one row in 64, in groups, so that a search finds the right part of the data even if the graph has many
+//! parts.
 
 use rayon::prelude::*;
 
 use crate::distances::direct::Query;
 use crate::rng::stratified_sample;
+use crate::search::rows::{IndexRows, SearchRows};
 use crate::storage::Storage;
 
-use super::rows::SearchRows;
-
-/// Rows for every entry: docs/PERFORMANCE.md, "Entries".
+/// Rows per entry: docs/PERFORMANCE.md, "Entries".
 const ROWS: usize = 64;
-/// At least so many, if there are as many rows.
+/// Least number of entries, if there are as many rows.
 const FEWEST: usize = 256;
 
-/// Entries in groups: group `g` is `rows[starts[g]..starts[g + 1]]`, and its first row is what the others are nearest to.
+/// Entries in groups: group `g` is `rows[starts[g]..starts[g + 1]]`, and its first row is its center: the center that its rows are nearest to.
+#[derive(Clone)]
 pub(crate) struct Entries {
     pub rows: Storage<u32>,
     pub starts: Storage<u32>,
 }
 
 impl Entries {
-    /// One row from each of as many equal ranges as there are entries: rows lie in an order of neighbourhoods, so these are
-    /// spread. As many groups as the root of their number, each around one of them.
+    /// One row from each of equal ranges of rows: near rows are next to each other, so the entries are spread out. There are as many
+    /// groups as the square root of their number, each around one of them.
     pub(crate) fn choose(rows: &SearchRows, n: usize) -> Self {
         let count = n.div_ceil(ROWS).max(FEWEST).min(n);
         let all: Vec<u32> = stratified_sample(0, 0xe47, n, count).map(|row| row as u32).collect();
@@ -47,12 +47,12 @@ impl Entries {
         self.starts.len() - 1
     }
 
-    /// The rows of a group, its center first. A group that a damaged file puts elsewhere is empty.
+    /// The rows of a group, its center first. Out of range, as in a damaged file: empty.
     pub(crate) fn group(&self, g: usize) -> &[u32] {
         self.rows.get(self.starts[g] as usize..self.starts[g + 1] as usize).unwrap_or_default()
     }
 
-    /// Whether there are fewer than half as many as `n` rows should have.
+    /// Whether there are fewer than half the entries that `n` rows should have.
     pub(crate) fn are_few_for(&self, n: usize) -> bool {
         self.rows.len() * ROWS * 2 < n
     }

@@ -1,38 +1,34 @@
-//! Every row reachable from the entries.
+//! Makes every row reachable from the entries.
 
 use crate::graph::order::id;
+use crate::search::Index;
+use crate::search::beam::{BeamParams, BeamScratch};
+use crate::search::rows::IndexRows;
 
-use super::Index;
-use super::beam::{Reach, Scratch};
-
-/// Rows that a search finds for one that no edge leads to.
+/// Candidates for the edge to an unreachable row.
 const FOUND: usize = 8;
 
 impl Index {
-    /// Links the entries in a ring, for a search begins with the nearest few alone; then gives every row that cannot be reached
-    /// from them an edge from one that can, near it.
-    pub(super) fn connect(&mut self) {
+    /// Links the entries in a ring, because a search begins with only the nearest few; then gives every unreachable row an edge from
+    /// a reachable row near it.
+    pub(in crate::search) fn connect(&mut self) {
         let entries = self.entries.rows.to_vec();
         for (&from, &to) in entries.iter().zip(entries.iter().cycle().skip(1)).filter(|(from, to)| from != to) {
             self.lead(from, to);
         }
         let mut reached = vec![false; self.graph.n()];
         self.reach(&entries, &mut reached);
-        let mut scratch = Scratch::default();
+        let mut scratch = BeamScratch::default();
         for row in 0..self.graph.n() as u32 {
             if reached[row as usize] {
                 continue;
             }
-            self.rows.set_own_query(row, &mut scratch.query);
-            let reach = Reach { k: FOUND, width: FOUND, epsilon: 0.1, ..Reach::default() };
-            // What a search finds has been reached; the one with the fewest edges is to lead on.
-            let found = {
-                let starts = self.field().starts(&mut scratch);
-                self.field().search(&starts, reach, &mut scratch).iter()
-            }
-            .take(FOUND)
-            .map(|&f| id(f));
-            let from = found.min_by_key(|&f| self.graph.neighbors(f).len());
+            self.rows.set_own_query(row, self.by_values, &mut scratch.query);
+            let params = BeamParams { k: FOUND, width: FOUND, epsilon: 0.1, ..BeamParams::default() };
+            let starts = self.search_graph().starts(&mut scratch);
+            let found = self.search_graph().search(&starts, params, &mut scratch);
+            // Whatever a search finds is reachable. The row with the fewest edges gets the new one.
+            let from = found.iter().take(FOUND).map(|&f| id(f)).min_by_key(|&f| self.graph.neighbors(f).len());
             if let Some(from) = from {
                 self.lead(from, row);
             }
@@ -40,7 +36,7 @@ impl Index {
         }
     }
 
-    /// Adds an edge, unless it is there.
+    /// Adds an edge unless it exists.
     fn lead(&mut self, from: u32, to: u32) {
         let mut list = self.graph.neighbors(from).to_vec();
         if !list.contains(&to) {
@@ -49,7 +45,7 @@ impl Index {
         }
     }
 
-    /// Marks what can be reached from `starts`.
+    /// Marks the rows that can be reached from `starts`.
     fn reach(&self, starts: &[u32], reached: &mut [bool]) {
         let mut open: Vec<u32> = Vec::new();
         let mut mark = |row: u32, open: &mut Vec<u32>| {

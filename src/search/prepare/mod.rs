@@ -3,6 +3,10 @@
 //! As PyNNDescent's `prepare`: rows are diversified, edges get their reverses, degrees are pruned. Departures: reverse
 //! neighbours are diversified together with forward ones, and every row is made reachable.
 
+mod connect;
+pub(super) mod diversify;
+pub(super) mod entries;
+
 use rayon::prelude::*;
 
 use crate::distances::direct::Query;
@@ -14,32 +18,38 @@ use crate::graph::rows::RowTable;
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::search::adjacency::Adjacency;
-use crate::search::diversify::{Diversify, Room, hub_factors};
-use crate::search::rows::SearchRows;
+use crate::search::error::IndexError;
+use crate::search::options::{DiversifyMethod, IndexPlan, SLACK};
+use crate::search::rows::{IndexRows, SearchRows};
+use crate::search::ticker::Ticker;
 
-use super::options::{PreparePlan, SLACK};
-use super::{DiversifyMethod, IndexError};
+use diversify::{Diversify, DiversifyScratch, hub_factors};
 
-/// Neighbours followed to bring rows into an order.
+/// Neighbours followed when rows are put in order.
 const FOLLOWED: usize = 8;
 
-/// What an index is made of.
-pub(crate) struct Prepared {
+/// The parts of an index.
+pub(super) struct Prepared {
     pub rows: SearchRows,
     pub graph: Adjacency,
-    /// The point that each row is.
+    /// The point of each row.
     pub order: Vec<u32>,
-    /// The smallest reduced distance between neighbours, in the traversal's unit.
+    /// The smallest reduced distance between neighbours.
     pub nearest: f32,
 }
 
-/// Rows in an order that keeps neighbours together, and the edges that a search needs; none if these are too many.
-pub(crate) fn prepare(
+/// Passes over all rows, for progress.
+pub(super) const PASSES: usize = 3;
+
+/// Puts rows in an order that keeps neighbours together, and selects the edges that a search needs.
+pub(super) fn prepare(
     points: &Points,
     metric: &Metric,
     graph: &KnnGraph,
-    plan: &PreparePlan,
-) -> Result<Option<Prepared>, IndexError> {
+    plan: &IndexPlan,
+    ticker: &Ticker,
+) -> Result<Prepared, IndexError> {
+    let go_on = || if ticker.is_cancelled() { Err(IndexError::Cancelled) } else { Ok(()) };
     let n = points.n();
     let near = |row: u32| {
         let known = graph.ids(row as usize).iter().copied().filter(|&p| p != KnnGraph::NO_NEIGHBOR);
@@ -48,7 +58,8 @@ pub(crate) fn prepare(
     let order = breadth_first_groups(n, near);
     let groups = groups(graph);
     let rows = SearchRows::new(points, metric, plan.quantization, &order, groups.iter().map(|g| &g[..]))?;
-    let forward = forward_edges(&rows, graph, &order);
+    let forward = forward_edges(&rows, graph, &order, ticker);
+    go_on()?;
     let nearest = forward.slots.par_iter().filter(|s| **s != EMPTY).min().map_or(0.0, |&s| distance(s));
     let reverse = ReverseEdges::collect(&forward, forward.width, 0..forward.n());
     let factors = match plan.method {
@@ -60,14 +71,17 @@ pub(crate) fn prepare(
         }
     };
     let diversify = Diversify { probability: plan.diversify_prob, slack: SLACK, seed: plan.seed, factors: &factors };
-    let kept = diversified(&rows, &forward, &reverse, &diversify, plan.max_degree);
+    let kept = diversified(&rows, (&forward, &reverse), &diversify, plan.max_degree, ticker);
+    go_on()?;
     drop((forward, reverse));
-    let lists = with_reverses(&rows, &kept, &diversify);
-    let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..]));
-    Ok(graph.map(|graph| Prepared { rows, graph, order, nearest }))
+    let lists = with_reverses(&rows, &kept, &diversify, ticker);
+    go_on()?;
+    let too_many = IndexError::TooManyEdges { n, max_degree: plan.max_degree };
+    let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..])).ok_or(too_many)?;
+    Ok(Prepared { rows, graph, order, nearest })
 }
 
-/// Points with their neighbours, spread over the graph.
+/// Some points with their neighbours, from all over the graph.
 fn groups(graph: &KnnGraph) -> Vec<Vec<u32>> {
     const GROUPS: usize = 200;
     let step = graph.n().div_ceil(GROUPS);
@@ -78,13 +92,16 @@ fn groups(graph: &KnnGraph) -> Vec<Vec<u32>> {
     (0..graph.n()).step_by(step).map(group).collect()
 }
 
-/// The graph's edges between rows in working order, with the distances that the search will see.
-fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32]) -> RowTable {
+/// The graph's edges between rows in the new order, with reduced distances.
+fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32], ticker: &Ticker) -> RowTable {
     let place = places(order);
     let mut edges = RowTable::new(graph.n(), graph.k());
     edges.slots.par_chunks_mut(graph.k()).enumerate().with_min_len(64).for_each_init(
         || (Vec::new(), Vec::new(), Query::default()),
         |(ids, distances, room), (row, slots)| {
+            if !ticker.advance(1) {
+                return;
+            }
             let known = graph.ids(order[row] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
             ids.clear();
             ids.extend(known.map(|&p| place[p as usize]).filter(|&p| p as usize != row));
@@ -98,39 +115,45 @@ fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32]) -> RowTable
     edges
 }
 
-/// Every row's neighbours and the rows whose neighbour it is, diversified.
+/// Every row's neighbours and reverse neighbours, diversified.
 fn diversified(
     rows: &SearchRows,
-    forward: &RowTable,
-    reverse: &ReverseEdges,
+    (forward, reverse): (&RowTable, &ReverseEdges),
     diversify: &Diversify,
     max_degree: usize,
+    ticker: &Ticker,
 ) -> RowTable {
     let mut kept = RowTable::new(forward.n(), max_degree);
     kept.slots.par_chunks_mut(max_degree).enumerate().with_min_len(16).for_each_init(
-        || (Vec::new(), Vec::new(), Room::default()),
-        |(candidates, back, room), (row, slots)| {
+        || (Vec::new(), Vec::new(), DiversifyScratch::default()),
+        |(candidates, back, scratch), (row, slots)| {
+            if !ticker.advance(1) {
+                return;
+            }
             back.clear();
             back.extend(reverse.of(row));
             back.sort_unstable();
             both_ways(forward.row(row), back.iter().copied().take(forward.width), candidates);
-            diversify.prune(rows, row as u32, candidates, max_degree, room);
+            diversify.prune(rows, row as u32, candidates, max_degree, scratch);
             slots[..candidates.len()].copy_from_slice(candidates);
         },
     );
     kept
 }
 
-/// Edges both ways, the most useful where there are too many.
-fn with_reverses(rows: &SearchRows, kept: &RowTable, diversify: &Diversify) -> Vec<Vec<u32>> {
+/// Edges both ways, pruned where there are too many.
+fn with_reverses(rows: &SearchRows, kept: &RowTable, diversify: &Diversify, ticker: &Ticker) -> Vec<Vec<u32>> {
     let reverse = ReverseEdges::collect(kept, kept.width, 0..kept.n());
     let all = (0..kept.n()).into_par_iter().with_min_len(16);
     let edges = all.map_init(
-        || (Vec::new(), Room::default()),
-        |(candidates, room), row| {
+        || (Vec::new(), DiversifyScratch::default()),
+        |(candidates, scratch), row| {
+            if !ticker.advance(1) {
+                return Vec::new();
+            }
             both_ways(kept.row(row), reverse.of(row), candidates);
             if candidates.len() > kept.width {
-                diversify.prune(rows, row as u32, candidates, kept.width, room);
+                diversify.prune(rows, row as u32, candidates, kept.width, scratch);
             }
             candidates.iter().map(|&c| id(c)).collect()
         },
@@ -138,7 +161,7 @@ fn with_reverses(rows: &SearchRows, kept: &RowTable, diversify: &Diversify) -> V
     edges.collect()
 }
 
-/// A row's neighbours and those that hold it, each once, ascending.
+/// A row's neighbours and reverse neighbours, each once, ascending.
 fn both_ways(row: &[Neighbor], back: impl Iterator<Item = Neighbor>, candidates: &mut Vec<Neighbor>) {
     candidates.clear();
     candidates.extend(row.iter().filter(|s| **s != EMPTY));
