@@ -15,7 +15,8 @@ struct Piece {
     next: usize,
 }
 
-/// Moves rows of `stride` values so that row `order[i]` stands at `i`, cycle by cycle; long cycles in pieces, by all threads.
+/// Moves rows of `stride` values so that row `order[i]` stands at `i`, cycle by cycle; long cycles in pieces, by all
+/// threads.
 pub(crate) fn permute_rows<V: Copy + Send + Sync>(rows: &mut [V], stride: usize, order: &[u32]) {
     let mut done = vec![false; order.len()];
     let mut pieces = Vec::new();
@@ -38,7 +39,8 @@ pub(crate) fn permute_rows<V: Copy + Send + Sync>(rows: &mut [V], stride: usize,
         let mut at = piece.start;
         for _ in 1..piece.rows {
             let from = order[at as usize];
-            // SAFETY: both rows are of this piece, no row is of two, and they differ, as a cycle of one row has no piece.
+            // SAFETY: both rows are of this piece, no row is of two, and they differ, as a cycle of one row has no
+            // piece.
             let (to, row) = unsafe { (owned.row(at), owned.row(from)) };
             to.copy_from_slice(row);
             at = from;

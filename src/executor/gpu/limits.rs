@@ -1,4 +1,4 @@
-//! What a device allows, in the numbers that layouts depend on.
+//! The limits of a device that layouts depend on.
 
 use std::env;
 
@@ -21,12 +21,12 @@ pub(super) struct DeviceLimits {
     pub subgroup: u32,
     /// Whether kernels may load `f16`.
     pub native_f16: bool,
-    /// Rows of the cooperative matrices that kernels may use, or why there are none; none unless asked for.
+    /// Side of the cooperative matrices that kernels may use, or the reason why not. None unless asked for.
     pub matrices: Option<Result<u32, &'static str>>,
 }
 
-/// Whether `NNDESCENT_GPU_TRY` asks for cooperative matrices, which were slower where they were measured (docs/gpu): so that they can be
-/// measured elsewhere.
+/// Whether `NNDESCENT_GPU_TRY` asks for cooperative matrices. They are off because they were slower where they were
+/// measured (docs/gpu).
 fn tries_matrices() -> bool {
     env::var("NNDESCENT_GPU_TRY").is_ok_and(|variant| variant == "matrices")
 }

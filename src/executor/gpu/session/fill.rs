@@ -1,4 +1,4 @@
-//! What fills the rows before the first round: leaves of trees, a graph handed over, random points.
+//! Neighbours before the first round: from the leaves of trees, a graph handed over, or random.
 
 use std::time::Instant;
 
@@ -13,12 +13,11 @@ use crate::forest::{self, Leaves};
 use crate::graph::{InitGraph, KnnGraph};
 use crate::report::DevicePhase;
 
-/// Trees that grow at once: a tree alone leaves threads idle near its root.
+/// Trees that grow at once, as one tree leaves threads idle near its root.
 const GROWN_AT_ONCE: u64 = 2;
 
 impl GpuSession<'_> {
-    /// Joins the leaves of a tree, as many at a time as there is room for the distances of. Nothing waits: the next tree grows
-    /// meanwhile.
+    /// Submits the joins of a tree's leaves, in batches whose distances fit. Does not wait for them.
     pub(super) fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
         let start = Instant::now();
         self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
@@ -31,7 +30,7 @@ impl GpuSession<'_> {
         Ok(())
     }
 
-    /// Writes the tiles and the rows of blocks; how many there are.
+    /// Writes the tiles and the rows of blocks. Returns how many there are of each.
     pub(super) fn write_tiles(&mut self, blocks: &[Block]) -> Result<(usize, usize), GpuError> {
         let (tiles, places) = (self.resources.layout.tiles(blocks), block_places(blocks));
         self.write_slot(Slot::Tiles, bytemuck::cast_slice(&tiles))?;
@@ -39,7 +38,8 @@ impl GpuSession<'_> {
         Ok((tiles.len(), places.len()))
     }
 
-    /// Computes the distances of blocks and offers them to their rows. `is_first`: rows that are not full are counted anew.
+    /// Computes the distances of blocks and offers them to their rows. `is_first` clears the count of rows that are not
+    /// full.
     pub(super) fn join_blocks(
         &mut self,
         during: &'static str,
@@ -64,7 +64,7 @@ impl GpuSession<'_> {
         Ok(())
     }
 
-    /// Offers to every one of `owners` those at its span of `ids`, which names the owner itself, and none twice.
+    /// Offers to each of `owners` the points in its span of `ids`, which are distinct and include the owner.
     pub(super) fn offer_lists(
         &mut self,
         during: &'static str,
@@ -105,8 +105,8 @@ impl GpuSession<'_> {
         self.offer_lists("init_graph", &ids, &owners, &spans)
     }
 
-    /// Grows trees until there are as many as planned, each joined on the device while the next ones grow. `leaves` are those of a tree
-    /// that is grown already.
+    /// Grows the planned trees. The device joins each while the next ones grow. `leaves` are those of the tree that the
+    /// points were arranged by.
     pub(super) fn grow_trees(&mut self, leaves: Option<Leaves>, tick: Tick) -> Result<(), BuildError> {
         let Some(space) = self.space.take() else { return tick(1.0) };
         let (n_trees, leaf_size, seed) = (self.plan.n_trees as u64, self.plan.leaf_size, self.plan.seed);
@@ -132,7 +132,7 @@ impl GpuSession<'_> {
         tick(1.0)
     }
 
-    /// Completes rows with random points, once all that was submitted is done.
+    /// Completes rows with random points, after all submissions are done.
     pub(super) fn fill_random(&mut self) -> Result<(), GpuError> {
         let start = Instant::now();
         let not_full = match self.fullness {

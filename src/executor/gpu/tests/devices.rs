@@ -23,7 +23,7 @@ use crate::points::Points;
 use crate::recall;
 use crate::rng::hash;
 
-/// The same distances in every place; the same ids but where a distance is tied with the last kept.
+/// The same neighbours, flags included.
 fn assert_same_rows(ours: &RowTable, twins: &RowTable) {
     for i in 0..N {
         let (a, b) = (ours.row(i), twins.row(i));
@@ -58,7 +58,7 @@ fn builds_at_once_share_a_device() {
     assert!(alone == at_once);
 }
 
-/// A device that was lost is opened anew for the next build, and until then is one for all.
+/// A device is shared until it is lost, and then replaced.
 #[test]
 fn a_lost_device_is_opened_anew() {
     let Some(first) = first() else { return };
@@ -74,11 +74,11 @@ fn a_lost_device_is_opened_anew() {
     open(Gpu::of(other), &problem(&data, DIM), &plan(2)).round(&|_| Ok(())).unwrap();
 }
 
-/// Seconds from nothing to the end of a build of few f32 rows, most of which are adapter, device and pipelines.
+/// Seconds for a first small build, most of which are taken by device and pipelines.
 const FIRST_USE: f64 = 1.5;
 
-/// A build compiles the kernels that it runs, each once, and no others; and it is there soon. (The best of a few tries: tests share
-/// the machine.)
+/// A build compiles the kernels that it runs, each once, and no others. Its time is the best of a few, as tests share
+/// the machine.
 #[test]
 fn first_use_compiles_what_it_uses_and_is_fast() {
     let values: Vec<f32> = data().iter().map(|v| v * 0.25).collect();
@@ -134,7 +134,7 @@ fn wrong_results_are_found_before_they_matter() {
     let session = open(gpu, &problem, &plan(2));
     session.check_rows().unwrap();
     let mut rows = session.read_rows().unwrap();
-    // As a driver that drops a term of a sum.
+    // Like a driver that drops a term of a sum.
     rows.slots[3] = crate::graph::order::fresh(distance(rows.slots[3]) * 1.05, id(rows.slots[3]));
     session.write_rows(&rows).unwrap();
     let message = session.check_rows().unwrap_err().to_string();
@@ -167,7 +167,7 @@ fn what_the_device_does_not_allow_is_named() {
     assert!(matches!(error, BuildError::Gpu(GpuError::TooLarge { .. })), "{error:?}");
 }
 
-/// What the device does not take at once, for its rows or for its data, is built in parts.
+/// What does not fit on the device, because of its rows or its data, is built in parts.
 #[test]
 fn sets_larger_than_the_device_are_built_in_parts() {
     let data = data();
@@ -191,7 +191,7 @@ fn sets_larger_than_the_device_are_built_in_parts() {
     }
 }
 
-/// Parts of a few rows are not worth a build: what is too large is named instead.
+/// Parts of a few rows are not worth a build, so that what is too large is reported.
 #[test]
 fn a_device_too_small_for_parts_is_an_error() {
     let Some(mut gpu) = gpu() else { return };
@@ -212,8 +212,7 @@ fn a_buffer_that_cannot_be_is_an_error() {
     gpu.buffer("enough", 64).expect("the device is still there");
 }
 
-/// Exact search of what a device does not hold, for its rows or for its data, is that of what it holds; blocks of a part and the
-/// last, shorter one included.
+/// Exact search of more points than fit on the device gives the same graph, with a shorter last part as well.
 #[test]
 fn exact_search_of_more_than_the_device_holds() {
     let data = data();
@@ -237,7 +236,7 @@ fn exact_search_of_more_than_the_device_holds() {
     }
 }
 
-/// Exact search that runs out of memory holds half as many points, until it fits, and says what failed where it never does.
+/// Exact search that runs out of memory holds half as many points, until they fit, or reports the error.
 #[test]
 fn exact_search_halves_what_it_holds_when_memory_runs_out() {
     const MANY: usize = 2500;
@@ -254,18 +253,18 @@ fn exact_search_halves_what_it_holds_when_memory_runs_out() {
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("there was memory"),
     };
-    // Half of the points is tried, a quarter is too few.
+    // Half of the points are tried; a quarter would be too few.
     let Some(half) = exact(0).map(bytes_of_failure) else { return };
     let Some(found) = exact(half + 1) else { return };
     let (graph, ran) = found.unwrap();
     assert!(ran.to_string().ends_with("625 rows at a time"), "{ran}");
     assert_eq!(graph, exact::graph(&points, &Metric::SqEuclidean, plan(0).n_neighbors, false).unwrap());
-    // All points at once need more than their half.
+    // All points at once need more memory.
     let Some((_, ran)) = exact(4 * half).map(Result::unwrap) else { return };
     assert!(!ran.to_string().contains("at a time"), "{ran}");
 }
 
-/// Data over several bindings gives the rows of data in one.
+/// Data in several bindings gives the same rows as data in one.
 #[test]
 fn shards_change_nothing() {
     let wide: Vec<f32> = data().iter().flat_map(|v| [*v; 8]).collect();

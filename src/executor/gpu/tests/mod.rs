@@ -33,12 +33,12 @@ pub(super) fn first() -> Option<&'static Known> {
     first
 }
 
-/// The device that builds share.
+/// The shared device.
 pub(super) fn gpu() -> Option<Gpu> {
     Some(Gpu::of(first()?.device().expect("the adapter opens")))
 }
 
-/// A device of a test's own.
+/// A device for one test.
 pub(super) fn own_gpu(limits: impl FnOnce(&mut DeviceLimits)) -> Option<Gpu> {
     let adapter = &first()?.adapter;
     let mut all = DeviceLimits::of(adapter);
@@ -46,7 +46,7 @@ pub(super) fn own_gpu(limits: impl FnOnce(&mut DeviceLimits)) -> Option<Gpu> {
     Some(Gpu::of(Arc::new(Device::open(adapter, all).expect("the adapter opens"))))
 }
 
-/// A device of its own that may multiply by cooperative matrices, software or not.
+/// A device for one test that may use cooperative matrices, software or not.
 pub(super) fn gpu_with_matrices() -> Option<Gpu> {
     for Known { adapter, .. } in known() {
         let matrices = matrices::of_adapter(adapter);
@@ -62,7 +62,7 @@ pub(super) fn gpu_with_matrices() -> Option<Gpu> {
 pub(super) const N: usize = 700;
 pub(super) const DIM: usize = 13;
 
-/// Whole numbers, whose distances are the same in any order of summation, in clusters; so many values that ties are rare.
+/// Integers in clusters, whose distances are the same in any order of summation. Ties are rare.
 pub(super) fn data() -> Vec<f32> {
     let value = |i: usize| hash(1, 2, (i / DIM / 35) as u64, (i % DIM) as u64) % 800 + hash(3, 4, i as u64, 0) % 200;
     (0..N * DIM).map(|i| value(i) as f32).collect()
@@ -71,7 +71,7 @@ pub(super) fn data() -> Vec<f32> {
 pub(super) fn plan(n_trees: usize) -> Plan {
     let params = Params { n_neighbors: Some(9), n_trees: Some(n_trees), leaf_size: Some(40), ..Params::default() };
     let plan = Plan::new(&Metric::SqEuclidean, &params, &Points::dense(&data(), N, DIM).unwrap()).unwrap();
-    // Rows of the CPU are longer where codes are rounded; these are whole numbers.
+    // The CPU's rows are longer where codes are rounded. These are integers.
     Plan { max_candidates: 8, ..plan }
 }
 
@@ -87,12 +87,12 @@ pub(super) fn said(error: BuildError) -> String {
     error.to_string()
 }
 
-/// A text of the shaders, and what is to stand there instead.
+/// A text in the shaders, and a wrong one to replace it.
 #[derive(Clone)]
 pub(super) struct Fault {
     right: &'static str,
     wrong: &'static str,
-    /// Shaders with the fault in them.
+    /// Shaders that contained the text.
     planted: Arc<AtomicUsize>,
 }
 
@@ -101,7 +101,7 @@ impl Fault {
         Self { right, wrong, planted: Arc::default() }
     }
 
-    /// The text with the fault in it, where it has the place for it.
+    /// The text with the fault, if it contains the right text.
     pub(super) fn plant(&self, text: &str) -> String {
         if text.contains(self.right) {
             self.planted.fetch_add(1, Relaxed);

@@ -1,5 +1,5 @@
-//! Tests that pass whatever kernels compute are worth nothing: here one fault after another is planted in the shaders, and the
-//! comparisons with the CPU must notice every one.
+//! Mutation tests: faults are planted in the shaders, one at a time, and the comparisons with the CPU must notice every
+//! one.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::metric::Metric;
 use crate::params::Plan;
 use crate::points::Points;
 
-/// The metric to look with, the text, and the fault.
+/// The metric to compare under, the text, and the fault.
 const FAULTS: [(Metric, &str, &str); 41] = [
     (Metric::SqEuclidean, "block.x_count + row] = distance", "block.x_count + column] = distance"),
     (Metric::SqEuclidean, "select(id >> 1u, row,", "select((id >> 1u) ^ 1u, row,"),
@@ -40,14 +40,14 @@ const FAULTS: [(Metric, &str, &str); 41] = [
     (Metric::SqEuclidean, "looked_at >= min(params.n, ENOUGH)", "looked_at >= 8u"),
     (
         Metric::SqEuclidean,
-        "row_ids[row * WIDTH + r];\n        if id != NOBODY {\n            atomicAdd(&counts[id >> 1u], 1u);",
-        "row_ids[row * WIDTH + r];\n        if id != NOBODY {\n            atomicMax(&counts[id >> 1u], 1u);",
+        "row_ids[row * WIDTH + r];\n        if id != NO_NEIGHBOR {\n            atomicAdd(&counts[id >> 1u], 1u);",
+        "row_ids[row * WIDTH + r];\n        if id != NO_NEIGHBOR {\n            atomicMax(&counts[id >> 1u], 1u);",
     ),
     (Metric::SqEuclidean, "row << 1u | (id & 1u)", "row << 1u | 1u"),
     (Metric::SqEuclidean, "is_held[h] || ids[h] >> 1u == other", "is_held[h]"),
     (Metric::SqEuclidean, "id & ~1u", "id"),
     (Metric::SqEuclidean, "select(fresh, 0u,", "select(0u, 0u,"),
-    (Metric::SqEuclidean, "distances_to(row, ids,", "distances_to(row ^ 1u, ids,"),
+    (Metric::SqEuclidean, "distances_between(row, ids)", "distances_between(row ^ 1u, ids)"),
     (Metric::SqEuclidean, "header & 0xffffu, m < fresh", "header & 0xffffu, m > fresh"),
     (Metric::SqEuclidean, "d == e && id < other", "d == e"),
     (Metric::SqEuclidean, "may_be_kept && mine[h]", "may_be_kept && r > 0u && mine[h]"),
@@ -71,7 +71,7 @@ const FAULTS: [(Metric, &str, &str); 41] = [
     (Metric::RussellRao, "(DIM - both) / DIM", "(DIM - one) / DIM"),
 ];
 
-/// Faults in one of the ways to read and multiply rows: the way, the metric to look with, the text, and the fault.
+/// Faults in a variant: its encoding, the metric to compare under, the text, and the fault.
 const FAULTS_OF_VARIANTS: [(Encoding, Metric, &str, &str); 14] = [
     (Encoding::U8Dots, Metric::SqEuclidean, "quad, load(others[h], q)", "quad, load(others[0], q)"),
     (Encoding::U8Dots, Metric::SqEuclidean, "dot4U8Packed(x.z, y.z)", "dot4I8Packed(x.z, y.z)"),
@@ -89,7 +89,7 @@ const FAULTS_OF_VARIANTS: [(Encoding, Metric, &str, &str); 14] = [
     (Encoding::NativeF16, Metric::SqEuclidean, "row * params.quads + q", "row * params.quads + q / 2u"),
 ];
 
-/// Plants a fault on the first adapter; what comparing then says.
+/// Plants a fault, and checks that it is noticed.
 fn planted(
     limits: impl FnOnce(&mut DeviceLimits),
     (right, wrong): (&'static str, &'static str),
@@ -115,7 +115,7 @@ fn every_planted_fault_in_a_variant_is_noticed() {
     }
 }
 
-/// Faults in what multiplies cooperative matrices: the self-test must notice them.
+/// Faults in the kernel of cooperative matrices, which the self-test must notice.
 const FAULTS_OF_MATRICES: [(&str, &str); 8] = [
     ("sums[p] += i32", "sums[p] = i32"),
     ("m % (TILE_Y / SIDE) * SIDE", "0u"),
@@ -181,7 +181,7 @@ fn compare_parts(mut gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), Str
     compare_exact(gpu, problem, plan)
 }
 
-/// Rows taken over from a graph are those of the graph.
+/// Rows taken over from a graph equal the graph.
 fn compare_warm_start(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), String> {
     let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let session = GpuSession::open(gpu, problem, plan, Some(&(&truth).into()), &|_| Ok(())).map_err(said)?;
@@ -190,7 +190,7 @@ fn compare_warm_start(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), St
     if found == truth { Ok(()) } else { Err("rows taken over".into()) }
 }
 
-/// Random rows are full of distinct others.
+/// Random rows are complete and distinct.
 fn complete_rows(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), String> {
     let session = GpuSession::open(gpu, problem, plan, None, &|_| Ok(())).map_err(said)?;
     let rows = session.read_rows().map_err(|e| e.to_string())?;

@@ -17,21 +17,21 @@ use crate::points::Points;
 use crate::report::RoundStats;
 use crate::rng::hash;
 
-/// Trees, forward and reverse neighbours, the join and the merge: after every step the rows on the device are those of the
-/// CPU, to the bit, flags included, and so are the distances counted.
+/// Trees, forward and reverse neighbours, the join and the merge: after every step rows, flags and counts of
+/// distances equal the CPU's, to the bit.
 #[test]
 fn every_round_is_its_twins() {
     let Some(gpu) = gpu() else { return };
     compare_rounds(gpu, &problem(&data(), DIM)).unwrap();
 }
 
-/// What differs from the twin in a build with trees and four rounds.
+/// Compares a build with trees and four rounds with its twin.
 pub(super) fn compare_rounds(gpu: Gpu, problem: &Problem) -> Result<(), String> {
     let same = |same: bool, what: String| if same { Ok(()) } else { Err(what) };
     let plan = Plan { metric: problem.metric.clone(), ..plan(3) };
     let mut ours = GpuSession::open(gpu, problem, &plan, None, &|_| Ok(())).map_err(said)?;
     let mut twin = CpuExecutor.open(problem, &plan, None, &|_| Ok(())).unwrap();
-    // The twin's own order differs from the device's after trees are joined: compare as the points are numbered.
+    // The working order of the twin differs from the device's after trees are joined, so rows are compared by point.
     let all: Vec<u32> = (0..N as u32).collect();
     same(ours.peek(&all).map_err(said)? == twin.peek(&all).unwrap(), "trees".into())?;
     for round in 0..4 {
@@ -45,8 +45,8 @@ pub(super) fn compare_rounds(gpu: Gpu, problem: &Problem) -> Result<(), String> 
     same(finished(Box::new(ours))? == finished(twin)?, "final distances".into())
 }
 
-/// Whole numbers of a byte in clusters, in rows that the CPU, too, compares as bytes. Squared distances of rows of these are beyond
-/// what sums of f32 count exactly.
+/// Bytes in clusters, in rows that the CPU compares as bytes as well. Their squared distances are too large for exact
+/// sums in f32.
 fn bytes() -> (Vec<u8>, usize) {
     const LONG: usize = 520;
     let value = |i: usize| {
@@ -56,7 +56,7 @@ fn bytes() -> (Vec<u8>, usize) {
     ((0..N * LONG).map(value).collect(), LONG)
 }
 
-/// What differs from the twin where kernels read and multiply rows so.
+/// Compares the kernels for one encoding with their twins.
 pub(super) fn compare_variant(encoding: Encoding, metric: &Metric) -> Result<(), String> {
     let Some(mut gpu) = gpu() else { return Ok(()) };
     if encoding == Encoding::NativeF16 && !gpu.limits.native_f16 {
@@ -67,7 +67,7 @@ pub(super) fn compare_variant(encoding: Encoding, metric: &Metric) -> Result<(),
     compare_variant_on(&gpu, encoding, metric)
 }
 
-/// The same on this device.
+/// Same, on this device.
 pub(super) fn compare_variant_on(gpu: &Gpu, encoding: Encoding, metric: &Metric) -> Result<(), String> {
     let (bytes, long) = bytes();
     let signed: Vec<i8> = bytes.iter().map(|v| v.wrapping_sub(128) as i8).collect();
@@ -82,13 +82,14 @@ pub(super) fn compare_variant_on(gpu: &Gpu, encoding: Encoding, metric: &Metric)
     let chosen = DeviceRows::of(&problem).unwrap().encoding(gpu.limits.native_f16);
     assert_eq!(chosen, encoding, "{metric}");
     if encoding == Encoding::U8 || encoding == Encoding::I8 {
-        // Under these metrics distances are often the same, and which of them stays hangs on an order that is not the twin's.
+        // Distances are often tied under these metrics, and which neighbour stays depends on an order that is not the
+        // twin's.
         return compare_exact(gpu.again(), &problem, &Plan { metric: metric.clone(), ..plan(0) });
     }
     compare_rounds(gpu.again(), &problem)
 }
 
-/// Every variant of the kernels, under metrics that it is made for.
+/// Every encoding, under the metrics that it is used for.
 #[test]
 fn every_variant_is_its_twin() {
     let dots = [Encoding::U8Dots, Encoding::I8Dots];
@@ -101,7 +102,7 @@ fn every_variant_is_its_twin() {
     }
 }
 
-/// Rows and counts of every round are the twin's where cooperative matrices compute the distances of bytes, too, and so is exact search.
+/// Cooperative matrices give the twin's rows and counts in every round, and in exact search.
 #[test]
 fn matrices_are_their_twins() {
     let Some(gpu) = gpu_with_matrices() else { return };
@@ -120,7 +121,7 @@ fn matrices_are_their_twins() {
     }
 }
 
-/// What fails the self-test is not used, and the report says why: here a device that was not opened for matrices.
+/// Matrices that fail the self-test are not used, and the report says why. This device was opened without them.
 #[test]
 fn without_matrices_the_plain_kernel_runs() {
     let Some(mut gpu) = own_gpu(|limits| limits.matrices = None) else { return };
@@ -146,7 +147,7 @@ pub(super) fn compare_exact(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<
     }
 }
 
-/// Final distances of values whose sums are rounded, in another order than the twin's; ids differ only at near ties.
+/// Final distances whose sums are rounded in another order than the twin's. Ids differ only at near ties.
 #[test]
 fn recomputed_distances_are_their_twins() {
     let values: Vec<f32> = data().iter().map(|v| v * 0.001_3 - 0.7).collect();
@@ -166,7 +167,7 @@ fn recomputed_distances_are_their_twins() {
                 assert!(!include_self || ours.ids(row)[0] == row as u32);
                 let (ids, ds) = (&ours.ids(row)[own..], &ours.distances(row)[own..]);
                 for (at, (d, right)) in ds.iter().zip(twin.distances(row)).enumerate() {
-                    // Dot products cancel: their errors are those of their terms.
+                    // Dot products cancel, so their errors depend on the size of their terms.
                     let tolerance = 1e-5 * right.abs().max(0.1);
                     assert!((d - right).abs() <= tolerance, "{metric}, row {row}: {d}, not {right}");
                     let is_tied = twin.distances(row).iter().filter(|e| (*e - d).abs() <= tolerance).count() > 1;
