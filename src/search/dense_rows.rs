@@ -6,7 +6,9 @@ use crate::distances::code_error::mean_error;
 use crate::distances::direct::{DirectDistances, Query};
 use crate::metric::{Form, KernelMetric};
 use crate::points::{Dense, DenseValues, Element};
-use crate::rows::dense::bytes::{self, CodedQuery, Codes, Fit};
+use crate::rows::dense::codes::{self, CodedQuery, CodedRows};
+use crate::rows::dense::coding::Fit;
+use crate::rows::{ReducedDistances, WorkingRows};
 use crate::search::stored::Stored;
 use crate::simd::Level;
 
@@ -19,7 +21,7 @@ pub(crate) enum Traversal {
     /// Copies rounded to f16.
     Halves(Stored),
     /// u8 codes and integer dot products.
-    Codes(Box<dyn Codes>),
+    Codes(CodedRows),
 }
 
 impl Traversal {
@@ -61,7 +63,7 @@ pub(crate) struct DenseQuery {
 const TOLERANCE: f64 = 0.03;
 
 /// Adds rows to codes; how well the worst of them is coded.
-fn push_codes(codes: &mut dyn Codes, points: &Dense) -> Fit {
+fn push_codes(codes: &mut CodedRows, points: &Dense) -> Fit {
     let mut row = vec![0.0; points.dim()];
     let mut query = CodedQuery::default();
     let fit = |i: usize| {
@@ -84,16 +86,16 @@ impl DenseRows {
         let (form, dim, level, given) = (metric.form(), points.dim(), Level::detect(), points.type_name());
         let bytes = if quantization == Quantization::None { None } else { points.whole_bytes() };
         let points = &bytes.as_ref().map_or(*points, |bytes| Dense::trusted(DenseValues::U8(bytes), points.n(), dim));
-        let suits = bytes::suits(points, form);
-        let exact_codes = suits && bytes::is_exact(points, form);
-        let serve = |codes: &dyn Codes| {
+        let suits = codes::suits(points, form);
+        let exact_codes = suits && codes::is_exact(points, form);
+        let serve = |codes: &CodedRows| {
             let exact = DirectDistances::new(metric, points, points);
             mean_error(&exact, codes, groups) <= TOLERANCE
         };
         let codes = match quantization {
             Quantization::U8 | Quantization::Auto if suits => {
-                let codes = bytes::codes(points, form, level);
-                let wanted = quantization == Quantization::U8 || exact_codes || serve(&*codes);
+                let codes = CodedRows::new(points, form, level);
+                let wanted = quantization == Quantization::U8 || exact_codes || serve(&codes);
                 wanted.then_some(codes)
             }
             _ => None,
@@ -222,7 +224,7 @@ impl DenseRows {
         let stored = Stored::of_points(&dense, self.metric, &order);
         if let Traversal::Codes(codes) = &mut self.traversal {
             // One scale for whole numbers does for others near them; angles get a scale for every row.
-            *codes = bytes::codes(&dense, self.metric.form(), Level::detect());
+            *codes = CodedRows::new(&dense, self.metric.form(), Level::detect());
         }
         self.stored = Some(stored);
     }
@@ -243,10 +245,10 @@ impl DenseRows {
             Traversal::Values => {}
             Traversal::Halves(halves) => halves.push(&Stored::halves(points, self.metric).dense(), self.metric),
             Traversal::Codes(codes) => {
-                if push_codes(&mut **codes, points) == Fit::Outside
+                if push_codes(codes, points) == Fit::Outside
                     && let Some(stored) = &self.stored
                 {
-                    *codes = bytes::codes(&stored.dense(), self.metric.form(), Level::detect());
+                    *codes = CodedRows::new(&stored.dense(), self.metric.form(), Level::detect());
                 }
             }
         }
@@ -263,7 +265,7 @@ impl DenseRows {
         let of = |stored: &Stored| stored.dim * stored.dense().value_size();
         match (&self.traversal, &self.stored) {
             (Traversal::Codes(_), Some(stored)) if self.by_values => of(stored),
-            (Traversal::Codes(_), _) => bytes::chunks_of_row(self.dim) * 64,
+            (Traversal::Codes(_), _) => codes::chunks_of_row(self.dim) * 64,
             (Traversal::Halves(halves), None) => of(halves),
             (Traversal::Halves(halves), Some(stored)) => of(if self.by_values { stored } else { halves }),
             (Traversal::Values, Some(stored)) => of(stored),
@@ -315,14 +317,14 @@ impl DenseRows {
     pub(crate) fn reduced(&self, query: &DenseQuery, others: &[u32], out: &mut Vec<f32>) {
         match (&self.stored, &self.traversal) {
             (Some(stored), _) => stored.compare(self.metric).reduced_from(&query.exact, others, out),
-            (None, Traversal::Codes(codes)) => self.reduced_by_decoding(&**codes, query, others, out),
+            (None, Traversal::Codes(codes)) => self.reduced_by_decoding(codes, query, others, out),
             (None, Traversal::Halves(halves)) => halves.compare(self.metric).reduced_from(&query.exact, others, out),
             (None, Traversal::Values) => unreachable!("values are kept where nothing stands for them"),
         }
     }
 
     /// Codes that are the values, turned back into values.
-    fn reduced_by_decoding(&self, codes: &dyn Codes, query: &DenseQuery, others: &[u32], out: &mut Vec<f32>) {
+    fn reduced_by_decoding(&self, codes: &CodedRows, query: &DenseQuery, others: &[u32], out: &mut Vec<f32>) {
         let mut values = vec![0.0; others.len() * self.dim];
         for (row, &other) in values.chunks_exact_mut(self.dim).zip(others) {
             codes.decode(other, row);

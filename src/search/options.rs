@@ -11,7 +11,7 @@ use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::params::ParseChoiceError;
 use crate::points::{Dense, DenseValues, Points};
-use crate::rows::dense::bytes;
+use crate::rows::dense::codes;
 
 use super::query::out_of_range;
 use super::{Index, IndexError};
@@ -192,7 +192,7 @@ impl Prepare {
 fn has_codes(points: &Points, metric: &Metric) -> Result<bool, IndexError> {
     let prepared = Dataset::new(points, metric)?;
     let dense = prepared.problem().dense();
-    Ok(dense.is_some_and(|(dense, direct)| bytes::suits(&dense, direct.form())))
+    Ok(dense.is_some_and(|(dense, direct)| codes::suits(&dense, direct.form())))
 }
 
 /// How much nearer than the row a kept neighbour must be to one that is dropped, in reduced distance: DiskANN's alpha, squared

@@ -10,7 +10,8 @@ use crate::metric::{Argument, Form, KernelMetric, Metric};
 use crate::persist::{FileError, Kind as Part, Opened};
 use crate::points::{Csr, Element};
 use crate::rows::bits::{self, BitRows};
-use crate::rows::dense::bytes::{self, Coding};
+use crate::rows::dense::codes::{self, CodedRows};
+use crate::rows::dense::coding::Coding;
 use crate::simd::Level;
 use crate::storage::Storage;
 
@@ -264,8 +265,8 @@ fn dense_of(file: &Opened, metric: &Metric, n: usize, dim: usize) -> Result<(Den
         "codes" => {
             let coding = coding_of(file)?;
             let stats = of_length(file, STATS, n)?;
-            let chunks = of_length(file, CODES, n.saturating_mul(bytes::chunks_of_row(columns)))?;
-            Traversal::Codes(bytes::codes_of_parts(chunks, stats, coding, direct.form(), Level::detect()))
+            let chunks = of_length(file, CODES, n.saturating_mul(codes::chunks_of_row(columns)))?;
+            Traversal::Codes(CodedRows::of_parts(chunks, stats, coding, direct.form(), Level::detect()))
         }
         other => return Err(file.inconsistent(format!("traversal by `{other}`"))),
     };

@@ -55,19 +55,6 @@ impl Level {
         vec![Self::Portable]
     }
 
-    /// [`Simd::BIAS`] of the level.
-    pub(crate) fn byte_bias(self) -> i64 {
-        struct Bias;
-        impl Op for Bias {
-            type Output = i32;
-            #[inline(always)]
-            fn run<S: Simd>(self) -> i32 {
-                S::BIAS
-            }
-        }
-        i64::from(dispatch(self, Bias))
-    }
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             #[cfg(target_arch = "x86_64")]

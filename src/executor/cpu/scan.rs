@@ -4,12 +4,13 @@ use super::leaf_join::offer;
 use crate::distances::TrueDistances;
 use crate::distances::direct::DirectDistances;
 use crate::graph::order::{EMPTY, distance, id};
-use crate::metric::body::{Body, NegativeDot, tile, with_body};
 use crate::metric::{Form, KernelMetric};
-use crate::points::{Dense, Element, with_rows};
+use crate::points::Dense;
 use crate::rows::ReducedDistances;
-use crate::rows::dense::bytes::{self, Bound};
-use crate::simd::{Level, Op, Simd, dispatch};
+use crate::rows::dense::code_error_bound::CodeErrorBound;
+use crate::rows::dense::codes::CodedRows;
+use crate::rows::dense::matrix::{Comparison, Matrix};
+use crate::simd::Level;
 
 /// Rows of the base between two looks at the best so far; a block of them stays in cache for all queries.
 const BASE_BYTES: usize = 128 << 10;
@@ -30,8 +31,8 @@ pub(crate) struct Scan<'a> {
 
 /// The points as byte codes, for a first look whose error is bounded.
 struct Coded {
-    space: Box<dyn ReducedDistances>,
-    bound: Bound,
+    rows: CodedRows,
+    bound: CodeErrorBound,
 }
 
 impl<'a> Scan<'a> {
@@ -41,9 +42,9 @@ impl<'a> Scan<'a> {
 
     /// The points against themselves, looked at as byte codes first where that can be bounded.
     pub(crate) fn of_points(points: &Dense<'a>, metric: KernelMetric) -> Self {
-        let bound = Bound::new(points, metric.form());
-        let space = || bytes::space(points, metric.form(), Level::detect());
-        Self { coded: bound.map(|bound| Coded { space: space(), bound }), ..Self::new(points, points, metric) }
+        let rows = || CodedRows::new(points, metric.form(), Level::detect());
+        let coded = CodeErrorBound::new(points, metric.form()).map(|bound| Coded { rows: rows(), bound });
+        Self { coded, ..Self::new(points, points, metric) }
     }
 
     /// The `k` nearest of each of `rows` of the queries, ascending, with true distances; row `i` of the base is left out for
@@ -81,7 +82,7 @@ impl<'a> Scan<'a> {
         for first in (0..n).step_by(per_block) {
             let m = per_block.min(n - first);
             let others: Vec<u32> = (first as u32..(first + m) as u32).collect();
-            coded.space.block(&row_ids, first as u32, &mut to_base[..rows.len() * m]);
+            coded.rows.block(&row_ids, first as u32, &mut to_base[..rows.len() * m]);
             for ((&row, best), to) in rows.iter().zip(best.chunks_exact_mut(width)).zip(to_base.chunks_exact(m)) {
                 offer(best, &others, to, row.wrapping_sub(first));
             }
@@ -106,19 +107,26 @@ impl<'a> Scan<'a> {
     }
 
     fn scan(&self, rows: &[usize], skip_own: bool, width: usize, best: &mut [u64]) {
-        let (exact, level) = (&self.exact, Level::detect());
-        with_rows!(self.base.rows(), base => {
-            let queries = crate::distances::direct::typed_as(base, &self.queries);
-            let dim = self.base.dim();
-            match self.metric.form() {
-                Form::Angular { .. } => {
-                    dispatch(level, Block { exact, base, queries, dim, rows, skip_own, width, body: NegativeDot, best });
-                }
-                form => with_body!(form, body => {
-                    dispatch(level, Block { exact, base, queries, dim, rows, skip_own, width, body, best });
-                }),
+        let (n, dim) = (self.base.n(), self.base.dim());
+        let form = match self.metric.form() {
+            Form::Angular { .. } => Form::Inner,
+            form => form,
+        };
+        let comparison = Comparison { form, level: Level::detect() };
+        let base = Matrix { values: self.base.rows(), stride: dim };
+        let per_block = (BASE_BYTES / (dim * self.base.value_size())).clamp(4, 1024);
+        let (mut x, mut to_base) = (vec![0.0; dim], vec![0.0; per_block]);
+        for first in (0..n).step_by(per_block) {
+            let others: Vec<u32> = (first as u32..n.min(first + per_block) as u32).collect();
+            let to_base = &mut to_base[..others.len()];
+            for (&row, best) in rows.iter().zip(best.chunks_exact_mut(width)) {
+                self.queries.widen_row(row, &mut x);
+                comparison.one_to_many(&x, base, &others, 0, to_base);
+                self.exact.angles_from_dots(row, first, to_base);
+                let own = if skip_own { row.wrapping_sub(first) } else { usize::MAX };
+                offer(best, &others, to_base, own);
             }
-        });
+        }
     }
 }
 
@@ -126,47 +134,5 @@ impl<'a> Scan<'a> {
 pub(crate) fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
     for ((id, distance), found) in ids.iter_mut().zip(distances).zip(row) {
         (*distance, *id) = *found;
-    }
-}
-
-struct Block<'a, E, B> {
-    exact: &'a DirectDistances<'a>,
-    base: &'a [E],
-    queries: &'a [E],
-    dim: usize,
-    rows: &'a [usize],
-    skip_own: bool,
-    width: usize,
-    body: B,
-    best: &'a mut [u64],
-}
-
-impl<E: Element, B: Body> Op for Block<'_, E, B> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let Self { exact, base, queries, dim, rows, skip_own, width, body, best } = self;
-        let per_block = (BASE_BYTES / (dim * size_of::<E>())).clamp(4, 1024);
-        let mut to_base = vec![0.0; per_block];
-        let mut ids: Vec<u32> = Vec::with_capacity(per_block);
-        for (block, values) in base.chunks(per_block * dim).enumerate() {
-            let first = block * per_block;
-            let m = values.len() / dim;
-            ids.clear();
-            ids.extend(first as u32..(first + m) as u32);
-            for (&row, best) in rows.iter().zip(best.chunks_exact_mut(width)) {
-                let x = &queries[row * dim..][..dim];
-                for j in (0..m).step_by(4) {
-                    let ys = std::array::from_fn(|l| &values[(j + l).min(m - 1) * dim..][..dim]);
-                    let four = tile::<S, E, E, B, 1>(body, [x], ys)[0];
-                    let end = m.min(j + 4);
-                    to_base[j..end].copy_from_slice(&four[..end - j]);
-                }
-                exact.angles_from_dots(row, first, &mut to_base[..m]);
-                let own = if skip_own { row.wrapping_sub(first) } else { usize::MAX };
-                offer(best, &ids, &to_base[..m], own);
-            }
-        }
     }
 }

@@ -15,8 +15,9 @@ use self::sketch_blocks::BitBlocks;
 use crate::metric::SetMetric;
 use crate::points::{Bits, Dense};
 use crate::rng::{hash, stratified_sample};
+use crate::rows::WorkingRows;
 use crate::rows::leaf_rows::LeafRows;
-use crate::rows::{Tiles, WorkingRows};
+use crate::rows::tiles::{AHEAD, TiledRows, Tiles, to_many};
 use crate::simd::{Level, Op, Simd, dispatch_counting, prefetch};
 use crate::storage::Storage;
 
@@ -131,7 +132,7 @@ impl BitRows {
     pub(crate) fn query_to_many(&self, query: &BitQuery, others: &[u32], out: &mut Vec<f32>) {
         out.resize(others.len(), 0.0);
         let row = BitRow { words: &query.words, count: query.count };
-        super::to_many(self.level, self, [row], others, out.as_chunks_mut().0);
+        to_many(self.level, self, [row], others, AHEAD, out.as_chunks_mut().0);
     }
 
     /// Adds rows of the same width.
@@ -322,7 +323,18 @@ impl WorkingRows for BitRows {
     }
 }
 
+impl TiledRows for BitRows {
+    fn query(&self, i: u32) -> BitRow<'_> {
+        self.row(i)
+    }
+
+    fn level(&self) -> Level {
+        self.level
+    }
+}
+
 impl Tiles for BitRows {
+    type Query<'a> = BitRow<'a>;
     type Row<'a> = BitRow<'a>;
 
     #[inline(always)]
@@ -361,9 +373,5 @@ impl Tiles for BitRows {
     #[inline(always)]
     fn prefetch(&self, row: u32) {
         self.row(row).words.iter().for_each(prefetch);
-    }
-
-    fn level(&self) -> Level {
-        self.level
     }
 }

@@ -3,8 +3,8 @@
 use super::BitRows;
 use super::sketch_blocks::{BLOCK, BLOCK_LANES, BitBlocks, ROWS};
 use super::threshold::Asked;
-use crate::rows::Tiles;
 use crate::rows::leaf_rows::LeafRows;
+use crate::rows::tiles::Tiles;
 use crate::simd::{LANES, Op, Simd};
 
 /// All pairs of some rows, or those of some rows with some others.

@@ -1,22 +1,23 @@
 //! Rows as unsigned bytes, compared by sums of absolute differences: manhattan, exact for byte data, rounded for the rest.
 //!
-//! Codes are those of `bytes.rs` for euclidean: one zero and scale for all, so that differences of codes are scaled
-//! differences of values. Sixty-four of them are an instruction or two.
+//! The codes are the ones for euclidean distances: one zero and scale for all rows, so that differences of codes are scaled
+//! differences of values. Sixty-four of them take an instruction or two.
 
 use rayon::prelude::*;
 
-use super::bytes::{Chunk, Coding, stride};
+use super::coding::{Chunk, Coding, stride};
 use crate::metric::{Coordinates, Form};
 use crate::points::{Dense, DenseValues};
-use crate::rows::{ReducedDistances, Tiles, WorkingRows};
+use crate::rows::tiles::{TiledRows, Tiles};
+use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
 use crate::simd::{BYTES, Level, Simd, prefetch};
 
-/// Columns whose differences an f32 counts exactly, at least.
+/// Sums of differences of so many columns are exact in f32.
 const MAX_DIM: usize = 65_536;
 /// Below this, padding to 64 bytes wastes what bytes save.
 const MIN_DIM: usize = 24;
 
-/// Whether rows under a form can be compared so.
+/// Whether rows under a form can be compared by byte differences.
 pub(crate) fn suits(points: &Dense, form: Form) -> bool {
     form == Form::Coordinates(Coordinates::Manhattan) && (MIN_DIM..=MAX_DIM).contains(&points.dim())
 }
@@ -59,7 +60,7 @@ impl WorkingRows for ByteDifferences {
     }
 
     fn renumber(&mut self, order: &[u32]) {
-        crate::rows::permute_rows(&mut self.codes, self.stride, order);
+        permute_rows(&mut self.codes, self.stride, order);
     }
 
     fn describe(&self) -> String {
@@ -71,7 +72,18 @@ impl WorkingRows for ByteDifferences {
     }
 }
 
+impl TiledRows for ByteDifferences {
+    fn query(&self, i: u32) -> &[Chunk] {
+        self.row(i)
+    }
+
+    fn level(&self) -> Level {
+        self.level
+    }
+}
+
 impl Tiles for ByteDifferences {
+    type Query<'a> = &'a [Chunk];
     type Row<'a> = &'a [Chunk];
 
     #[inline(always)]
@@ -99,9 +111,5 @@ impl Tiles for ByteDifferences {
     #[inline(always)]
     fn prefetch(&self, row: u32) {
         self.row(row).iter().for_each(prefetch);
-    }
-
-    fn level(&self) -> Level {
-        self.level
     }
 }
