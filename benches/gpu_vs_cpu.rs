@@ -1,5 +1,5 @@
-//! The same builds on the CPU and on every GPU: `cargo bench --bench gpu_vs_cpu`. Software adapters are left out unless
-//! `NNDESCENT_BENCH_SOFTWARE` is set; `nndescent bench` has phases, rates and recall.
+//! The same builds on the CPU and on every GPU: `cargo bench -p nndescent-benches --bench gpu_vs_cpu`. Software adapters are
+//! left out unless `NNDESCENT_BENCH_SOFTWARE` is set; `nndescent bench` prints phases, rates and recall.
 
 mod data;
 

@@ -1,4 +1,4 @@
-//! Criterion benches of whole builds and of their stages: `cargo bench`.
+//! Criterion benches of whole builds and of their stages: `cargo bench -p nndescent-benches`.
 //!
 //! Stages are told apart by parameters: trees without rounds (forest and leaf joins), rounds without trees (local joins), all
 //! pairs.

@@ -14,16 +14,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let built = NnDescent::new(Metric::Euclidean).n_neighbors(K).algorithm(Algorithm::NnDescent).graph(&points)?;
     let (graph, report) = (&built.graph, &built.report);
 
-    let seconds = &report.seconds;
+    let times = report.times;
     println!("{n} images of {PIXELS} pixels, {K} nearest neighbours each");
     println!("  ran on       {}", report.executor);
     println!(
-        "  seconds      {:.4} (init {:.4}, {} rounds of descent {:.4}, finish {:.4})",
-        seconds.init + seconds.descent + seconds.finish,
-        seconds.init,
+        "  took         {:.2?} (init {:.2?}, {} rounds of descent {:.2?}, finish {:.2?})",
+        times.build(),
+        times.init,
         report.rounds.len(),
-        seconds.descent,
-        seconds.finish
+        times.descent,
+        times.finish
     );
     println!("  distances    {} of the {} that all pairs would take", report.distances_evaluated, n * (n - 1) / 2);
     if let Some(e) = report.recall {

@@ -1,4 +1,18 @@
 //! Exact search: every query against every point of the base, in blocks.
+//!
+//! ```
+//! use nndescent::{Metric, Points, exact};
+//!
+//! let base = Points::dense(&[0.0f32, 1.0, 5.0, 6.0], 4, 1)?;
+//! let found = exact::query(&base, &Points::dense(&[5.4f32], 1, 1)?, &Metric::Euclidean, 2)?;
+//! assert_eq!(found.ids(0), [2, 3]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A graph of a large set with progress, or on a GPU, is built by [`NnDescent`](crate::NnDescent) with
+//! [`Algorithm::Exact`](crate::Algorithm::Exact).
+
+use std::ops::ControlFlow;
 
 use crate::dataset::Dataset;
 use crate::error::BuildError;
@@ -8,6 +22,7 @@ use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::params::{Params, Plan};
 use crate::points::Points;
+use crate::progress::{Phase, Progress};
 
 /// The exact k-nearest-neighbour graph of `points`: row `i` holds the `k` nearest points other than `i`, or, with
 /// `include_self`, `i` first and the `k - 1` nearest others.
@@ -34,6 +49,27 @@ pub fn graph(points: &Points, metric: &Metric, k: usize, include_self: bool) -> 
 /// # Complexity
 /// n · queries distances.
 pub fn query(base: &Points, queries: &Points, metric: &Metric, k: usize) -> Result<KnnGraph, BuildError> {
+    query_with_progress(base, queries, metric, k, |_| ControlFlow::Continue(()))
+}
+
+/// Same as [`query`]. `progress` is called as the search goes on, from any thread; [`ControlFlow::Break`] cancels it.
+///
+/// # Errors
+/// Same as [`query`]; [`BuildError::Cancelled`].
+pub fn query_with_progress(
+    base: &Points,
+    queries: &Points,
+    metric: &Metric,
+    k: usize,
+    progress: impl Fn(&Progress) -> ControlFlow<()> + Sync,
+) -> Result<KnnGraph, BuildError> {
+    let tick = |fraction| {
+        let at = Progress { phase: Phase::Exact, round: 0, max_rounds: 0, updates: 0, fraction };
+        match progress(&at) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(BuildError::Cancelled { phase: Phase::Exact, round: 0 }),
+        }
+    };
     if base.shape() != queries.shape() {
         return Err(BuildError::Mismatch { queries: queries.shape(), base: base.shape() });
     }
@@ -46,7 +82,7 @@ pub fn query(base: &Points, queries: &Points, metric: &Metric, k: usize) -> Resu
     match (base.problem().direct(), queries.problem().direct()) {
         (Some((base, direct)), Some((queries, _))) => {
             let scan = Scan::new(&base, &queries, direct);
-            in_blocks(&rows, k, &|_| Ok(()), |rows, ids, ds| scan.nearest(rows, k, false, ids, ds))
+            in_blocks(&rows, k, &tick, |rows, ids, ds| scan.nearest(rows, k, false, ids, ds))
         }
         _ => {
             let joined = base
@@ -57,9 +93,11 @@ pub fn query(base: &Points, queries: &Points, metric: &Metric, k: usize) -> Resu
             let joined = Dataset::new(&joined.view()?, metric)?;
             let n = base.problem().n();
             let rows: Vec<usize> = rows.iter().map(|row| n + row).collect();
-            let graph = Compared::new(&joined.problem(), n).rows(&rows, k, false, &|_| Ok(()));
+            let graph = Compared::new(&joined.problem(), n).rows(&rows, k, false, &tick);
             match joined.check_distances() {
-                Err(BuildError::CustomDistance { a, b }) => Err(BuildError::QueryDistance { query: a - n, item: b }),
+                Err(BuildError::CustomDistance { a, b, reason }) => {
+                    Err(BuildError::QueryDistance { query: a - n, item: b, reason })
+                }
                 _ => graph,
             }
         }

@@ -1,13 +1,13 @@
 //! Random-projection trees: recursive halving of the points, so that near points tend to share a leaf.
 //!
-//! Dasgupta and Freund, "Random projection trees and low dimensional manifolds" (STOC 2008), with the splits of Annoy and
-//! PyNNDescent: two points drawn from the node, and the hyperplane between them. Here a point's side is told by its two
-//! distances (which of the two is nearer), which is that hyperplane for euclidean and angular distances and works for any
-//! other. Departures from the reference: a node is cut where its points are thinnest among the middle three fifths rather
-//! than at zero, so that clusters are seldom parted and depth is bounded; duplicates (all differences equal) are dealt out
-//! at random; both halves keep the order of their points, so that later levels read memory forwards. Where most points are as far
-//! from either pivot (sparse rows that share no column with it), all trees but the first are sorts by min-hashes instead, cut into
-//! leaves. Rows of bits are sorted by bits drawn at random, in all trees.
+//! Dasgupta and Freund, "Random projection trees and low dimensional manifolds" (STOC 2008), with the splits of Annoy
+//! and PyNNDescent: two pivots drawn from the node, and the hyperplane between them. Here the side of a point depends
+//! on which pivot is nearer, which is that hyperplane for euclidean and angular distances and works for any other.
+//! Departures from the reference: a node is cut where its points are sparsest within the middle three fifths rather
+//! than at zero, so that clusters are seldom split and depth is bounded; duplicates (all differences equal) are split
+//! at random; both halves keep the order of their points, so that later levels read memory forwards. Where most points
+//! are equally far from both pivots (sparse rows that share no column with them), all trees but the first sort by
+//! min-hashes and cut the order into leaves. Rows of bits are sorted by randomly drawn bits in all trees.
 
 use rayon::prelude::*;
 
@@ -31,13 +31,13 @@ impl Leaves {
 /// Points whose distances to a pivot are computed in one call.
 const CHUNK: usize = 1024;
 
-/// Nodes of at most so many points are split to their leaves by one thread, while their rows are in its cache.
+/// Nodes of at most this many points are split down to their leaves by one thread, while their rows are in its cache.
 const CACHED: usize = 4096;
 
 /// Tree number `tree` of the forest of `seed`. Every leaf has at most `leaf_size` (at least 2) points, ascending.
 ///
-/// Parallel over chunks of points and over nodes, level by level, and over whole nodes where these are small; the result
-/// does not depend on the number of threads.
+/// Parallel over chunks of points and over nodes, level by level, and over whole nodes where these are small; the
+/// result does not depend on the number of threads.
 pub(crate) fn tree(space: &dyn ReducedDistances, leaf_size: usize, seed: u64, tree: u64) -> Leaves {
     if let Some(keys) = space.sort_keys(tree, hash(seed, tree, 2, 0)) {
         return sorted(&keys, leaf_size, hash(seed, tree, 3, 0));
@@ -54,7 +54,7 @@ pub(crate) fn tree(space: &dyn ReducedDistances, leaf_size: usize, seed: u64, tr
     Leaves { ids, bounds }
 }
 
-/// Leaves of points that follow each other by their keys; ties at random.
+/// Leaves of points that are consecutive by their keys; ties are broken at random.
 fn sorted(keys: &[u64], leaf_size: usize, seed: u64) -> Leaves {
     let tie = |id: u32| hash(seed, 0, u64::from(id), 0) << 32 | u64::from(id);
     let mut keyed: Vec<(u64, u64)> = keys.iter().zip(0..).map(|(&key, id)| (key, tie(id))).collect();
@@ -69,11 +69,11 @@ fn sorted(keys: &[u64], leaf_size: usize, seed: u64) -> Leaves {
     leaves
 }
 
-/// A run of points of a tree, beginning at place `first`, with room to split them.
+/// A run of points of a tree, starting at place `first`, with scratch space to split them.
 struct Part<'a> {
     first: u32,
     ids: &'a mut [u32],
-    /// Places of the points relative to the pivots of their nodes.
+    /// Positions of the points relative to the pivots of their nodes.
     keys: &'a mut [u64],
     spare: &'a mut [u32],
 }
@@ -109,7 +109,7 @@ struct Splits<'a> {
 }
 
 impl Splits<'_> {
-    /// Splits until no node is larger than `largest`; the ends of the nodes.
+    /// Splits until no node is larger than `largest`, and returns the ends of the nodes.
     fn split(&self, mut part: Part) -> Vec<u32> {
         let mut ends = vec![part.first + part.ids.len() as u32];
         for level in 0.. {
@@ -124,7 +124,7 @@ impl Splits<'_> {
         ends
     }
 
-    /// Gives every point of a node that is to be split its place relative to the node's two pivots.
+    /// Computes the position of every point of a node to be split, relative to the node's two pivots.
     fn key(&self, seed: u64, nodes: &mut [Part]) {
         let large = nodes.iter_mut().filter(|node| node.ids.len() > self.largest);
         let jobs: Vec<_> = large
@@ -141,7 +141,7 @@ impl Splits<'_> {
         self.space.two_to_many([pivots.a, pivots.b], ids, &mut to_pivots);
         for ((key, id), [a, b]) in keys.iter_mut().zip(ids).zip(&to_pivots) {
             let margin = a * pivots.a_scale - b * pivots.b_scale;
-            // Ties are dealt out at random, anew at every level.
+            // Ties are broken at random, differently at every level.
             *key = u64::from(order_bits(margin)) << 32 | hash(seed, 1, u64::from(*id), 0) >> 32;
         }
     }
@@ -162,7 +162,7 @@ impl Splits<'_> {
         if to_self[0] < 0.0 { 1.0 / (-to_self[0]).sqrt() } else { 1.0 }
     }
 
-    /// Cuts a node that is too large in two, the order of ids kept in both; the ends of what it is then.
+    /// Cuts a node that is too large in two, keeping the order of ids in both, and returns the ends of the halves.
     fn halve(&self, node: Part) -> impl Iterator<Item = u32> + use<> {
         let (m, end) = (node.ids.len(), node.first + node.ids.len() as u32);
         let cut = (m > self.largest).then(|| {
@@ -171,28 +171,28 @@ impl Splits<'_> {
             for i in 0..m {
                 let id = node.ids[i];
                 let is_left = node.keys[i] < pivot;
-                // Both written, one kept: no branch to mispredict.
+                // Both are written and one is kept, which avoids a mispredicted branch.
                 node.ids[left] = id;
                 node.spare[right] = id;
                 left += usize::from(is_left);
                 right += usize::from(!is_left);
             }
             node.ids[left..].copy_from_slice(&node.spare[..right]);
-            // All keys the same: any halves will do.
+            // All keys are equal: any halves will do.
             node.first + if left == 0 { m / 2 } else { left } as u32
         });
         cut.into_iter().chain([end])
     }
 }
 
-/// Keys looked at to place a cut.
+/// Keys sampled to place a cut.
 const SAMPLE: usize = 256;
 
 /// The share (1 in so many) of the keys of a node across which their density is measured.
 const THIN: usize = 32;
 
-/// Where to cut a node: among the middle ones of a sample, the key around which keys are farthest apart, so that
-/// neighbours are seldom parted; the median where all are the same.
+/// Where to cut a node: the key with the widest gaps around it among the middle ones of a sample, so that neighbours
+/// are seldom split; the median where all keys are equal.
 fn cut_key(keys: &[u64]) -> u64 {
     let mut sample: Vec<u64> = keys.iter().step_by(keys.len().div_ceil(SAMPLE)).copied().collect();
     sample.sort_unstable();
@@ -205,7 +205,7 @@ fn cut_key(keys: &[u64]) -> u64 {
     sample[cut]
 }
 
-/// Two points of a node, and what their distances are multiplied with before they are compared.
+/// Two pivots of a node, and the factors applied to their distances before these are compared.
 #[derive(Clone, Copy)]
 struct Pivots {
     a: u32,

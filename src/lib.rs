@@ -40,30 +40,30 @@ mod metric;
 mod params;
 mod persist;
 mod points;
+mod progress;
 pub mod recall;
+pub mod report;
 mod rng;
 mod rows;
 mod search;
 mod simd;
 mod storage;
 
-pub use builder::descent::StopReason;
-pub use builder::{BuildReport, Built, Indexed, NnDescent, Phase, Progress, Seconds, TargetOutcome};
+pub use builder::{Built, Indexed, NnDescent};
 pub use error::{BuildError, GpuError};
-pub use executor::{KernelTime, RoundStats, Traffic};
-pub use graph::{KnnGraph, Neighbor};
+pub use graph::{CsrGraph, GraphShapeError, InitGraph, KnnGraph, Neighbor};
 pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
 pub use persist::FileError;
-pub use points::{
-    Bits, Collection, Csr, CsrMatrix, Dense, DenseValues, Element, GpuRows, Items, ItemsRef, Kept, KeptItems,
-    MAX_POINTS, Own, Points, PointsError, RowValues, SparseRow, items, own_items, own_rows, own_sparse_rows, row_items,
-    row_items_with_wgsl,
-};
+pub use points::{Csr, CsrMatrix, Element, Points, PointsError, SparseRow};
+pub use progress::Progress;
+pub use report::BuildReport;
 pub use search::{
     DiversifyMethod, Hits, Index, IndexError, IndexMemory, Prepare, Quantization, QueryBuilder, QueryStats, RadiusHits,
     Searcher, Tuning,
 };
+
+pub use points::custom;
 
 /// The GPUs of this machine.
 #[cfg(feature = "gpu")]

@@ -1,4 +1,4 @@
-//! What the user asks for, and the checked plan that comes of it: every default with its reason.
+//! The settings of a build, and the checked plan made of them: every default with its reason.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,11 @@ use crate::points::Points;
 
 /// How the graph is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Exact search where an estimate of cost says that it takes no more than a quarter longer, as it misses nobody; else NN-Descent.
+    /// Exact search where it is estimated to take at most a quarter longer than NN-Descent, since it misses no
+    /// neighbour; else NN-Descent.
     #[default]
     Auto,
     /// Random-projection trees and NN-Descent.
@@ -26,13 +28,13 @@ pub enum Algorithm {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Device {
-    /// A GPU where there is one (software adapters are none) and the job is large enough for it, else the CPU; the CPU,
-    /// too, if the GPU fails. The report says which, and why.
+    /// A hardware GPU if there is one and the job is large enough for it, else the CPU. If the GPU fails, the CPU takes
+    /// over. The report says which, and why.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// This GPU or none: an error, never another device.
+    /// This GPU. If it cannot be used, that is an error; no other device takes over.
     Gpu(GpuSelector),
 }
 
@@ -45,7 +47,8 @@ pub enum GpuSelector {
     Any,
     /// A place in the list of [`adapters`](crate::gpu::adapters).
     Index(usize),
-    /// A backend (`vulkan`, `metal`, `dx12`), or any part of an adapter's name in any case; software, too.
+    /// A backend (`vulkan`, `metal`, `dx12`) or any part of an adapter's name, case-insensitive. Software adapters can
+    /// be named, too.
     Named(String),
 }
 
@@ -59,7 +62,7 @@ impl fmt::Display for GpuSelector {
     }
 }
 
-/// Why a word is no [`Algorithm`].
+/// Why a name could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ParseChoiceError {
@@ -150,7 +153,7 @@ pub(crate) struct Plan {
     pub width: usize,
     pub n_trees: usize,
     pub leaf_size: usize,
-    /// Neighbours that a row brings to a join, and half as many reverse neighbours.
+    /// Neighbours that a row contributes to a local join, with half as many reverse neighbours.
     pub max_candidates: usize,
     pub n_iters: usize,
     pub delta: f32,
@@ -158,34 +161,36 @@ pub(crate) struct Plan {
     pub include_self: bool,
     pub target_recall: Option<f32>,
     pub recall_sample: usize,
-    /// Rows that are built at once, at most.
+    /// Most rows that are built at once.
     pub part_rows: Option<usize>,
-    /// Whether the report is to hold the times of a GPU's kernels.
+    /// Whether the kernels of a GPU are timed for the report.
     pub time_kernels: bool,
 }
 
-/// PyNNDescent's; UMAP's and scanpy's, too.
+/// The default of PyNNDescent, UMAP and scanpy.
 const N_NEIGHBORS: usize = 15;
 /// One tree more for every ten neighbours: docs/PERFORMANCE.md, "Trees".
 fn n_trees(others: usize) -> usize {
     (5 + others / 10).clamp(6, 12)
 }
-/// Trees of bits are cheap, their leaves too; few candidates are left to find then: docs/PERFORMANCE.md, "Bits".
+/// Trees and leaves of bits are cheap, and leave few neighbours for the rounds to find: docs/PERFORMANCE.md, "Bits".
 const MORE_TREES_OF_BITS: usize = 4;
 const BIT_LEAF_SIZE: usize = 256;
-/// Nineteen of twenty neighbours find the twentieth, but few find few: docs/PERFORMANCE.md, "Candidates".
+/// Nineteen of twenty neighbours suffice to find the twentieth, but short lists find little: docs/PERFORMANCE.md,
+/// "Candidates".
 fn max_candidates(others: usize) -> usize {
     (others * 19 / 20).clamp(24, 60)
 }
 /// docs/PERFORMANCE.md, "Trees".
 const LEAF_SIZE: usize = 128;
-/// Rounds end by `delta` long before, unless the data has no structure.
+/// `delta` ends rounds long before, unless the data has no structure.
 const N_ITERS: usize = 12;
-/// PyNNDescent's: a round that changes fewer than one neighbour in a thousand is the last.
+/// PyNNDescent's default: the last round changes fewer than one neighbour in a thousand.
 const DELTA: f32 = 0.001;
 /// Rows of the recall estimate: an interval of about ±0.005 at recall 0.98 and k = 15.
 const RECALL_SAMPLE: usize = 256;
-/// Neighbours kept where the order of the search is only near the metric's: docs/PERFORMANCE.md, "Proxies".
+/// Neighbours kept where searches compare by a proxy whose order is only close to the metric's: docs/PERFORMANCE.md,
+/// "Proxies".
 pub(crate) fn proxied_width(metric: &Metric, wanted: usize) -> usize {
     match metric {
         Metric::Kantorovich { .. } | Metric::Sinkhorn { .. } => 3 * wanted + 20,
@@ -264,7 +269,7 @@ impl Plan {
         }
     }
 
-    /// Rows of the smallest part that is worth a build: most of a smaller one lies at its border.
+    /// Rows of the smallest part worth building: most rows of a smaller one lie at its border.
     pub(crate) fn least_part(&self) -> usize {
         4 * self.leaf_size.max(self.width)
     }
@@ -272,25 +277,6 @@ impl Plan {
     /// Neighbours in a finished row that are other points.
     pub(crate) fn others(&self) -> usize {
         self.n_neighbors - usize::from(self.include_self)
-    }
-
-    /// Every parameter by name, for the report.
-    pub(crate) fn describe(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("metric", self.metric.to_string()),
-            ("n_neighbors", self.n_neighbors.to_string()),
-            ("n_trees", self.n_trees.to_string()),
-            ("leaf_size", self.leaf_size.to_string()),
-            ("max_candidates", self.max_candidates.to_string()),
-            ("working_neighbors", self.width.to_string()),
-            ("n_iters", self.n_iters.to_string()),
-            ("delta", self.delta.to_string()),
-            ("seed", self.seed.to_string()),
-            ("include_self", self.include_self.to_string()),
-            ("target_recall", self.target_recall.map_or("none".into(), |t| t.to_string())),
-            ("recall_sample", self.recall_sample.to_string()),
-            ("part_rows", self.part_rows.map_or("all".into(), |rows| rows.to_string())),
-        ]
     }
 }
 

@@ -1,4 +1,15 @@
-//! How good a graph is: recall against a truth, and estimated recall with an interval.
+//! Recall of a graph against exact neighbours, and estimated recall with a confidence interval.
+//!
+//! ```
+//! use nndescent::{Metric, NnDescent, Points, exact, recall};
+//!
+//! let data: Vec<f32> = (0..500 * 8).map(|i| ((i * 37) % 101) as f32).collect();
+//! let points = Points::dense(&data, 500, 8)?;
+//! let found = NnDescent::new(Metric::Euclidean).n_neighbors(10).graph(&points)?.graph;
+//! let truth = exact::graph(&points, &Metric::Euclidean, 10, false)?;
+//! assert!(recall::recall(&found, &truth, 10)? > 0.99);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use thiserror::Error;
 
@@ -28,8 +39,8 @@ pub enum RecallError {
     },
 }
 
-/// The share of the first `k` neighbours found that are no farther than the true k-th (relative tolerance 1e-6), so that ties do
-/// not count as misses. A neighbour found twice counts once.
+/// The share of the first `k` neighbours found that are no farther than the true k-th (relative tolerance 1e-6), so
+/// that ties do not count as misses. A neighbour found twice counts once.
 ///
 /// Graphs without distances (all zero or unknown) are compared by id: see [`recall_by_id`].
 ///
@@ -43,7 +54,7 @@ pub fn recall(found: &KnnGraph, truth: &KnnGraph, k: usize) -> Result<f64, Recal
 /// The share of the first `k` true ids that are among the first `k` found.
 ///
 /// # Errors
-/// Those of [`recall`].
+/// Same as [`recall`].
 pub fn recall_by_id(found: &KnnGraph, truth: &KnnGraph, k: usize) -> Result<f64, RecallError> {
     let hits: usize = row_hits(found, truth, k, hits_by_id)?.into_iter().sum();
     Ok(hits as f64 / (found.n() * k) as f64)
@@ -78,6 +89,7 @@ fn hits_by_id(found: &KnnGraph, truth: &KnnGraph, i: usize, k: usize) -> usize {
 
 /// Recall on a sample of rows, with a 95 % interval for all rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RecallEstimate {
     /// Mean over the sample.
@@ -96,8 +108,8 @@ const Z: f64 = 1.959_964;
 /// The estimate from the rows of a sample drawn from `n` rows.
 ///
 /// Wilson's score interval (1927) over the neighbours of the sample, its size divided by the design effect: rows miss
-/// neighbours in clumps, so the variance is that of row means (Kish 1965, section 5.4; an effect below 1 is taken as 1). The
-/// finite-population correction applies, so that a sample of all rows has no width.
+/// neighbours in clumps, so the variance is that of row means (Kish 1965, section 5.4; an effect below 1 is taken as
+/// 1). The finite-population correction applies, so that a sample of all rows has no width.
 pub(crate) fn estimate(found: &KnnGraph, truth: &KnnGraph, n: usize) -> Result<RecallEstimate, RecallError> {
     let k = found.k();
     let hits = row_hits(found, truth, k, hits_by_distance)?;

@@ -1,4 +1,5 @@
-//! Counter-based randomness: a hash of where it is used, no state, so that no result depends on who asks first.
+//! Counter-based randomness: a hash of seed and place of use, without state, so that no result depends on the order of
+//! calls.
 
 /// 64 well-mixed bits of four numbers (splitmix64's finaliser, Steele, Lea and Flood 2014, over a running sum).
 #[inline]
@@ -24,7 +25,7 @@ pub(crate) fn below(bits: u64, n: usize) -> usize {
     ((u128::from(bits) * n as u128) >> 64) as usize
 }
 
-/// One number below `n` from each of `count` (at most `n`) equal ranges: distinct, ascending, spread.
+/// One number below `n` from each of `count` (at most `n`) equal ranges: distinct, ascending, evenly spread.
 pub(crate) fn stratified_sample(seed: u64, stream: u64, n: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |s| {
         let (from, to) = (s * n / count, (s + 1) * n / count);

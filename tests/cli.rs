@@ -1,12 +1,9 @@
 //! The command as a user runs it: what it writes, what it prints, how it fails.
-#![cfg(feature = "cli")]
-
-mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{npy, npy_f32, write};
+use crate::common::files::{npy, npy_f32, write};
 use nndescent::KnnGraph;
 use nndescent::io::{read_graph, write_graph};
 use rand::rngs::StdRng;
@@ -157,7 +154,10 @@ fn wrong_arguments() {
         ("graph IN -k 0 -o OUT", "n_neighbors = 0, but it must be at least 1"),
         ("graph IN --metric euclidian -o OUT", "unknown metric `euclidian`: did you mean `euclidean`?"),
         ("graph IN --metric minkowski -o OUT", "metric `minkowski` needs the argument `p`"),
-        ("graph IN --metric minkowski --metric-arg p -o OUT", "NAME=VALUE with a number or a .npy is needed, as p=3"),
+        (
+            "graph IN --metric minkowski --metric-arg p -o OUT",
+            "expected NAME=VALUE with a number or a .npy, for example p=3",
+        ),
         ("graph IN --device nonesuch --algorithm nndescent -o OUT", GPU_MESSAGE),
         ("graph IN --algorithm best -o OUT", "unknown algorithm `best`: auto, nndescent or exact"),
         ("graph IN --threads 0 -o OUT", "--threads 0: at least 1 is needed"),
@@ -195,7 +195,7 @@ fn wrong_inputs() {
     }
     let files = Files::new();
     let short = files.path("short.npz");
-    write_graph(Path::new(&short), &KnnGraph::from_parts(2, 1, vec![1, 0], vec![1.0; 2])).unwrap();
+    write_graph(Path::new(&short), &KnnGraph::from_parts(2, 1, vec![1, 0], vec![1.0; 2]).unwrap()).unwrap();
     let (code, message) = fails(&files, &format!("graph IN --init-graph {short} -o OUT"), "out.npz");
     assert!(code == 3 && message.contains("init_graph has 2 rows, but there are 600 points"), "{code}, {message}");
     let (code, message) = fails(&files, "graph none.npy -o OUT", "out.npz");
@@ -207,9 +207,9 @@ fn wrong_outputs() {
     let files = Files::new();
     std::fs::create_dir(files.path("folder.npz")).unwrap();
     let cases = [
-        ("missing/out.npz", "nothing can be written there: No such file"),
+        ("missing/out.npz", "cannot write there: No such file"),
         ("folder.npz", "this is a folder"),
-        ("out.txt", "the output is an .npz file; give it that ending"),
+        ("out.txt", "the name of the output must end in .npz"),
     ];
     for (output, expected) in cases {
         let (code, message) = fails(&files, "graph IN -o OUT", output);

@@ -1,8 +1,8 @@
-//! Recall and work of five small builds, held in a reviewed file: a change of behaviour shows as a difference in
-//! tests/golden/builds.txt. `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test golden` writes it anew. tests/golden/gpu.txt holds what
-//! the same builds ask of a GPU, round by round.
+//! Recall and work of five small builds, recorded in tests/golden/builds.txt: a change of behaviour shows as a difference there.
+//! `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test suite golden` rewrites it. tests/golden/gpu.txt records the work of such builds
+//! on a GPU, round by round.
 //!
-//! All data are small whole numbers, whose sums are exact, so that every instruction set gives the same.
+//! All data are small integers, whose sums are exact, so that every instruction set gives the same result.
 
 use nndescent::{Algorithm, Metric, NnDescent, Points, exact, recall};
 
@@ -54,7 +54,8 @@ fn builds_are_as_reviewed() {
 #[cfg(feature = "gpu")]
 mod gpu {
     use super::*;
-    use nndescent::{Device, GpuSelector, RoundStats};
+    use nndescent::report::RoundStats;
+    use nndescent::{Device, GpuSelector};
 
     /// Recall and distances of a build on the first adapter, software included, and what each of its rounds took.
     fn line(name: &str, builder: &NnDescent, metric: Metric) -> String {

@@ -1,13 +1,10 @@
 //! The conformance suite: what every executor must do, run over the CPU's and, where there is an adapter (Mesa's lavapipe
 //! will do), the GPU's. Without an adapter the GPU half says so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
 
-#![cfg(feature = "gpu")]
-
+use crate::common::checks::{Within, between, check_distances, check_rows};
 use half::f16;
-use nndescent::{
-    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, own_rows, recall, row_items,
-    row_items_with_wgsl,
-};
+use nndescent::custom::{self, Custom};
+use nndescent::{Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, recall};
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
@@ -36,27 +33,10 @@ fn build(builder: &NnDescent, device: Device, points: &Points) -> Built {
     builder.clone().device(device).algorithm(Algorithm::NnDescent).recall_sample(0).graph(points).expect("builds")
 }
 
-/// Rows complete, ascending by (distance, id), distinct, without themselves, with true distances.
-fn check_rows(graph: &KnnGraph, k: usize, metric: &Metric, rows: &dyn Fn(usize) -> Vec<f32>) {
-    for i in 0..graph.n() {
-        let (ids, distances) = (graph.ids(i), graph.distances(i));
-        assert_eq!(ids.len(), k, "row {i}");
-        assert!(ids.iter().all(|&id| (id as usize) < graph.n() && id as usize != i), "row {i}: {ids:?}");
-        let pairs: Vec<(f32, u32)> = distances.iter().copied().zip(ids.iter().copied()).collect();
-        assert!(
-            pairs.windows(2).all(|w| w[0].0.total_cmp(&w[1].0).then(w[0].1.cmp(&w[1].1)).is_lt()),
-            "row {i}: {pairs:?}"
-        );
-        if i % 97 == 0 {
-            for (d, id) in pairs {
-                let right = metric.distance(&rows(i), &rows(id as usize));
-                assert!(
-                    (f64::from(d) - right).abs() <= 1e-4 * right.abs().max(1.0),
-                    "row {i}, {id}: {d} is not {right}"
-                );
-            }
-        }
-    }
+/// Rows as promised; every 97th has distances of the metric.
+fn check_promises(graph: &KnnGraph, k: usize, metric: &Metric, data: &[f32], dim: usize) {
+    check_rows(graph, k);
+    check_distances(graph, 97, Within { relative: 1e-4, floor: 1.0 }, between(metric, data, dim));
 }
 
 const METRICS: [&str; 22] = [
@@ -104,7 +84,7 @@ fn both_executors_build_good_graphs_with_every_metric() {
         let truth = exact::graph(&points, &metric, 10, false).unwrap();
         let recall = |device| {
             let built = build(&builder, device, &points);
-            check_rows(&built.graph, 10, &metric, &|i| data[i * dim..(i + 1) * dim].to_vec());
+            check_promises(&built.graph, 10, &metric, &data, dim);
             recall::recall(&built.graph, &truth, 10).unwrap()
         };
         let (on_cpu, on_gpu) = (recall(Device::Cpu), recall(gpu.clone()));
@@ -132,7 +112,7 @@ fn bits_are_searched_on_a_gpu() {
         for algorithm in [Algorithm::NnDescent, Algorithm::Exact] {
             let builder = NnDescent::new(metric.clone()).n_neighbors(10).algorithm(algorithm);
             let built = build(&builder, gpu.clone(), &points);
-            assert!(built.report.executor.contains("bit rows"), "{}", built.report.executor);
+            assert!(built.report.executor.to_string().contains("bit rows"), "{}", built.report.executor);
             let recall = recall::recall(&built.graph, &truth, 10).unwrap();
             assert!(recall > 0.99, "{metric}, {algorithm}: {recall}");
         }
@@ -154,31 +134,31 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
     let weighted =
         |x: &[f32], y: &[f32]| x.iter().zip(y).enumerate().map(|(i, (a, b))| (i % 4 + 1) as f32 * (a - b).abs()).sum();
     let of = |wgsl: &'static str, algorithm| {
-        let rows = row_items_with_wgsl(&data, dim, weighted, wgsl);
+        let rows = custom::rows(&data, dim, weighted).unwrap().wgsl(wgsl);
         let points = Points::items(&rows).unwrap();
         let builder = NnDescent::new(Metric::Custom).n_neighbors(10).algorithm(algorithm);
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         builder.device(gpu.clone()).graph(&points)
     };
-    let rows = row_items(&data, dim, weighted);
+    let rows = custom::rows(&data, dim, weighted).unwrap();
     let truth = exact::graph(&Points::items(&rows).unwrap(), &Metric::Custom, 10, false).unwrap();
     for algorithm in [Algorithm::NnDescent, Algorithm::Exact] {
         let built = of(WEIGHTED, algorithm).unwrap();
-        assert!(built.report.executor.starts_with("gpu"), "{}", built.report.executor);
+        assert!(built.report.executor.is_gpu(), "{}", built.report.executor);
         let recall = recall::recall(&built.graph, &truth, 10).unwrap();
         assert!(recall > 0.99, "{algorithm}: {recall}");
     }
     assert_eq!(truth.n(), n);
-    let kept = own_rows(data.clone(), dim, weighted).unwrap().wgsl(WEIGHTED);
+    let kept = Custom::rows(data.clone(), dim, weighted).unwrap().wgsl(WEIGHTED);
     let points = Points::items(&kept).unwrap();
     let indexed = {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let builder = NnDescent::new(Metric::Custom).algorithm(Algorithm::NnDescent).device(gpu.clone());
         builder.index(&points).unwrap()
     };
-    assert!(indexed.report.executor.starts_with("gpu"), "{}", indexed.report.executor);
+    assert!(indexed.report.executor.is_gpu(), "{}", indexed.report.executor);
     let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10).run().unwrap();
-    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances);
+    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances).unwrap();
     let recall = recall::recall(&found, &truth, 10).unwrap();
     assert!(recall > 0.95, "{recall}");
     let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());
@@ -193,7 +173,7 @@ fn what_only_the_cpu_does_is_named() {
     let Some(gpu) = device() else { return };
     let matrix = nndescent::CsrMatrix::from_dense(&[1.0, 0.0, 2.0, 0.0, 1.0, 1.0], 3, 2).unwrap();
     let on_gpu = |metric: Metric| NnDescent::new(metric).n_neighbors(1).device(gpu.clone());
-    let sparse = on_gpu(Metric::Cosine).algorithm(Algorithm::NnDescent).graph(&Points::Sparse(matrix.view()));
+    let sparse = on_gpu(Metric::Cosine).algorithm(Algorithm::NnDescent).graph(&Points::from(matrix.view()));
     let message = "metric `cosine` on these rows does not run on a GPU: use `Device::Cpu`";
     assert_eq!(sparse.unwrap_err().to_string(), message);
     let dense = Points::dense(&[1.0f32, 0.0, 2.0, 0.0, 1.0, 1.0], 3, 2).unwrap();
@@ -214,7 +194,7 @@ fn exact_search_is_exact_with_every_metric() {
                 NnDescent::new(metric.clone()).n_neighbors(10).algorithm(Algorithm::Exact).include_self(include_self);
             let built = builder.device(gpu.clone()).graph(&points).unwrap();
             let truth = exact::graph(&points, &metric, 10, include_self).unwrap();
-            assert!(built.report.executor.starts_with("gpu"), "{}", built.report.executor);
+            assert!(built.report.executor.is_gpu(), "{}", built.report.executor);
             assert_eq!(built.report.distances_evaluated, (n * (n - 1)) as u64);
             assert_eq!(built.graph.all_distances(), truth.all_distances(), "{name}");
             // Ids may differ where distances are tied.
@@ -268,8 +248,8 @@ fn other_values_stay_as_they_are() {
         ("f16", Points::dense(&halves, n, dim).unwrap()),
     ] {
         let built = build(&builder, gpu.clone(), &points);
-        assert!(built.report.executor.contains(&format!("{name} rows")), "{}", built.report.executor);
-        check_rows(&built.graph, 8, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+        assert!(built.report.executor.to_string().contains(&format!("{name} rows")), "{}", built.report.executor);
+        check_promises(&built.graph, 8, &Metric::Euclidean, &data, dim);
         // Trees round differently, distances of whole numbers do not.
         let agreement = recall::recall(&built.graph, &wide.graph, 8).unwrap();
         assert!(agreement > 0.998, "{name}: {agreement}");
@@ -287,7 +267,7 @@ fn rows_are_complete_on_hard_data() {
         let points = Points::dense(data, n, dim).unwrap();
         for trees in [0, 6] {
             let built = build(&NnDescent::new(Metric::Euclidean).n_neighbors(k).n_trees(trees), gpu.clone(), &points);
-            check_rows(&built.graph, k, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+            check_promises(&built.graph, k, &Metric::Euclidean, data, dim);
             if trees > 0 && name == "copies" {
                 let of_copies = (0..n).filter(|&i| built.graph.distances(i).iter().all(|d| *d == 0.0)).count();
                 assert!(of_copies * 1000 >= n * 999, "{of_copies} of {n} rows found their copies");
@@ -334,9 +314,13 @@ fn kernels_are_timed() {
         for name in ["block_pairs", "offer_pairs", "neighborhoods", "local_join"] {
             assert!(names.contains(&name), "{name} is not among {names:?}");
         }
-        assert!(report.kernels.iter().all(|time| time.seconds > 0.0 && time.dispatches > 0), "{:?}", report.kernels);
-        let busy = report.kernels.iter().map(|time| time.seconds).sum::<f64>();
-        let wall = report.seconds.init + report.seconds.descent;
+        assert!(
+            report.kernels.iter().all(|time| !time.elapsed.is_zero() && time.dispatches > 0),
+            "{:?}",
+            report.kernels
+        );
+        let busy = report.kernels.iter().map(|time| time.elapsed.as_secs_f64()).sum::<f64>();
+        let wall = (report.times.init + report.times.descent).as_secs_f64();
         assert!(busy <= wall, "{busy} s on the device of {wall} s");
         let distances = report.kernels.iter().map(|time| time.distances).sum::<u64>();
         assert!(!whole || distances == report.distances_evaluated);
@@ -380,8 +364,8 @@ fn parts_are_as_good_as_one_piece() {
     let builder = NnDescent::new(Metric::Euclidean).n_neighbors(10);
     let whole = build(&builder, gpu.clone(), &points);
     let parts = build(&builder.part_rows(600), gpu, &points);
-    assert!(parts.report.executor.starts_with("gpu") && parts.report.executor.contains("parts of at most 600 rows"));
-    check_rows(&parts.graph, 10, &Metric::Euclidean, &|i| data[i * dim..(i + 1) * dim].to_vec());
+    assert!(parts.report.executor.is_gpu() && parts.report.executor.to_string().contains("parts of at most 600 rows"));
+    check_promises(&parts.graph, 10, &Metric::Euclidean, &data, dim);
     let [whole, parts] = [whole, parts].map(|built| recall::recall(&built.graph, &truth, 10).unwrap());
     assert!(parts > whole - 0.01, "{parts} in parts, {whole} in one piece");
 }
@@ -399,8 +383,8 @@ fn auto_takes_no_software_adapter() {
     let (data, n, dim) = digits();
     let points = Points::dense(&data, n, dim).unwrap();
     let built = NnDescent::new(Metric::Euclidean).algorithm(Algorithm::NnDescent).graph(&points).unwrap();
-    assert!(built.report.executor.starts_with("cpu"), "{}", built.report.executor);
-    assert!(built.report.reason.unwrap().contains("too little for a GPU"));
+    assert!(!built.report.executor.is_gpu(), "{}", built.report.executor);
+    assert!(matches!(built.report.reasons[..], [nndescent::report::Reason::TooSmallForGpu { .. }]));
 }
 
 #[test]

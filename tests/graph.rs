@@ -1,12 +1,11 @@
 //! The graph as users see it, against exact search and its own promises.
 
-#[path = "common/points.rs"]
-mod points;
-
 use std::ops::ControlFlow;
 
+use crate::common::checks::{Within, between, check_distances, check_rows};
+use crate::common::points::patches;
+use nndescent::custom::{Custom, Items};
 use nndescent::{Algorithm, BuildError, Built, KnnGraph, Metric, NnDescent, Points, exact, recall};
-use points::patches;
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
@@ -15,24 +14,10 @@ fn descend(metric: Metric, k: usize) -> NnDescent<'static> {
     NnDescent::new(metric).n_neighbors(k).algorithm(Algorithm::NnDescent)
 }
 
-/// Ids valid, distinct and not the row's own; rows ascending by (distance, id); stored distances those of the metric.
+/// Rows as promised, with distances of the metric.
 fn check_promises(graph: &KnnGraph, data: &[f32], dim: usize, metric: &Metric) {
-    for i in 0..graph.n() {
-        let (ids, distances) = (graph.ids(i), graph.distances(i));
-        for (at, (&id, &d)) in ids.iter().zip(distances).enumerate() {
-            assert!((id as usize) < graph.n() && id as usize != i, "row {i}: {ids:?}");
-            assert!(!ids[..at].contains(&id), "row {i} holds {id} twice");
-            let row = |i: usize| &data[i * dim..(i + 1) * dim];
-            let truth = metric.distance(row(i), row(id as usize));
-            assert!(
-                (f64::from(d) - truth).abs() <= 1e-4 * truth.abs().max(1e-2),
-                "{metric} {i}-{id}: {d}, not {truth}"
-            );
-            if at > 0 {
-                assert!((distances[at - 1], ids[at - 1]) < (d, id), "row {i} is not ascending at {at}");
-            }
-        }
-    }
+    check_rows(graph, graph.k());
+    check_distances(graph, 1, Within { relative: 1e-4, floor: 1e-2 }, between(metric, data, dim));
 }
 
 #[test]
@@ -209,11 +194,13 @@ fn no_trees_and_a_warm_start() {
 
     let mut ids = truth.all_ids().to_vec();
     ids.iter_mut().step_by(3).for_each(|id| *id = KnnGraph::NO_NEIGHBOR);
-    let known = KnnGraph::from_parts(n, k, ids, vec![0.0; n * k]);
+    let known = KnnGraph::from_parts(n, k, ids, vec![0.0; n * k]).unwrap();
     let start = |rounds| descend(Metric::Euclidean, k).n_trees(0).n_iters(rounds);
     let [warm, cold] = [start(0).init_graph(&known), start(0)].map(|b| recall(&b.graph(&points).unwrap()));
     assert!((0.66..0.7).contains(&warm) && cold < 0.1, "before any round: {warm} and {cold}");
     assert!(recall(&start(1).init_graph(&known).graph(&points).unwrap()) > 0.97);
+    let borrowed = start(1).init_graph((n, k, known.all_ids())).graph(&points).unwrap();
+    assert_eq!(borrowed.graph, start(1).init_graph(&known).graph(&points).unwrap().graph);
 }
 
 #[test]
@@ -240,13 +227,13 @@ fn progress_is_reported_and_cancels() {
         seen.lock().unwrap().push(p.phase.name());
         ControlFlow::Continue(())
     };
-    descend(Metric::Euclidean, 10).progress(&watch).graph(&points).unwrap();
+    descend(Metric::Euclidean, 10).progress(watch).graph(&points).unwrap();
     let seen = seen.into_inner().unwrap();
     assert!(["init", "descent", "finish"].iter().all(|p| seen.contains(p)), "{seen:?}");
 
     let stop = |p: &nndescent::Progress| if p.round == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    let error = descend(Metric::Euclidean, 10).progress(&stop).graph(&points).unwrap_err();
-    assert_eq!(error, BuildError::Cancelled { phase: "descent", round: 1 });
+    let error = descend(Metric::Euclidean, 10).progress(stop).graph(&points).unwrap_err();
+    assert_eq!(error, BuildError::Cancelled { phase: nndescent::report::Phase::Descent, round: 1 });
     assert_eq!(error.to_string(), "cancelled in phase descent, round 1");
 }
 
@@ -266,15 +253,59 @@ fn exact_queries_match_the_graph() {
 }
 
 #[test]
+fn exact_queries_report_progress_and_cancel() {
+    let data = patches(300, 4, 5, 9);
+    let points = Points::dense(&data, 300, 4).unwrap();
+    let done = std::sync::Mutex::new(0.0f32);
+    let watch = |p: &nndescent::Progress| {
+        let mut done = done.lock().unwrap();
+        *done = done.max(p.fraction);
+        ControlFlow::Continue(())
+    };
+    exact::query_with_progress(&points, &points, &Metric::Euclidean, 2, watch).unwrap();
+    assert_eq!(*done.lock().unwrap(), 1.0);
+    let stop = |_: &nndescent::Progress| ControlFlow::Break(());
+    let error = exact::query_with_progress(&points, &points, &Metric::Euclidean, 2, stop).unwrap_err();
+    assert_eq!(error, BuildError::Cancelled { phase: nndescent::report::Phase::Exact, round: 0 });
+}
+
+/// Bytes of packed bits under a distance that fails for some pairs, and says why.
+#[test]
+fn custom_distances_of_bits_and_their_failures() {
+    let bytes: Vec<u8> = (0..200u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let differing = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(x, y)| (x ^ y).count_ones()).sum::<u32>() as f32;
+    let bits = Custom::bits(bytes.clone(), 32, differing).unwrap();
+    let custom = NnDescent::new(Metric::Custom).n_neighbors(5).graph(&Points::items(&bits).unwrap()).unwrap().graph;
+    let points = Points::bits(&bytes, 200, 32).unwrap();
+    let known = exact::graph(&points, &Metric::BitHamming, 5, false).unwrap();
+    assert!((0..200).all(|i| custom.distances(i).iter().zip(known.distances(i)).all(|(a, b)| *a == *b * 32.0)));
+    assert!(Custom::bits(vec![0; 7], 32, differing).is_err());
+
+    struct Failing;
+    impl Items for Failing {
+        fn n(&self) -> usize {
+            50
+        }
+
+        fn distance(&self, a: usize, b: usize) -> f32 {
+            if (a, b) == (3, 7) || (a, b) == (7, 3) { f32::NAN } else { a.abs_diff(b) as f32 }
+        }
+
+        fn failure(&self) -> Option<String> {
+            Some("no connection".into())
+        }
+    }
+    let error = NnDescent::new(Metric::Custom).n_neighbors(5).graph(&Points::items(&Failing).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "the distance of items 3 and 7 is not finite: no connection");
+}
+
+#[test]
 fn mistakes_are_errors_with_numbers() {
     let data = patches(20, 4, 2, 10);
     let points = Points::dense(&data, 20, 4).unwrap();
     let message = |b: NnDescent| b.graph(&points).unwrap_err().to_string();
     assert_eq!(message(descend(Metric::Euclidean, 0)), "n_neighbors = 0, but it must be at least 1");
-    assert_eq!(
-        message(descend(Metric::Euclidean, 20)),
-        "n_neighbors = 20, but 20 points have only 19 other points to be near to"
-    );
+    assert_eq!(message(descend(Metric::Euclidean, 20)), "n_neighbors = 20, but 20 points have only 19 other points");
     assert_eq!(message(descend(Metric::Euclidean, 5).leaf_size(1)), "leaf_size = 1, but it must be 2 to 16384");
     assert_eq!(message(descend(Metric::Euclidean, 5).delta(2.0)), "delta = 2, but it must be 0 to 1");
     assert_eq!(
@@ -285,14 +316,19 @@ fn mistakes_are_errors_with_numbers() {
         message(descend(Metric::Minkowski { p: f32::NAN }, 5)),
         "metric `minkowski`: p = NaN, but it must be finite and at least 1"
     );
-    let short = KnnGraph::from_parts(19, 1, vec![0; 19], vec![0.0; 19]);
+    let short = KnnGraph::from_parts(19, 1, vec![0; 19], vec![0.0; 19]).unwrap();
     assert_eq!(
         message(descend(Metric::Euclidean, 5).init_graph(&short)),
         "init_graph has 19 rows, but there are 20 points"
     );
-    let wrong = KnnGraph::from_parts(20, 1, vec![77; 20], vec![0.0; 20]);
+    let wrong = KnnGraph::from_parts(20, 1, vec![77; 20], vec![0.0; 20]).unwrap();
     let expected = "init_graph: row 0 holds id 77, but there are 20 points (unknown entries are 4294967295)";
     assert_eq!(message(descend(Metric::Euclidean, 5).init_graph(&wrong)), expected);
+
+    let ragged = "init_graph: 39 ids for 20 rows of 2";
+    assert_eq!(message(descend(Metric::Euclidean, 5).init_graph((20, 2, &[0; 39][..]))), ragged);
+    let message = KnnGraph::from_parts(2, 3, vec![0; 6], vec![0.0; 5]).unwrap_err().to_string();
+    assert_eq!(message, "6 ids and 5 distances do not make 2 rows of 3 neighbours");
 
     let other = Points::dense(&data, 16, 5).unwrap();
     let mismatch = exact::query(&points, &other, &Metric::Euclidean, 3).unwrap_err().to_string();

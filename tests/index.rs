@@ -1,16 +1,14 @@
 //! The index as users see it, against exact search and its own promises.
 
-#[path = "common/points.rs"]
-mod points;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::common::checks::{Within, check_row};
+use crate::common::points::patches;
 use nndescent::{
     BuildError, DiversifyMethod, FileError, Hits, Index, IndexError, KnnGraph, Metric, NnDescent, Points, Prepare,
     Quantization, exact, recall,
 };
-use points::patches;
 
 const DIM: usize = 64;
 
@@ -30,19 +28,19 @@ fn points_of(data: &[f32]) -> Points<'_> {
 }
 
 fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
-    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone());
+    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone()).unwrap();
     recall::recall(&found, truth, hits.k.min(truth.k())).unwrap()
 }
 
-/// Rows complete and ascending, ids distinct, distances those of the metric.
+/// Rows complete, distinct and ascending, with distances of the metric.
 fn check_promises(hits: &Hits, data: &[f32], queries: &[f32], metric: &Metric) {
+    let within = Within { relative: 1e-4, floor: 0.1 };
     for (i, query) in queries.chunks(DIM).enumerate() {
-        let (ids, distances) = (hits.ids(i), hits.distances(i));
-        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), hits.k, "query {i}: {ids:?}");
-        for (at, (&id, &d)) in ids.iter().zip(distances).enumerate() {
+        assert_eq!(hits.ids(i).len(), hits.k);
+        check_row(i, data.len() / DIM, hits.ids(i), hits.distances(i));
+        for (&id, &d) in hits.ids(i).iter().zip(hits.distances(i)) {
             let truth = metric.distance(query, &data[id as usize * DIM..][..DIM]);
-            assert!((f64::from(d) - truth).abs() <= 1e-4 * truth.abs().max(0.1), "{metric} {i}-{id}: {d}, not {truth}");
-            assert!(at == 0 || (distances[at - 1], ids[at - 1]) < (d, id), "query {i} is not ascending at {at}");
+            within.check(d, truth, || format!("{metric} {i}-{id}"));
         }
     }
 }
@@ -231,7 +229,7 @@ fn truth_among(data: &[f32], queries: &[f32], k: usize, allowed: &dyn Fn(u32) ->
         ids.extend(row[..k].iter().map(|r| r.1));
         distances.extend(row[..k].iter().map(|r| r.0));
     }
-    KnnGraph::from_parts(queries.len() / DIM, k, ids, distances)
+    KnnGraph::from_parts(queries.len() / DIM, k, ids, distances).unwrap()
 }
 
 #[test]
@@ -508,7 +506,7 @@ fn bad_input_is_named() {
         let error = prepare.index(&points_of(&data), &Metric::Euclidean, &graph).unwrap_err();
         assert!(matches!(error, IndexError::Parameter { .. }), "{error}");
     }
-    let other = KnnGraph::from_parts(2, 1, vec![1, 0], vec![0.0; 2]);
+    let other = KnnGraph::from_parts(2, 1, vec![1, 0], vec![0.0; 2]).unwrap();
     let error = Prepare::new().index(&points_of(&data), &Metric::Euclidean, &other).unwrap_err();
     assert_eq!(error, IndexError::Build(BuildError::InitGraphRows { rows: 2, n: 300 }));
     let error = Prepare::new().quantization(Quantization::U8);

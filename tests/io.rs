@@ -1,15 +1,13 @@
 //! Readers and writers: what they read, and what they say of files that are not right.
-#![cfg(feature = "io")]
-
-mod common;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use common::{npy, npy_f32, write};
+use crate::common::data;
+use crate::common::files::{npy, npy_f32, write};
 use half::f16;
 use nndescent::KnnGraph;
-use nndescent::io::{Matrix, Values, describe, read_graph, read_matrix, write_graph};
+use nndescent::io::{Matrix, Values, describe, read_csr, read_graph, read_matrix, write_graph};
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -117,7 +115,7 @@ fn idx_plain_and_gzipped() {
 #[test]
 fn hdf5_as_ann_benchmarks_lays_it_out() {
     for layout in ["contiguous", "chunked"] {
-        let path = PathBuf::from(format!("{}/tests/fixtures/ann-benchmarks-{layout}.hdf5", env!("CARGO_MANIFEST_DIR")));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/ann-benchmarks-{layout}.hdf5"));
         let train = read(&path);
         assert_eq!((train.n, train.dim), (20, 4));
         assert_eq!(train.values, Values::F32((0..80).map(|v| v as f32).collect()), "{layout}");
@@ -135,7 +133,7 @@ fn hdf5_as_ann_benchmarks_lays_it_out() {
 #[test]
 fn graphs_come_back_as_written() {
     let dir = folder();
-    let graph = KnnGraph::from_parts(3, 2, vec![1, 2, 0, 2, 0, 1], vec![0.5, 1.0, 0.5, 2.0, 1.0, 2.0]);
+    let graph = KnnGraph::from_parts(3, 2, vec![1, 2, 0, 2, 0, 1], vec![0.5, 1.0, 0.5, 2.0, 1.0, 2.0]).unwrap();
     let path = dir.path().join("g.npz");
     for _ in 0..2 {
         write_graph(&path, &graph).unwrap();
@@ -205,19 +203,20 @@ fn types_and_shapes_that_are_no_matrix() {
 
 #[test]
 fn real_files() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    if !data.is_dir() {
-        eprintln!("skipped: no data sets in {}", data.display());
-        return;
-    }
-    let shape = |name: &str, array| {
-        let matrix = read_matrix(data.join(name), array).unwrap();
+    let check = |name: &str, array, expected| {
+        let Some(path) = data::file(name) else { return };
+        let matrix = read_matrix(path, array).unwrap();
         matrix.points().unwrap();
-        (matrix.n, matrix.dim, matrix.narrowed_from)
+        assert_eq!((matrix.n, matrix.dim, matrix.narrowed_from), expected);
     };
-    assert_eq!(shape("fashion-mnist/t10k-images-idx3-ubyte.gz", None), (10_000, 784, None));
-    assert_eq!(shape("word2vec/word2vec_100d.npz", Some("queries")), (2000, 100, None));
-    assert_eq!(shape("bigann10k/base.bvecs", None), (10_000, 128, None));
-    assert_eq!(shape("cities/latlon_degrees.npy", None), (155_210, 2, Some("float64")));
-    assert_eq!(shape("outliers/1_ALOI.npz", Some("X")), (49_534, 27, Some("float64")));
+    check("fashion-mnist/t10k-images-idx3-ubyte.gz", None, (10_000, 784, None));
+    check("word2vec/word2vec_100d.npz", Some("queries"), (2000, 100, None));
+    check("bigann10k/base.bvecs", None, (10_000, 128, None));
+    check("cities/latlon_degrees.npy", None, (155_210, 2, Some("float64")));
+    check("outliers/1_ALOI.npz", Some("X"), (49_534, 27, Some("float64")));
+    for (name, n, dim) in [("reuters_tfidf.npz", 20_577, 18_322), ("retail_baskets.npz", 88_162, 16_470)] {
+        let Some(path) = data::file(&format!("sparse/{name}")) else { continue };
+        let matrix = read_csr(path).unwrap();
+        assert_eq!((matrix.view().n(), matrix.view().dim()), (n, dim));
+    }
 }

@@ -2,14 +2,16 @@
 //! never panics.
 #![cfg(feature = "io")]
 
-mod common;
-#[path = "common/counting.rs"]
-mod counting;
+mod common {
+    pub mod counting;
+    pub mod files;
+}
 
 use std::io::Write;
 use std::sync::Mutex;
 
-use common::{npy, npy_f32, write};
+use common::counting;
+use common::files::{npy, npy_f32, write};
 use nndescent::KnnGraph;
 use nndescent::io::{describe, read_graph, read_matrix, write_graph};
 use proptest::prelude::*;
@@ -43,7 +45,7 @@ fn valid() -> Vec<(&'static str, Vec<u8>)> {
     let floats: Vec<f32> = (0..60).map(|v| v as f32).collect();
     let dir = tempfile::tempdir().unwrap();
     let graph = dir.path().join("g.npz");
-    write_graph(&graph, &KnnGraph::from_parts(6, 2, vec![1; 12], vec![0.5; 12])).unwrap();
+    write_graph(&graph, &KnnGraph::from_parts(6, 2, vec![1; 12], vec![0.5; 12]).unwrap()).unwrap();
     let shape: Vec<u8> = [5u32, 3, 4].iter().flat_map(|s| s.to_be_bytes()).collect();
     let idx = [&[0, 0, 8, 3][..], &shape, &[7; 60]].concat();
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

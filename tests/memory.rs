@@ -1,8 +1,10 @@
 //! A build keeps to the memory that `estimate_memory` says.
 
-#[path = "common/counting.rs"]
-mod counting;
+mod common {
+    pub mod counting;
+}
 
+use common::counting;
 use nndescent::{Algorithm, CsrMatrix, Metric, NnDescent, Points};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -67,7 +69,7 @@ fn sparse_rows_take_little_beside_themselves() {
     let (arrays, graph) = (8 * matrix.view().nnz() + 8 * (n + 1), 8 * n * k);
     let builder = NnDescent::new(Metric::Cosine).n_neighbors(k).algorithm(Algorithm::NnDescent);
     let peak = counting::peak_of(|| {
-        let recall = builder.graph(&Points::Sparse(matrix.view())).unwrap().report.recall.unwrap();
+        let recall = builder.graph(&Points::from(matrix.view())).unwrap().report.recall.unwrap();
         assert!(recall.estimate > 0.9, "{recall:?}");
     });
     let allowed = arrays * 5 / 2 + graph;

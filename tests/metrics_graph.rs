@@ -1,11 +1,8 @@
 //! Graphs and indexes under every metric, on data that suits it: recall against exact search, and distances by definition.
 
-#[path = "common/points.rs"]
-mod points;
-
-use nndescent::{
-    Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, exact, items, recall, row_items,
-};
+use crate::common::checks::{Within, check_distances, check_rows};
+use nndescent::custom::{self, items};
+use nndescent::{Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, exact, recall};
 
 const N: usize = 2000;
 const DIM: usize = 24;
@@ -13,7 +10,7 @@ const K: usize = 15;
 
 /// Points on patches.
 fn vectors() -> Vec<f32> {
-    points::patches(N, DIM, 20, 3)
+    crate::common::points::patches(N, DIM, 20, 3)
 }
 
 /// Histograms: what is above a value, with bins that are empty here and there.
@@ -23,12 +20,12 @@ fn histograms() -> Vec<f32> {
 
 /// Yes and no: the signs of points on patches, many columns of them.
 fn sets(dim: usize) -> Vec<f32> {
-    points::patches(N, dim, 20, 5).iter().map(|v| f32::from(u8::from(*v > 2.0))).collect()
+    crate::common::points::patches(N, dim, 20, 5).iter().map(|v| f32::from(u8::from(*v > 2.0))).collect()
 }
 
 /// Latitudes and longitudes around twenty places.
 fn places() -> Vec<f32> {
-    let at = points::patches(N, 2, 20, 7);
+    let at = crate::common::points::patches(N, 2, 20, 7);
     at.chunks_exact(2).flat_map(|p| [(p[0] / 12.0).clamp(-1.5, 1.5), p[1] / 6.0]).collect()
 }
 
@@ -74,22 +71,9 @@ fn rows_for(name: &str) -> usize {
     if matches!(name, "kantorovich" | "sinkhorn") { 300 } else { N }
 }
 
-fn check_rows(graph: &KnnGraph, k: usize, distance: &dyn Fn(usize, usize) -> f64) {
-    for i in 0..graph.n() {
-        let (ids, distances) = (graph.ids(i), graph.distances(i));
-        assert_eq!(ids.len(), k);
-        assert!(!ids.contains(&(i as u32)), "row {i} holds itself");
-        assert!(distances.is_sorted(), "row {i} is {distances:?}");
-        let mut distinct = ids.to_vec();
-        distinct.sort_unstable();
-        distinct.dedup();
-        assert_eq!(distinct.len(), k, "row {i} is {ids:?}");
-        for (&id, &d) in ids.iter().zip(distances) {
-            let right = distance(i, id as usize);
-            let near = (f64::from(d) - right).abs() <= 1e-5 * right.abs().max(1e-2);
-            assert!(near, "row {i}, neighbour {id}: {d} instead of {right}");
-        }
-    }
+fn check_promises(graph: &KnnGraph, k: usize, distance: impl Fn(usize, usize) -> f64) {
+    check_rows(graph, k);
+    check_distances(graph, 1, Within { relative: 1e-5, floor: 1e-2 }, distance);
 }
 
 fn dense_metrics() -> impl Iterator<Item = &'static str> {
@@ -106,9 +90,9 @@ fn graphs_under_every_dense_metric() {
         let built = builder.algorithm(Algorithm::NnDescent).graph(&points).unwrap();
         let row = |i: usize| &data[i * dim..(i + 1) * dim];
         let distance = |a: usize, b: usize| metric.distance(row(a), row(b));
-        check_rows(&built.graph, K, &distance);
+        check_promises(&built.graph, K, distance);
         let truth = exact::graph(&points, &metric, K, false).unwrap();
-        check_rows(&truth, K, &distance);
+        check_promises(&truth, K, distance);
         let recall = recall::recall(&built.graph, &truth, K).unwrap();
         assert!(recall >= 0.95, "{name}: recall {recall}");
     }
@@ -150,7 +134,7 @@ fn queries_under_every_dense_metric() {
         let hits = opened.query(&queries, 10).epsilon(0.2).run().unwrap();
         assert_eq!(hits, indexed.index.query(&queries, 10).epsilon(0.2).run().unwrap(), "{name}");
         let truth = exact::query(&points, &queries, &metric, 10).unwrap();
-        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone());
+        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone()).unwrap();
         let recall = recall::recall(&found, &truth, 10).unwrap();
         assert!(recall >= 0.95, "{name}: recall {recall}");
     }
@@ -198,7 +182,7 @@ fn radii_under_proxied_metrics() {
         if metric.support().sparse {
             let matrix = |values: &[f32]| CsrMatrix::from_dense(values, values.len() / dim, dim).unwrap();
             let (base, rest) = (matrix(base), matrix(rest));
-            check_radius(name, &metric, &Points::Sparse(base.view()), &Points::Sparse(rest.view()));
+            check_radius(name, &metric, &Points::from(base.view()), &Points::from(rest.view()));
         }
     }
 }
@@ -262,7 +246,7 @@ fn packed_bytes_are_bits() {
         let built = builder.graph(&bits).unwrap();
         assert_eq!(built.graph, builder.graph(&dense).unwrap().graph);
         let row = |i: usize| bytes[i * dim / 8..(i + 1) * dim / 8].iter().map(|&b| f32::from(b)).collect::<Vec<f32>>();
-        check_rows(&built.graph, K, &|a, b| metric.distance(&row(a), &row(b)));
+        check_promises(&built.graph, K, |a, b| metric.distance(&row(a), &row(b)));
         let truth = exact::graph(&bits, &metric, K, false).unwrap();
         let recall = recall::recall(&built.graph, &truth, K).unwrap();
         assert!(recall >= 0.95, "{metric}: recall {recall}");
@@ -332,7 +316,7 @@ fn a_distance_of_rows_that_is_the_users_own() {
     let own = |x: &[f32], y: &[f32]| {
         x.iter().zip(y).map(|(a, b)| if a == b { 0.0 } else { (a - b).abs() / (a.abs() + b.abs()) }).sum::<f32>()
     };
-    let rows = row_items(&data, DIM, own);
+    let rows = custom::rows(&data, DIM, own).unwrap();
     let graph = NnDescent::new(Metric::Custom).n_neighbors(K).graph(&Points::items(&rows).unwrap()).unwrap().graph;
     let truth = exact::graph(&Points::dense(&data, N, DIM).unwrap(), &Metric::Canberra, K, false).unwrap();
     let recall = recall::recall(&graph, &truth, K).unwrap();
@@ -406,7 +390,7 @@ fn exact_graphs_of_sets_are_those_of_the_definition() {
 
 fn check_exact_sets(dim: usize, share: f64, names: &[&str]) {
     let n = 2500;
-    let values = points::patches(n, dim, 40, 9);
+    let values = crate::common::points::patches(n, dim, 40, 9);
     let mut sorted = values.clone();
     sorted.sort_by(|a, b| b.total_cmp(a));
     let least = sorted[(share * values.len() as f64) as usize];

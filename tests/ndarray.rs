@@ -1,5 +1,4 @@
 //! Points from `ndarray` views.
-#![cfg(feature = "ndarray")]
 
 use ndarray::Array2;
 use nndescent::{Metric, NnDescent, Points};
@@ -20,4 +19,12 @@ fn other_layouts_are_refused() {
     let message = Points::from_ndarray(array.t()).unwrap_err().to_string();
     let expected = "the array of shape 3 x 50 is not contiguous in row-major order: call `.as_standard_layout()` first";
     assert_eq!(message, expected);
+}
+
+#[test]
+fn graphs_are_arrays() {
+    let graph = NnDescent::new(Metric::Euclidean).n_neighbors(2);
+    let graph = graph.graph(&Points::dense(&[0.0f32, 1.0, 3.0, 7.0], 4, 1).unwrap()).unwrap().graph;
+    assert_eq!(graph.ids_array(), ndarray::array![[1, 2], [0, 2], [1, 0], [2, 1]]);
+    assert_eq!(graph.distances_array(), ndarray::array![[1.0, 3.0], [1.0, 2.0], [2.0, 3.0], [4.0, 6.0]]);
 }

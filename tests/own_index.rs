@@ -3,16 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nndescent::{
-    CsrMatrix, Hits, Index, IndexError, Items, Kept, KeptItems, KnnGraph, Metric, NnDescent, Own, Points, SparseRow,
-    exact, items, own_items, own_rows, own_sparse_rows, recall,
-};
+use nndescent::custom::{Custom, Items, Kept, KeptItems, items};
+use nndescent::{CsrMatrix, Hits, Index, IndexError, KnnGraph, Metric, NnDescent, Points, SparseRow, exact, recall};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 const K: usize = 10;
 
-type Words = Own<Vec<String>, fn(&String, &String) -> f32>;
+type Words = Custom<Vec<String>, fn(&String, &String) -> f32>;
 
 /// Words that are a few edits from one of some hundred stems.
 fn some_words(n: usize, seed: u64) -> Vec<String> {
@@ -49,7 +47,7 @@ fn edits(a: &String, b: &String) -> f32 {
 }
 
 fn words(n: usize, seed: u64) -> Words {
-    own_items(some_words(n, seed), edits)
+    Custom::items(some_words(n, seed), edits)
 }
 
 fn index_of(items: &dyn Items) -> Index {
@@ -58,7 +56,7 @@ fn index_of(items: &dyn Items) -> Index {
 
 /// Share of the distances found that are as small as those of the truth: edit distances tie.
 fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
-    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone());
+    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone()).unwrap();
     recall::recall(&found, truth, hits.k).unwrap()
 }
 
@@ -98,7 +96,7 @@ fn dense_rows_under_a_metric_of_their_own_are_found() {
         (0..n * DIM).map(|i| (i / DIM % 40) as f32 / 8.0 + (i % DIM) as f32 + rng.random_range(0.0..2.0f32)).collect()
     };
     let (data, asked) = (values(3000, 3), values(200, 4));
-    let rows = own_rows(data.clone(), DIM, canberra).unwrap();
+    let rows = Custom::rows(data.clone(), DIM, canberra).unwrap();
     let queries = rows.others(asked.clone()).unwrap();
     let hits = index_of(&rows).query(&Points::items(&queries).unwrap(), K).run().unwrap();
     let dense = |values: &'static [f32]| Points::dense(values, values.len() / DIM, DIM).unwrap();
@@ -127,15 +125,15 @@ fn sparse_rows_under_a_metric_of_their_own_are_found() {
         CsrMatrix::from_dense(&values, n, DIM).unwrap()
     };
     let (base, asked) = (matrix(2000, 5), matrix(200, 6));
-    let rows = own_sparse_rows(base.clone(), jaccard);
+    let rows = Custom::sparse(base.clone(), jaccard);
     let queries = rows.others(asked.clone());
     let hits = index_of(&rows).query(&Points::items(&queries).unwrap(), K).run().unwrap();
-    let sparse = |matrix: &'static CsrMatrix| Points::Sparse(matrix.view());
+    let sparse = |matrix: &'static CsrMatrix| Points::from(matrix.view());
     let (base, asked) = (sparse(Box::leak(Box::new(base))), sparse(Box::leak(Box::new(asked))));
     let truth = exact::query(&base, &asked, &Metric::Jaccard, K).unwrap();
     let recall = recall(&hits, &truth);
     assert!(recall >= 0.95, "recall {recall}");
-    let narrow = own_sparse_rows(CsrMatrix::from_dense(&[1.0, 2.0], 1, 2).unwrap(), jaccard);
+    let narrow = Custom::sparse(CsrMatrix::from_dense(&[1.0, 2.0], 1, 2).unwrap(), jaccard);
     let error = index_of(&rows).query(&Points::items(&narrow).unwrap(), 1).run().unwrap_err();
     assert_eq!(error, IndexError::OtherItems);
 }
@@ -202,7 +200,7 @@ fn with_a_hole(hole: [f32; 2]) -> impl Fn(&f32, &f32) -> f32 + Send + Sync + 'st
 
 #[test]
 fn a_distance_that_is_no_number_is_named() {
-    let base = own_items((0..600).map(|i| i as f32).collect(), with_a_hole([300.5, 301.0]));
+    let base = Custom::items((0..600).map(|i| i as f32).collect(), with_a_hole([300.5, 301.0]));
     let points = Points::items(&base).unwrap();
     let mut index = index_of(&base);
     let queries = base.others((0..400).map(|i| i as f32 + 0.5).collect());
@@ -227,7 +225,7 @@ fn a_distance_that_is_no_number_is_named() {
     assert_eq!(index.searcher().nearest_to(&Points::items(&three).unwrap(), 0, 1, 0.1).unwrap(), [(0.0, 3)]);
     let others = base.others(vec![1000.0]);
     assert_eq!(index.add(&Points::items(&others).unwrap()).unwrap(), 600..601);
-    let base = own_items((0..600).map(|i| i as f32).collect(), with_a_hole([7.0, 9.0]));
+    let base = Custom::items((0..600).map(|i| i as f32).collect(), with_a_hole([7.0, 9.0]));
     let error = NnDescent::new(Metric::Custom).index(&Points::items(&base).unwrap()).unwrap_err().to_string();
     assert_eq!(error, "the distance of items 7 and 9 is not a finite number");
 }
@@ -292,8 +290,8 @@ fn searches_go_by_reduced_distances() {
         CALLS.fetch_add(1, Ordering::Relaxed);
         squared(x, y).sqrt()
     };
-    let plain = own_rows(some_rows(2000, 20), DIM, |x: &[f32], y: &[f32]| squared(x, y).sqrt()).unwrap();
-    let reduced = own_rows(some_rows(2000, 20), DIM, root).unwrap().with_reduced(squared, |d| d * d.abs());
+    let plain = Custom::rows(some_rows(2000, 20), DIM, |x: &[f32], y: &[f32]| squared(x, y).sqrt()).unwrap();
+    let reduced = Custom::rows(some_rows(2000, 20), DIM, root).unwrap().with_reduced(squared, |d| d * d.abs());
     let (asked, more) = (some_rows(100, 21), some_rows(300, 22));
     let queries = [plain.others(asked.clone()).unwrap(), plain.others(more.clone()).unwrap()];
     let reduced_queries = [reduced.others(asked).unwrap(), reduced.others(more).unwrap()];
@@ -334,13 +332,13 @@ fn what_cannot_be_is_said() {
     let points = Points::items(&borrowed).unwrap();
     let error = NnDescent::new(Metric::Custom).index(&points).unwrap_err();
     assert_eq!(error, IndexError::NoIndex { rows: "items" });
-    assert!(error.to_string().contains("own_items"), "{error}");
+    assert!(error.to_string().contains("custom::Custom"), "{error}");
     let base = words(300, 17);
     let mut index = index_of(&base);
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = index.save(file.path()).unwrap_err().to_string();
     assert!(error.starts_with("an index of 300 items of your own cannot be saved"), "{error}");
-    let numbers = own_items(vec![1.0f32], |a: &f32, b: &f32| (a - b).abs());
+    let numbers = Custom::items(vec![1.0f32], |a: &f32, b: &f32| (a - b).abs());
     for wrong in [&numbers as &dyn Items, &borrowed] {
         let wrong = Points::items(wrong).unwrap();
         assert_eq!(index.query(&wrong, 1).run().unwrap_err(), IndexError::OtherItems);
@@ -352,5 +350,5 @@ fn what_cannot_be_is_said() {
     assert_eq!(index.query(&dense, 1).run().unwrap_err(), wrong);
     assert!(index.searcher().nearest(&[1.0], 1, 0.1).is_err());
     assert_eq!(index.n(), 300);
-    assert!(own_rows(vec![1.0; 5], 2, |_, _| 0.0).is_err() && own_rows(vec![1.0], 0, |_, _| 0.0).is_err());
+    assert!(Custom::rows(vec![1.0; 5], 2, |_, _| 0.0).is_err() && Custom::rows(vec![1.0], 0, |_, _| 0.0).is_err());
 }

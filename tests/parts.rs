@@ -1,10 +1,9 @@
 //! Builds in parts: the same promises as builds in one piece, and no less recall.
 
-#[path = "common/points.rs"]
-mod points;
-
-use nndescent::{Algorithm, Built, Device, KnnGraph, Metric, NnDescent, Points, exact, recall};
-use points::patches;
+use crate::common::checks::{check_rows, check_rows_with_self};
+use crate::common::points::patches;
+use nndescent::report::ExecutorInfo;
+use nndescent::{Algorithm, Built, Device, Metric, NnDescent, Points, exact, recall};
 
 fn descend(metric: Metric, k: usize) -> NnDescent<'static> {
     NnDescent::new(metric).n_neighbors(k).algorithm(Algorithm::NnDescent).device(Device::Cpu).recall_sample(0)
@@ -12,19 +11,7 @@ fn descend(metric: Metric, k: usize) -> NnDescent<'static> {
 
 /// Parts are said in the report.
 fn said(built: &Built) -> bool {
-    built.report.executor.contains(" parts of at most ")
-}
-
-/// Complete rows of distinct others, ascending by (distance, id).
-fn check_rows(graph: &KnnGraph, own: bool) {
-    for i in 0..graph.n() {
-        let others = usize::from(own);
-        let row: Vec<(f32, u32)> =
-            graph.distances(i).iter().copied().zip(graph.ids(i).iter().copied()).skip(others).collect();
-        assert!(!own || graph.ids(i)[0] as usize == i, "row {i} begins with itself");
-        assert!(row.iter().all(|&(_, id)| (id as usize) < graph.n() && id as usize != i), "row {i}: {row:?}");
-        assert!(row.windows(2).all(|w| w[0] < w[1]), "row {i}: {row:?}");
-    }
+    matches!(built.report.executor, ExecutorInfo::Parts { .. })
 }
 
 #[test]
@@ -36,7 +23,7 @@ fn recall_is_that_of_one_piece() {
         let truth = exact::graph(&points, &metric, k, false).unwrap();
         let recall = |builder: NnDescent| {
             let built = builder.graph(&points).unwrap();
-            check_rows(&built.graph, false);
+            check_rows(&built.graph, k);
             (recall::recall(&built.graph, &truth, k).unwrap(), said(&built))
         };
         let (whole, in_parts) = recall(descend(metric.clone(), k));
@@ -86,7 +73,8 @@ fn rows_are_complete_on_hard_data() {
             let builder = descend(Metric::Euclidean, 15).include_self(own).n_trees(trees).n_iters(rounds);
             let built = builder.part_rows(600).graph(&points).unwrap();
             assert!(said(&built));
-            check_rows(&built.graph, own);
+            let check = if own { check_rows_with_self } else { check_rows };
+            check(&built.graph, 15);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows made dense.
 
-use std::path::Path;
-
 use nndescent::{Algorithm, Argument, CsrMatrix, Index, KnnGraph, Metric, NnDescent, Points, exact, recall};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -71,7 +69,7 @@ fn most_metrics_take_sparse_rows() {
 fn graphs_are_those_of_dense_rows() {
     let matrix = documents(N);
     let dense = dense(&matrix);
-    let (points, same) = (Points::Sparse(matrix.view()), Points::dense(&dense, N, DIM).unwrap());
+    let (points, same) = (Points::from(matrix.view()), Points::dense(&dense, N, DIM).unwrap());
     for metric in metrics() {
         let truth = exact::graph(&same, &metric, K, false).unwrap();
         let exact = exact::graph(&points, &metric, K, false).unwrap();
@@ -99,16 +97,16 @@ fn indexes_answer_grow_and_are_saved() {
     let path = folder.path().join("sparse.nnd");
     for metric in metrics() {
         let part = matrix.select(&first);
-        let mut index = NnDescent::new(metric.clone()).index(&Points::Sparse(part.view())).unwrap().index;
-        index.add(&Points::Sparse(matrix.select(&second).view())).unwrap();
+        let mut index = NnDescent::new(metric.clone()).index(&Points::from(part.view())).unwrap().index;
+        index.add(&Points::from(matrix.select(&second).view())).unwrap();
         index.save(&path).unwrap();
         Index::verify(&path).unwrap();
         let opened = Index::open(&path).unwrap();
         assert_eq!((opened.metric(), opened.n(), opened.dim()), (&metric, 1300, DIM));
-        let queries = Points::Sparse(queries.view());
+        let queries = Points::from(queries.view());
         let hits = opened.query(&queries, 10).epsilon(0.2).run().unwrap();
-        let truth = exact::query(&Points::Sparse(all.view()), &queries, &metric, 10).unwrap();
-        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone());
+        let truth = exact::query(&Points::from(all.view()), &queries, &metric, 10).unwrap();
+        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone()).unwrap();
         let recall = recall::recall(&found, &truth, 10).unwrap();
         // Empty rows are at 0 from all others under these two: what is nearest to a query tells little of what else is near.
         let least = if matches!(metric, Metric::TsSs | Metric::Yule) { 0.6 } else { 0.95 };
@@ -137,13 +135,13 @@ fn stored_zeros_change_nothing() {
     let stored = Points::csr(DIM, &indptr, &indices, &values).unwrap();
     for metric in metrics() {
         let graph = |points: &Points| exact::graph(points, &metric, 5, false).unwrap();
-        let (with, without) = (graph(&stored), graph(&Points::Sparse(view)));
+        let (with, without) = (graph(&stored), graph(&Points::from(view)));
         for (a, b) in with.all_distances().iter().zip(without.all_distances()) {
             assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}: {a} instead of {b}");
         }
-        let index = NnDescent::new(metric.clone()).index(&Points::Sparse(view)).unwrap().index;
+        let index = NnDescent::new(metric.clone()).index(&Points::from(view)).unwrap().index;
         let hits = |points: &Points| index.query(points, 3).epsilon(0.2).run().unwrap().distances;
-        for (a, b) in hits(&stored).iter().zip(hits(&Points::Sparse(view))) {
+        for (a, b) in hits(&stored).iter().zip(hits(&Points::from(view))) {
             assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}, queries: {a} instead of {b}");
         }
     }
@@ -155,7 +153,7 @@ fn cumulative_sums_are_those_of_dense_rows() {
     let mut values = dense(&documents(100).select(&(0..60).collect::<Vec<u32>>()));
     (values[5 * DIM], values[6 * DIM - 1], values[6 * DIM]) = (2.0, 3.0, 1.0);
     let matrix = CsrMatrix::from_dense(&values, 60, DIM).unwrap();
-    let (points, same) = (Points::Sparse(matrix.view()), Points::dense(&values, 60, DIM).unwrap());
+    let (points, same) = (Points::from(matrix.view()), Points::dense(&values, 60, DIM).unwrap());
     for (name, p) in
         ["wasserstein_1d", "circular_kantorovich"].into_iter().flat_map(|n| [1.0, 2.0, 2.5].map(|p| (n, p)))
     {
@@ -200,7 +198,7 @@ fn transports_between_entries() {
     all.push(second.view()).unwrap();
     let values = [&all, &asked].map(dense);
     let of_values = |at: usize| Points::dense(&values[at], values[at].len() / 60, 60).unwrap();
-    let (all, queries) = (Points::Sparse(all.view()), Points::Sparse(asked.view()));
+    let (all, queries) = (Points::from(all.view()), Points::from(asked.view()));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("transport.nnd");
     for metric in transports(60) {
@@ -213,15 +211,15 @@ fn transports_between_entries() {
         let builder = NnDescent::new(metric.clone()).n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0);
         let recall = recall::recall(&builder.graph(&all).unwrap().graph, &truth, K).unwrap();
         assert!(recall >= 0.95, "{metric}: recall {recall}");
-        let mut index = builder.index(&Points::Sparse(first.view())).unwrap().index;
-        index.add(&Points::Sparse(second.view())).unwrap();
+        let mut index = builder.index(&Points::from(first.view())).unwrap().index;
+        index.add(&Points::from(second.view())).unwrap();
         index.save(&path).unwrap();
         Index::verify(&path).unwrap();
         let hits = index.query(&queries, 10).epsilon(0.2).run().unwrap();
         assert_eq!(hits, Index::open(&path).unwrap().query(&queries, 10).epsilon(0.2).run().unwrap(), "{metric}");
         let truth = exact::query(&all, &queries, &metric, 10).unwrap();
         same(&truth, &exact::query(&of_values(0), &of_values(1), &metric, 10).unwrap());
-        let found = KnnGraph::from_parts(20, 10, hits.indices, hits.distances);
+        let found = KnnGraph::from_parts(20, 10, hits.indices, hits.distances).unwrap();
         let recall = recall::recall(&found, &truth, 10).unwrap();
         assert!(recall >= 0.95, "{metric}: recall of queries {recall}");
         let of_ids = index.query_ids(&[3, 399], 5).run().unwrap();
@@ -232,7 +230,7 @@ fn transports_between_entries() {
 #[test]
 fn removed_rows_are_not_found() {
     let matrix = documents(N);
-    let points = Points::Sparse(matrix.view());
+    let points = Points::from(matrix.view());
     let mut index = NnDescent::new(Metric::Cosine).index(&points).unwrap().index;
     let removed: Vec<u32> = (0..N as u32).filter(|id| id % 2 == 0).collect();
     index.remove(&removed).unwrap();
@@ -252,7 +250,7 @@ fn a_million_columns() {
     let far: Vec<u32> = view.indices().iter().map(|c| c * 7_000 + 11).collect();
     let wide = Points::csr(4_200_000, view.indptr(), &far, view.values()).unwrap();
     let builder = NnDescent::new(Metric::Cosine).n_neighbors(K).recall_sample(0);
-    assert_eq!(builder.graph(&wide).unwrap().graph, builder.graph(&Points::Sparse(view)).unwrap().graph);
+    assert_eq!(builder.graph(&wide).unwrap().graph, builder.graph(&Points::from(view)).unwrap().graph);
     assert!(builder.estimate_memory(&wide).unwrap() < 4_000_000);
 }
 
@@ -286,17 +284,14 @@ fn what_is_wrong_with_rows_is_named() {
     assert_eq!(message, "metric `kantorovich`: cost has 16 values, but rows of 5 columns need 25");
 }
 
-/// Newswire and market baskets, where they lie beside the repository.
+/// Newswire and market baskets, if `NNDESCENT_DATA` names the folder that holds them.
+#[cfg(feature = "io")]
 #[test]
 fn real_sets() {
     for (name, metric, least) in [("reuters_tfidf", Metric::Cosine, 0.90), ("retail_baskets", Metric::Jaccard, 0.90)] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../shared/data/sparse/{name}.npz"));
-        if !path.exists() {
-            eprintln!("skipped: {} is not there", path.display());
-            continue;
-        }
-        let matrix = nndescent::io::read_csr(&path).unwrap();
-        let built = NnDescent::new(metric).n_neighbors(K).graph(&Points::Sparse(matrix.view())).unwrap();
+        let Some(path) = crate::common::data::file(&format!("sparse/{name}.npz")) else { continue };
+        let matrix = nndescent::io::read_csr(path).unwrap();
+        let built = NnDescent::new(metric).n_neighbors(K).graph(&Points::from(matrix.view())).unwrap();
         let recall = built.report.recall.unwrap();
         assert!(recall.estimate >= least, "{name}: {recall:?}");
     }

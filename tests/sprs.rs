@@ -1,7 +1,6 @@
 //! Sparse rows from `sprs` matrices.
-#![cfg(feature = "sprs")]
 
-use nndescent::{Csr, CsrMatrix, PointsError};
+use nndescent::{Csr, CsrMatrix, Metric, Points, PointsError, exact};
 use sprs::{CsMatI, SpIndex, TriMatI};
 
 fn triplets<I: SpIndex>() -> TriMatI<f32, I> {
@@ -38,4 +37,13 @@ fn views_of_some_rows_are_copied() {
     let last = matrix.slice_outer(1..3);
     assert_eq!(CsrMatrix::from_sprs(last), Ok(expected().select(&[1, 2])));
     assert_eq!(Csr::from_sprs(last).unwrap_err(), PointsError::IndptrStart { first: 2 });
+}
+
+#[test]
+fn graphs_are_sprs_matrices() {
+    let points = Points::dense(&[0.0f32, 1.0, 1.0, 7.0], 4, 1).unwrap();
+    let matrix = exact::graph(&points, &Metric::Euclidean, 2, false).unwrap().to_sprs();
+    assert_eq!((matrix.shape(), matrix.nnz()), ((4, 4), 8));
+    assert_eq!(matrix.get(1, 2), Some(&0.0), "distances of zero are stored");
+    assert_eq!((matrix.get(3, 1), matrix.get(3, 0)), (Some(&6.0), None));
 }

@@ -1,23 +1,12 @@
 //! The only loop: rounds of NN-Descent until few neighbours change.
 
 use crate::error::BuildError;
-use crate::executor::{RoundStats, Session, Tick};
+use crate::executor::{Session, Tick};
 use crate::params::Plan;
+use crate::report::{RoundStats, StopReason};
 
-/// Why the rounds ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StopReason {
-    /// A round changed fewer than `delta` of all neighbours.
-    Converged,
-    /// `n_iters` rounds were run.
-    Rounds,
-    /// There were no rounds: the search was exact.
-    Exact,
-}
-
-/// Runs rounds and adds them to `rounds`. `tick` is told the number of the round (from 1), the updates of the one before,
-/// and the share done.
+/// Runs rounds and adds them to `rounds`. `tick` is told the number of the round (from 1), the updates of the one
+/// before, and the share done.
 pub(crate) fn descend(
     session: &mut dyn Session,
     plan: &Plan,
@@ -30,11 +19,11 @@ pub(crate) fn descend(
         let last = rounds.last().map_or(0, |r| r.updates);
         let tick: Tick = &|fraction| tick(round, last, fraction);
         let stats = session.round(tick)?;
-        tracing::debug!(round, stats.updates, stats.distances, stats.seconds, "round");
+        tracing::debug!(round, stats.updates, stats.distances, seconds = stats.elapsed.as_secs_f64(), "round");
         rounds.push(stats);
         if stats.updates <= enough {
             return Ok(StopReason::Converged);
         }
     }
-    Ok(StopReason::Rounds)
+    Ok(StopReason::MaxRounds)
 }

@@ -1,46 +1,47 @@
-//! Points that are too many for a device, or for the memory they may take: built in overlapping parts, one after another,
-//! and merged on the CPU.
+//! Builds of more points than a device or a memory limit takes: in overlapping parts, one after another, merged on the
+//! CPU.
 //!
-//! The points are cut into parts twice, by two random-projection trees, so that most near points share a part of one of the
-//! cuttings. A part is built by an ordinary session of the executor. Its rows enter the merged rows, which keep the best
-//! distinct ids by (distance, id). What the second cutting adds counts as new there: rounds of NN-Descent on the CPU then
-//! join neighbours that never shared a part, and only these.
+//! The points are partitioned twice, by two random-projection trees, so that most near neighbours share a part in one
+//! of the partitions. An ordinary session of the executor builds each part. Its rows are merged into rows that keep the
+//! best distinct ids by (distance, id). What the second partition adds is marked new: the rounds of NN-Descent that
+//! follow on the CPU join neighbours that never shared a part, and only these.
 
 use rayon::prelude::*;
 
-use crate::builder::descent::descend;
+use super::descent::descend;
 use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::arrange::arrange;
 use crate::executor::cpu;
 use crate::executor::cpu::session::CpuSession;
-use crate::executor::{Executor, KernelTime, RoundStats, Session, Tick};
+use crate::executor::{Executor, Session, Tick};
 use crate::forest;
-use crate::graph::KnnGraph;
+use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::{KernelMetric, Metric};
 use crate::params::Plan;
 use crate::points::{Dense, Element, with_rows};
+use crate::report::{ExecutorInfo, KernelTime, RoundStats};
 use crate::rng::hash;
 use crate::rows::ReducedDistances;
 
-/// One leaves rows without neighbours beyond the border of their part, for whom nothing introduces them; a third costs as much as
-/// each of the others and finds little that the rounds do not: docs/PERFORMANCE.md, "Parts".
+/// With one, rows never meet neighbours across the border of their part; a third costs as much as each of the others
+/// and finds little that the rounds do not: docs/PERFORMANCE.md, "Parts".
 const CUTTINGS: u64 = 2;
 
-/// Stream of random numbers for cuttings: other trees than those of the builds.
+/// Stream of random numbers for partitions, which differs from that of the builds' trees.
 const CUT: u64 = 0xc07;
 
-/// Opens a session on all points at once or, where the plan or the executor wants fewer, in parts. If the device runs out of
-/// memory, parts are halved until they fit or are too small to be worth a build.
+/// Opens a session on all points at once or, if the plan or the executor limits rows, in parts. If the device runs out
+/// of memory, parts are halved until they fit or are too small to be worth a build.
 ///
 /// # Errors
-/// Those of [`Executor::open`].
+/// Same as [`Executor::open`].
 pub(crate) fn open<'p>(
     executor: &dyn Executor,
     problem: &Problem<'p>,
     plan: &Plan,
-    init_graph: Option<&KnnGraph>,
+    init_graph: Option<&InitGraph>,
     tick: Tick,
 ) -> Result<Box<dyn Session + 'p>, BuildError> {
     let mut most = rows_at_once(executor, problem, plan)?;
@@ -58,8 +59,8 @@ pub(crate) fn open<'p>(
     }
 }
 
-/// Rows that are built at once: all, those of a part, or all where parts would be too small, which then is an error of
-/// [`Executor::open`].
+/// Rows that are built at once: all, or those of a part. Where parts would be too small it is all, for which
+/// [`Executor::open`] then fails.
 pub(crate) fn rows_at_once(executor: &dyn Executor, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
     let n = problem.n();
     if problem.dense().is_none() {
@@ -69,7 +70,7 @@ pub(crate) fn rows_at_once(executor: &dyn Executor, problem: &Problem, plan: &Pl
     Ok(if most < plan.least_part() { n } else { most.min(n) })
 }
 
-/// Peak bytes beyond the input of a build in parts of `most` rows: the merged rows, and the build of a part.
+/// Peak bytes of a build in parts of `most` rows, beyond the input: the merged rows and the build of a part.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan, most: usize) -> u64 {
     let merged = cpu::estimate_memory(problem, plan);
     let (Some((dense, _)), true) = (problem.dense(), most < problem.n()) else { return merged };
@@ -78,7 +79,7 @@ pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan, most: usize) -> u6
     merged + copied as u64 + cpu::estimate_memory(&part, &part_plan(plan, most))
 }
 
-/// The first rows of a set: as large as any others; of rows that are not dense, all.
+/// The first `count` rows of a dense set, to estimate the memory of a part; all rows of other kinds.
 pub(crate) fn first_rows<'a>(problem: &Problem<'a>, count: usize) -> Problem<'a> {
     let Some((points, direct)) = problem.dense() else { return *problem };
     let dim = points.dim();
@@ -86,7 +87,7 @@ pub(crate) fn first_rows<'a>(problem: &Problem<'a>, count: usize) -> Problem<'a>
     Problem::of_part(first, direct, problem.metric)
 }
 
-/// The plan of a part of `m` points, whose rows are as long as those they are merged into.
+/// The plan of a part of `m` points: its rows are as long as the rows they are merged into.
 pub(crate) fn part_plan(plan: &Plan, m: usize) -> Plan {
     let width = plan.width.min(m - 1);
     Plan {
@@ -110,11 +111,11 @@ struct Parts<'a, 'p> {
 }
 
 impl<'p> Parts<'_, 'p> {
-    fn open(&self, init_graph: Option<&KnnGraph>, tick: Tick) -> Result<MergedSession<'p>, BuildError> {
+    fn open(&self, init_graph: Option<&InitGraph>, tick: Tick) -> Result<MergedSession<'p>, BuildError> {
         let mut merged = CpuSession::empty(self.problem, self.plan, arrange(self.problem, self.plan));
         let cuttings: Vec<Vec<Vec<u32>>> = (0..CUTTINGS).map(|cutting| self.cut(&merged, cutting)).collect();
         let count = cuttings.iter().map(Vec::len).sum::<usize>();
-        let (mut done, mut distances, mut kernels, mut ran) = (0, 0, Vec::new(), String::new());
+        let (mut done, mut distances, mut kernels, mut ran) = (0, 0, Vec::new(), None);
         for (cutting, parts) in cuttings.iter().enumerate() {
             for part in parts.iter().filter(|part| part.len() > 1) {
                 tracing::debug!(part = done, of = count, rows = part.len(), "part");
@@ -122,24 +123,24 @@ impl<'p> Parts<'_, 'p> {
                 merged.merge(part, &built.graph, cutting > 0);
                 distances += built.distances;
                 add_times(&mut kernels, &built.kernels);
-                ran = built.ran;
+                ran = Some(built.ran);
                 done += 1;
             }
         }
         merged.complete(init_graph);
         tick(1.0)?;
-        let ran = format!("{ran}, in {count} parts of at most {} rows", self.most);
-        Ok(MergedSession { session: merged, distances, kernels, ran })
+        let built_on = ran.expect("there is at least one part");
+        Ok(MergedSession { session: merged, distances, kernels, built_on, parts: count, max_rows: self.most })
     }
 
-    /// Every point in one part, with others near to it.
+    /// Assigns every point to one part, together with points near it.
     fn cut(&self, merged: &CpuSession, cutting: u64) -> Vec<Vec<u32>> {
         let (space, order): (&dyn ReducedDistances, &[u32]) = merged.working_order();
         let leaves = forest::tree(space, self.most, hash(self.plan.seed, CUT, 0, 0), cutting);
         let mut parts: Vec<Vec<u32>> = Vec::new();
         for leaf in leaves.iter() {
             let points = leaf.iter().map(|&place| order[place as usize]);
-            // Leaves that follow each other are siblings or near: as many to a part as there is room for.
+            // Consecutive leaves are siblings or near each other: a part takes as many as fit.
             match parts.last_mut().filter(|part| part.len() + leaf.len() <= self.most) {
                 Some(part) => part.extend(points),
                 None => parts.push(points.collect()),
@@ -169,7 +170,7 @@ impl<'p> Parts<'_, 'p> {
         let mut rounds = Vec::new();
         descend(&mut *session, &plan, m, &in_round, &mut rounds)?;
         let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
-        let (kernels, ran) = (session.kernel_times(), session.describe());
+        let (kernels, ran) = (session.kernel_times(), session.info());
         Ok(BuiltPart { graph: session.finish(&|_| tick(1.0))?, distances, kernels, ran })
     }
 }
@@ -178,7 +179,7 @@ struct BuiltPart {
     graph: KnnGraph,
     distances: u64,
     kernels: Vec<KernelTime>,
-    ran: String,
+    ran: ExecutorInfo,
 }
 
 fn add_times(sums: &mut Vec<KernelTime>, more: &[KernelTime]) {
@@ -186,7 +187,7 @@ fn add_times(sums: &mut Vec<KernelTime>, more: &[KernelTime]) {
         match sums.iter_mut().find(|sum| sum.kernel == time.kernel) {
             Some(sum) => {
                 sum.dispatches += time.dispatches;
-                sum.seconds += time.seconds;
+                sum.elapsed += time.elapsed;
                 sum.distances += time.distances;
                 sum.bytes += time.bytes;
             }
@@ -206,10 +207,12 @@ struct MergedSession<'p> {
     session: CpuSession<'p>,
     /// Distances evaluated in the parts.
     distances: u64,
-    /// What their kernels did.
+    /// Work of their kernels.
     kernels: Vec<KernelTime>,
-    /// What built the parts.
-    ran: String,
+    /// What built the parts, how many, and of how many rows at most.
+    built_on: ExecutorInfo,
+    parts: usize,
+    max_rows: usize,
 }
 
 impl Session for MergedSession<'_> {
@@ -217,8 +220,13 @@ impl Session for MergedSession<'_> {
         self.distances + self.session.init_distances()
     }
 
-    fn describe(&self) -> String {
-        format!("{}; merged on {}", self.ran, self.session.describe())
+    fn info(&self) -> ExecutorInfo {
+        ExecutorInfo::Parts {
+            parts: self.parts,
+            max_rows: self.max_rows,
+            built_on: Box::new(self.built_on.clone()),
+            merged_on: Box::new(self.session.info()),
+        }
     }
 
     fn kernel_times(&self) -> Vec<KernelTime> {
@@ -261,7 +269,7 @@ mod tests {
             &self,
             problem: &Problem<'p>,
             plan: &Plan,
-            init_graph: Option<&KnnGraph>,
+            init_graph: Option<&InitGraph>,
             tick: Tick,
         ) -> Result<Box<dyn Session + 'p>, BuildError> {
             if problem.n() > self.0 {
@@ -270,7 +278,7 @@ mod tests {
             CpuExecutor.open(problem, plan, init_graph, tick)
         }
 
-        fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
+        fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
             CpuExecutor.exact(problem, plan, tick)
         }
     }
@@ -282,7 +290,7 @@ mod tests {
         let points = Points::dense(&data, N, 4).unwrap();
         let problem = Problem::of_dense(&points, &Metric::Euclidean);
         let plan = Plan::new(&Metric::Euclidean, &Params::default(), &points).unwrap();
-        open(&Small(rows), &problem, &plan, None, &|_| Ok(())).map(|session| session.describe())
+        open(&Small(rows), &problem, &plan, None, &|_| Ok(())).map(|session| session.info().to_string())
     }
 
     #[test]

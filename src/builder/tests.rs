@@ -1,7 +1,10 @@
 //! What `Device::Auto` does when a GPU fails: with executors that fail, as Auto takes no software adapter.
 
 use super::*;
+use crate::error::GpuError;
 use crate::executor::Tick;
+use crate::executor::{Executor, Session};
+use crate::report::{ExecutorInfo, Reason, RoundStats};
 use crate::rng::hash;
 
 /// An executor whose device fails when it is opened, or in a round (from 1).
@@ -15,7 +18,7 @@ impl Executor for Failing {
         &self,
         problem: &Problem<'p>,
         plan: &Plan,
-        init_graph: Option<&KnnGraph>,
+        init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
         let Some(rounds_left) = self.at_round else { return Err(self.error.clone().into()) };
@@ -23,7 +26,7 @@ impl Executor for Failing {
         Ok(Box::new(FailingSession { session, rounds_left, error: self.error.clone() }))
     }
 
-    fn exact(&self, _: &Problem, _: &Plan, _: Tick) -> Result<(KnnGraph, String), BuildError> {
+    fn exact(&self, _: &Problem, _: &Plan, _: Tick) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
         Err(self.error.clone().into())
     }
 }
@@ -39,8 +42,8 @@ impl Session for FailingSession<'_> {
         self.session.init_distances()
     }
 
-    fn describe(&self) -> String {
-        "gpu: one that fails".into()
+    fn info(&self) -> ExecutorInfo {
+        self.session.info()
     }
 
     fn plan(&self) -> &Plan {
@@ -99,10 +102,11 @@ fn a_gpu_that_fails_is_replaced_by_the_cpu_and_the_report_says_so() {
     ] {
         let builder = builder();
         let plan = builder.plan(&points).unwrap();
-        let gpu = Ok(Box::new(Failing { at_round, error }) as Box<dyn Executor>);
-        let built = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, Some("auto: because".into())).unwrap();
-        assert_eq!(built.report.reason, Some(format!("auto: because; the GPU failed: {said}")));
-        assert!(built.report.executor.starts_with("cpu"), "{}", built.report.executor);
+        let gpu = Ok(Box::new(Failing { at_round, error: error.clone() }) as Box<dyn Executor>);
+        let built = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, vec![Reason::NamedGpu]).unwrap();
+        assert_eq!(built.report.reasons, [Reason::NamedGpu, Reason::GpuFailed(error)]);
+        assert!(built.report.reasons[1].to_string().ends_with(said), "{}", built.report.reasons[1]);
+        assert!(!built.report.executor.is_gpu(), "{}", built.report.executor);
         assert_eq!(built.graph, right.graph);
         assert_eq!(built.report.distances_evaluated, right.report.distances_evaluated, "no trace of what failed");
     }
@@ -114,7 +118,7 @@ fn a_gpu_that_was_asked_for_is_not_replaced() {
     let points = Points::dense(&data, N, 6).unwrap();
     let plan = builder().plan(&points).unwrap();
     let failing = Failing { at_round: Some(2), error: lost() };
-    let error = builder().build_by_descent(&failing, &problem(&points), plan, None).unwrap_err();
+    let error = builder().build_by_descent(&failing, &problem(&points), plan, Vec::new()).unwrap_err();
     assert_eq!(error, BuildError::Gpu(lost()));
 }
 
@@ -124,11 +128,11 @@ fn cancelling_on_a_gpu_is_not_a_failure_of_it() {
     let data = data();
     let points = Points::dense(&data, N, 6).unwrap();
     let stop = |p: &Progress| if p.round == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-    let builder = builder().progress(&stop);
+    let builder = builder().progress(stop);
     let plan = builder.plan(&points).unwrap();
     let gpu = Ok(Box::new(Failing { at_round: Some(5), error: lost() }) as Box<dyn Executor>);
-    let error = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, None).unwrap_err();
-    assert_eq!(error, BuildError::Cancelled { phase: "descent", round: 2 });
+    let error = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, Vec::new()).unwrap_err();
+    assert_eq!(error, BuildError::Cancelled { phase: Phase::Descent, round: 2 });
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn a_job_that_is_no_gpus_is_the_cpus() {
     let data = data();
     let points = Points::dense(&data, N, 6).unwrap();
     let plan = builder().plan(&points).unwrap();
-    let built = builder().build_by_gpu_or_cpu(Err("no hardware GPU".into()), &problem(&points), plan, None).unwrap();
-    assert_eq!(built.report.reason.as_deref(), Some("no hardware GPU"));
-    assert!(built.report.executor.starts_with("cpu"));
+    let built = builder().build_by_gpu_or_cpu(Err(Reason::NoHardwareGpu), &problem(&points), plan, Vec::new()).unwrap();
+    assert_eq!(built.report.reasons, [Reason::NoHardwareGpu]);
+    assert!(!built.report.executor.is_gpu(), "{}", built.report.executor);
 }

@@ -59,7 +59,10 @@ impl<'a> CheckedItems<'a> {
     /// Fails if a distance was not finite.
     pub(super) fn check(&self) -> Result<(), BuildError> {
         match self.wrong.get() {
-            Some((a, b)) => Err(BuildError::CustomDistance { a: a as usize, b: b as usize }),
+            Some((a, b)) => {
+                let reason = self.items.failure();
+                Err(BuildError::CustomDistance { a: a as usize, b: b as usize, reason })
+            }
             None => Ok(()),
         }
     }
@@ -108,8 +111,8 @@ impl ReducedDistances for ItemRows<'_> {
 
 impl TrueDistances for ItemRows<'_> {
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
-        out.clear();
-        out.extend(others.iter().map(|&other| self.items.items.distance(i, other as usize)));
+        out.resize(others.len(), 0.0);
+        self.items.items.distance_to_many(i, others, out);
         self.items.note(i as u32, others, out);
     }
 

@@ -1,7 +1,8 @@
-//! From the points and the metric that a user gives to what is searched: checked, and transformed where the metric asks for it.
+//! From the points and the metric that a user gives to what is searched: checked, and transformed where the metric asks
+//! for it.
 //!
-//! [`Dataset`] owns what is made of the points, [`Problem`] borrows it, and [`Rows`] names the kinds of rows there are: executors and
-//! indexes match on it.
+//! [`Dataset`] owns what is made of the points, [`Problem`] borrows it, and [`Rows`] names the kinds of rows there are:
+//! executors and indexes match on it.
 
 pub(crate) mod check;
 pub(crate) mod init_graph;
@@ -24,7 +25,7 @@ use crate::error::BuildError;
 use crate::metric::route::Route;
 use crate::metric::transform::Transform;
 use crate::metric::{KernelMetric, Metric};
-use crate::points::{Bits, Dense, DenseValues, Points};
+use crate::points::{Bits, Dense, DenseValues, Points, PointsKind};
 
 /// Points ready to be searched under a metric.
 pub(crate) struct Dataset<'a> {
@@ -52,12 +53,12 @@ impl<'a> Dataset<'a> {
         let metric = metric.clone().checked()?;
         let points = metric.points_as_taken(points);
         metric.check_columns(points.dim())?;
-        let rows = match &points {
-            Points::Dense(dense) => dense_rows(dense, &metric)?,
-            Points::Sparse(rows) => OwnedRows::Sparse(Box::new(SparsePoints::new(rows, &metric)?)),
-            Points::Bits(bits) => bit_rows(bits, &metric)?,
-            Points::Items(items) if metric == Metric::Custom => OwnedRows::Items(CheckedItems::new(items.0)),
-            Points::Items(_) => return Err(unsupported(&metric, "items")),
+        let rows = match &points.kind() {
+            PointsKind::Dense(dense) => dense_rows(dense, &metric)?,
+            PointsKind::Sparse(rows) => OwnedRows::Sparse(Box::new(SparsePoints::new(rows, &metric)?)),
+            PointsKind::Bits(bits) => bit_rows(bits, &metric)?,
+            PointsKind::Items(items) if metric == Metric::Custom => OwnedRows::Items(CheckedItems::new(items.0)),
+            PointsKind::Items(_) => return Err(unsupported(&metric, "items")),
         };
         let is_proxy = metric.is_proxied();
         Ok(Self { points, metric, rows, is_proxy })

@@ -41,7 +41,7 @@ impl<'a> Rows<'a> {
         match self {
             Self::Dense(dense, direct) => floats::space(dense, direct.form(), Level::detect()),
             Self::Sparse(rows) => rows.working_copy(),
-            Self::Sets(sets) => Box::new(sets.bit_rows()),
+            Self::Sets(sets) => sets.working_copy(),
             Self::Items(items) => items.working_copy(),
         }
     }
@@ -57,7 +57,7 @@ impl<'a> Problem<'a> {
 
     /// Rows that are a part of others, searched as these are; their true distances are the kernel's.
     pub(crate) fn of_part(rows: Dense<'a>, direct: KernelMetric, metric: &'a Metric) -> Self {
-        Self { points: Points::Dense(rows), metric, rows: Rows::Dense(rows, direct), is_proxy: false }
+        Self { points: rows.into(), metric, rows: Rows::Dense(rows, direct), is_proxy: false }
     }
 
     pub(crate) fn n(&self) -> usize {

@@ -14,7 +14,7 @@ use crate::simd::Level;
 /// Sparse points ready to be searched.
 pub(crate) struct SparsePoints<'a> {
     given: Csr<'a>,
-    /// None where rows stay as they are.
+    /// None if rows are searched as given.
     transformed: Option<CsrMatrix>,
     pub transform: SparseTransform,
 }
@@ -32,7 +32,7 @@ impl<'a> SparsePoints<'a> {
 }
 
 impl<'a> SparsePoints<'a> {
-    /// The rows as given, the same transformed (none where they stay as they are), and how they are compared.
+    /// The rows as given, the same transformed (none if searched as given), and how they are compared.
     pub(crate) fn parts(&self) -> (Csr<'a>, Option<Csr<'_>>, &SparseTransform) {
         (self.given, self.transformed.as_ref().map(CsrMatrix::view), &self.transform)
     }
@@ -82,7 +82,7 @@ impl<'a> SparsePoints<'a> {
     }
 }
 
-/// True distances: the kernel's in f64.
+/// True distances by the kernel, in f64.
 struct ByKernel<'a> {
     transform: &'a SparseTransform,
     rows: SparseRows,

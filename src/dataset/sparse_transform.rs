@@ -17,16 +17,16 @@ use crate::rows::sparse::definition;
 #[derive(Clone)]
 pub(crate) struct SparseTransform {
     pub metric: Metric,
-    /// Columns of rows as they are given.
+    /// Columns of the rows as given.
     dim: usize,
     pub transformer: Arc<Transformer>,
     pub kernel: SparseComparison,
-    /// The metric whose kernel it is; none of sets.
+    /// The metric of the kernel; none for sets.
     direct: Option<KernelMetric>,
     pub is_proxy: bool,
 }
 
-/// What a search compares sparse rows by.
+/// What sparse rows are compared by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum SparseComparison {
     Columns(SparseKernel),
@@ -34,10 +34,10 @@ pub(crate) enum SparseComparison {
 }
 
 impl SparseTransform {
-    /// The way of rows of `dim` columns.
+    /// The transform of rows of `dim` columns.
     ///
     /// # Errors
-    /// The metric has no distances of sparse rows.
+    /// The metric has no distances between sparse rows.
     pub(crate) fn new(metric: &Metric, dim: usize) -> Result<Self, BuildError> {
         let (transform, direct, is_proxy) = match metric.route() {
             _ if !takes_sparse(metric) => return Err(unsupported(metric, "sparse values")),
@@ -58,7 +58,7 @@ impl SparseTransform {
         Ok(Self { metric: metric.clone(), dim, transformer, kernel, direct, is_proxy })
     }
 
-    /// Columns and values of a row transformed; none where it stays as it is.
+    /// Columns and values of a transformed row; none if rows are searched as given.
     pub(crate) fn transformed(&self, row: SparseRow) -> Option<(Vec<u32>, Vec<f32>)> {
         let values = match &*self.transformer {
             Transformer::Scale(scale) => {
@@ -74,7 +74,7 @@ impl SparseTransform {
         Some((row.indices.to_vec(), values))
     }
 
-    /// All rows transformed; none where they stay as they are.
+    /// All rows transformed; none if rows are searched as given.
     pub(crate) fn all_transformed(&self, rows: &Csr) -> Option<CsrMatrix> {
         let mut all = CsrMatrix::empty(self.transformer.columns(self.dim));
         for i in 0..rows.n() {
@@ -84,7 +84,7 @@ impl SparseTransform {
         Some(all)
     }
 
-    /// Whether rows as they were given cannot be had from transformed ones, and true distances need them.
+    /// Whether true distances need the rows as given, which cannot be restored from transformed ones.
     pub(crate) fn needs_given(&self) -> bool {
         matches!(*self.transformer, Transformer::Trees(_))
     }
@@ -107,7 +107,8 @@ impl SparseTransform {
         self.direct.map_or(distance, |direct| direct.to_reduced(self.metric.to_direct(distance), self.dim))
     }
 
-    /// Whether true distances are the kernel's, as [`SparseTransform::to_true`] has them; else they are computed by definition.
+    /// Whether true distances are the kernel's, as [`SparseTransform::to_true`] has them; else they are computed by
+    /// definition.
     pub(crate) fn is_by_kernel(&self) -> bool {
         let is_by_columns = matches!(self.kernel, SparseComparison::Columns(_));
         is_by_columns && !self.is_proxy && self.metric != Metric::Hellinger
@@ -150,7 +151,8 @@ fn kernel(direct: KernelMetric) -> SparseKernel {
     }
 }
 
-/// Ranks of a row's values among all its columns, less the rank that its zeros share: correlation does not change by that.
+/// Ranks of a row's values among all its columns, minus the rank shared by its zeros, which does not change
+/// correlations.
 fn ranks(row: SparseRow, dim: usize) -> Vec<f32> {
     let values: Vec<f32> = row.values.to_vec();
     let zeros = dim - values.iter().filter(|v| **v != 0.0).count();
@@ -167,7 +169,7 @@ fn ranks(row: SparseRow, dim: usize) -> Vec<f32> {
     values.iter().zip(&among).map(rank).collect()
 }
 
-/// Two rows as dense rows of the columns that either has.
+/// Two rows as dense rows over the columns that either of them has.
 fn dense_pair([x, y]: [SparseRow; 2]) -> (Vec<f32>, Vec<f32>) {
     definition::pairs(x, y).into_iter().map(|(a, b)| (a as f32, b as f32)).unzip()
 }

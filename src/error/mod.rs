@@ -1,4 +1,4 @@
-//! What can go wrong in a build, with the numbers.
+//! Errors of builds, with the offending numbers.
 
 mod gpu;
 
@@ -7,8 +7,9 @@ use thiserror::Error;
 pub use gpu::GpuError;
 
 use crate::metric::ParseMetricError;
+use crate::progress::Phase;
 
-/// Why there is no graph.
+/// Why a build failed.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -23,7 +24,7 @@ pub enum BuildError {
         range: String,
     },
     /// More neighbours than there are other points.
-    #[error("n_neighbors = {k}, but {n} points have only {} {}", .most, if *.include_self { "neighbours each, themselves included" } else { "other points to be near to" })]
+    #[error("n_neighbors = {k}, but {n} points have only {} {}", .most, if *.include_self { "neighbours each, themselves included" } else { "other points" })]
     TooManyNeighbors {
         /// Neighbours asked for.
         k: usize,
@@ -72,21 +73,25 @@ pub enum BuildError {
         /// What the rows are.
         rows: &'static str,
     },
-    /// A user's distance is not a finite number.
-    #[error("the distance of items {a} and {b} is not a finite number")]
+    /// A custom distance is not finite.
+    #[error("the distance of items {a} and {b} is not finite{}", because(reason.as_deref()))]
     CustomDistance {
         /// An item.
         a: usize,
         /// Another.
         b: usize,
+        /// What [`Items::failure`](crate::custom::Items::failure) says.
+        reason: Option<String>,
     },
-    /// A user's distance from a query is not a finite number.
-    #[error("the distance of query {query} and item {item} is not a finite number")]
+    /// A custom distance from a query is not finite.
+    #[error("the distance of query {query} and item {item} is not finite{}", because(reason.as_deref()))]
     QueryDistance {
         /// The query.
         query: usize,
         /// The item.
         item: usize,
+        /// What [`Items::failure`](crate::custom::Items::failure) says.
+        reason: Option<String>,
     },
     /// A matrix that must be symmetric is not.
     #[error("metric `{metric}`: {argument}[{row}, {column}] is {value}, but {argument}[{column}, {row}] is {other}")]
@@ -137,6 +142,16 @@ pub enum BuildError {
         /// Number of points.
         n: usize,
     },
+    /// The ids to start from are not `n * k`.
+    #[error("init_graph: {ids} ids for {n} rows of {k}")]
+    InitGraphShape {
+        /// Rows given.
+        n: usize,
+        /// Neighbours of a row given.
+        k: usize,
+        /// Ids given.
+        ids: usize,
+    },
     /// The graph to start from names a point that does not exist.
     #[error("init_graph: row {row} holds id {id}, but there are {n} points (unknown entries are {})", u32::MAX)]
     InitGraphId {
@@ -159,8 +174,13 @@ pub enum BuildError {
     #[error("cancelled in phase {phase}, round {round}")]
     Cancelled {
         /// Phase of the build.
-        phase: &'static str,
+        phase: Phase,
         /// Round of descent, from 1; 0 before the first.
         round: usize,
     },
+}
+
+/// The reason for a distance that is not finite, if there is one.
+fn because(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }

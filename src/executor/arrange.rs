@@ -15,7 +15,7 @@ use crate::simd::Level;
 /// Points in working order.
 pub(crate) struct Arranged<'p> {
     pub space: Box<dyn ReducedDistances + 'p>,
-    /// Whether the space holds rounded codes, so that rows have to be longer while they are built.
+    /// Whether these are rounded codes, for which rows have to be longer while they are built.
     pub rounded: bool,
     /// The point that stands at each place.
     pub order: Vec<u32>,
@@ -41,7 +41,7 @@ pub(crate) fn arrange<'p>(problem: &Problem<'p>, plan: &Plan) -> Arranged<'p> {
     arrange_rows(floats::space(points, form, level), plan)
 }
 
-/// Keeps codes if they are the values, or if they reproduce the distances of near points.
+/// Keeps codes if they are exact, or if they reproduce the distances of near points.
 fn arrange_coded<'p>(
     points: &Dense,
     direct: KernelMetric,
@@ -80,7 +80,7 @@ fn arrange_rows<'p>(mut space: Box<dyn ReducedDistances + 'p>, plan: &Plan) -> A
 
 /// Rows whose neighbours [`serves`] looks at.
 const SAMPLE: usize = 200;
-/// Largest mean relative error of a neighbour's reduced distance that longer working rows make up for:
+/// Largest mean relative error of a neighbour's reduced distance that longer working rows compensate:
 /// docs/PERFORMANCE.md, "Byte codes".
 const TOLERANCE: f64 = 0.01;
 

@@ -1,19 +1,19 @@
-//! From rows in working order to the finished graph: distances computed anew from the points as given, then order.
+//! From rows in working order to the finished graph: distances are recomputed from the points as given, then rows are
+//! sorted.
 
 use rayon::prelude::*;
 
-use super::cpu::scan::put;
 use crate::dataset::Problem;
 use crate::distances::TrueDistances;
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, distance, id, nearest_first};
+use crate::graph::order::{EMPTY, distance, id, nearest_first, put};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
 
-/// Rows of any executor on their way out.
+/// Rows of any executor, to be finished.
 pub(crate) struct Finisher<'a> {
-    /// None where rows hold true distances already, which are 0 from a point to itself.
+    /// None if rows hold true distances already, with 0 from a point to itself.
     truth: Option<Box<dyn TrueDistances + 'a>>,
     plan: &'a Plan,
     /// The point that stands at each place of the working order.
@@ -21,7 +21,7 @@ pub(crate) struct Finisher<'a> {
     rows: &'a RowTable,
 }
 
-/// A row on its way to the finished graph.
+/// Scratch space for a row.
 #[derive(Default)]
 struct RowScratch {
     ids: Vec<u32>,
@@ -29,8 +29,8 @@ struct RowScratch {
     found: Vec<(f32, u32)>,
 }
 
-/// The graph of rows that a device ranked by reduced distances: `others` points to a row, as the points were given, with their
-/// true distances.
+/// The graph of rows that a device has ranked by reduced distances: `others` points a row, numbered as given, with true
+/// distances.
 #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only devices rank"))]
 pub(crate) fn of_ranked(problem: &Problem, plan: &Plan, mut points: Vec<u32>, mut distances: Vec<f32>) -> KnnGraph {
     let (n, others) = (problem.n(), plan.others());
@@ -41,11 +41,11 @@ pub(crate) fn of_ranked(problem: &Problem, plan: &Plan, mut points: Vec<u32>, mu
     if plan.include_self {
         with_self(problem, &points, &distances)
     } else {
-        KnnGraph::from_parts(n, others, points, distances)
+        KnnGraph::new(n, others, points, distances)
     }
 }
 
-/// The graph whose rows begin with their own point, before those of `points`, as many to each.
+/// The graph whose rows begin with their own point, followed by their share of `points`.
 pub(crate) fn with_self(problem: &Problem, points: &[u32], distances: &[f32]) -> KnnGraph {
     let (n, others) = (problem.n(), points.len() / problem.n());
     let truth = problem.true_distances();
@@ -58,10 +58,10 @@ pub(crate) fn with_self(problem: &Problem, points: &[u32], distances: &[f32]) ->
         all_points.extend_from_slice(&points[others.clone()]);
         all_distances.extend_from_slice(&distances[others]);
     }
-    KnnGraph::from_parts(n, others + 1, all_points, all_distances)
+    KnnGraph::new(n, others + 1, all_points, all_distances)
 }
 
-/// Distances that differ may have the same root: then the smaller point comes first. All else is in order already.
+/// Different distances may have equal roots: then the smaller point comes first. Everything else is in order already.
 fn rank_ties(points: &mut [u32], distances: &mut [f32]) {
     for end in 1..points.len() {
         let mut at = end;
@@ -78,12 +78,13 @@ impl<'a> Finisher<'a> {
         Self { truth: Some(problem.true_distances()), plan, order, rows }
     }
 
-    /// Of rows that hold true distances already.
+    /// For rows that hold true distances already.
     pub(crate) fn of_true(plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
         Self { truth: None, plan, order, rows }
     }
 
-    /// The `k` nearest of the row at place `i`, with true distances, ascending by (distance, id), as the points were given.
+    /// The `k` nearest of the row at place `i`, with true distances, ascending by (distance, id), as the points were
+    /// given.
     fn row(&self, i: usize, scratch: &mut RowScratch) {
         let RowScratch { ids, distances, found } = scratch;
         let neighbors = self.rows.row(i).iter().filter(|s| **s != EMPTY);
@@ -100,7 +101,7 @@ impl<'a> Finisher<'a> {
         found.truncate(self.plan.others());
     }
 
-    /// The rows of these points; `place` is where each point stands.
+    /// The rows of these points; `place` is the place of each point.
     pub(crate) fn rows_of(&self, points: &[u32], place: &[u32]) -> KnnGraph {
         let row = |&p: &u32| {
             let mut scratch = RowScratch::default();
@@ -110,7 +111,7 @@ impl<'a> Finisher<'a> {
         let rows: Vec<Vec<(f32, u32)>> = points.par_iter().map(row).collect();
         let flat = || rows.iter().flatten();
         let (ids, distances) = (flat().map(|f| f.1).collect(), flat().map(|f| f.0).collect());
-        KnnGraph::from_parts(points.len(), self.plan.others(), ids, distances)
+        KnnGraph::new(points.len(), self.plan.others(), ids, distances)
     }
 
     /// All rows.
@@ -120,7 +121,7 @@ impl<'a> Finisher<'a> {
         let mut indices = vec![0u32; n * k];
         let mut distances = vec![0f32; n * k];
         let (ids, ds) = (OwnedRows::new(&mut indices, k), OwnedRows::new(&mut distances, k));
-        // In working order, so that the rows that neighbours share are still in cache.
+        // In working order, so that rows shared by neighbours are still in cache.
         (0..n).into_par_iter().with_min_len(64).for_each_init(RowScratch::default, |scratch, i| {
             self.row(i, scratch);
             let point = self.order[i];
@@ -131,7 +132,7 @@ impl<'a> Finisher<'a> {
             }
             put(&scratch.found, &mut ids[own..], &mut ds[own..]);
         });
-        KnnGraph::from_parts(n, k, indices, distances)
+        KnnGraph::new(n, k, indices, distances)
     }
 }
 

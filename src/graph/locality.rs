@@ -1,9 +1,11 @@
-//! Orders of rows: one in which neighbours lie near each other, and where each row stands in it.
+//! An order of rows in which neighbours are close in memory.
 
-/// Rows collected from one start: with those that are read beside them, about what the second-level cache of a core holds.
+/// Rows collected from one start. Together with the rows read beside them they fill about the second-level cache of a
+/// core.
 const GROUP: usize = 1024;
 
-/// The row to stand at each place: breadth-first groups over the neighbours that `near` gives, begun at the first row left.
+/// The row for each place: breadth-first groups over the neighbours given by `near`, each started at the first
+/// remaining row.
 pub(crate) fn breadth_first_groups<I: Iterator<Item = u32>>(n: usize, near: impl Fn(u32) -> I) -> Vec<u32> {
     let mut order: Vec<u32> = Vec::with_capacity(n);
     let mut placed = vec![false; n];
@@ -28,7 +30,7 @@ pub(crate) fn breadth_first_groups<I: Iterator<Item = u32>>(n: usize, near: impl
     order
 }
 
-/// Where each row stands in an order.
+/// The place of each row in an order: its inverse.
 pub(crate) fn places(order: &[u32]) -> Vec<u32> {
     let mut places = vec![0; order.len()];
     order.iter().enumerate().for_each(|(at, &row)| places[row as usize] = at as u32);

@@ -1,6 +1,8 @@
-//! Neighbour graphs: the order of neighbours, the rows being built, and the finished graph. Knows ids and distances, not
-//! points.
+//! Neighbour graphs: the order of neighbours, the rows being built, and the finished graph. Knows ids and distances,
+//! not points.
 
+mod export;
+mod init;
 pub(crate) mod locality;
 mod neighbor;
 pub(crate) mod order;
@@ -8,7 +10,24 @@ pub(crate) mod owned_rows;
 pub(crate) mod reverse;
 pub(crate) mod rows;
 
+pub use export::CsrGraph;
+pub use init::InitGraph;
 pub use neighbor::Neighbor;
+
+/// Arrays of another length than a graph of `n` rows of `k` neighbours has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{ids} ids and {distances} distances do not make {n} rows of {k} neighbours")]
+#[non_exhaustive]
+pub struct GraphShapeError {
+    /// Rows given.
+    pub n: usize,
+    /// Neighbours of a row given.
+    pub k: usize,
+    /// Ids given.
+    pub ids: usize,
+    /// Distances given.
+    pub distances: usize,
+}
 
 /// A k-nearest-neighbour graph: `n` rows of `k` neighbours, each row ascending by (distance, id).
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +43,22 @@ impl KnnGraph {
     /// [`init_graph`](crate::NnDescent::init_graph).
     pub const NO_NEIGHBOR: u32 = neighbor::NO_NEIGHBOR;
 
-    /// Takes over the arrays of a graph; no order is imposed.
+    /// A graph of `n` rows of `k` ids and distances, row after row. Nothing is sorted or checked but the lengths: rows
+    /// should be ascending, with [`KnnGraph::NO_NEIGHBOR`] and an infinite distance where there is no neighbour.
     ///
-    /// # Panics
-    /// If either array is not `n * k` long.
-    #[must_use]
-    pub fn from_parts(n: usize, k: usize, ids: Vec<u32>, distances: Vec<f32>) -> Self {
-        assert_eq!((ids.len(), distances.len()), (n * k, n * k), "{n} rows of {k}");
+    /// # Errors
+    /// Either array is not `n * k` long.
+    pub fn from_parts(n: usize, k: usize, ids: Vec<u32>, distances: Vec<f32>) -> Result<Self, GraphShapeError> {
+        let fits = |len| n.checked_mul(k) == Some(len);
+        if fits(ids.len()) && fits(distances.len()) {
+            return Ok(Self { n, k, ids, distances });
+        }
+        Err(GraphShapeError { n, k, ids: ids.len(), distances: distances.len() })
+    }
+
+    /// A graph of arrays that are `n * k` long.
+    pub(crate) fn new(n: usize, k: usize, ids: Vec<u32>, distances: Vec<f32>) -> Self {
+        debug_assert_eq!((ids.len(), distances.len()), (n * k, n * k), "{n} rows of {k}");
         Self { n, k, ids, distances }
     }
 

@@ -1,13 +1,13 @@
 //! The one order of neighbours: by distance, ties by id. A neighbour is a `u64` whose natural order is that order.
 
-/// Rows being built keep `distance bits << 32 | id << 1 | new`: the flag is below the id, so that it never decides between
-/// two different ids.
+/// Rows being built keep `distance bits << 32 | id << 1 | new`: the flag is below the id, so that it never decides
+/// between two different ids.
 pub(crate) type Neighbor = u64;
 
-/// Later than every neighbour: an empty slot.
+/// An empty slot; sorts after every neighbour.
 pub(crate) const EMPTY: Neighbor = u64::MAX;
 
-/// A float as an unsigned number of the same order (negative values too; dot products have them).
+/// A float as an unsigned integer of the same order, negative values included (dot products are).
 #[inline(always)]
 pub(crate) fn order_bits(x: f32) -> u32 {
     let bits = x.to_bits();
@@ -23,6 +23,13 @@ pub(crate) fn from_order_bits(bits: u32) -> f32 {
 /// The order of (true distance, id).
 pub(crate) fn nearest_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
     a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+}
+
+/// Writes a row of (distance, id) into the arrays of a graph.
+pub(crate) fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
+    for ((id, distance), found) in ids.iter_mut().zip(distances).zip(row) {
+        (*distance, *id) = *found;
+    }
 }
 
 /// A neighbour not yet joined (its flag says new).
@@ -43,7 +50,7 @@ pub(crate) fn distance(neighbor: Neighbor) -> f32 {
     from_order_bits((neighbor >> 32) as u32)
 }
 
-/// Whether it was not joined yet.
+/// Whether it has not been joined yet.
 #[inline(always)]
 pub(crate) fn is_new(neighbor: Neighbor) -> bool {
     neighbor & 1 == 1

@@ -1,8 +1,8 @@
-//! Rows that tasks own by the structure of their work rather than by a range.
+//! Rows owned by tasks according to the structure of the work rather than by ranges.
 
 use std::marker::PhantomData;
 
-/// A table of rows of `width` values, each of which one task at a time may take.
+/// A table of rows of `width` values, each of which may be taken by one task at a time.
 pub(crate) struct OwnedRows<'a, T> {
     values: *mut T,
     rows: usize,
@@ -10,7 +10,7 @@ pub(crate) struct OwnedRows<'a, T> {
     table: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: rows are only reached through `row`, whose callers promise that they do not share one.
+// SAFETY: rows are only reached through `row`, whose callers guarantee that no two of them share one.
 unsafe impl<T: Send> Sync for OwnedRows<'_, T> {}
 
 impl<'a, T> OwnedRows<'a, T> {
@@ -23,7 +23,7 @@ impl<'a, T> OwnedRows<'a, T> {
     #[expect(clippy::mut_from_ref, reason = "the caller owns the row")]
     pub(crate) unsafe fn row(&self, i: u32) -> &mut [T] {
         assert!((i as usize) < self.rows);
-        // SAFETY: the row is within the table, and the caller alone has it.
+        // SAFETY: the row is within the table, and the caller guarantees exclusive access to it.
         unsafe { std::slice::from_raw_parts_mut(self.values.add(i as usize * self.width), self.width) }
     }
 }

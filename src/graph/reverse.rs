@@ -1,4 +1,4 @@
-//! Who holds whom: the edges of rows, turned around.
+//! Reverse edges.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use super::order::{EMPTY, Neighbor, id};
 use super::rows::RowTable;
 
-/// For some rows, the rows that hold them, as neighbours (distance, id of the holder, flag), in no order.
+/// For a range of rows, the rows that have them as neighbours: (distance, id of that row, flag), in no particular
+/// order.
 pub(crate) struct ReverseEdges {
     /// The first of those rows.
     first: usize,
@@ -18,8 +19,8 @@ pub(crate) struct ReverseEdges {
 }
 
 impl ReverseEdges {
-    /// Of the first `forward` places of every row, for the rows `held`. Counts, then places. Threads race for places of one row only:
-    /// who reads them sorts them.
+    /// From the first `forward` places of every row, for the rows `held`: counts first, then places. Threads race only
+    /// for places within one row, and readers sort these.
     pub(crate) fn collect(rows: &RowTable, forward: usize, held: Range<usize>) -> Self {
         let per_row = || rows.slots.par_chunks_exact(rows.width).enumerate().with_min_len(64);
         let next: Vec<AtomicU32> = (0..=held.len()).map(|_| AtomicU32::new(0)).collect();
@@ -50,7 +51,7 @@ impl ReverseEdges {
         Self { first: held.start, starts, edges }
     }
 
-    /// Those that hold row `i`, which is one of them.
+    /// The reverse edges of row `i` of the range.
     pub(crate) fn of(&self, i: usize) -> impl ExactSizeIterator<Item = Neighbor> {
         let i = i - self.first;
         self.edges[self.starts[i] as usize..self.starts[i + 1] as usize].iter().map(|e| e.load(Relaxed))

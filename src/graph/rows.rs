@@ -24,7 +24,7 @@ impl RowTable {
     }
 }
 
-/// The distance from which on a neighbour does not enter a row.
+/// The distance at and beyond which no candidate enters a row.
 #[inline(always)]
 pub(crate) fn bound(row: &[Neighbor]) -> f32 {
     match row[row.len() - 1] {
@@ -63,7 +63,7 @@ mod tests {
     use crate::simd::{Level, Op, Simd, dispatch};
     use proptest::prelude::*;
 
-    /// [`insert`] as a level has it.
+    /// [`insert`] as implemented at a SIMD level.
     struct Insert<'a>(&'a mut [Neighbor], Neighbor);
 
     impl Op for Insert<'_> {

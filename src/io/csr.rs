@@ -284,19 +284,4 @@ mod tests {
         assert!(!is_csr_file(&path));
         assert!(!is_csr_file(folder.path().join("none.npz")));
     }
-
-    #[test]
-    fn real_files_are_read() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/sparse");
-        for (name, n, dim) in [("reuters_tfidf.npz", 20_577, 18_322), ("retail_baskets.npz", 88_162, 16_470)] {
-            let path = folder.join(name);
-            if !path.exists() {
-                eprintln!("skipped: {} is not there", path.display());
-                continue;
-            }
-            assert!(is_csr_file(&path));
-            let matrix = read_csr(&path).unwrap();
-            assert_eq!((matrix.view().n(), matrix.view().dim()), (n, dim));
-        }
-    }
 }

@@ -87,6 +87,6 @@ pub enum IoError {
         /// The file.
         path: PathBuf,
         /// What is wrong with them.
-        source: crate::PointsError,
+        source: crate::points::PointsError,
     },
 }

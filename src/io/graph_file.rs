@@ -27,7 +27,7 @@ pub fn read_graph(path: impl AsRef<Path>) -> Result<KnnGraph, IoError> {
         let (n, k, ids) = read_ivecs(path)?;
         let ids = to_ids(path, k, ids.into_iter())?;
         let distances = vec![0.0; ids.len()];
-        return Ok(KnnGraph::from_parts(n, k, ids, distances));
+        return Ok(KnnGraph::new(n, k, ids, distances));
     }
     let mut npz = Npz::open(path)?;
     let names = npz.names();
@@ -40,7 +40,7 @@ pub fn read_graph(path: impl AsRef<Path>) -> Result<KnnGraph, IoError> {
     } else {
         vec![0.0; ids.len()]
     };
-    Ok(KnnGraph::from_parts(n, k, ids, distances))
+    Ok(KnnGraph::new(n, k, ids, distances))
 }
 
 fn read_ids(path: &Path, npz: &mut Npz) -> Result<(usize, usize, Vec<u32>), IoError> {

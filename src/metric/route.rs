@@ -4,7 +4,7 @@ use std::f32::consts::PI;
 
 use super::transform::Transform;
 use super::{KernelMetric, Metric, SetMetric};
-use crate::points::{DenseValues, Points};
+use crate::points::{DenseValues, Points, PointsKind};
 
 /// The way to the neighbours under a metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +82,7 @@ impl Metric {
 
     /// The points as the metric takes them: rows of u8 are packed bits to those of bits.
     pub(crate) fn points_as_taken<'a>(&self, points: &Points<'a>) -> Points<'a> {
-        let Points::Dense(dense) = points else { return *points };
+        let PointsKind::Dense(dense) = points.kind() else { return *points };
         match (self.route(), dense.rows()) {
             (Route::Bits(_), DenseValues::U8(bytes)) => {
                 Points::bits(bytes, dense.n(), 8 * dense.dim()).expect("whole bytes leave no bits over")
@@ -102,9 +102,9 @@ impl Metric {
 
     /// Whether `points` are compared as rows of bits.
     pub(crate) fn compares_bits(&self, points: &Points) -> bool {
-        match points {
-            Points::Bits(_) => true,
-            Points::Dense(_) => matches!(self.route(), Route::Sets(_) | Route::Bits(_)),
+        match points.kind() {
+            PointsKind::Bits(_) => true,
+            PointsKind::Dense(_) => matches!(self.route(), Route::Sets(_) | Route::Bits(_)),
             _ => false,
         }
     }

@@ -2,10 +2,10 @@
 
 use super::{MAX_POINTS, PointsError};
 
-/// A checked matrix of bits: `n` rows of `dim` bits, each row `dim.div_ceil(8)` bytes, bit `j` of a row being bit `j % 8` of
-/// its byte `j / 8` (numpy's `packbits` with `bitorder="little"`; other orders give the same distances).
+/// A checked matrix of bits: `n` rows of `dim` bits, each row `dim.div_ceil(8)` bytes, bit `j` of a row being bit `j %
+/// 8` of its byte `j / 8` (numpy's `packbits` with `bitorder="little"`; other orders give the same distances).
 #[derive(Debug, Clone, Copy)]
-pub struct Bits<'a> {
+pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     n: usize,
     dim: usize,
@@ -35,32 +35,27 @@ impl<'a> Bits<'a> {
     }
 
     /// Number of rows.
-    #[must_use]
-    pub fn n(&self) -> usize {
+    pub(crate) fn n(&self) -> usize {
         self.n
     }
 
     /// Bits of a row.
-    #[must_use]
-    pub fn dim(&self) -> usize {
+    pub(crate) fn dim(&self) -> usize {
         self.dim
     }
 
     /// Bytes of a row.
-    #[must_use]
-    pub fn row_bytes(&self) -> usize {
+    pub(crate) fn row_bytes(&self) -> usize {
         self.dim.div_ceil(8)
     }
 
     /// All rows, one after the other.
-    #[must_use]
-    pub fn bytes(&self) -> &'a [u8] {
+    pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// The bytes of row `i`.
-    #[must_use]
-    pub fn row(&self, i: usize) -> &'a [u8] {
+    pub(crate) fn row(&self, i: usize) -> &'a [u8] {
         &self.bytes[i * self.row_bytes()..][..self.row_bytes()]
     }
 }

@@ -5,9 +5,8 @@ use rayon::prelude::*;
 
 use super::{Element, MAX_POINTS, PointsError};
 
-/// The values of a dense matrix, as their type came.
+/// The values of a dense matrix, in their own type.
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
 pub enum DenseValues<'a> {
     /// 32-bit floats.
     F32(&'a [f32]),
@@ -34,7 +33,7 @@ pub(crate) use with_rows;
 
 /// A checked row-major matrix: `n` rows of `dim` finite values.
 #[derive(Debug, Clone, Copy)]
-pub struct Dense<'a> {
+pub(crate) struct Dense<'a> {
     rows: DenseValues<'a>,
     n: usize,
     dim: usize,
@@ -65,20 +64,17 @@ impl<'a> Dense<'a> {
     }
 
     /// Number of rows.
-    #[must_use]
-    pub fn n(&self) -> usize {
+    pub(crate) fn n(&self) -> usize {
         self.n
     }
 
     /// Number of columns.
-    #[must_use]
-    pub fn dim(&self) -> usize {
+    pub(crate) fn dim(&self) -> usize {
         self.dim
     }
 
     /// All values, row after row.
-    #[must_use]
-    pub fn rows(&self) -> DenseValues<'a> {
+    pub(crate) fn rows(&self) -> DenseValues<'a> {
         self.rows
     }
 
@@ -104,7 +100,7 @@ impl<'a> Dense<'a> {
     }
 
     /// Row `i` widened into `out`, which must hold `dim` values.
-    pub fn widen_row(&self, i: usize, out: &mut [f32]) {
+    pub(crate) fn widen_row(&self, i: usize, out: &mut [f32]) {
         let range = i * self.dim..(i + 1) * self.dim;
         with_rows!(self.rows, x => for (o, v) in out.iter_mut().zip(&x[range]) { *o = v.widen(); });
     }

@@ -15,16 +15,22 @@ mod sealed {
 /// A number type of dense rows: `f32`, [`half::f16`], `u8` or `i8`.
 pub trait Element: Copy + Send + Sync + bytemuck::Pod + sealed::Sealed + 'static {
     /// Name as numpy has it.
+    #[doc(hidden)]
     const NAME: &'static str;
     /// Whether values can be NaN or infinite.
+    #[doc(hidden)]
     const FLOATING: bool;
     /// Neither NaN nor infinite.
+    #[doc(hidden)]
     fn is_finite(self) -> bool;
     /// The value, exactly (NaN stays NaN).
+    #[doc(hidden)]
     fn to_f32(self) -> f32;
-    /// The value of a finite number, exactly, without branches: for loops that are to vectorise.
+    /// The value of a finite number, exactly, without branches, so that loops vectorise.
+    #[doc(hidden)]
     fn widen(self) -> f32;
     /// The slice with its type remembered at run time.
+    #[doc(hidden)]
     fn rows(data: &[Self]) -> DenseValues<'_>;
 }
 

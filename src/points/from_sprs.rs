@@ -9,8 +9,8 @@ impl<'a> Csr<'a> {
     /// A `sprs` view in CSR storage, without a copy.
     ///
     /// # Errors
-    /// Those of [`Csr::new`], and [`PointsError::StoredByColumns`]. A view of some rows of a larger matrix begins in the middle of
-    /// its arrays and is refused; [`CsrMatrix::from_sprs`] takes it.
+    /// Same as [`Csr::new`], and [`PointsError::StoredByColumns`]. A view of some rows of a larger matrix begins in the
+    /// middle of its arrays and is refused; [`CsrMatrix::from_sprs`] takes it.
     pub fn from_sprs(view: CsMatViewI<'a, f32, u32, usize>) -> Result<Self, PointsError> {
         let (n, dim) = view.shape();
         if !view.is_csr() {
@@ -25,7 +25,7 @@ impl CsrMatrix {
     /// A copy of a `sprs` view, of any storage and types of indices.
     ///
     /// # Errors
-    /// Those of [`CsrMatrix::new`].
+    /// Same as [`CsrMatrix::new`].
     pub fn from_sprs<I: SpIndex, P: SpIndex>(view: CsMatViewI<f32, I, P>) -> Result<Self, PointsError> {
         if view.is_csc() {
             return Self::from_sprs(view.to_csr().view());

@@ -1,29 +1,28 @@
 //! Checked, borrowed views of the rows a graph is built on.
 //!
-//! Values stay as they come (f32, f16, u8, i8); kernels widen them in registers.
+//! Values keep their type (f32, f16, u8, i8); kernels widen them in registers.
 
 mod bits;
+pub mod custom;
 mod dense;
 mod element;
 #[cfg(feature = "sprs")]
 mod from_sprs;
-mod items;
-mod own;
 mod owned;
 mod sparse;
 
-pub use bits::Bits;
+pub(crate) use bits::Bits;
+pub(crate) use custom::{GpuRows, Items, ItemsRef, Kept};
+pub(crate) use dense::Dense;
+pub use dense::DenseValues;
 pub(crate) use dense::with_rows;
-pub use dense::{Dense, DenseValues};
 pub use element::Element;
-pub use items::{GpuRows, Items, ItemsRef, items, row_items, row_items_with_wgsl};
-pub use own::{Collection, Kept, KeptItems, Own, RowValues, own_items, own_rows, own_sparse_rows};
 pub use sparse::{Csr, CsrMatrix, SparseRow};
 
 use thiserror::Error;
 
-/// The largest number of rows: ids carry one flag bit beside them while a graph is built.
-pub const MAX_POINTS: usize = (1 << 31) - 1;
+/// See [`Points::MAX_ROWS`].
+pub(crate) const MAX_POINTS: usize = Points::MAX_ROWS;
 
 /// Why a matrix cannot be used as points.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -49,7 +48,7 @@ pub enum PointsError {
         dim: usize,
     },
     /// More rows than ids.
-    #[error("{n} rows: at most {MAX_POINTS} are supported")]
+    #[error("{n} rows: at most {} are supported", Points::MAX_ROWS)]
     TooMany {
         /// Rows given.
         n: usize,
@@ -157,7 +156,7 @@ pub enum PointsError {
         /// Columns given.
         dim: usize,
     },
-    /// Rows of another number of columns than those they are to join.
+    /// Rows with another number of columns than the rows they are appended to.
     #[error("rows of {dim} columns cannot join rows of {expected}")]
     OtherColumns {
         /// Columns given.
@@ -171,67 +170,108 @@ fn expected(n: usize, dim: usize) -> String {
     n.checked_mul(dim).map_or_else(|| "overflow".into(), |v| format!("{v} needed"))
 }
 
-/// The rows that a graph is built on, or queries are made with: a borrowed view, checked once.
+/// The rows that a graph is built on, or queries: a borrowed view, checked once. Cheap to copy.
+///
+/// ```
+/// use nndescent::{CsrMatrix, Points};
+///
+/// let dense = Points::dense(&[0.5f32, 1.0, 2.0, 4.0, 8.0, 16.0], 3, 2)?; // f32, f16, u8 or i8, row-major
+/// let sparse = Points::csr(5, &[0, 2, 3], &[0, 4, 1], &[1.0, 2.0, 3.0])?; // 2 rows of 5 columns
+/// let bits = Points::bits(&[0b1010, 0b0110], 2, 4)?; // 2 rows of 4 bits, a byte each
+/// let unsorted = CsrMatrix::new(5, vec![0, 2], vec![4, 0], vec![2.0, 1.0])?;
+/// assert_eq!((dense.n(), sparse.dim(), bits.n(), Points::from(&unsorted).n()), (3, 5, 2, 1));
+/// # Ok::<(), nndescent::PointsError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Points<'a> {
-    /// A dense matrix: [`Points::dense`].
+pub struct Points<'a> {
+    kind: PointsKind<'a>,
+}
+
+/// The kinds of points there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PointsKind<'a> {
     Dense(Dense<'a>),
-    /// Sparse rows: [`Points::csr`].
     Sparse(Csr<'a>),
-    /// Packed bits: [`Points::bits`].
     Bits(Bits<'a>),
-    /// Whatever the user compares: [`Points::items`].
     Items(ItemsRef<'a>),
 }
 
+impl<'a> From<PointsKind<'a>> for Points<'a> {
+    fn from(kind: PointsKind<'a>) -> Self {
+        Self { kind }
+    }
+}
+
+impl<'a> From<Dense<'a>> for Points<'a> {
+    fn from(dense: Dense<'a>) -> Self {
+        PointsKind::Dense(dense).into()
+    }
+}
+
+impl<'a> From<Csr<'a>> for Points<'a> {
+    fn from(rows: Csr<'a>) -> Self {
+        PointsKind::Sparse(rows).into()
+    }
+}
+
+impl<'a> From<&'a CsrMatrix> for Points<'a> {
+    fn from(matrix: &'a CsrMatrix) -> Self {
+        matrix.view().into()
+    }
+}
+
 impl<'a> Points<'a> {
+    /// The largest number of rows: while a graph is built, ids carry one flag bit.
+    pub const MAX_ROWS: usize = (1 << 31) - 1;
+
     /// A dense row-major matrix: `data[i * dim + j]` is column `j` of row `i`.
     ///
     /// # Errors
-    /// `n` or `dim` zero, `data.len() != n * dim`, more than [`MAX_POINTS`] rows, or a value that is not finite (named
-    /// by row and column).
+    /// `n` or `dim` zero, `data.len() != n * dim`, more than [`Points::MAX_ROWS`] rows, or a value that is not finite
+    /// (named by row and column).
     ///
     /// # Complexity
     /// One parallel pass over floating-point data; none over integers.
     pub fn dense<E: Element>(data: &'a [E], n: usize, dim: usize) -> Result<Self, PointsError> {
-        Dense::new(data, n, dim).map(Self::Dense)
+        Dense::new(data, n, dim).map(Self::from)
     }
 
-    /// `n` rows of `dim` bits, each row `dim.div_ceil(8)` bytes: for the metrics of sets, `bit_hamming` and `bit_jaccard`. Words
-    /// of other widths are given by `bytemuck::cast_slice`.
+    /// `n` rows of `dim` bits, each row `dim.div_ceil(8)` bytes, bit `j` in bit `j % 8` of byte `j / 8` (numpy's
+    /// `packbits` with `bitorder="little"`; other orders give the same distances): for set metrics, `bit_hamming` and
+    /// `bit_jaccard`. Cast words of other widths by `bytemuck::cast_slice`.
     ///
     /// # Errors
-    /// `n` or `dim` zero, bytes that are not `n` rows, more than [`MAX_POINTS`] rows, a row with bits beyond `dim`.
+    /// `n` or `dim` zero, bytes that are not `n` rows, more than [`Points::MAX_ROWS`] rows, a row with bits beyond
+    /// `dim`.
     pub fn bits(bytes: &'a [u8], n: usize, dim: usize) -> Result<Self, PointsError> {
-        Bits::new(bytes, n, dim).map(Self::Bits)
+        Bits::new(bytes, n, dim).map(|bits| PointsKind::Bits(bits).into())
     }
 
-    /// Compressed sparse rows: the entries of row `i` are `indptr[i]..indptr[i + 1]` of `indices` (columns, ascending) and
-    /// `values`. A [`CsrMatrix`] sorts rows that are not.
+    /// Compressed sparse rows: the entries of row `i` are `indptr[i]..indptr[i + 1]` of `indices` (columns, ascending)
+    /// and `values`. A [`CsrMatrix`] sorts rows that are not.
     ///
     /// # Errors
-    /// Those of [`Csr::new`].
+    /// Same as [`Csr::new`].
     pub fn csr(dim: usize, indptr: &'a [usize], indices: &'a [u32], values: &'a [f32]) -> Result<Self, PointsError> {
-        Csr::new(dim, indptr, indices, values).map(Self::Sparse)
+        Csr::new(dim, indptr, indices, values).map(Self::from)
     }
 
-    /// Items that bring their own distance: for [`Metric::Custom`](crate::Metric::Custom).
+    /// Items with a custom distance ([`custom`](crate::custom)), for [`Metric::Custom`](crate::Metric::Custom).
     ///
     /// # Errors
-    /// No items, or more than [`MAX_POINTS`].
+    /// No items, or more than [`Points::MAX_ROWS`].
     pub fn items(items: &'a dyn Items) -> Result<Self, PointsError> {
         match items.n() {
             0 => Err(PointsError::NoRows),
             n if n > MAX_POINTS => Err(PointsError::TooMany { n }),
-            _ => Ok(Self::Items(ItemsRef(items))),
+            _ => Ok(PointsKind::Items(ItemsRef(items)).into()),
         }
     }
 
     /// A two-dimensional `ndarray` view in standard (row-major, contiguous) layout.
     ///
     /// # Errors
-    /// Those of [`Points::dense`], and [`PointsError::NotRowMajor`].
+    /// Same as [`Points::dense`], and [`PointsError::NotRowMajor`].
     #[cfg(feature = "ndarray")]
     pub fn from_ndarray<E: Element>(view: ndarray::ArrayView2<'a, E>) -> Result<Self, PointsError> {
         let (n, dim) = view.dim();
@@ -242,45 +282,48 @@ impl<'a> Points<'a> {
     /// Number of rows.
     #[must_use]
     pub fn n(&self) -> usize {
-        match self {
-            Self::Dense(dense) => dense.n(),
-            Self::Sparse(rows) => rows.n(),
-            Self::Bits(bits) => bits.n(),
-            Self::Items(items) => items.0.n(),
+        match self.kind {
+            PointsKind::Dense(dense) => dense.n(),
+            PointsKind::Sparse(rows) => rows.n(),
+            PointsKind::Bits(bits) => bits.n(),
+            PointsKind::Items(items) => items.0.n(),
         }
     }
 
     /// Number of columns, or bits; 1 for items.
     #[must_use]
     pub fn dim(&self) -> usize {
-        match self {
-            Self::Dense(dense) => dense.dim(),
-            Self::Sparse(rows) => rows.dim(),
-            Self::Bits(bits) => bits.dim(),
-            Self::Items(_) => 1,
+        match self.kind {
+            PointsKind::Dense(dense) => dense.dim(),
+            PointsKind::Sparse(rows) => rows.dim(),
+            PointsKind::Bits(bits) => bits.dim(),
+            PointsKind::Items(_) => 1,
         }
     }
 
+    pub(crate) fn kind(&self) -> PointsKind<'a> {
+        self.kind
+    }
+
     /// The dense view, if they are dense.
-    #[must_use]
-    pub fn as_dense(&self) -> Option<&Dense<'a>> {
-        match self {
-            Self::Dense(dense) => Some(dense),
+    pub(crate) fn as_dense(&self) -> Option<&Dense<'a>> {
+        match &self.kind {
+            PointsKind::Dense(dense) => Some(dense),
             _ => None,
         }
     }
 
-    /// The type of the values, as numpy names it; `bits`.
+    /// The type of the values as numpy names it, or the kind of rows.
     pub(crate) fn type_name(&self) -> &'static str {
-        match self {
-            Self::Dense(dense) => dense.type_name(),
-            Self::Sparse(_) => "sparse",
-            Self::Bits(_) => "bits",
-            Self::Items(_) => "items",
+        match self.kind {
+            PointsKind::Dense(dense) => dense.type_name(),
+            PointsKind::Sparse(_) => "sparse",
+            PointsKind::Bits(_) => "bits",
+            PointsKind::Items(_) => "items",
         }
     }
 
-    /// Columns and type, in words: what queries and points must agree in.
+    /// Columns and type, in words: queries must have those of the points.
     pub(crate) fn shape(&self) -> String {
         format!("{} columns of {}", self.dim(), self.type_name())
     }

@@ -1,6 +1,6 @@
-//! Points that are kept: read from files, or put together.
+//! Owned points: two sets joined into one.
 
-use super::{CsrMatrix, Items, Kept, Points, PointsError};
+use super::{CsrMatrix, Items, Kept, Points, PointsError, PointsKind};
 
 /// Points of any kind, owned.
 pub(crate) enum OwnedPoints {
@@ -14,14 +14,14 @@ impl OwnedPoints {
     pub(crate) fn view(&self) -> Result<Points<'_>, PointsError> {
         match self {
             Self::Dense { values, n, dim } => Points::dense(values, *n, *dim),
-            Self::Sparse(matrix) => Ok(Points::Sparse(matrix.view())),
+            Self::Sparse(matrix) => Ok(matrix.into()),
             Self::Bits { bytes, n, dim } => Points::bits(bytes, *n, *dim),
             Self::Items(items) => Points::items(items),
         }
     }
 }
 
-/// Items, and others after them.
+/// Items, followed by others.
 pub(crate) struct JoinedItems(Kept, Kept);
 
 impl JoinedItems {
@@ -45,24 +45,29 @@ impl Items for JoinedItems {
         let ((a, i), (b, j)) = (self.item(a), self.item(b));
         a.reduced(i, b, j)
     }
+
+    fn failure(&self) -> Option<String> {
+        self.1.failure().or_else(|| self.0.failure())
+    }
 }
 
 impl Points<'_> {
-    /// These points and, after them, others of the same shape; none of items that cannot be kept, or compared with each other.
+    /// These points followed by others of the same shape; none for items that cannot be kept or compared with each
+    /// other.
     pub(crate) fn joined(&self, others: &Points) -> Option<OwnedPoints> {
         let n = self.n() + others.n();
-        Some(match (self, others) {
-            (Points::Bits(a), Points::Bits(b)) => {
+        Some(match (self.kind(), others.kind()) {
+            (PointsKind::Bits(a), PointsKind::Bits(b)) => {
                 OwnedPoints::Bits { bytes: [a.bytes(), b.bytes()].concat(), n, dim: a.dim() }
             }
-            (Points::Sparse(a), Points::Sparse(b)) => {
+            (PointsKind::Sparse(a), PointsKind::Sparse(b)) => {
                 let mut rows = CsrMatrix::empty(a.dim());
                 for row in (0..a.n()).map(|i| a.row(i)).chain((0..b.n()).map(|i| b.row(i))) {
                     rows.push_row(row.entries());
                 }
                 OwnedPoints::Sparse(rows)
             }
-            (Points::Dense(a), Points::Dense(b)) => {
+            (PointsKind::Dense(a), PointsKind::Dense(b)) => {
                 let dim = a.dim();
                 let mut values = vec![0.0; n * dim];
                 for (i, row) in values.chunks_exact_mut(dim).enumerate() {
@@ -70,7 +75,7 @@ impl Points<'_> {
                 }
                 OwnedPoints::Dense { values, n, dim }
             }
-            (Points::Items(a), Points::Items(b)) => {
+            (PointsKind::Items(a), PointsKind::Items(b)) => {
                 let (a, b) = (a.0.keep()?, b.0.keep()?);
                 let joined = b.is_comparable(&a).then_some(JoinedItems(a, b))?;
                 OwnedPoints::Items(Some(joined).filter(|joined| joined.n() == n)?)

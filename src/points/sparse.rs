@@ -7,8 +7,8 @@ pub(super) const MAX_COLUMNS: usize = u32::MAX as usize;
 
 /// A checked, borrowed CSR matrix of finite values.
 ///
-/// Row `i` has the columns `indices[indptr[i]..indptr[i + 1]]`, strictly ascending, with the `values` at the same places; all other
-/// columns are zero. Rows may be without entries, and a stored value of zero is as good as none.
+/// Row `i` has the columns `indices[indptr[i]..indptr[i + 1]]`, strictly ascending, with the `values` at the same
+/// places; all other columns are zero. Rows may be empty, and a stored zero is the same as none.
 #[derive(Debug, Clone, Copy)]
 pub struct Csr<'a> {
     dim: usize,
@@ -38,8 +38,9 @@ impl<'a> Csr<'a> {
     /// [`CsrMatrix::new`] sorts them.
     ///
     /// # Errors
-    /// `indptr` does not begin at 0, decreases, or does not end at `indices.len()`; `values` and `indices` differ in length; a row
-    /// with columns out of range, out of order or repeated, or a value that is not finite; no rows, no columns, or too many.
+    /// `indptr` does not begin at 0, decreases, or does not end at `indices.len()`; `values` and `indices` differ in
+    /// length; a row with columns out of range, out of order or repeated, or a value that is not finite; no rows, no
+    /// columns, or too many.
     ///
     /// # Complexity
     /// One pass over the arrays.
@@ -163,10 +164,10 @@ impl CsrMatrix {
     /// A matrix of `indptr.len() - 1` rows and `dim` columns. Rows are sorted by column, and zeros left out.
     ///
     /// # Errors
-    /// Those of [`Csr::new`] but for the order of columns; a column that a row has twice is an error.
+    /// Same as [`Csr::new`], except that columns may be in any order; a row with the same column twice is an error.
     ///
     /// # Complexity
-    /// O(entries) where rows are sorted; else each is sorted.
+    /// O(entries) if rows are sorted; otherwise each is sorted.
     pub fn new(dim: usize, indptr: Vec<usize>, indices: Vec<u32>, values: Vec<f32>) -> Result<Self, PointsError> {
         check_frame(dim, &indptr, indices.len(), values.len())?;
         let mut matrix = Self { dim, indptr, indices, values };
@@ -182,7 +183,7 @@ impl CsrMatrix {
     /// The entries of a dense row-major matrix that are not zero.
     ///
     /// # Errors
-    /// Those of [`crate::Points::dense`].
+    /// Same as [`crate::Points::dense`].
     pub fn from_dense(values: &[f32], n: usize, dim: usize) -> Result<Self, PointsError> {
         super::Dense::new(values, n, dim)?;
         let mut matrix = Self::empty(dim);

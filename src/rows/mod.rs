@@ -3,8 +3,12 @@
 pub(crate) mod bits;
 pub(crate) mod dense;
 pub(crate) mod leaf_rows;
+pub(crate) mod offer;
 pub(crate) mod sparse;
 pub(crate) mod tiles;
+
+use self::leaf_rows::LeafRows;
+use self::offer::offer;
 
 /// Rows in working order, besides their distances.
 pub(crate) trait WorkingRows: Send + Sync {
@@ -18,10 +22,6 @@ pub(crate) trait WorkingRows: Send + Sync {
     /// Keys that bring like rows together when rows are sorted by them, where distances to pivots tell little; others for every
     /// seed. None where pivots serve, for tree `tree`.
     fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
-        None
-    }
-    /// The rows as bits, where sketches of these tell which pairs may be near.
-    fn sketched(&self) -> Option<&bits::BitRows> {
         None
     }
     /// Whether reduced distances are the form's true ones, to the last bit.
@@ -45,6 +45,15 @@ pub(crate) trait ReducedDistances: WorkingRows {
     /// Reduced distances between all of `ids`: a symmetric `m x m` matrix. The diagonal is not meaningful.
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
         all_pairs_by_rows(ids, out, &mut |i, others, out| self.one_to_many(ids[i], others, out));
+    }
+    /// Offers all points of a leaf to each other's rows. `distances` is working memory.
+    fn join_leaf(&self, rows: &mut LeafRows, distances: &mut Vec<f32>) {
+        let (leaf, m) = (rows.leaf, rows.leaf.len());
+        distances.resize(m * m, 0.0);
+        self.all_pairs(leaf, distances);
+        for (i, to_others) in distances.chunks_exact(m).enumerate() {
+            offer(rows.row(i), leaf, to_others, i);
+        }
     }
     /// Reduced distances of each of `rows` to the rows `first..first + m`, `m` being `out.len() / rows.len()`: one row of `out`
     /// for each of `rows`.

@@ -1,7 +1,6 @@
 //! Rows whose distances are computed in tiles of `R x 4`: the loops around those tiles, compiled once for each kind of row and
 //! instruction set.
 
-use super::{ReducedDistances, WorkingRows};
 use crate::simd::{Level, Op, Simd, dispatch};
 
 /// Rows that are compared four at a time with `R` others.
@@ -21,36 +20,6 @@ pub(crate) trait Tiles: Sync {
     /// Runs work on these tiles at `level`.
     fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
         dispatch(level, op)
-    }
-}
-
-/// [`Tiles`] of all pairs of one set of rows.
-pub(crate) trait TiledRows: Tiles + WorkingRows {
-    /// Row `i`, to be compared with others.
-    fn query(&self, i: u32) -> Self::Query<'_>;
-    /// The instructions that tiles are computed with.
-    fn level(&self) -> Level;
-}
-
-impl<T: TiledRows> ReducedDistances for T {
-    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
-        to_many(self.level(), self, [self.query(row)], others, AHEAD, out.as_chunks_mut().0);
-    }
-
-    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
-        to_many(self.level(), self, rows.map(|row| self.query(row)), others, AHEAD, out);
-    }
-
-    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
-        all_pairs_by_fours(ids, out, &mut |rows, others, out| {
-            to_many(self.level(), self, rows.map(|row| self.query(row)), others, 0, out);
-        });
-    }
-
-    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
-        block_by_fours(rows, first, out, &mut |rows, others, out| {
-            to_many(self.level(), self, rows.map(|row| self.query(row)), others, 0, out);
-        });
     }
 }
 
@@ -142,7 +111,7 @@ fn four_of(ids: &[u32]) -> [u32; 4] {
 /// Computes the distances of four rows to others.
 type FourToMany<'a> = dyn FnMut([u32; 4], &[u32], &mut [[f32; 4]]) + 'a;
 
-/// [`ReducedDistances::all_pairs`], four rows at a time.
+/// [`ReducedDistances::all_pairs`](super::ReducedDistances::all_pairs), four rows at a time.
 pub(crate) fn all_pairs_by_fours(ids: &[u32], out: &mut [f32], four_to_many: &mut FourToMany) {
     let m = ids.len();
     assert_eq!(m * m, out.len());
@@ -161,7 +130,7 @@ pub(crate) fn all_pairs_by_fours(ids: &[u32], out: &mut [f32], four_to_many: &mu
     }
 }
 
-/// [`ReducedDistances::block`], four rows at a time.
+/// [`ReducedDistances::block`](super::ReducedDistances::block), four rows at a time.
 pub(crate) fn block_by_fours(rows: &[u32], first: u32, out: &mut [f32], four_to_many: &mut FourToMany) {
     let m = out.len() / rows.len();
     let others: Vec<u32> = (first..first + m as u32).collect();

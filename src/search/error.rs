@@ -36,7 +36,7 @@ pub enum IndexError {
         dim: usize,
     },
     /// Rows that no index can keep.
-    #[error("an index has to keep its {rows}, and these cannot be kept: see `own_items`, `own_rows` and `Items::keep`")]
+    #[error("an index has to keep its {rows}, and these cannot be kept: see `custom::Custom` and `Items::keep`")]
     NoIndex {
         /// What the rows are.
         rows: &'static str,

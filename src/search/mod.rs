@@ -108,7 +108,7 @@ impl Index {
     fn check_distances(&mut self) -> Result<(), IndexError> {
         let id = |row: u32| self.order[row as usize] as usize;
         match self.rows.take_wrong_pair() {
-            Some((a, b)) => Err(BuildError::CustomDistance { a: id(a), b: id(b) }.into()),
+            Some((a, b)) => Err(BuildError::CustomDistance { a: id(a), b: id(b), reason: None }.into()),
             None => Ok(()),
         }
     }

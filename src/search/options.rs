@@ -145,7 +145,7 @@ impl Prepare {
     /// # Complexity
     /// About 100 distances a point.
     pub fn index(&self, points: &Points, metric: &Metric, graph: &KnnGraph) -> Result<Index, IndexError> {
-        crate::dataset::init_graph::check_init_graph(graph, points.n())?;
+        crate::dataset::init_graph::check_init_graph(&graph.into(), points.n())?;
         let plan = self.plan(graph.k(), points, metric)?;
         Index::prepare(points, metric, graph, &plan)
     }

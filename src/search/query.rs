@@ -6,7 +6,7 @@ use crate::dataset::check::check_sparse_rows;
 use crate::dataset::check_dense_rows;
 use crate::error::BuildError;
 use crate::first_non_finite::FirstNonFinite;
-use crate::points::Points;
+use crate::points::{Points, PointsKind};
 
 use super::beam::{QueryStats, Starts};
 use super::filter::{Filter, Rows};
@@ -176,9 +176,9 @@ impl Index {
         if !self.rows.is_comparable(queries) {
             return Err(IndexError::OtherItems);
         }
-        match queries {
-            Points::Dense(dense) => Ok(check_dense_rows(self.metric(), dense)?),
-            Points::Sparse(rows) => Ok(check_sparse_rows(self.metric(), rows)?),
+        match &queries.kind() {
+            PointsKind::Dense(dense) => Ok(check_dense_rows(self.metric(), dense)?),
+            PointsKind::Sparse(rows) => Ok(check_sparse_rows(self.metric(), rows)?),
             _ => Ok(()),
         }
     }
@@ -322,7 +322,9 @@ impl WrongPair {
     fn check(&self) -> Result<(), IndexError> {
         match self.0.get() {
             None => Ok(()),
-            Some((query, item)) => Err(BuildError::QueryDistance { query: query as usize, item: item as usize }.into()),
+            Some((query, item)) => {
+                Err(BuildError::QueryDistance { query: query as usize, item: item as usize, reason: None }.into())
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::distances::direct::Query;
 use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{KernelMetric, Metric};
-use crate::points::{Kept, Points, SparseRow};
+use crate::points::{Kept, Points, PointsKind, SparseRow};
 use crate::rows::bits::{BitQuery, BitRows};
 use crate::rows::{ReducedDistances, WorkingRows};
 use crate::search::IndexError;
@@ -55,15 +55,15 @@ pub(crate) enum QueryRow<'a> {
 impl Points<'_> {
     /// Row `i`; `room` holds what has to be widened.
     pub(crate) fn query_row<'a>(&'a self, i: usize, room: &'a mut Vec<f32>) -> QueryRow<'a> {
-        match self {
-            Points::Dense(dense) => {
+        match self.kind() {
+            PointsKind::Dense(dense) => {
                 room.resize(dense.dim(), 0.0);
                 dense.widen_row(i, room);
                 QueryRow::Values(room)
             }
-            Points::Sparse(rows) => QueryRow::Sparse(rows.row(i)),
-            Points::Bits(bits) => QueryRow::Bits(bits.row(i)),
-            Points::Items(items) => QueryRow::Item(items.0.keep(), i),
+            PointsKind::Sparse(rows) => QueryRow::Sparse(rows.row(i)),
+            PointsKind::Bits(bits) => QueryRow::Bits(bits.row(i)),
+            PointsKind::Items(items) => QueryRow::Item(items.0.keep(), i),
         }
     }
 }
@@ -261,8 +261,8 @@ impl SearchRows {
 
     /// Whether items can be compared with these; other rows have columns to tell.
     pub(crate) fn is_comparable(&self, points: &Points) -> bool {
-        match (&self.kind, points) {
-            (RowKind::Items(rows), Points::Items(items)) => {
+        match (&self.kind, points.kind()) {
+            (RowKind::Items(rows), PointsKind::Items(items)) => {
                 items.0.keep().is_some_and(|kept| kept.n() == items.0.n() && rows.is_comparable(&kept))
             }
             _ => true,
@@ -279,12 +279,12 @@ impl SearchRows {
 
     /// Adds rows of the kind of these; what distances are multiplied with from now on, where codes had to be chosen anew.
     pub(crate) fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
-        if let (RowKind::Sparse(rows), Points::Sparse(more)) = (&mut self.kind, points) {
-            check_sparse_rows(&self.metric, more)?;
-            rows.push(more);
+        if let (RowKind::Sparse(rows), PointsKind::Sparse(more)) = (&mut self.kind, points.kind()) {
+            check_sparse_rows(&self.metric, &more)?;
+            rows.push(&more);
             return Ok(1.0);
         }
-        if let (RowKind::Items(rows), Points::Items(more)) = (&mut self.kind, points) {
+        if let (RowKind::Items(rows), PointsKind::Items(more)) = (&mut self.kind, points.kind()) {
             rows.push(more.0.keep().ok_or(IndexError::NoIndex { rows: points.type_name() })?);
             return Ok(1.0);
         }

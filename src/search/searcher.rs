@@ -2,7 +2,7 @@
 
 use crate::graph::order::{Neighbor, distance, fresh, id, nearest_first};
 use crate::params::proxied_width;
-use crate::points::Points;
+use crate::points::{Points, PointsKind};
 
 use super::beam::{QueryStats, Reach, Scratch, Starts};
 use super::rows::QueryRow;
@@ -116,7 +116,7 @@ impl Searcher<'_> {
         epsilon: f32,
     ) -> Result<&[(f32, u32)], IndexError> {
         let queries = &self.index.metric().points_as_taken(queries);
-        if let Points::Dense(dense) = queries {
+        if let PointsKind::Dense(dense) = queries.kind() {
             let mut values = vec![0.0; dense.dim()];
             dense.widen_row(i, &mut values);
             return self.nearest(&values, k, epsilon);
@@ -127,7 +127,7 @@ impl Searcher<'_> {
         self.set_query(queries.query_row(i, &mut Vec::new()));
         self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });
         match self.wrong_item() {
-            Some(item) => Err(BuildError::QueryDistance { query: i, item: item as usize }.into()),
+            Some(item) => Err(BuildError::QueryDistance { query: i, item: item as usize, reason: None }.into()),
             None => Ok(&self.found),
         }
     }

@@ -122,6 +122,6 @@ impl Index {
             .collect();
         let flat = || found.iter().flat_map(|f| &f.0);
         let (ids, distances) = (flat().map(|f| f.1).collect(), flat().map(|f| f.0).collect());
-        (KnnGraph::from_parts(rows.len(), k, ids, distances), found.iter().map(|f| f.1).sum())
+        (KnnGraph::new(rows.len(), k, ids, distances), found.iter().map(|f| f.1).sum())
     }
 }

@@ -7,7 +7,7 @@ use nndescent::io::{Matrix, read_matrix};
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Points, recall as measure};
 
 use crate::failure::Failure;
-use crate::graph::parse;
+use crate::graph::{parse, phase_seconds};
 use crate::input::{MetricArguments, pool};
 use crate::memory::peak_bytes;
 
@@ -132,7 +132,7 @@ fn median_build(builder: &NnDescent, points: &Points, repeats: usize) -> Result<
 }
 
 fn seconds(report: &BuildReport) -> f64 {
-    report.seconds.init + report.seconds.descent + report.seconds.finish
+    report.times.build().as_secs_f64()
 }
 
 /// A difference and a fused multiply-add to a column.
@@ -144,15 +144,15 @@ fn line(points: &Points, k: usize, built: &Built, truth: Option<&KnnGraph>) -> R
         Some(truth) => measure::recall(graph, truth, k).map_err(|e| Failure::Other(e.to_string()))?,
         None => report.recall.map_or(f64::NAN, |r| r.estimate),
     };
-    let s = report.seconds;
+    let [_, init, descent, finish, _] = phase_seconds(report);
     let values = report.distances_evaluated as f64 * points.dim() as f64;
-    let busy = (s.init + s.descent) * 1e9;
+    let busy = (init + descent) * 1e9;
     say!(
         "| {} | {:.3} | {:.3} | {:.3} | {:.3} | {} | {:.1} | {:.1} | {:.1} | {recall:.4} |",
         report.executor,
-        s.init,
-        s.descent,
-        s.finish,
+        init,
+        descent,
+        finish,
         seconds(report),
         report.rounds.len(),
         report.distances_evaluated as f64 / 1e6,
@@ -167,13 +167,13 @@ fn rounds(all: &[Built]) {
     say!("| on | round | s | million distances | updates | submissions | dispatches | bytes back |");
     say!("|---|---|---|---|---|---|---|---|");
     for Built { report, .. } in all {
-        let on = report.executor.split(':').next().unwrap_or_default();
+        let on = if report.executor.is_gpu() { "gpu" } else { "cpu" };
         for (round, r) in (1..).zip(&report.rounds) {
             let traffic = r
                 .traffic
                 .map_or("- | - | -".into(), |t| format!("{} | {} | {}", t.submissions, t.dispatches, t.read_bytes));
             let million = r.distances as f64 / 1e6;
-            say!("| {on} | {round} | {:.4} | {million:.2} | {} | {traffic} |", r.seconds, r.updates);
+            say!("| {on} | {round} | {:.4} | {million:.2} | {} | {traffic} |", r.elapsed.as_secs_f64(), r.updates);
         }
     }
     say!();
@@ -190,16 +190,17 @@ fn kernels(points: &Points, report: &BuildReport) {
     for time in &report.kernels {
         let (million, gigabytes) = (time.distances as f64 / 1e6, time.bytes as f64 / 1e9);
         let operations = OPERATIONS * time.distances as f64 * points.dim() as f64;
+        let seconds = time.elapsed.as_secs_f64();
         let work = if time.distances == 0 {
             "- | - | - | -".into()
         } else {
-            let rate = operations / time.seconds / 1e9;
-            format!("{million:.1} | {rate:.1} | {gigabytes:.2} | {:.1}", gigabytes / time.seconds)
+            let rate = operations / seconds / 1e9;
+            format!("{million:.1} | {rate:.1} | {gigabytes:.2} | {:.1}", gigabytes / seconds)
         };
-        say!("| {} | {} | {:.2} | {work} |", time.kernel, time.dispatches, time.seconds * 1e3);
+        say!("| {} | {} | {:.2} | {work} |", time.kernel, time.dispatches, seconds * 1e3);
     }
-    let busy = report.kernels.iter().map(|time| time.seconds).sum::<f64>();
-    let wall = report.seconds.init + report.seconds.descent;
+    let busy = report.kernels.iter().map(|time| time.elapsed.as_secs_f64()).sum::<f64>();
+    let wall = (report.times.init + report.times.descent).as_secs_f64();
     say!("\nkernels run {busy:.3} s of the {wall:.3} s of init and descent: the rest is trees, transfers and waiting");
 }
 

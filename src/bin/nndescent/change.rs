@@ -10,16 +10,16 @@ use crate::input::{DataArguments, pool};
 
 #[derive(clap::Args)]
 pub struct AddArguments {
-    /// Index made by `nndescent index`; replaced when all is done.
+    /// Index made by `nndescent index`; it is replaced when the change is complete.
     index: PathBuf,
-    /// Matrix of points to add: they get the next ids.
+    /// Matrix of the points to add; they get the next ids.
     points: PathBuf,
     #[command(flatten)]
     data: DataArguments,
-    /// Ids whose points are replaced by these, in place of new ones: .npy of integers.
+    /// Replace the points of these ids instead of adding new ones: .npy of integers.
     #[arg(long)]
     replace: Option<PathBuf>,
-    /// Threads; all cores unless given. The index does not depend on it.
+    /// Threads [default: all cores]. The index does not depend on it.
     #[arg(long)]
     threads: Option<usize>,
     /// Print one JSON object on stdout and nothing else.
@@ -29,11 +29,11 @@ pub struct AddArguments {
 
 #[derive(clap::Args)]
 pub struct RemoveArguments {
-    /// Index made by `nndescent index`; replaced when all is done.
+    /// Index made by `nndescent index`; it is replaced when the change is complete.
     index: PathBuf,
     /// Ids of the points to remove: .npy of integers.
     ids: PathBuf,
-    /// Threads; all cores unless given. The index does not depend on it.
+    /// Threads [default: all cores]. The index does not depend on it.
     #[arg(long)]
     threads: Option<usize>,
     /// Print one JSON object on stdout and nothing else.

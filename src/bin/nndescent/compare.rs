@@ -9,16 +9,16 @@ use crate::failure::Failure;
 
 #[derive(clap::Args)]
 pub struct RecallArguments {
-    /// Graph found: .npz with `indices` and `distances`.
+    /// Graph to judge: .npz with `indices` and `distances`.
     found: PathBuf,
-    /// Truth: the same, or an .ivecs file.
+    /// True graph: .npz or .ivecs.
     truth: PathBuf,
-    /// Neighbours to compare; those of the shorter rows unless given.
+    /// Neighbours to compare [default: as many as both graphs have].
     #[arg(short)]
     k: Option<usize>,
 }
 
-/// By distance (ties are hits) where both files hold distances, else by id.
+/// Compares by distance, so that ties are hits, if both files hold distances; otherwise by id.
 pub fn recall(arguments: &RecallArguments) -> Result<(), Failure> {
     let (found, truth) = (read_graph(&arguments.found)?, read_graph(&arguments.truth)?);
     let k = arguments.k.unwrap_or(found.k().min(truth.k()));
@@ -34,7 +34,7 @@ pub fn recall(arguments: &RecallArguments) -> Result<(), Failure> {
 
 #[derive(clap::Args)]
 pub struct InfoArguments {
-    /// File to look at.
+    /// File to describe.
     input: PathBuf,
 }
 

@@ -15,11 +15,11 @@ use crate::memory::peak_bytes;
 pub struct Arguments {
     /// Matrix to search in.
     base: PathBuf,
-    /// Matrix of queries; without it, the base's own rows, each without itself.
+    /// Matrix of queries [default: the rows of BASE, each without itself].
     queries: Option<PathBuf>,
     #[command(flatten)]
     data: DataArguments,
-    /// Array of the queries to take from an .npz or HDF5 file.
+    /// Array of the queries to read from an .npz or HDF5 file.
     #[arg(long)]
     query_array: Option<String>,
     /// Neighbours of every row.
@@ -27,16 +27,16 @@ pub struct Arguments {
     k: usize,
     #[command(flatten)]
     metric: MetricArguments,
-    /// Rows begin with their own point, one of the k (without QUERIES).
+    /// Begin every row with its own point, as one of the k (without QUERIES).
     #[arg(long, conflicts_with = "queries")]
     include_self: bool,
-    /// Threads; all cores unless given.
+    /// Threads [default: all cores].
     #[arg(long)]
     threads: Option<usize>,
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
     json: bool,
-    /// Where the neighbours go: .npz with `indices` (uint32) and `distances` (float32).
+    /// Output: .npz with `indices` (uint32) and `distances` (float32).
     #[arg(short, long)]
     output: PathBuf,
 }

@@ -9,18 +9,18 @@ use nndescent::{BuildError, FileError, IndexError, PointsError};
 pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that cannot be \
 read or used; 4 an output that cannot be written; 5 cancelled.";
 
-/// What ends the command early.
+/// Why the command ends early.
 #[derive(Debug)]
 pub enum Failure {
     /// An argument, or a parameter of the build.
     Argument(String),
-    /// A file to read, or what is in it.
+    /// A file to read, or its contents.
     Input(String),
     /// The file to write.
     Output(String),
     /// The build was cancelled.
     Cancelled(String),
-    /// The machine.
+    /// Anything else.
     Other(String),
 }
 
@@ -45,7 +45,7 @@ impl Failure {
         Self::Output(error.to_string())
     }
 
-    /// Points that the file holds but that cannot be used.
+    /// Points of a file that cannot be used.
     pub fn points(path: &std::path::Path, error: &PointsError) -> Self {
         Self::Input(format!("{}: {error}", path.display()))
     }

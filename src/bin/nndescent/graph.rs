@@ -16,25 +16,25 @@ use crate::progress::Bar;
 pub struct Arguments {
     #[command(flatten)]
     pub build: BuildArguments,
-    /// Rows begin with their own point, one of the k.
+    /// Begin every row with its own point, as one of the k.
     #[arg(long)]
     include_self: bool,
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
     json: bool,
-    /// Where the graph goes: .npz with `indices` (uint32, n x k) and `distances` (float32, n x k).
+    /// Output: .npz with `indices` (uint32, n x k) and `distances` (float32, n x k).
     #[arg(short, long)]
     output: PathBuf,
 }
 
-/// What a graph is built of, and how.
+/// Input and options of a build.
 #[derive(clap::Args)]
 pub struct BuildArguments {
     /// Matrix of n x d: .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin, IDX (.gz), .hdf5.
     pub input: PathBuf,
     #[command(flatten)]
     data: DataArguments,
-    /// Neighbours of every row, itself not counted [default: 15 for graphs, 30 for indexes].
+    /// Neighbours of every row, not counting itself [default: 15 for graphs, 30 for indexes].
     #[arg(short, long = "n-neighbors")]
     k: Option<usize>,
     #[command(flatten)]
@@ -45,37 +45,37 @@ pub struct BuildArguments {
     /// auto, cpu, gpu, the index of an adapter, a backend (vulkan) or part of an adapter's name: see `nndescent devices`.
     #[arg(long, default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
-    /// Seed of all randomness.
+    /// Random seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Threads; all cores unless given. The result does not depend on it.
+    /// Threads [default: all cores]. The result does not depend on it.
     #[arg(long)]
     pub threads: Option<usize>,
-    /// Refine until the estimated recall's lower bound reaches this.
+    /// Refine until the lower bound of the estimated recall reaches this.
     #[arg(long)]
     target_recall: Option<f32>,
-    /// Rows whose exact neighbours are found to estimate recall; 0 for no estimate [default: 256].
+    /// Sample of rows to estimate recall on, by exact search; 0 for no estimate [default: 256].
     #[arg(long)]
     recall_sample: Option<usize>,
-    /// Graph to start from: .npz with `indices`, -1 or 4294967295 where unknown.
+    /// Graph to start from: .npz with `indices`, -1 or 4294967295 where a neighbour is missing.
     #[arg(long)]
     init_graph: Option<PathBuf>,
-    /// Random-projection trees.
+    /// Number of random-projection trees.
     #[arg(long)]
     n_trees: Option<usize>,
-    /// Most points in a leaf of a tree.
+    /// Maximum number of points in a leaf of a tree.
     #[arg(long)]
     leaf_size: Option<usize>,
-    /// Neighbours that a row brings to a join.
+    /// Maximum number of neighbours that a row brings to a join.
     #[arg(long)]
     max_candidates: Option<usize>,
-    /// Most rounds.
+    /// Maximum number of rounds.
     #[arg(long)]
     n_iters: Option<usize>,
-    /// Share of neighbours that a round must change to be followed by another.
+    /// Stop when a round changes less than this share of all neighbours.
     #[arg(long)]
     delta: Option<f32>,
-    /// Most rows that are built at once; more are built in parts and merged [default: all, or as many as a GPU takes].
+    /// Build at most this many rows at once; more are built in parts and merged [default: all that fit on the device].
     #[arg(long)]
     part_rows: Option<usize>,
 }
@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let bar = Bar::new(!arguments.json);
     let show = |p: &Progress| bar.show(p);
-    let builder = NnDescent::new(metric).progress(&show).include_self(arguments.include_self);
+    let builder = NnDescent::new(metric).progress(show).include_self(arguments.include_self);
     let builder = asked.configure(builder, init_graph.as_ref());
     let built = pool.install(|| {
         let points = data.points().map_err(|e| Failure::points(&asked.input, &e))?;
@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a build is made of.
+/// Inputs that were read.
 pub struct Loaded {
     pub data: Data,
     pub init_graph: Option<KnnGraph>,
@@ -151,21 +151,27 @@ impl BuildArguments {
 
 fn report(arguments: &Arguments, data: &Data, built: &Built, load: f64, write: f64) -> Value {
     let mut report = build_report(&built.report);
-    let s = &built.report.seconds;
+    let [build, init, descent, finish, recall] = phase_seconds(&built.report);
     let more = json!({
         "n": data.shape().0,
         "dim": data.shape().1,
         "k": built.graph.k(),
         "narrowed_from": data.narrowed_from(),
         "seconds": {
-            "load": load, "build": s.init + s.descent + s.finish, "init": s.init, "descent": s.descent,
-            "finish": s.finish, "recall": s.recall, "write": write,
+            "load": load, "build": build, "init": init, "descent": descent, "finish": finish, "recall": recall,
+            "write": write,
         },
         "input": arguments.build.input.display().to_string(),
         "output": arguments.output.display().to_string(),
     });
     extend(&mut report, more);
     report
+}
+
+/// Seconds of the build, of its init, descent and finish, and of the recall estimate.
+pub fn phase_seconds(report: &BuildReport) -> [f64; 5] {
+    let times = report.times;
+    [times.build(), times.init, times.descent, times.finish, times.recall].map(|time| time.as_secs_f64())
 }
 
 /// Adds the fields of one object to another.
@@ -175,7 +181,7 @@ pub fn extend(object: &mut Value, more: Value) {
     }
 }
 
-/// What the report of a build says, but for its seconds.
+/// The report of a build without its times.
 pub fn build_report(r: &BuildReport) -> Value {
     let rounds: Vec<Value> = r
         .rounds
@@ -184,14 +190,15 @@ pub fn build_report(r: &BuildReport) -> Value {
             let traffic = r
                 .traffic
                 .map(|t| json!({"submissions": t.submissions, "dispatches": t.dispatches, "read_bytes": t.read_bytes}));
-            json!({"updates": r.updates, "distances": r.distances, "seconds": r.seconds, "traffic": traffic})
+            json!({"updates": r.updates, "distances": r.distances, "seconds": r.elapsed.as_secs_f64(), "traffic": traffic})
         })
         .collect();
     let parameters: serde_json::Map<String, Value> =
-        r.parameters.iter().map(|(name, value)| ((*name).into(), Value::from(value.as_str()))).collect();
+        r.settings.entries().into_iter().map(|(name, value)| (name.into(), Value::from(value))).collect();
+    let why: Vec<String> = r.reasons.iter().map(ToString::to_string).collect();
     json!({
         "algorithm": r.algorithm.to_string(),
-        "executor": {"ran": r.executor, "why": r.reason},
+        "executor": {"ran": r.executor.to_string(), "why": (!why.is_empty()).then(|| why.join("; "))},
         "rounds": rounds.len(),
         "round_stats": rounds,
         "stop": format!("{:?}", r.stop).to_lowercase(),
@@ -211,18 +218,18 @@ fn summarize(arguments: &Arguments, data: &Data, built: &Built) {
 }
 
 pub fn summarize_build(r: &BuildReport) {
-    let s = &r.seconds;
+    let [build, init, descent, finish, _] = phase_seconds(r);
     say!("{} on {}", r.algorithm, r.executor);
-    if let Some(reason) = &r.reason {
+    for reason in &r.reasons {
         say!("  {reason}");
     }
     say!(
         "{:.3} s (init {:.3}, descent {:.3} in {} rounds, finish {:.3}), {:.1} million distances",
-        s.init + s.descent + s.finish,
-        s.init,
-        s.descent,
+        build,
+        init,
+        descent,
         r.rounds.len(),
-        s.finish,
+        finish,
         r.distances_evaluated as f64 / 1e6
     );
     if let Some(e) = r.recall {

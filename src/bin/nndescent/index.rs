@@ -7,7 +7,7 @@ use nndescent::{Indexed, NnDescent, Prepare, Progress, Quantization};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::graph::{BuildArguments, Loaded, build_report, extend, parse, summarize_build};
+use crate::graph::{BuildArguments, Loaded, build_report, extend, parse, phase_seconds, summarize_build};
 use crate::input::{check_writable, pool};
 use crate::progress::Bar;
 
@@ -15,27 +15,27 @@ use crate::progress::Bar;
 pub struct Arguments {
     #[command(flatten)]
     build: BuildArguments,
-    /// Probability that an edge is dropped where a nearer neighbour leads to its end.
+    /// Probability that an edge is pruned where a nearer neighbour leads to the same point.
     #[arg(long, default_value_t = 1.0)]
     diversify_prob: f32,
-    /// Most edges of a point, as a multiple of the graph's neighbours.
+    /// Upper bound on the edges of a point, as a multiple of the graph's neighbours.
     #[arg(long, default_value_t = 1.5)]
     pruning_degree_multiplier: f32,
-    /// What searches find their way by: auto, none, f16 or u8.
+    /// Values that searches traverse by, before reranking: auto, none, f16 or u8.
     #[arg(long, default_value = "auto", value_parser = parse::<Quantization>)]
     quantization: Quantization,
-    /// Find the smallest epsilon that reaches this recall@10 on points of the index, and remember it.
+    /// Find the smallest epsilon that reaches this recall@10 on points of the index, and store it.
     #[arg(long)]
     tune: Option<f32>,
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
     json: bool,
-    /// Where the index goes: .nnd.
+    /// Output: .nnd.
     #[arg(short, long)]
     output: PathBuf,
 }
 
-/// Neighbours and points that `--tune` looks at.
+/// Neighbours and sample of `--tune`.
 const TUNE_K: usize = 10;
 const TUNE_SAMPLE: usize = 500;
 
@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .diversify_prob(arguments.diversify_prob)
         .pruning_degree_multiplier(arguments.pruning_degree_multiplier)
         .quantization(arguments.quantization);
-    let builder = asked.configure(NnDescent::new(metric).progress(&show).prepare(prepare), init_graph.as_ref());
+    let builder = asked.configure(NnDescent::new(metric).progress(show).prepare(prepare), init_graph.as_ref());
     let indexed = pool.install(|| -> Result<Indexed, Failure> {
         let points = data.points().map_err(|e| Failure::points(&asked.input, &e))?;
         let mut indexed = builder.index(&points)?;
@@ -73,13 +73,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         say!("{:?} -> {}", indexed.index, arguments.output.display());
         summarize_build(&indexed.report);
-        say!("prepared in {:.3} s: {} edges", indexed.prepare_seconds, indexed.index.n_edges());
+        say!("prepared in {:.3} s: {} edges", indexed.prepare_time.as_secs_f64(), indexed.index.n_edges());
     }
     Ok(())
 }
 
 fn report(arguments: &Arguments, indexed: &Indexed, load: f64, write: f64) -> Value {
-    let (index, s) = (&indexed.index, &indexed.report.seconds);
+    let index = &indexed.index;
+    let [build, init, descent, finish, recall] = phase_seconds(&indexed.report);
     let memory = index.memory();
     let mut report = build_report(&indexed.report);
     let more = json!({
@@ -89,8 +90,8 @@ fn report(arguments: &Arguments, indexed: &Indexed, load: f64, write: f64) -> Va
         "epsilon": index.epsilon(),
         "index_bytes": {"owned": memory.owned, "mapped": memory.mapped, "rows": memory.rows, "graph": memory.graph},
         "seconds": {
-            "load": load, "build": s.init + s.descent + s.finish, "init": s.init, "descent": s.descent,
-            "finish": s.finish, "recall": s.recall, "prepare": indexed.prepare_seconds, "write": write,
+            "load": load, "build": build, "init": init, "descent": descent, "finish": finish, "recall": recall,
+            "prepare": indexed.prepare_time.as_secs_f64(), "write": write,
         },
         "input": arguments.build.input.display().to_string(),
         "output": arguments.output.display().to_string(),

@@ -14,7 +14,7 @@ pub struct MetricArguments {
     /// Distance: euclidean, cosine, manhattan, ...
     #[arg(long, default_value = "euclidean")]
     metric: String,
-    /// Argument of the metric: a number, as p=3 for minkowski, or an array from a file, as vinv=matrix.npy for mahalanobis.
+    /// Argument of the metric: a number (p=3 for minkowski) or an array in a file (vinv=matrix.npy for mahalanobis).
     #[arg(long, value_name = "NAME=VALUE")]
     metric_arg: Vec<String>,
 }
@@ -23,7 +23,9 @@ impl MetricArguments {
     pub fn metric(&self) -> Result<Metric, Failure> {
         let arguments = self.metric_arg.iter().map(|a| {
             let wrong = || {
-                Failure::Argument(format!("--metric-arg `{a}`: NAME=VALUE with a number or a .npy is needed, as p=3"))
+                Failure::Argument(format!(
+                    "--metric-arg `{a}`: expected NAME=VALUE with a number or a .npy, for example p=3"
+                ))
             };
             let (name, value) = a.split_once('=').ok_or_else(wrong)?;
             let argument = match value.parse::<f32>() {
@@ -38,18 +40,18 @@ impl MetricArguments {
     }
 }
 
-/// A vector, or a matrix row by row.
+/// Reads a vector, or a matrix row by row.
 fn read_array(path: &Path) -> Result<Argument, Failure> {
     Ok(Argument::Values(io::read_floats(path)?.into()))
 }
 
-/// Which array of a file holds the points, and what its values are.
+/// Which array of a file holds the points, and whether its values are packed bits.
 #[derive(clap::Args)]
 pub struct DataArguments {
-    /// Array to take from an .npz or HDF5 file.
+    /// Array to read from an .npz or HDF5 file.
     #[arg(long)]
     array: Option<String>,
-    /// Rows are packed bits: u8, eight to a value.
+    /// Rows are packed bits: uint8, eight bits to a value.
     #[arg(long)]
     bits: bool,
 }
@@ -62,12 +64,12 @@ pub enum Data {
 }
 
 impl DataArguments {
-    /// The same of another array.
+    /// The same arguments for another array.
     pub fn with_array(&self, array: Option<&str>) -> Self {
         Self { array: array.map(Into::into), bits: self.bits }
     }
 
-    /// Reads points; says on stderr if their values had to be narrowed.
+    /// Reads points; reports on stderr if their values were converted to f32.
     pub fn read(&self, path: &Path) -> Result<Data, Failure> {
         if !self.bits && self.array.is_none() && io::is_csr_file(path) {
             return Ok(Data::Sparse(io::read_csr(path)?));
@@ -81,7 +83,7 @@ impl DataArguments {
             return Ok(Data::Bits { bytes, n, dim });
         }
         if let Some(from) = matrix.narrowed_from {
-            eprintln!("nndescent: {}: {from} narrowed to float32", path.display());
+            eprintln!("nndescent: {}: {from} converted to float32", path.display());
         }
         Ok(Data::Matrix(matrix))
     }
@@ -91,12 +93,12 @@ impl Data {
     pub fn points(&self) -> Result<Points<'_>, PointsError> {
         match self {
             Self::Matrix(matrix) => matrix.points(),
-            Self::Sparse(matrix) => Ok(Points::Sparse(matrix.view())),
+            Self::Sparse(matrix) => Ok(Points::from(matrix.view())),
             Self::Bits { bytes, n, dim } => Points::bits(bytes, *n, *dim),
         }
     }
 
-    /// Rows and columns.
+    /// Number of rows and of columns.
     pub fn shape(&self) -> (usize, usize) {
         match self {
             Self::Matrix(matrix) => (matrix.n, matrix.dim),
@@ -105,7 +107,7 @@ impl Data {
         }
     }
 
-    /// The type in the file, where values had to be narrowed.
+    /// The type in the file, if values were converted to f32.
     pub fn narrowed_from(&self) -> Option<&'static str> {
         match self {
             Self::Matrix(matrix) => matrix.narrowed_from,
@@ -114,7 +116,7 @@ impl Data {
     }
 }
 
-/// A rayon pool of the size asked for.
+/// A rayon pool of `threads` threads, or of all cores.
 pub fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Failure> {
     if threads == Some(0) {
         return Err(Failure::Argument("--threads 0: at least 1 is needed".into()));
@@ -123,17 +125,17 @@ pub fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Failure> {
     builder.build().map_err(|e| Failure::Other(format!("threads: {e}")))
 }
 
-/// Finds out before a long build whether the output can be made.
+/// Checks before a long build that the output can be written.
 pub fn check_writable(output: &Path, ending: &str) -> Result<(), Failure> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let wrong = |what: String| Err(Failure::Output(format!("{}: {what}", output.display())));
     if output.extension().is_none_or(|e| !e.eq_ignore_ascii_case(ending)) {
-        return wrong(format!("the output is an .{ending} file; give it that ending"));
+        return wrong(format!("the name of the output must end in .{ending}"));
     }
     if output.is_dir() {
         return wrong("this is a folder".into());
     }
     let trial = folder.join(format!(".nndescent-trial-{}", std::process::id()));
     let tried = File::create(&trial).and_then(|_| std::fs::remove_file(&trial));
-    tried.or_else(|e| wrong(format!("nothing can be written there: {e}")))
+    tried.or_else(|e| wrong(format!("cannot write there: {e}")))
 }

@@ -1,6 +1,6 @@
 //! The `nndescent` command: k-nearest-neighbour graphs of matrices in files.
 
-/// Prints a line; who has closed the pipe does not want it.
+/// Prints a line; a closed pipe is not an error.
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write;
@@ -32,7 +32,7 @@ use clap::{Parser, Subcommand};
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Log to stderr; twice for every round.
+    /// Log to stderr; given twice, every round.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -41,11 +41,11 @@ struct Cli {
 enum Command {
     /// Build the k-nearest-neighbour graph of a matrix.
     Graph(graph::Arguments),
-    /// Exact neighbours: of every row of BASE, or of every row of QUERIES in BASE.
+    /// Exact neighbours of every row of BASE, or in BASE of every row of QUERIES.
     Exact(exact::Arguments),
     /// Build a search index of a matrix.
     Index(index::Arguments),
-    /// Nearest points of an index for every row of QUERIES.
+    /// Nearest points of an index to every row of QUERIES.
     Query(query::Arguments),
     /// Add points to an index, or replace some.
     Add(change::AddArguments),
@@ -53,15 +53,15 @@ enum Command {
     Remove(change::RemoveArguments),
     /// Recall of a graph against the truth.
     Recall(compare::RecallArguments),
-    /// The same graph on the CPU and on a GPU, phase by phase.
+    /// Build the same graph on the CPU and on a GPU, and compare them phase by phase.
     #[cfg(feature = "gpu")]
     Bench(bench::Arguments),
-    /// The GPUs of this machine and what they allow.
+    /// List the GPUs of this machine and what they can run.
     #[cfg(feature = "gpu")]
     Devices(devices::Arguments),
-    /// What a file holds.
+    /// List the arrays of a file.
     Info(compare::InfoArguments),
-    /// Every metric, its other names, and where it can be used.
+    /// List all metrics, their aliases, and where they can be used.
     Metrics,
 }
 

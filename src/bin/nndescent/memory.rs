@@ -1,6 +1,6 @@
 //! Peak memory of this process.
 
-/// Bytes at the peak, where the system tells (Linux).
+/// Peak resident bytes, where the system reports them (Linux).
 pub fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;

@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use nndescent::Progress;
+use nndescent::report::Phase;
 
-/// A bar of a thousand steps on stderr, hidden unless that is a terminal.
+/// A bar on stderr, hidden unless that is a terminal.
 pub struct Bar(ProgressBar);
 
 impl Bar {
@@ -20,8 +21,8 @@ impl Bar {
 
     pub fn show(&self, progress: &Progress) -> ControlFlow<()> {
         let name = progress.phase.name();
-        let round = format!("{name} {} of at most {}", progress.round, progress.rounds_at_most);
-        self.0.set_message(if name == "descent" { round } else { name.into() });
+        let round = format!("{name} {} of at most {}", progress.round, progress.max_rounds);
+        self.0.set_message(if progress.phase == Phase::Descent { round } else { name.into() });
         self.0.set_position((progress.fraction * 1000.0) as u64);
         ControlFlow::Continue(())
     }

@@ -22,38 +22,38 @@ pub struct Arguments {
     /// Neighbours of every query.
     #[arg(short, long, default_value_t = 10)]
     k: usize,
-    /// How much farther than the k-th best so far a point may be, to be followed [default: what the index was tuned to, else 0.1].
+    /// How much farther than the k-th nearest so far a point may be and still be expanded [default: as tuned, or 0.1].
     #[arg(long, conflicts_with = "target_recall")]
     epsilon: Option<f32>,
-    /// Find the epsilon that reaches this recall on points of the index, first.
+    /// First find the epsilon that reaches this recall on points of the index.
     #[arg(long)]
     target_recall: Option<f32>,
     /// Ids of the points that may be found: .npy of integers.
     #[arg(long)]
     filter: Option<PathBuf>,
-    /// The metric that the index is expected to have.
+    /// Fail unless the index has this metric.
     #[arg(long)]
     metric: Option<String>,
-    /// Check the whole index file first.
+    /// First check the whole index file.
     #[arg(long)]
     verify: bool,
-    /// Answer one query after the other, in the order given, by one thread: what a service does.
+    /// Answer one query after the other by one thread, as a service would, rather than in a batch.
     #[arg(long, conflicts_with_all = ["filter", "threads"])]
     one_by_one: bool,
-    /// Threads; all cores unless given. The answers do not depend on it.
+    /// Threads [default: all cores]. The answers do not depend on it.
     #[arg(long)]
     threads: Option<usize>,
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
     json: bool,
-    /// Where the neighbours go: .npz with `indices` (uint32) and `distances` (float32).
+    /// Output: .npz with `indices` (uint32) and `distances` (float32).
     #[arg(short, long)]
     output: PathBuf,
 }
 
-/// Queries for which the index is brought into memory first.
+/// From this many queries on, the index is read into memory first.
 const MANY: usize = 1000;
-/// Points that `--target-recall` looks at.
+/// Sample of `--target-recall`.
 const TUNE_SAMPLE: usize = 500;
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             None => query.run(),
         })?;
         let stats = hits.total();
-        (KnnGraph::from_parts(queries.n(), hits.k, hits.indices, hits.distances), stats)
+        (graph_of(&queries, hits.k, hits.indices, hits.distances)?, stats)
     };
     let query = start.elapsed().as_secs_f64();
 
@@ -133,7 +133,7 @@ fn one_by_one(index: &Index, queries: &Points, k: usize, epsilon: f32) -> Result
         total.distances += stats.distances;
         total.hops += stats.hops;
     }
-    Ok((KnnGraph::from_parts(queries.n(), k, indices, distances), total))
+    Ok((graph_of(queries, k, indices, distances)?, total))
 }
 
 fn check_metric(arguments: &Arguments, index: &Index) -> Result<(), Failure> {
@@ -144,7 +144,7 @@ fn check_metric(arguments: &Arguments, index: &Index) -> Result<(), Failure> {
     Err(Failure::Input(format!("{}: an index by {}, not {name}", arguments.index.display(), index.metric())))
 }
 
-/// One entry for every id below `end`: true for those in the file.
+/// One entry per id below `end`, true for the ids in the file.
 fn read_mask(path: &Path, end: usize) -> Result<Vec<bool>, Failure> {
     let mut mask = vec![false; end];
     for id in io::read_ids(path)? {
@@ -152,4 +152,8 @@ fn read_mask(path: &Path, end: usize) -> Result<Vec<bool>, Failure> {
         *mask.get_mut(id as usize).ok_or_else(wrong)? = true;
     }
     Ok(mask)
+}
+
+fn graph_of(queries: &Points, k: usize, ids: Vec<u32>, distances: Vec<f32>) -> Result<KnnGraph, Failure> {
+    KnnGraph::from_parts(queries.n(), k, ids, distances).map_err(|e| Failure::Other(e.to_string()))
 }

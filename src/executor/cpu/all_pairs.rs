@@ -13,7 +13,8 @@ use crate::graph::order::{Neighbor, distance, id};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
-use crate::rows::bits::BitRows;
+use crate::rows::WorkingRows;
+use crate::rows::bits::join::SketchedRows;
 use crate::rows::bits::sketch_blocks::{BLOCK, BitBlocks};
 use crate::rows::leaf_rows::LeafRows;
 
@@ -26,21 +27,23 @@ const SMALL_CHUNK: usize = 128;
 
 /// The exact graph of a plan, at least one neighbour a row and no row its own. None where pairs are not passed over.
 pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option<KnnGraph>, BuildError> {
-    if !matches!(problem.rows, Rows::Sets(sets) if sets.sketched_pair_cost().is_some()) {
-        return Ok(None);
-    }
+    let sets = match problem.rows {
+        Rows::Sets(sets) if sets.sketched_pair_cost().is_some() => sets,
+        _ => return Ok(None),
+    };
     let plan = Plan { width: plan.others(), n_trees: TREES, ..plan.clone() };
-    let mut session = CpuSession::open(problem, &plan, None, &|_| tick(0.0))?;
-    let (space, order, rows) = session.working_rows();
+    let (order, mut rows) = CpuSession::open(problem, &plan, None, &|_| tick(0.0))?.into_rows();
+    let mut bits = SketchedRows::new(sets.bit_rows());
+    bits.renumber(&order);
     // So that of equally distant ones the smaller point is kept.
-    rename(rows, order);
-    join_all(space.sketched().expect("rows whose pairs are passed over"), order, rows, tick)?;
-    let (points, distances) = in_points_order(order, rows);
-    Ok(Some(KnnGraph::from_parts(problem.n(), plan.others(), points, distances)))
+    rename(&mut rows, &order);
+    join_all(&bits, &order, &mut rows, tick)?;
+    let (points, distances) = in_points_order(&order, &rows);
+    Ok(Some(KnnGraph::new(problem.n(), plan.others(), points, distances)))
 }
 
 /// Offers all points to each other.
-fn join_all(bits: &BitRows, order: &[u32], rows: &mut RowTable, tick: Tick) -> Result<(), BuildError> {
+fn join_all(bits: &SketchedRows, order: &[u32], rows: &mut RowTable, tick: Tick) -> Result<(), BuildError> {
     let places: Vec<u32> = (0..rows.n() as u32).collect();
     // All chunks but the last are whole blocks.
     let chunk = (rows.n() / (4 * rayon::current_num_threads())).clamp(SMALL_CHUNK, CHUNK).next_multiple_of(BLOCK);

@@ -1,7 +1,7 @@
-//! What exact search and descent will cost: the choice of `Algorithm::Auto`.
+//! Estimated costs of exact search and of NN-Descent, for `Algorithm::Auto`.
 //!
-//! Nanoseconds of one thread on the machine of docs/PERFORMANCE.md ("Auto"); only ratios matter, and they are within a factor of
-//! two on the sets there.
+//! Nanoseconds of one thread on the machine of docs/PERFORMANCE.md ("Auto"); only ratios matter, and they are within a
+//! factor of two on the sets there.
 
 use crate::dataset::{Problem, Rows};
 use crate::metric::{Form, KernelMetric};
@@ -9,14 +9,15 @@ use crate::params::{Algorithm, Plan};
 use crate::points::Dense;
 use crate::rows::dense::codes;
 
-/// How many times as long exact search may take, since it misses nobody.
+/// How many times as long exact search may take, since it misses no neighbour.
 const WORTH_EXACT: f64 = 1.25;
 
-/// The cheaper algorithm, or exact search where that costs little more; and why.
-pub(crate) fn cheapest(problem: &Problem, plan: &Plan) -> (Algorithm, Option<String>) {
+/// The cheaper algorithm, or exact search where that costs little more; and the cost of exact search relative to
+/// descent.
+pub(crate) fn cheapest(problem: &Problem, plan: &Plan) -> (Algorithm, f64) {
     let ratio = exact(problem) / descent(problem, plan);
     let algorithm = if ratio <= WORTH_EXACT { Algorithm::Exact } else { Algorithm::NnDescent };
-    (algorithm, Some(format!("auto: exact search is estimated to take {ratio:.2} of the time of nndescent")))
+    (algorithm, ratio)
 }
 
 /// All pairs, in tiles.
@@ -31,7 +32,7 @@ pub(crate) fn exact(problem: &Problem) -> f64 {
     n * n * per_pair
 }
 
-/// A coordinate of a distance by its definition, where that is searched by a proxy.
+/// One coordinate of a distance by definition, for metrics that are searched by a proxy.
 const PROXIED: f64 = 20.0;
 
 fn in_tiles(points: &Dense, direct: KernelMetric) -> f64 {
@@ -43,14 +44,14 @@ fn in_tiles(points: &Dense, direct: KernelMetric) -> f64 {
     }
 }
 
-/// About 50 distances for every candidate of a row, each with its share of looking for it; rows scattered in memory cost
+/// About 50 distances for every candidate of a row, each with its share of bookkeeping; rows scattered in memory cost
 /// more the wider they are.
 pub(crate) fn descent(problem: &Problem, plan: &Plan) -> f64 {
     let per_pair = 20.0 + per_distance(problem.rows);
     problem.n() as f64 * 50.0 * plan.max_candidates as f64 * per_pair
 }
 
-/// A custom distance: unknown; more than a hundred columns take.
+/// A custom distance, whose cost is unknown: more than that of a hundred columns.
 const CUSTOM: f64 = 100.0;
 
 /// One distance between rows scattered in memory.

@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::all_pairs;
-use super::leaf_join::offer;
-use super::scan::{Scan, put};
+use super::scan::Scan;
 use crate::dataset::Problem;
 use crate::distances::TrueDistances;
 use crate::error::BuildError;
 use crate::executor::Tick;
 use crate::executor::finish::with_self;
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, id};
+use crate::graph::order::{EMPTY, id, put};
 use crate::params::Plan;
 use crate::rows::ReducedDistances;
+use crate::rows::offer::offer;
 
 /// The exact rows of some points, themselves left out.
 pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -> Result<KnnGraph, BuildError> {
@@ -41,11 +41,12 @@ pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Knn
     Ok(if plan.include_self { with_self(problem, others.all_ids(), others.all_distances()) } else { others })
 }
 
-/// Points that are no dense rows under a kernel of the metric's own: compared as they are searched, and ranked by their true
-/// distances.
+/// Points that are no dense rows under a kernel of the metric's own: compared as they are searched, and ranked by their
+/// true distances.
 pub(crate) struct Compared<'a> {
     truth: Box<dyn TrueDistances + 'a>,
-    /// What is compared if `truth` does not hold it. None where the order that is searched by is only near the metric's, too.
+    /// What is compared if `truth` does not hold it. None where the order that is searched by is only near the
+    /// metric's, too.
     space: Option<Box<dyn ReducedDistances + 'a>>,
     is_proxy: bool,
     /// The first so many points may be found.
@@ -129,5 +130,5 @@ pub(crate) fn in_blocks(
         let done = done.fetch_add(rows.len(), Ordering::Relaxed) + rows.len();
         tick(done as f32 / count as f32)
     })?;
-    Ok(KnnGraph::from_parts(rows.len(), k, indices, distances))
+    Ok(KnnGraph::new(rows.len(), k, indices, distances))
 }

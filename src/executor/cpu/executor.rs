@@ -5,8 +5,10 @@ use super::session::CpuSession;
 use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::executor::{Executor, Session, Tick};
-use crate::graph::KnnGraph;
+use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
+use crate::report::ExecutorInfo;
+use crate::simd::Level;
 
 /// Runs everything on the CPU, in the rayon pool it is called from.
 pub(crate) struct CpuExecutor;
@@ -16,13 +18,13 @@ impl Executor for CpuExecutor {
         &self,
         problem: &Problem<'p>,
         plan: &Plan,
-        init_graph: Option<&KnnGraph>,
+        init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
         Ok(Box::new(CpuSession::open(problem, plan, init_graph, tick)?))
     }
 
-    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
-        Ok((exact::graph_of(problem, plan, tick)?, super::describe()))
+    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
+        Ok((exact::graph_of(problem, plan, tick)?, super::info(Level::detect().name().into())))
     }
 }

@@ -1,14 +1,14 @@
-//! Completes rows: from a graph handed over, and with random points where trees left gaps.
+//! Completes rows: from an initial graph, and with random points where trees left gaps.
 
 use rayon::prelude::*;
 
-use super::leaf_join::offer;
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
 use crate::rng::{below, hash};
 use crate::rows::ReducedDistances;
+use crate::rows::offer::offer;
 
-/// Offers to every row the points that `known` names for it. Returns the number of distances evaluated.
+/// Offers every row the points that `known` gives for it. Returns the number of distances evaluated.
 pub(crate) fn fill_known(
     space: &dyn ReducedDistances,
     rows: &mut RowTable,
@@ -45,7 +45,8 @@ pub(crate) fn fill_random(space: &dyn ReducedDistances, rows: &mut RowTable, see
     rows.slots.par_chunks_mut(width).enumerate().with_min_len(64).map(fill).sum()
 }
 
-/// `missing` points that are neither `i` nor in its row: drawn, and after many vain draws (few points) counted off.
+/// `missing` points that are neither `i` nor in its row: drawn at random, or after many vain draws (few points) taken
+/// in order.
 fn draw(i: usize, row: &[u64], missing: usize, n: usize, seed: u64) -> Vec<u32> {
     let mut taken: Vec<u32> = row.iter().filter(|s| **s != EMPTY).map(|s| id(*s)).collect();
     taken.push(i as u32);

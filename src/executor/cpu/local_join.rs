@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::leaf_join::offer;
 use super::neighborhoods::Neighborhoods;
 use super::scratch::{Scratch, ScratchPool};
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
 use crate::rows::ReducedDistances;
+use crate::rows::offer::offer;
 
 /// Joins every row. Returns (updates, distances).
 pub(crate) fn local_join(

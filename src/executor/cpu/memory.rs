@@ -1,4 +1,4 @@
-//! What a build on the CPU holds at its peak.
+//! Peak memory of a build on the CPU.
 
 use super::neighborhoods::rows_at_once;
 use super::session::caps;
@@ -8,8 +8,8 @@ use crate::params::Plan;
 use crate::points::Dense;
 use crate::rows::dense::{codes, floats};
 
-/// Peak bytes beyond the input: points in working order, rows and order throughout, and the most of what comes and goes
-/// beside them.
+/// Peak bytes beyond the input: points in working order, rows and order throughout, and the largest of the temporary
+/// structures.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> u64 {
     let n = problem.n() as u64;
     let (space, codes) = match problem.rows {

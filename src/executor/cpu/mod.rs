@@ -17,9 +17,9 @@ pub(crate) mod session;
 pub(crate) use executor::CpuExecutor;
 pub(crate) use memory::estimate_memory;
 
-use crate::simd::Level;
+use crate::report::ExecutorInfo;
 
-/// What the CPU executor runs on, for reports.
-pub(crate) fn describe() -> String {
-    format!("cpu: {} threads, {}", rayon::current_num_threads(), Level::detect().name())
+/// What the CPU executor runs on and compares, for reports.
+pub(crate) fn info(rows: String) -> ExecutorInfo {
+    ExecutorInfo::Cpu { threads: rayon::current_num_threads(), rows }
 }

@@ -1,4 +1,4 @@
-//! Who is next to whom at the start of a round: neighbours and reverse neighbours of every row, new ones first.
+//! Neighbourhood lists at the start of a round: neighbours and reverse neighbours of every row, new ones first.
 
 use rayon::prelude::*;
 
@@ -10,26 +10,26 @@ use crate::simd::prefetch;
 /// Neighbourhoods of at most `forward + reverse` points each.
 pub(crate) struct Neighborhoods {
     stride: usize,
-    /// For every row the number of points, and how many of them, from the front, are new (16 bits each), then the points:
-    /// together, because who wants one wants the other.
+    /// For every row the number of points and how many of them, from the front, are new (16 bits each), then the
+    /// points: adjacent, because they are read together.
     table: Vec<u32>,
 }
 
-/// How many neighbours, and how many reverse neighbours, a neighbourhood takes.
+/// The most neighbours and reverse neighbours in a neighbourhood.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caps {
     pub forward: usize,
     pub reverse: usize,
 }
 
-/// Rows whose reverse edges are collected together: they take more memory than neighbourhoods.
+/// Rows whose reverse edges are collected at once: these take more memory than neighbourhoods.
 pub(crate) fn rows_at_once(n: usize) -> usize {
     n.div_ceil(4).max(1 << 12)
 }
 
 impl Neighborhoods {
-    /// Takes the nearest `caps.forward` neighbours of every row, and of the rows that hold it in theirs the
-    /// `caps.reverse` nearest; marks the neighbours taken as joined.
+    /// Takes the nearest `caps.forward` neighbours of every row and its `caps.reverse` nearest reverse neighbours, and
+    /// marks the neighbours taken as joined.
     pub(crate) fn take(rows: &mut RowTable, caps: Caps) -> Self {
         let forward = caps.forward.min(rows.width);
         let stride = 1 + forward + caps.reverse;
@@ -78,7 +78,7 @@ impl Neighborhoods {
         &row[1..1 + (row[0] >> 16) as usize]
     }
 
-    /// Asks for the cache lines of a neighbourhood.
+    /// Prefetches a neighbourhood.
     #[inline(always)]
     pub(crate) fn prefetch(&self, i: u32) {
         self.row(i).iter().step_by(16).for_each(prefetch);

@@ -1,5 +1,5 @@
-//! A second working order, from the graph that the trees gave: rows that are neighbours come to lie together in memory, so
-//! that what a row's join reads is still in cache from the row before.
+//! A second working order, from the graph that the trees gave: neighbours become adjacent in memory, so that most of
+//! what a row's join reads is still in cache from the row before.
 
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::rows::permute_rows;
 /// Neighbours followed from every row.
 const FOLLOWED: usize = 8;
 
-/// The row to stand at each place.
+/// The row for each place.
 pub(crate) fn graph_order(rows: &RowTable) -> Vec<u32> {
     breadth_first_groups(rows.n(), |row| {
         let near = &rows.row(row as usize)[..FOLLOWED.min(rows.width)];
@@ -19,13 +19,13 @@ pub(crate) fn graph_order(rows: &RowTable) -> Vec<u32> {
     })
 }
 
-/// Puts row `order[i]` in place `i`, and says so in all rows.
+/// Moves row `order[i]` to place `i`, and renumbers the ids in all rows.
 pub(crate) fn renumber_rows(rows: &mut RowTable, order: &[u32]) {
     permute_rows(&mut rows.slots, rows.width, order);
     rename(rows, &places(order));
 }
 
-/// Makes all rows know point `i` as `names[i]`.
+/// Replaces id `i` by `names[i]` in all rows.
 pub(crate) fn rename(rows: &mut RowTable, names: &[u32]) {
     rows.slots.par_chunks_mut(rows.width).with_min_len(64).for_each(|row| {
         for slot in row.iter_mut().filter(|s| **s != EMPTY) {

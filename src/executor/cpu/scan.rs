@@ -1,15 +1,15 @@
 //! Exact k-nearest: a block of queries against the whole base, in tiles, with a running best k for each query.
 
-use super::leaf_join::offer;
 use crate::distances::TrueDistances;
 use crate::distances::direct::DirectDistances;
-use crate::graph::order::{EMPTY, distance, id};
+use crate::graph::order::{EMPTY, distance, id, put};
 use crate::metric::{Form, KernelMetric};
 use crate::points::Dense;
 use crate::rows::ReducedDistances;
 use crate::rows::dense::code_error_bound::CodeErrorBound;
 use crate::rows::dense::codes::CodedRows;
 use crate::rows::dense::matrix::{Comparison, Matrix};
+use crate::rows::offer::offer;
 use crate::simd::Level;
 
 /// Rows of the base between two looks at the best so far; a block of them stays in cache for all queries.
@@ -127,12 +127,5 @@ impl<'a> Scan<'a> {
                 offer(best, &others, to_base, own);
             }
         }
-    }
-}
-
-/// Writes a row that was found.
-pub(crate) fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
-    for ((id, distance), found) in ids.iter_mut().zip(distances).zip(row) {
-        (*distance, *id) = *found;
     }
 }

@@ -1,4 +1,4 @@
-//! The session on the CPU: points in working order, rows, and what happens to them.
+//! The session on the CPU: points in working order and their rows.
 
 use std::time::Instant;
 
@@ -14,14 +14,15 @@ use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::finish::Finisher;
-use crate::executor::{RoundStats, Session, Tick};
+use crate::executor::{Session, Tick};
 use crate::forest;
-use crate::graph::KnnGraph;
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, fresh, joined};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::{RowTable, insert};
+use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
+use crate::report::{ExecutorInfo, RoundStats};
 use crate::rows::ReducedDistances;
 
 pub(crate) fn caps(plan: &Plan) -> Caps {
@@ -47,7 +48,7 @@ impl<'p> CpuSession<'p> {
     pub(crate) fn open(
         problem: &Problem<'p>,
         plan: &Plan,
-        init_graph: Option<&KnnGraph>,
+        init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
         let mut arranged = arrange(problem, plan);
@@ -67,7 +68,7 @@ impl<'p> CpuSession<'p> {
         Ok(session)
     }
 
-    /// A session whose rows hold nobody yet.
+    /// A session with empty rows.
     pub(crate) fn empty(problem: &Problem<'p>, plan: &Plan, arranged: Arranged<'p>) -> Self {
         let Arranged { space, rounded, order, .. } = arranged;
         let mut plan = plan.clone();
@@ -87,18 +88,18 @@ impl<'p> CpuSession<'p> {
         }
     }
 
-    /// The points as they are compared, and which one stands at each place.
+    /// The points as they are compared, and the point at each place.
     pub(crate) fn working_order(&self) -> (&dyn ReducedDistances, &[u32]) {
         (&*self.space, &self.order)
     }
 
-    /// The same, and the rows.
-    pub(crate) fn working_rows(&mut self) -> (&dyn ReducedDistances, &[u32], &mut RowTable) {
-        (&*self.space, &self.order, &mut self.rows)
+    /// Which point stands at each place, and the rows.
+    pub(crate) fn into_rows(self) -> (Vec<u32>, RowTable) {
+        (self.order, self.rows)
     }
 
-    /// Takes over the rows of a graph of the points `part`, each of them named once. Neighbours that rows do not hold yet
-    /// count as new, or as joined already.
+    /// Takes over the rows of a graph of the points `part`, which are distinct. Neighbours that a row does not have yet
+    /// are marked as new, or as joined already.
     pub(crate) fn merge(&mut self, part: &[u32], graph: &KnnGraph, new: bool) {
         let Self { space, place, rows, .. } = self;
         let at = |point: u32| place[point as usize];
@@ -107,7 +108,7 @@ impl<'p> CpuSession<'p> {
             let ids: Vec<u32> = graph.ids(i).iter().map(|&p| at(part[p as usize])).collect();
             let mut distances = vec![0.0; ids.len()];
             space.one_to_many(at(point), &ids, &mut distances);
-            // SAFETY: no other task has the row, as the part names each point once.
+            // SAFETY: no other task has the row, since the points of a part are distinct.
             let row = unsafe { owned.row(at(point)) };
             for (&id, &d) in ids.iter().zip(&distances) {
                 insert(row, if new { fresh(d, id) } else { joined(fresh(d, id)) });
@@ -116,16 +117,17 @@ impl<'p> CpuSession<'p> {
         self.init_distances += (part.len() * graph.k()) as u64;
     }
 
-    /// Brings merged rows to where [`Executor::open`] leaves its own: with `init_graph`, complete, in their own order.
-    pub(crate) fn complete(&mut self, init_graph: Option<&KnnGraph>) {
+    /// Completes merged rows as [`Executor::open`](crate::executor::Executor::open) does its own: `init_graph`, order
+    /// by the graph, random neighbours.
+    pub(crate) fn complete(&mut self, init_graph: Option<&InitGraph>) {
         self.init_distances += self.take_over(init_graph);
         self.regroup();
         self.init_distances += fill_random(&*self.space, &mut self.rows, self.plan.seed);
-        // Those of the parts.
+        // The trees of the parts.
         self.trees_grown = self.plan.n_trees as u64;
     }
 
-    /// Takes the order that the graph itself suggests.
+    /// Renumbers the points by the graph itself.
     fn regroup(&mut self) {
         let order = graph_order(&self.rows);
         renumber_rows(&mut self.rows, &order);
@@ -135,11 +137,11 @@ impl<'p> CpuSession<'p> {
     }
 
     /// Puts the known entries of a graph into the rows.
-    fn take_over(&mut self, graph: Option<&KnnGraph>) -> u64 {
+    fn take_over(&mut self, graph: Option<&InitGraph>) -> u64 {
         let Some(graph) = graph else { return 0 };
         let (order, place) = (&self.order, &self.place);
         fill_known(&*self.space, &mut self.rows, |i, ids| {
-            let known = graph.ids(order[i] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
+            let known = graph.row(order[i] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
             ids.extend(known.map(|&p| place[p as usize]));
         })
     }
@@ -165,8 +167,8 @@ impl Session for CpuSession<'_> {
         self.init_distances
     }
 
-    fn describe(&self) -> String {
-        format!("cpu: {} threads, {}", rayon::current_num_threads(), self.space.describe())
+    fn info(&self) -> ExecutorInfo {
+        super::info(self.space.describe())
     }
 
     fn plan(&self) -> &Plan {
@@ -179,7 +181,7 @@ impl Session for CpuSession<'_> {
         let near = Neighborhoods::take(&mut self.rows, caps(&self.plan));
         let (updates, distances) = local_join(&*self.space, &near, &mut self.rows, &self.pool);
         tick(1.0)?;
-        Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64(), traffic: None })
+        Ok(RoundStats { updates, distances, elapsed: start.elapsed(), traffic: None })
     }
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {

@@ -12,8 +12,9 @@ use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::{Executor, Session, Tick};
-use crate::graph::KnnGraph;
+use crate::graph::{InitGraph, KnnGraph};
 use crate::params::{GpuSelector, Plan};
+use crate::report::ExecutorInfo;
 
 /// Runs distances, joins and row updates on a GPU.
 pub(crate) struct GpuExecutor {
@@ -55,7 +56,7 @@ impl Executor for GpuExecutor {
         &self,
         problem: &Problem<'p>,
         plan: &Plan,
-        init_graph: Option<&KnnGraph>,
+        init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
         Ok(Box::new(GpuSession::open(self.gpu()?, problem, plan, init_graph, tick)?))
@@ -65,7 +66,7 @@ impl Executor for GpuExecutor {
         Ok(most_rows_of(problem, plan, self.allowed()?)?)
     }
 
-    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, String), BuildError> {
+    fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
         GpuSession::exact(&self.gpu()?, problem, plan, tick)
     }
 }

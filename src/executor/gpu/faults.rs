@@ -198,7 +198,7 @@ fn compare_parts(problem: &Problem, plan: &Plan) -> Result<(), String> {
 fn compare_warm_start(problem: &Problem, plan: &Plan) -> Result<(), String> {
     let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
     let gpu = gpu().expect("there was one");
-    let session = GpuSession::open(gpu.into(), problem, plan, Some(&truth), &|_| Ok(())).map_err(said)?;
+    let session = GpuSession::open(gpu.into(), problem, plan, Some(&(&truth).into()), &|_| Ok(())).map_err(said)?;
     let all: Vec<u32> = (0..N as u32).collect();
     let found = session.peek(&all).map_err(said)?;
     if found == truth { Ok(()) } else { Err("rows taken over".into()) }

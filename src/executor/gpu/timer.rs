@@ -1,9 +1,11 @@
 //! What kernels did and how long they took: distances and bytes are counted, seconds come from timestamp queries.
 
+use std::time::Duration;
+
 use super::device::Gpu;
 use super::shaders::Kernel;
 use crate::error::GpuError;
-use crate::executor::KernelTime;
+use crate::report::KernelTime;
 
 /// Offset of resolved timestamps in the buffer of counters: the least that a device has to take.
 pub(super) const STAMPS: u64 = wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
@@ -59,7 +61,7 @@ impl Timer {
             let seconds = ticks as f64 * f64::from(self.period) * 1e-9;
             let time = self.of(kernel);
             time.dispatches += 1;
-            time.seconds += seconds;
+            time.elapsed += Duration::from_secs_f64(seconds);
         }
     }
 
@@ -77,7 +79,13 @@ impl Timer {
     fn of(&mut self, kernel: Kernel) -> &mut KernelTime {
         let name = kernel.name();
         let at = self.times.iter().position(|time| time.kernel == name).unwrap_or_else(|| {
-            self.times.push(KernelTime { kernel: name, dispatches: 0, seconds: 0.0, distances: 0, bytes: 0 });
+            self.times.push(KernelTime {
+                kernel: name,
+                dispatches: 0,
+                elapsed: Duration::ZERO,
+                distances: 0,
+                bytes: 0,
+            });
             self.times.len() - 1
         });
         &mut self.times[at]

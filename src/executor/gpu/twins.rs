@@ -19,13 +19,14 @@ use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::exact;
 use crate::executor::cpu::CpuExecutor;
-use crate::executor::{Executor, RoundStats, Session};
+use crate::executor::{Executor, Session};
 use crate::graph::order::{EMPTY, distance, id};
 use crate::graph::rows::RowTable;
 use crate::metric::Metric;
 use crate::params::{Params, Plan};
 use crate::points::Points;
 use crate::recall;
+use crate::report::RoundStats;
 use crate::rng::hash;
 
 pub(super) fn gpu() -> Option<Gpu> {
@@ -181,7 +182,7 @@ fn matrices_are_their_twins() {
     let points = Points::dense(&bytes, N, long).unwrap();
     let problem = Problem::of_dense(&points, &Metric::SqEuclidean);
     let session = open(Rc::clone(&gpu), &problem, &plan(0));
-    assert!(session.describe().contains("pairs by matrices of"), "{}", session.describe());
+    assert!(session.info().to_string().contains("pairs by matrices of"), "{}", session.info().to_string());
     compare_exact(Rc::clone(&gpu), &problem, &plan(0)).unwrap();
     for metric in [Metric::SqEuclidean, Metric::Cosine, Metric::InnerProduct] {
         for stored in [Stored::U8Dots, Stored::I8Dots] {
@@ -199,7 +200,7 @@ fn without_matrices_the_plain_kernel_runs() {
     let (gpu, (bytes, long)) = (Rc::new(gpu), bytes());
     let points = Points::dense(&bytes, N, long).unwrap();
     let problem = Problem::of_dense(&points, &Metric::SqEuclidean);
-    let described = open(Rc::clone(&gpu), &problem, &plan(0)).describe();
+    let described = open(Rc::clone(&gpu), &problem, &plan(0)).info().to_string();
     assert!(described.contains("no matrices: ") && described.contains("failed on the device"), "{described}");
     compare_variant_on(&gpu, Stored::U8Dots, &Metric::SqEuclidean).unwrap();
 }
@@ -239,7 +240,7 @@ fn first_use_compiles_what_it_uses_and_is_fast() {
         for _ in 0..3 {
             session.round(&|_| Ok(())).unwrap();
         }
-        assert!(session.describe().ends_with("f32 rows"), "{}", session.describe());
+        assert!(session.info().to_string().ends_with("f32 rows"), "{}", session.info().to_string());
         Box::new(session).finish(&|_| Ok(())).unwrap();
         seconds = seconds.min(start.elapsed().as_secs_f64());
         let used = [
@@ -327,7 +328,7 @@ fn sets_larger_than_the_device_are_built_in_parts() {
         assert!((plan.least_part()..N / 2).contains(&most), "{most}");
         let mut session = partition::open(&executor, &problem, &plan, None, &|_| Ok(())).unwrap();
         session.round(&|_| Ok(())).unwrap();
-        let described = session.describe();
+        let described = session.info().to_string();
         assert!(described.starts_with("gpu") && described.contains(&format!("parts of at most {most} rows")));
         let graph = session.finish(&|_| Ok(())).unwrap();
         let truth = exact::graph(&problem.points, &plan.metric, plan.n_neighbors, false).unwrap();
@@ -374,6 +375,7 @@ fn exact_search_of_more_than_the_device_holds() {
                 Some(GpuSession::exact(&gpu.into(), &problem, &plan, &|_| Ok(())).unwrap())
             };
             let (Some((whole, ran)), Some((found, described))) = (exact(None), exact(Some(binding))) else { return };
+            let (ran, described) = (ran.to_string(), described.to_string());
             assert!(!ran.contains("rows at a time"), "{ran}");
             assert!(described.contains("rows at a time"), "{described}");
             assert_eq!(whole, found, "{described}");
@@ -402,11 +404,11 @@ fn exact_search_halves_what_it_holds_when_memory_runs_out() {
     let Some(half) = exact(0).map(bytes_of_failure) else { return };
     let Some(found) = exact(half + 1) else { return };
     let (graph, ran) = found.unwrap();
-    assert!(ran.ends_with("625 rows at a time"), "{ran}");
+    assert!(ran.to_string().ends_with("625 rows at a time"), "{ran}");
     assert_eq!(graph, exact::graph(&points, &Metric::SqEuclidean, plan(0).n_neighbors, false).unwrap());
     // All points at once need more than their half.
     let Some((_, ran)) = exact(4 * half).map(Result::unwrap) else { return };
-    assert!(!ran.contains("at a time"), "{ran}");
+    assert!(!ran.to_string().contains("at a time"), "{ran}");
 }
 
 /// Final distances of values whose sums are rounded, in another order than the twin's; ids differ only at near ties.
@@ -452,7 +454,7 @@ fn shards_change_nothing() {
         gpu.allowed.binding = binding.unwrap_or(gpu.allowed.binding);
         let mut session = open(gpu, &problem, &plan);
         session.round(&|_| Ok(())).unwrap();
-        Some((session.describe(), session.peek(&all).unwrap()))
+        Some((session.info().to_string(), session.peek(&all).unwrap()))
     };
     let (Some((_, whole)), Some((described, sharded))) = (graph(None), graph(Some(80_000))) else { return };
     assert!(described.contains("over 4 bindings"), "{described}");

@@ -1,5 +1,6 @@
 //! Rows of packed bits, compared by how many they have in common.
 
+pub(crate) mod join;
 mod near_pairs;
 mod sketch;
 pub(crate) mod sketch_blocks;
@@ -9,24 +10,18 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use self::near_pairs::NearPairs;
-use self::sketch::Sketch;
-use self::sketch_blocks::BitBlocks;
 use crate::metric::SetMetric;
 use crate::points::{Bits, Dense};
 use crate::rng::{hash, stratified_sample};
-use crate::rows::WorkingRows;
-use crate::rows::leaf_rows::LeafRows;
-use crate::rows::tiles::{AHEAD, TiledRows, Tiles, to_many};
+use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
+use crate::rows::{ReducedDistances, WorkingRows};
 use crate::simd::{Level, Op, Simd, dispatch_counting, prefetch};
 use crate::storage::Storage;
 
 /// Bits of a step: the widest vectors, and a cache line.
 const WORDS: usize = 8;
 
-/// Words of sketches, at least: where many pairs of a leaf are near, a sketch has to tell more; where most pairs are far, it has to be
-/// read fast.
-const NARROWEST_IN_LEAVES: usize = 16;
+/// Words of sketches, at least, where all pairs are compared: most are far, so that reading sketches is what takes time.
 const NARROWEST: usize = 10;
 
 /// Rows that tell how frequent bits are.
@@ -40,9 +35,6 @@ pub(crate) struct BitRows {
     dim: u32,
     metric: SetMetric,
     level: Level,
-    /// Made when leaves are joined, or all rows, of the rows in their order.
-    sketch: OnceLock<Sketch>,
-    narrow_sketch: OnceLock<Sketch>,
     /// How many rows of a sample have each bit.
     frequencies: OnceLock<Vec<u32>>,
 }
@@ -100,8 +92,6 @@ impl BitRows {
             dim: dim as u32,
             metric,
             level: Level::detect(),
-            sketch: OnceLock::new(),
-            narrow_sketch: OnceLock::new(),
             frequencies: OnceLock::new(),
         }
     }
@@ -137,26 +127,14 @@ impl BitRows {
 
     /// Adds rows of the same width.
     pub(crate) fn push(&mut self, more: &Self) {
-        self.forget();
+        self.frequencies.take();
         self.words.edit(|words| words.extend_from_slice(&more.words));
         self.counts.edit(|counts| counts.extend_from_slice(&more.counts));
     }
 
-    /// What was found out of rows that are no longer the same.
-    fn forget(&mut self) {
-        self.forget_sketches();
-        self.frequencies.take();
-    }
-
-    /// What was made of rows that now stand elsewhere.
-    fn forget_sketches(&mut self) {
-        self.sketch.take();
-        self.narrow_sketch.take();
-    }
-
     /// Keeps the rows `order`, in that order.
     pub(crate) fn select(&mut self, order: &[u32]) {
-        self.forget();
+        self.frequencies.take();
         let words: Vec<[u64; WORDS]> = order.iter().flat_map(|&row| self.row(row).words).copied().collect();
         self.counts = order.iter().map(|&row| self.counts[row as usize]).collect::<Vec<u32>>().into();
         self.words = words.into();
@@ -189,21 +167,9 @@ impl BitRows {
         S::total(both)
     }
 
-    /// Offers all points of a leaf to each other's rows.
-    pub(crate) fn join_leaf(&self, rows: &mut LeafRows) {
-        let sketch = self.sketch.get_or_init(|| Sketch::new(self, NARROWEST_IN_LEAVES));
-        let blocks = BitBlocks::new(self, sketch, rows.leaf);
-        self.join_blocks(&blocks, None, rows);
-    }
-
-    /// Rows to be compared with many others.
-    pub(crate) fn blocks(&self, ids: &[u32]) -> BitBlocks {
-        BitBlocks::new(self, self.narrow_sketch.get_or_init(|| Sketch::new(self, NARROWEST)), ids)
-    }
-
-    /// Offers the rows of some blocks to each other.
-    pub(crate) fn join_blocks(&self, blocks: &BitBlocks, split: Option<usize>, rows: &mut LeafRows) {
-        dispatch_counting(self.level, NearPairs::new(self, blocks, rows, split));
+    /// The instructions that rows are compared with.
+    pub(super) fn level(&self) -> Level {
+        self.level
     }
 
     /// Words of 32 bits of a row.
@@ -304,12 +270,7 @@ impl WorkingRows for BitRows {
         Some(self.words.par_chunks(self.stride).with_min_len(256).map(key).collect())
     }
 
-    fn sketched(&self) -> Option<&BitRows> {
-        self.metric.has_least().then_some(self)
-    }
-
     fn renumber(&mut self, order: &[u32]) {
-        self.forget_sketches();
         self.words.edit(|words| super::permute_rows(words, self.stride, order));
         self.counts.edit(|counts| super::permute_rows(counts, 1, order));
     }
@@ -323,13 +284,15 @@ impl WorkingRows for BitRows {
     }
 }
 
-impl TiledRows for BitRows {
-    fn query(&self, i: u32) -> BitRow<'_> {
-        self.row(i)
+impl ReducedDistances for BitRows {
+    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        to_many(self.level, self, [self.row(row)], others, AHEAD, out.as_chunks_mut().0);
     }
 
-    fn level(&self) -> Level {
-        self.level
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        all_pairs_by_fours(ids, out, &mut |rows, others, out| {
+            to_many(self.level, self, rows.map(|row| self.row(row)), others, 0, out);
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::BitRows;
 use super::sketch_blocks::{BLOCK, BLOCK_LANES, BitBlocks, ROWS};
-use super::threshold::Asked;
+use super::threshold::OverlapThreshold;
 use crate::rows::leaf_rows::LeafRows;
 use crate::rows::tiles::Tiles;
 use crate::simd::{LANES, Op, Simd};
@@ -16,7 +16,7 @@ pub(super) struct NearPairs<'a, 'b> {
     split: Option<usize>,
     /// Beyond it nobody enters the row.
     worst: Vec<f32>,
-    asked: Asked,
+    threshold: OverlapThreshold,
     /// Whether these are bounds for now, of rows that are not full.
     for_now: bool,
     room: Box<Room>,
@@ -85,11 +85,11 @@ impl Op for NearPairs<'_, '_> {
         // Rows that are not full would be offered everybody: first those that seem nearest, so that there are bounds for the rest.
         if self.worst.contains(&f32::INFINITY) {
             let bounds = self.first_bounds::<S>();
-            self.asked = Asked::of(self.rows, self.blocks, &bounds);
+            self.threshold = OverlapThreshold::of(self.rows, self.blocks, &bounds);
             self.for_now = true;
             self.offer_all::<S>(&mut offered);
             self.for_now = false;
-            self.asked = Asked::of(self.rows, self.blocks, &self.worst);
+            self.threshold = OverlapThreshold::of(self.rows, self.blocks, &self.worst);
         }
         self.offer_all::<S>(&mut offered);
     }
@@ -103,8 +103,8 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         split: Option<usize>,
     ) -> Self {
         let worst: Vec<f32> = (0..blocks.ids.len()).map(|i| near.worst(i) * SLACK).collect();
-        let asked = Asked::of(rows, blocks, &worst);
-        Self { rows, blocks, near, split, worst, asked, for_now: false, room: Room::new() }
+        let threshold = OverlapThreshold::of(rows, blocks, &worst);
+        Self { rows, blocks, near, split, worst, threshold, for_now: false, room: Room::new() }
     }
 
     /// For every row, a distance that few more others than it has room for may be within.
@@ -125,7 +125,7 @@ impl<'a, 'b> NearPairs<'a, 'b> {
             for r in 0..ROWS {
                 let count = counts[first + r];
                 let farthest = self.rows.metric().distance(0, count as u32, most_bits as u32, self.rows.dim());
-                bounds.push(self.asked.bound::<S>((&most, r), (count, &self.blocks.counts), farthest, wanted));
+                bounds.push(self.threshold.bound::<S>((&most, r), (count, &self.blocks.counts), farthest, wanted));
             }
         }
         bounds.truncate(len);
@@ -174,7 +174,7 @@ impl<'a, 'b> NearPairs<'a, 'b> {
                 if d <= self.worst[to] {
                     self.worst[to] = self.near.offer::<S>(to, other, d) * SLACK;
                     if !self.for_now {
-                        self.asked.set(to, self.worst[to], count);
+                        self.threshold.set(to, self.worst[to], count);
                     }
                 }
             }
@@ -191,8 +191,8 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         let own = &self.blocks.counts.as_flattened()[first..][..ROWS];
         for r in 0..ROWS {
             let (i, count) = (first + r, own[r]);
-            let left = S::at_most(self.asked.of_pairs::<S>(i, count, lanes, &counts[0]), most[r][0]);
-            let right = S::at_most(self.asked.of_pairs::<S>(i, count, lanes + 1, &counts[1]), most[r][1]);
+            let left = S::at_most(self.threshold.of_pairs::<S>(i, count, lanes, &counts[0]), most[r][0]);
+            let right = S::at_most(self.threshold.of_pairs::<S>(i, count, lanes + 1, &counts[1]), most[r][1]);
             near[r] = left | right << LANES;
         }
     }
@@ -244,8 +244,8 @@ impl<'a, 'b> NearPairs<'a, 'b> {
             let (left, right) = (i as usize, j as usize);
             let both = self.rows.in_common::<S>(self.blocks.ids[left], self.blocks.ids[right]);
             self.room.near[count] = (i, j, both);
-            let asked = self.asked.of_pair((left, counts[left]), (right, counts[right]));
-            count += usize::from(self.for_now || asked <= both as f32);
+            let least = self.threshold.of_pair((left, counts[left]), (right, counts[right]));
+            count += usize::from(self.for_now || least <= both as f32);
         }
         count
     }
@@ -266,7 +266,7 @@ mod tests {
     use crate::graph::owned_rows::OwnedRows;
     use crate::graph::rows::insert;
     use crate::metric::SetMetric;
-    use crate::points::Points;
+    use crate::points::{Points, PointsKind};
     use crate::rows::bits::sketch::Sketch;
     use crate::rows::bits::sketch::tests::bits;
     use crate::simd::{Level, Portable, dispatch, dispatch_counting};
@@ -310,7 +310,7 @@ mod tests {
         ) {
             let packed = bits(n, 8 * bytes, one_in, seed);
             let points = Points::bits(&packed, n, 8 * bytes).unwrap();
-            let Points::Bits(points) = points else { unreachable!() };
+            let PointsKind::Bits(points) = points.kind() else { unreachable!() };
             let leaf: Vec<u32> = (0..n as u32).filter(|i| i % 11 != 5).collect();
             for metric in SetMetric::ALL.into_iter().filter(|metric| metric.has_least()) {
                 let rows = BitRows::of_bits(&points, metric);

@@ -80,7 +80,7 @@ fn buckets(order: &[u32], count: usize) -> Vec<u32> {
 pub(super) mod tests {
     use super::*;
     use crate::metric::SetMetric;
-    use crate::points::Points;
+    use crate::points::{Points, PointsKind};
 
     /// Rows of `dim` bits, of which one in `one_in` is set on average, at random but for some that are equal or empty.
     pub(in super::super) fn bits(n: usize, dim: usize, one_in: u64, seed: u64) -> Vec<u8> {
@@ -98,7 +98,7 @@ pub(super) mod tests {
     fn sketches_are_narrow_where_bits_are_few() {
         let width = |one_in| {
             let packed = bits(200, 2048, one_in, 1);
-            let Points::Bits(points) = Points::bits(&packed, 200, 2048).unwrap() else { unreachable!() };
+            let PointsKind::Bits(points) = Points::bits(&packed, 200, 2048).unwrap().kind() else { unreachable!() };
             Sketch::new(&BitRows::of_bits(&points, SetMetric::Jaccard), 8).width
         };
         assert_eq!((width(100), width(7), width(2)), (8, 32, 64));

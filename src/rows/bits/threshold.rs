@@ -6,7 +6,7 @@ use crate::metric::SetMetric;
 use crate::simd::Simd;
 
 /// What rows ask of others to be looked at: so much in common, at least.
-pub(super) struct Asked {
+pub(super) struct OverlapThreshold {
     metric: SetMetric,
     dim: f32,
     slope: Vec<f32>,
@@ -14,16 +14,16 @@ pub(super) struct Asked {
     base: Vec<f32>,
 }
 
-impl Asked {
+impl OverlapThreshold {
     /// What rows of these bounds ask.
     pub(super) fn of(rows: &BitRows, blocks: &BitBlocks, worst: &[f32]) -> Self {
         let places = blocks.len() * BLOCK;
         let (slope, base) = (vec![0.0; places], vec![f32::INFINITY; places]);
-        let mut asked = Self { metric: rows.metric(), dim: rows.dim() as f32, slope, base };
+        let mut threshold = Self { metric: rows.metric(), dim: rows.dim() as f32, slope, base };
         for (i, (&worst, &count)) in worst.iter().zip(blocks.counts.as_flattened()).enumerate() {
-            asked.set(i, worst, count);
+            threshold.set(i, worst, count);
         }
-        asked
+        threshold
     }
 
     /// Row `i`, of `count` bits, asks to be within `worst`.

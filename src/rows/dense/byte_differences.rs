@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::coding::{Chunk, Coding, stride};
 use crate::metric::{Coordinates, Form};
 use crate::points::{Dense, DenseValues};
-use crate::rows::tiles::{TiledRows, Tiles};
+use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
 use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
 use crate::simd::{BYTES, Level, Simd, prefetch};
 
@@ -72,13 +72,19 @@ impl WorkingRows for ByteDifferences {
     }
 }
 
-impl TiledRows for ByteDifferences {
-    fn query(&self, i: u32) -> &[Chunk] {
-        self.row(i)
+impl ReducedDistances for ByteDifferences {
+    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        to_many(self.level, self, [self.row(row)], others, AHEAD, out.as_chunks_mut().0);
     }
 
-    fn level(&self) -> Level {
-        self.level
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        to_many(self.level, self, rows.map(|row| self.row(row)), others, AHEAD, out);
+    }
+
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        all_pairs_by_fours(ids, out, &mut |rows, others, out| {
+            to_many(self.level, self, rows.map(|row| self.row(row)), others, 0, out);
+        });
     }
 }
 

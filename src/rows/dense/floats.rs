@@ -93,7 +93,7 @@ impl FloatRows {
             return Cow::Borrowed(&values[row as usize * self.stride..][..self.stride]);
         }
         let mut values = vec![0.0; self.stride];
-        self.matrix().widen(&[row], &mut values);
+        self.matrix().widen(self.comparison.level, &[row], &mut values);
         Cow::Owned(values)
     }
 
@@ -141,7 +141,7 @@ impl ReducedDistances for FloatRows {
             return all_pairs_by_fours(ids, out, &mut |rows, others, out| self.few_to_many(rows, others, 0, out));
         }
         let mut values = vec![0.0; ids.len() * self.stride];
-        matrix.widen(ids, &mut values);
+        matrix.widen(self.comparison.level, ids, &mut values);
         let places: Vec<u32> = (0..ids.len() as u32).collect();
         let rows = Matrix { values: DenseValues::F32(&values), ..matrix };
         all_pairs_by_rows(&places, out, &mut |i, others, out| {

@@ -7,7 +7,7 @@ use crate::metric::body::{self, AbsoluteDifferences, Body, NegativeDot, OneMinus
 use crate::metric::{Coordinates, Form};
 use crate::points::{DenseValues, Element, with_rows};
 use crate::rows::tiles::{self, Tiles};
-use crate::simd::{Level, Simd, prefetch};
+use crate::simd::{Level, Op, Simd, dispatch, prefetch};
 
 /// Rows of equal length, one after the other. Zeros may follow the columns of each.
 #[derive(Clone, Copy)]
@@ -45,7 +45,7 @@ impl Comparison {
         let stride = matrix.stride;
         let mut values = vec![0.0; GROUP * stride];
         for (others, out) in others.chunks(GROUP).zip(out.chunks_mut(GROUP)) {
-            matrix.widen(others, &mut values);
+            matrix.widen(self.level, others, &mut values);
             let rows = Matrix { values: DenseValues::F32(&values), stride };
             self.one_to_many(x, rows, &PLACES[..others.len()], 0, out);
         }
@@ -132,13 +132,35 @@ const CACHED: usize = 64;
 
 impl Matrix<'_> {
     /// Rows `ids` widened, one after the other.
-    pub(crate) fn widen(self, ids: &[u32], out: &mut [f32]) {
-        with_rows!(self.values, values => {
-            for (&id, out) in ids.iter().zip(out.chunks_exact_mut(self.stride)) {
-                let row = &values[id as usize * self.stride..][..self.stride];
-                out.iter_mut().zip(row).for_each(|(out, v)| *out = v.widen());
+    pub(crate) fn widen(self, level: Level, ids: &[u32], out: &mut [f32]) {
+        let stride = self.stride;
+        with_rows!(self.values, values => dispatch(level, Widen { values, stride, ids, out }));
+    }
+}
+
+struct Widen<'a, E> {
+    values: &'a [E],
+    stride: usize,
+    ids: &'a [u32],
+    out: &'a mut [f32],
+}
+
+impl<E: Element> Op for Widen<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { values, stride, ids, out } = self;
+        for (&id, out) in ids.iter().zip(out.chunks_exact_mut(stride)) {
+            let (chunks, tail) = values[id as usize * stride..][..stride].as_chunks();
+            let (out_chunks, out_tail) = out.as_chunks_mut();
+            for (out, chunk) in out_chunks.iter_mut().zip(chunks) {
+                *out = S::to_array(S::load(chunk));
             }
-        });
+            for (out, v) in out_tail.iter_mut().zip(tail) {
+                *out = v.widen();
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::executor::{Session, Tick};
 use crate::graph::KnnGraph;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
+use crate::report::ExecutorInfo;
 
 /// Neighbours kept beyond those wanted by exact search: sums in another order can exchange near ties.
 const EXACT_SLACK: usize = 8;
@@ -30,7 +31,7 @@ impl<'p> GpuSession<'p> {
         problem: &Problem<'p>,
         plan: &Plan,
         tick: Tick,
-    ) -> Result<(KnnGraph, String), BuildError> {
+    ) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
         // A few more than are wanted, whose order the final distances may exchange.
         let width = (plan.others() + EXACT_SLACK).min(problem.n() - 1);
         let plan = Plan { width, ..plan.clone() };
@@ -51,7 +52,7 @@ impl<'p> GpuSession<'p> {
         plan: &Plan,
         held: usize,
         tick: Tick,
-    ) -> Result<(KnnGraph, String), BuildError> {
+    ) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
         let (n, order) = (problem.n() as u32, (0..problem.n() as u32).collect());
         // What cannot hold two points says so when it is laid out.
         let held = held.max(2);
@@ -80,9 +81,13 @@ impl<'p> GpuSession<'p> {
             rows.slots.extend(session.read_first_rows(own.count as usize)?.slots);
         }
         tick(1.0)?;
-        let over = if held < n as usize { format!(", {part} rows at a time") } else { String::new() };
-        let ran = session.describe() + &over;
-        Ok((Finisher::new(&session.problem, &session.plan, &session.order, &rows).graph(), ran))
+        let mut info = session.info();
+        if let ExecutorInfo::Gpu { rows_at_once, .. } = &mut info
+            && held < n as usize
+        {
+            *rows_at_once = Some(part as usize);
+        }
+        Ok((Finisher::new(&session.problem, &session.plan, &session.order, &rows).graph(), info))
     }
 
     /// Brings the points of a stretch to its places.

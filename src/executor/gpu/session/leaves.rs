@@ -7,7 +7,7 @@ use crate::executor::Tick;
 use crate::executor::gpu::layout::{Block, block_places};
 use crate::executor::gpu::shaders::{Kernel, Slot};
 use crate::forest;
-use crate::graph::KnnGraph;
+use crate::graph::{InitGraph, KnnGraph};
 
 impl GpuSession<'_> {
     /// Joins the leaves of a tree, as many at a time as there is room for the distances of.
@@ -75,12 +75,12 @@ impl GpuSession<'_> {
     }
 
     /// Puts the known entries of a graph into the rows.
-    pub(super) fn take_over(&mut self, graph: &KnnGraph) -> Result<(), GpuError> {
+    pub(super) fn take_over(&mut self, graph: &InitGraph) -> Result<(), GpuError> {
         let owners: Vec<u32> = (0..self.order.len() as u32).collect();
         let (mut ids, mut spans) = (Vec::new(), Vec::new());
         for &owner in &owners {
             let start = ids.len();
-            let known = graph.ids(self.order[owner as usize] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
+            let known = graph.row(self.order[owner as usize] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
             ids.extend(known.map(|&p| self.place[p as usize]));
             ids.push(owner);
             ids[start..].sort_unstable();

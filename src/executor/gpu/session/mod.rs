@@ -20,12 +20,13 @@ use crate::error::BuildError;
 use crate::error::GpuError;
 use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::finish::{self, Finisher};
-use crate::executor::{KernelTime, RoundStats, Session, Tick, Traffic};
-use crate::graph::KnnGraph;
+use crate::executor::{Session, Tick};
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, distance, fresh, id, is_new, joined};
 use crate::graph::rows::RowTable;
+use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
+use crate::report::{ExecutorInfo, KernelTime, Matrices, RoundStats, Traffic};
 use crate::rows::ReducedDistances;
 
 pub(super) struct GpuSession<'p> {
@@ -70,7 +71,7 @@ impl<'p> GpuSession<'p> {
         gpu: Rc<Gpu>,
         problem: &Problem<'p>,
         plan: &Plan,
-        init_graph: Option<&KnnGraph>,
+        init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
         let rows = DeviceRows::of(problem)?;
@@ -297,15 +298,19 @@ impl Session for GpuSession<'_> {
         self.init_distances
     }
 
-    fn describe(&self) -> String {
-        let shards = self.data.len();
-        let over = if shards > 1 { format!(" over {shards} bindings") } else { String::new() };
-        let by = match &self.matrices {
-            Some(Ok(side)) => format!(", pairs by matrices of {side} x {side}"),
-            Some(Err(why)) => format!(", no matrices: {why}"),
-            None => String::new(),
+    fn info(&self) -> ExecutorInfo {
+        let matrices = match &self.matrices {
+            Some(Ok(side)) => Matrices::Used(*side),
+            Some(Err(why)) => Matrices::Rejected(why.clone()),
+            None => Matrices::NotApplicable,
         };
-        format!("gpu: {}, {}{by}{over}", self.gpu.name, self.stored.name())
+        ExecutorInfo::Gpu {
+            adapter: self.gpu.name.clone(),
+            rows: self.stored.name().into(),
+            matrices,
+            bindings: self.data.len(),
+            rows_at_once: None,
+        }
     }
 
     fn kernel_times(&self) -> Vec<KernelTime> {
@@ -336,7 +341,7 @@ impl Session for GpuSession<'_> {
         };
         let Counted { updates, distances, .. } = counted;
         self.worked(Kernel::LocalJoin, distances, distances);
-        Ok(RoundStats { updates, distances, seconds: start.elapsed().as_secs_f64(), traffic: Some(traffic) })
+        Ok(RoundStats { updates, distances, elapsed: start.elapsed(), traffic: Some(traffic) })
     }
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {

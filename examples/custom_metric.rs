@@ -1,6 +1,7 @@
-//! Neighbours under metrics of your own: of strings, of dense rows, and of sparse rows. `cargo run --release --example own_metric`
+//! Neighbours under metrics of your own: of strings, of dense rows, and of sparse rows. `cargo run --release --example custom_metric`
 
-use nndescent::{CsrMatrix, Items, Metric, NnDescent, Points, items, own_items, row_items};
+use nndescent::custom::{self, Custom, Items};
+use nndescent::{CsrMatrix, Metric, NnDescent, Points};
 
 /// Words under the number of single changes that lead from one to the other: no vectors at all.
 fn strings() -> Result<(), Box<dyn std::error::Error>> {
@@ -8,7 +9,7 @@ fn strings() -> Result<(), Box<dyn std::error::Error>> {
     let endings = ["", "s", "ed", "ing", "less", "like", "-wise"];
     let words: Vec<String> =
         stems.iter().flat_map(|stem| endings.iter().map(move |end| format!("{stem}{end}"))).collect();
-    let by_edits = items(&words, |a: &String, b: &String| edits(a, b) as f32);
+    let by_edits = custom::items(&words, |a: &String, b: &String| edits(a, b) as f32);
     let graph = NnDescent::new(Metric::Custom).n_neighbors(4).graph(&Points::items(&by_edits)?)?.graph;
     let near: Vec<&str> = graph.ids(0).iter().map(|&id| &words[id as usize][..]).collect();
     println!("nearest to {}: {}", words[0], near.join(", "));
@@ -20,7 +21,7 @@ fn queries() -> Result<(), Box<dyn std::error::Error>> {
     let stems = ["distance", "descent", "neighbour", "candidate", "forest"];
     let words: Vec<String> =
         stems.iter().flat_map(|stem| ["", "s", "ed", "ing", "less"].map(|end| format!("{stem}{end}"))).collect();
-    let kept = own_items(words, |a: &String, b: &String| edits(a, b) as f32);
+    let kept = Custom::items(words, |a: &String, b: &String| edits(a, b) as f32);
     let mut index = NnDescent::new(Metric::Custom).index(&Points::items(&kept)?)?.index;
     index.add(&Points::items(&kept.others(vec!["neighborhood".into()]))?)?;
     let asked = kept.others(vec!["dissent".into(), "neighbor".into()]);
@@ -47,10 +48,10 @@ fn edits(a: &str, b: &str) -> usize {
 fn rows() -> Result<(), Box<dyn std::error::Error>> {
     let hours: Vec<f32> =
         (0..1000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 % 24_000.0 / 1000.0).collect();
-    let around = row_items(&hours, 1, |x, y| {
+    let around = custom::rows(&hours, 1, |x, y| {
         let apart = (x[0] - y[0]).abs();
         apart.min(24.0 - apart)
-    });
+    })?;
     let graph = NnDescent::new(Metric::Custom).n_neighbors(3).graph(&Points::items(&around)?)?.graph;
     let near: Vec<f32> = graph.ids(0).iter().map(|&id| hours[id as usize]).collect();
     println!("nearest to {} o'clock: {near:?}", hours[0]);

@@ -1,0 +1,183 @@
+//! AVX2 with FMA and F16C: two registers of eight lanes.
+
+use std::arch::x86_64::*;
+
+use half::f16;
+
+use super::x86::{at_level, level, ones_of_nibbles, same};
+use super::{BYTES, LANES, Op, Simd};
+use crate::points::Element;
+
+level! {
+    is_available, run::<Avx2>:
+    "avx2", "fma", "f16c", "bmi1", "bmi2", "popcnt", "lzcnt",
+}
+
+/// Nothing outside this file names it: work reaches it through [`run`].
+struct Avx2;
+
+/// Eight values, widened.
+///
+/// # Safety
+/// `p` points to eight values, and the machine has AVX2 and F16C.
+#[inline(always)]
+unsafe fn load_half<E: Element>(p: *const E) -> __m256 {
+    at_level!(if same::<E, f32>() {
+        _mm256_loadu_ps(p.cast())
+    } else if same::<E, f16>() {
+        _mm256_cvtph_ps(_mm_loadu_si128(p.cast()))
+    } else if same::<E, u8>() {
+        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p.cast())))
+    } else {
+        _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p.cast())))
+    })
+}
+
+impl Simd for Avx2 {
+    type F = [__m256; 2];
+    type I = __m256i;
+    type C = [__m256i; 2];
+    const BIAS: i32 = 0;
+    const MANY_REGISTERS: bool = false;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self::F {
+        at_level!([_mm256_set1_ps(x); 2])
+    }
+    #[inline(always)]
+    fn load<E: Element>(x: &[E; LANES]) -> Self::F {
+        let p = x.as_ptr();
+        // SAFETY: both halves lie within the sixteen values.
+        unsafe { [load_half(p), load_half(p.add(8))] }
+    }
+    #[inline(always)]
+    fn add(a: Self::F, b: Self::F) -> Self::F {
+        at_level!([_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])])
+    }
+    #[inline(always)]
+    fn sub(a: Self::F, b: Self::F) -> Self::F {
+        at_level!([_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])])
+    }
+    #[inline(always)]
+    fn div(a: Self::F, b: Self::F) -> Self::F {
+        at_level!([_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])])
+    }
+    #[inline(always)]
+    fn max(a: Self::F, b: Self::F) -> Self::F {
+        at_level!([_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])])
+    }
+    #[inline(always)]
+    fn min(a: Self::F, b: Self::F) -> Self::F {
+        at_level!([_mm256_min_ps(a[0], b[0]), _mm256_min_ps(a[1], b[1])])
+    }
+    #[inline(always)]
+    fn total(counts: Self::C) -> u32 {
+        Self::counts(counts).iter().sum()
+    }
+    #[inline(always)]
+    fn floats(counts: Self::C) -> Self::F {
+        at_level!([_mm256_cvtepi32_ps(counts[0]), _mm256_cvtepi32_ps(counts[1])])
+    }
+    #[inline(always)]
+    fn abs(a: Self::F) -> Self::F {
+        at_level!([_mm256_andnot_ps(_mm256_set1_ps(-0.0), a[0]), _mm256_andnot_ps(_mm256_set1_ps(-0.0), a[1]),])
+    }
+    #[inline(always)]
+    fn mul_add(a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        at_level!([_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])])
+    }
+    #[inline(always)]
+    fn differ(a: Self::F, b: Self::F) -> Self::F {
+        let one = |a, b| at_level!(_mm256_and_ps(_mm256_cmp_ps::<_CMP_NEQ_OQ>(a, b), _mm256_set1_ps(1.0)));
+        [one(a[0], b[0]), one(a[1], b[1])]
+    }
+    #[inline(always)]
+    fn no_counts() -> Self::C {
+        at_level!([_mm256_setzero_si256(); 2])
+    }
+    #[inline(always)]
+    fn word(word: u32) -> Self::C {
+        at_level!([_mm256_set1_epi32(word.cast_signed()); 2])
+    }
+    #[inline(always)]
+    fn words(words: &[u32; LANES]) -> Self::C {
+        let half = words.as_chunks::<8>().0;
+        at_level!([_mm256_loadu_si256(half[0].as_ptr().cast()), _mm256_loadu_si256(half[1].as_ptr().cast())])
+    }
+    #[inline(always)]
+    fn count_common(a: Self::C, b: Self::C, sum: Self::C) -> Self::C {
+        at_level!({
+            let of_nibbles = _mm256_broadcastsi128_si256(ones_of_nibbles());
+            let nibble = _mm256_set1_epi8(15);
+            let half = |i: usize| {
+                let common = _mm256_and_si256(a[i], b[i]);
+                let low = _mm256_shuffle_epi8(of_nibbles, _mm256_and_si256(common, nibble));
+                let high = _mm256_and_si256(_mm256_srli_epi32::<4>(common), nibble);
+                let bytes = _mm256_add_epi8(low, _mm256_shuffle_epi8(of_nibbles, high));
+                let pairs = _mm256_maddubs_epi16(bytes, _mm256_set1_epi8(1));
+                _mm256_add_epi32(sum[i], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+            };
+            [half(0), half(1)]
+        })
+    }
+    #[inline(always)]
+    fn counts(sum: Self::C) -> [u32; LANES] {
+        // SAFETY: both are 64 bytes, of which any will do.
+        unsafe { std::mem::transmute(sum) }
+    }
+    #[inline(always)]
+    fn at_most(a: Self::F, b: Self::F) -> u32 {
+        at_level!({
+            let half = |i: usize| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(a[i], b[i])).cast_unsigned();
+            half(0) | half(1) << 8
+        })
+    }
+    #[inline(always)]
+    fn to_array(a: Self::F) -> [f32; LANES] {
+        // SAFETY: the same sixteen floats.
+        unsafe { std::mem::transmute(a) }
+    }
+    #[inline(always)]
+    fn sum4([a, b, c, d]: [Self::F; 4]) -> [f32; 4] {
+        at_level!({
+            let ab = _mm256_hadd_ps(_mm256_add_ps(a[0], a[1]), _mm256_add_ps(b[0], b[1]));
+            let cd = _mm256_hadd_ps(_mm256_add_ps(c[0], c[1]), _mm256_add_ps(d[0], d[1]));
+            let abcd = _mm256_hadd_ps(ab, cd);
+            let sums = _mm_add_ps(_mm256_castps256_ps128(abcd), _mm256_extractf128_ps::<1>(abcd));
+            std::mem::transmute(sums)
+        })
+    }
+    #[inline(always)]
+    fn zero() -> Self::I {
+        at_level!(_mm256_setzero_si256())
+    }
+    #[inline(always)]
+    fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], mut sum: Self::I) -> Self::I {
+        for at in (0..BYTES).step_by(16) {
+            sum = at_level!({
+                let x = _mm256_cvtepu8_epi16(_mm_loadu_si128(x.as_ptr().add(at).cast()));
+                let y = _mm256_cvtepu8_epi16(_mm_loadu_si128(y.as_ptr().add(at).cast()));
+                _mm256_add_epi32(sum, _mm256_madd_epi16(x, y))
+            });
+        }
+        sum
+    }
+    #[inline(always)]
+    fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {
+        let (x, y) = (x.as_ptr(), y.as_ptr());
+        at_level!({
+            let low = _mm256_sad_epu8(_mm256_loadu_si256(x.cast()), _mm256_loadu_si256(y.cast()));
+            let (x, y) = (x.add(BYTES / 2), y.add(BYTES / 2));
+            let high = _mm256_sad_epu8(_mm256_loadu_si256(x.cast()), _mm256_loadu_si256(y.cast()));
+            _mm256_add_epi32(sum, _mm256_add_epi32(low, high))
+        })
+    }
+    #[inline(always)]
+    fn total4([a, b, c, d]: [Self::I; 4]) -> [i32; 4] {
+        at_level!({
+            let abcd = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+            let sums = _mm_add_epi32(_mm256_castsi256_si128(abcd), _mm256_extracti128_si256::<1>(abcd));
+            std::mem::transmute(sums)
+        })
+    }
+}

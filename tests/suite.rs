@@ -1,0 +1,30 @@
+//! The integration tests, in one program: it is linked once.
+
+mod common {
+    pub mod checks;
+    #[cfg(feature = "io")]
+    pub mod data;
+    #[cfg(feature = "io")]
+    pub mod files;
+    pub mod points;
+}
+
+mod architecture;
+#[cfg(feature = "cli")]
+mod cli;
+mod golden;
+#[cfg(feature = "gpu")]
+mod gpu;
+mod graph;
+mod index;
+#[cfg(feature = "io")]
+mod io;
+mod metrics;
+mod metrics_graph;
+#[cfg(feature = "ndarray")]
+mod ndarray;
+mod own_index;
+mod parts;
+mod sparse;
+#[cfg(feature = "sprs")]
+mod sprs;
