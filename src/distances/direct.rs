@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
-
 use crate::metric::{Form, KernelMetric};
+use crate::parallel;
 use crate::points::{Dense, Element, with_rows};
 use crate::rows::dense::direction::direction_scale;
 use crate::rows::dense::matrix::{Comparison, Matrix};
@@ -158,17 +157,11 @@ impl<'a> DirectDistances<'a> {
 /// Length and mean of every row; none unless the metric is angular.
 pub(crate) fn directions(points: &Dense, metric: KernelMetric) -> Vec<Direction> {
     let Form::Angular { centered } = metric.form() else { return Vec::new() };
-    (0..points.n())
-        .into_par_iter()
-        .with_min_len(64)
-        .map_init(
-            || vec![0.0; points.dim()],
-            |row, i| {
-                points.widen_row(i, row);
-                Direction::of(row, centered)
-            },
-        )
-        .collect()
+    let room = || vec![0.0; points.dim()];
+    parallel::map(points.n(), 64, room, |row, i| {
+        points.widen_row(i, row);
+        Direction::of(row, centered)
+    })
 }
 
 #[inline(always)]

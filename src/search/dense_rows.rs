@@ -1,10 +1,9 @@
 //! Dense rows as a search reads them: a compressed copy to find the way by, and the values to rank by.
 
-use rayon::prelude::*;
-
 use crate::distances::code_error::mean_error;
 use crate::distances::direct::{DirectDistances, Query};
 use crate::metric::{Form, KernelMetric};
+use crate::parallel::for_rows;
 use crate::points::{Dense, DenseValues, Element};
 use crate::rows::dense::codes::{self, CodedQuery, CodedRows};
 use crate::rows::dense::coding::Fit;
@@ -218,7 +217,7 @@ impl DenseRows {
             (None, _) => unreachable!("values are kept where nothing stands for them"),
         };
         let mut values = vec![0.0; n * self.dim];
-        values.par_chunks_mut(self.dim).enumerate().for_each(|(row, to)| self.values(row as u32, to));
+        for_rows(&mut values, self.dim, 64, |row, to| self.values(row as u32, to));
         let dense = Dense::trusted(DenseValues::F32(&values), n, self.dim);
         let order: Vec<u32> = (0..n as u32).collect();
         let stored = Stored::of_points(&dense, self.metric, &order);

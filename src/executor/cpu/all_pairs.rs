@@ -1,7 +1,7 @@
 //! Exact rows by comparing all pairs, where sketches tell which of them may be near: some trees fill the rows, so that there are
 //! bounds, and then every two chunks of points are compared, those at the same time that share no chunk.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
 use super::regroup::rename;
 use super::session::CpuSession;
@@ -12,6 +12,7 @@ use crate::graph::KnnGraph;
 use crate::graph::order::{Neighbor, distance, id};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
+use crate::parallel::{for_indices, map_ranges};
 use crate::params::Plan;
 use crate::rows::WorkingRows;
 use crate::rows::bits::join::SketchedRows;
@@ -54,12 +55,21 @@ fn join_all(bits: &SketchedRows, order: &[u32], rows: &mut RowTable, tick: Tick)
         let rows = unsafe { LeafRows::new(&blocks.ids, &owned) };
         bits.join_blocks(blocks, split, &mut rows.known_as(&names));
     };
-    let chunks: Vec<BitBlocks> = places.par_chunks(chunk).map(|places| bits.blocks(places)).collect();
-    chunks.par_iter().for_each(|chunk| join(chunk, None));
+    let blocks = |range: Range<usize>| bits.blocks(&places[range]);
+    let chunks: Vec<BitBlocks> = map_ranges(places.len(), chunk, blocks);
+    for_indices(chunks.len(), 1, || (), |(), i| join(&chunks[i], None));
     let turns = turns(chunks.len());
     for (turn, pairs) in turns.iter().enumerate() {
         tick(turn as f32 / turns.len() as f32)?;
-        pairs.par_iter().for_each(|&(left, right)| join(&chunks[left].followed_by(&chunks[right]), Some(chunk)));
+        for_indices(
+            pairs.len(),
+            1,
+            || (),
+            |(), i| {
+                let (left, right) = pairs[i];
+                join(&chunks[left].followed_by(&chunks[right]), Some(chunk));
+            },
+        );
     }
     tick(1.0)
 }
@@ -84,12 +94,18 @@ fn in_points_order(order: &[u32], rows: &RowTable) -> (Vec<u32>, Vec<f32>) {
     let (mut points, mut distances) = (vec![0u32; rows.slots.len()], vec![0f32; rows.slots.len()]);
     let (to_points, to_distances) =
         (OwnedRows::new(&mut points, rows.width), OwnedRows::new(&mut distances, rows.width));
-    order.par_iter().zip(rows.slots.par_chunks_exact(rows.width)).with_min_len(64).for_each(|(&point, row)| {
-        // SAFETY: `order` is a permutation, so every point's row is taken once.
-        let (points, distances) = unsafe { (to_points.row(point), to_distances.row(point)) };
-        let put = |(i, &slot): (usize, &Neighbor)| (points[i], distances[i]) = (id(slot), distance(slot));
-        row.iter().enumerate().for_each(put);
-    });
+    for_indices(
+        order.len(),
+        64,
+        || (),
+        |(), i| {
+            let (point, row) = (order[i], rows.row(i));
+            // SAFETY: `order` is a permutation, so every point's row is taken once.
+            let (points, distances) = unsafe { (to_points.row(point), to_distances.row(point)) };
+            let put = |(i, &slot): (usize, &Neighbor)| (points[i], distances[i]) = (id(slot), distance(slot));
+            row.iter().enumerate().for_each(put);
+        },
+    );
     (points, distances)
 }
 

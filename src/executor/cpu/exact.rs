@@ -23,7 +23,7 @@ pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -
     match problem.direct() {
         Some((dense, direct)) => {
             let scan = Scan::of_points(&dense, direct);
-            in_blocks(rows, k, tick, |rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
+            in_blocks(rows, k, tick, &|rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
         }
         None => Compared::new(problem, problem.n()).rows(rows, k, true, tick),
     }
@@ -67,7 +67,7 @@ impl<'a> Compared<'a> {
     }
 
     pub(crate) fn rows(&self, rows: &[usize], k: usize, skip_own: bool, tick: Tick) -> Result<KnnGraph, BuildError> {
-        in_blocks(rows, k, tick, |rows, ids, distances| {
+        in_blocks(rows, k, tick, &|rows, ids, distances| {
             let (mut to, mut row) = (Vec::new(), Vec::new());
             let kept = self.candidates(rows, k, skip_own);
             let out = ids.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
@@ -118,7 +118,7 @@ pub(crate) fn in_blocks(
     rows: &[usize],
     k: usize,
     tick: Tick,
-    nearest: impl Fn(&[usize], &mut [u32], &mut [f32]) + Sync,
+    nearest: &(dyn Fn(&[usize], &mut [u32], &mut [f32]) + Sync),
 ) -> Result<KnnGraph, BuildError> {
     let mut indices = vec![0u32; rows.len() * k];
     let mut distances = vec![0f32; rows.len() * k];

@@ -1,11 +1,10 @@
 //! Leaf all-pairs: every point of a leaf is offered to every other. The leaves of one tree share no point, so each leaf
 //! owns its rows.
 
-use rayon::prelude::*;
-
 use super::scratch::ScratchPool;
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
+use crate::parallel::for_indices;
 use crate::rows::ReducedDistances;
 use crate::rows::leaf_rows::LeafRows;
 
@@ -18,11 +17,16 @@ pub(crate) fn leaf_join(
     pool: &ScratchPool,
 ) -> u64 {
     let owned = OwnedRows::new(&mut rows.slots, rows.width);
-    bounds.par_windows(2).with_min_len(4).for_each(|leaf| {
-        let leaf = &ids[leaf[0] as usize..leaf[1] as usize];
-        // SAFETY: leaves of one tree are disjoint, so no other task touches these rows.
-        let mut rows = unsafe { LeafRows::new(leaf, &owned) };
-        pool.with(|scratch| space.join_leaf(&mut rows, &mut scratch.distances));
-    });
+    for_indices(
+        bounds.len() - 1,
+        4,
+        || (),
+        |(), leaf| {
+            let leaf = &ids[bounds[leaf] as usize..bounds[leaf + 1] as usize];
+            // SAFETY: leaves of one tree are disjoint, so no other task touches these rows.
+            let mut rows = unsafe { LeafRows::new(leaf, &owned) };
+            pool.with(|scratch| space.join_leaf(&mut rows, &mut scratch.distances));
+        },
+    );
     bounds.windows(2).map(|w| u64::from(w[1] - w[0])).map(|m| m * (m - 1) / 2).sum()
 }

@@ -6,12 +6,11 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::neighborhoods::Neighborhoods;
 use super::scratch::{Scratch, ScratchPool};
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
+use crate::parallel::fold_rows;
 use crate::rows::ReducedDistances;
 use crate::rows::offer::offer;
 
@@ -23,7 +22,7 @@ pub(crate) fn local_join(
     pool: &ScratchPool,
 ) -> (u64, u64) {
     let width = rows.width;
-    let join_row = |(i, row): (usize, &mut [u64])| {
+    let join_row = |counts: &mut (u64, u64), i: usize, row: &mut [u64]| {
         pool.with(|scratch| {
             let candidates = collect(i as u32, row, near, space.n(), scratch);
             let ids = &scratch.ids[candidates];
@@ -31,11 +30,12 @@ pub(crate) fn local_join(
             scratch.distances.resize(m.max(scratch.distances.len()), 0.0);
             let distances = &mut scratch.distances[..m];
             space.one_to_many(i as u32, ids, distances);
-            (offer(row, ids, distances, usize::MAX), m as u64)
-        })
+            counts.0 += offer(row, ids, distances, usize::MAX);
+            counts.1 += m as u64;
+        });
     };
-    let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
-    rows.slots.par_chunks_mut(width).enumerate().with_min_len(64).map(join_row).reduce(|| (0, 0), sum)
+    let counts = fold_rows(&mut rows.slots, width, 64, || (0, 0), join_row);
+    counts.into_iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }
 
 /// Where in `scratch.ids` the candidates of row `i` then are, each once, without itself and those it has.

@@ -8,9 +8,8 @@ mod threshold;
 
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
-
 use crate::metric::SetMetric;
+use crate::parallel::{self, fold_rows};
 use crate::points::{Bits, Dense};
 use crate::rng::{hash, stratified_sample};
 use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
@@ -78,8 +77,11 @@ impl BitRows {
     fn filled(n: usize, dim: usize, metric: SetMetric, fill: impl Fn(usize, &mut [[u64; WORDS]]) + Sync) -> Self {
         let stride = stride(dim);
         let mut words = vec![[0u64; WORDS]; n * stride];
-        words.par_chunks_mut(stride).enumerate().for_each(|(i, row)| fill(i, row));
-        let counts: Vec<u32> = words.par_chunks(stride).map(count).collect();
+        let fill = |counts: &mut Vec<u32>, i: usize, row: &mut [[u64; WORDS]]| {
+            fill(i, row);
+            counts.push(count(row));
+        };
+        let counts = fold_rows(&mut words, stride, 64, Vec::new, fill).concat();
         Self::of_parts(words.into(), counts.into(), dim, metric)
     }
 
@@ -263,11 +265,11 @@ impl WorkingRows for BitRows {
 
     fn sort_keys(&self, _tree: u64, seed: u64) -> Option<Vec<u64>> {
         let bits = self.drawn_bits(seed);
-        let key = |words: &[[u64; WORDS]]| {
-            let words = words.as_flattened();
+        let key = |(): &mut (), i: usize| {
+            let words = self.row(i as u32).words.as_flattened();
             bits.iter().fold(0, |key, &bit| key << 1 | words[bit as usize / 64] >> (bit % 64) & 1)
         };
-        Some(self.words.par_chunks(self.stride).with_min_len(256).map(key).collect())
+        Some(parallel::map(self.n(), 256, || (), key))
     }
 
     fn renumber(&mut self, order: &[u32]) {

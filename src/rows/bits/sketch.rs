@@ -5,9 +5,8 @@
 //! excess. So `|X and Y| <= |sketch X and sketch Y| + min(excess X, excess Y)`, and no distance of
 //! [`SetMetric`](crate::metric::SetMetric) grows when more is in common.
 
-use rayon::prelude::*;
-
 use super::BitRows;
+use crate::parallel::fold_rows;
 
 /// Sketches may lose one bit in so many; wider ones are made otherwise, and at last rows are their own.
 const LOST: u64 = 16;
@@ -40,14 +39,14 @@ impl Sketch {
 
     fn folded(rows: &BitRows, buckets: &[u32], width: usize) -> Self {
         let mut words = vec![0; rows.counts.len() * width];
-        let fold = |(i, sketch): (usize, &mut [u32])| {
+        let fold = |excess: &mut Vec<u32>, i: usize, sketch: &mut [u32]| {
             rows.ones(i, |bit| {
                 let bucket = buckets[bit];
                 sketch[bucket as usize / 32] |= 1 << (bucket % 32);
             });
-            rows.counts[i] - sketch.iter().map(|word| word.count_ones()).sum::<u32>()
+            excess.push(rows.counts[i] - sketch.iter().map(|word| word.count_ones()).sum::<u32>());
         };
-        let excess = words.par_chunks_mut(width).enumerate().with_min_len(256).map(fold).collect();
+        let excess = fold_rows(&mut words, width, 256, Vec::new, fold).concat();
         Self { words, excess, width }
     }
 

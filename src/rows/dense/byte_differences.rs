@@ -3,10 +3,9 @@
 //! The codes are the ones for euclidean distances: one zero and scale for all rows, so that differences of codes are scaled
 //! differences of values. Sixty-four of them take an instruction or two.
 
-use rayon::prelude::*;
-
 use super::coding::{Chunk, Coding, stride};
 use crate::metric::{Coordinates, Form};
+use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
 use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
 use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
@@ -39,13 +38,11 @@ pub(crate) fn space(points: &Dense, level: Level) -> (Box<dyn ReducedDistances>,
     let coding = Coding::choose(points, Form::L2);
     let stride = stride(points.dim()) / BYTES;
     let mut codes = vec![Chunk([0; BYTES]); points.n() * stride];
-    codes.par_chunks_mut(stride).enumerate().with_min_len(64).for_each_init(
-        || vec![0.0; points.dim()],
-        |values, (i, codes)| {
-            points.widen_row(i, values);
-            coding.encode(values, bytemuck::cast_slice_mut(codes));
-        },
-    );
+    let scratch = || vec![0.0; points.dim()];
+    fold_rows(&mut codes, stride, 64, scratch, |values, i, codes| {
+        points.widen_row(i, values);
+        coding.encode(values, bytemuck::cast_slice_mut(codes));
+    });
     let is_exact = matches!(points.rows(), DenseValues::U8(_) | DenseValues::I8(_));
     (Box::new(ByteDifferences { codes, stride, n: points.n(), level, is_exact }), is_exact)
 }

@@ -1,10 +1,9 @@
 //! How far coded distances can be from true ones.
 
-use rayon::prelude::*;
-
 use super::codes;
 use super::coding::{Coding, Scale, stride};
 use crate::metric::Form;
+use crate::parallel;
 use crate::points::Dense;
 
 /// Bounds true distances from below by coded ones. Euclidean distances (and those between directions) obey the triangle
@@ -36,8 +35,7 @@ impl CodeErrorBound {
             if angular && !empty { angle_error(coding, values, codes) } else { value_error(coding, values, codes) }
         };
         let scratch = || (vec![0.0; points.dim()], vec![0; stride(points.dim())]);
-        let rows = (0..points.n()).into_par_iter().with_min_len(64);
-        let errors: Vec<f32> = rows.map_init(scratch, error).collect();
+        let errors: Vec<f32> = parallel::map(points.n(), 64, scratch, error);
         let largest = errors.iter().fold(0.0f32, |m, e| m.max(*e));
         Some(Self { errors, largest, unit, angular })
     }

@@ -1,9 +1,8 @@
 //! Rows as unsigned bytes, compared by integer dot products: exact for byte data, rounded for the rest.
 
-use rayon::prelude::*;
-
 use super::coding::{Chunk, Coding, Fit, Scale, Stats, stride};
 use crate::metric::Form;
+use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
 use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, block_by_fours, to_many};
 use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
@@ -103,14 +102,12 @@ impl CodedRows {
         let (coding, distance) = (Coding::choose(points, form), CodedDistance::of(form));
         let (n, dim, stride) = (points.n(), points.dim(), chunks_of_row(points.dim()));
         let mut codes = vec![Chunk([0; BYTES]); n * stride];
-        let mut stats = vec![Stats::default(); n];
-        codes.par_chunks_mut(stride).zip(&mut stats).enumerate().with_min_len(64).for_each_init(
-            || vec![0.0; dim],
-            |values, (i, (codes, stats))| {
-                points.widen_row(i, values);
-                *stats = coding.encode_row(values, codes, distance.from_zero());
-            },
-        );
+        let scratch = || (vec![0.0; dim], Vec::new());
+        let parts = fold_rows(&mut codes, stride, 64, scratch, |(values, stats), i, codes| {
+            points.widen_row(i, values);
+            stats.push(coding.encode_row(values, codes, distance.from_zero()));
+        });
+        let stats: Vec<Stats> = parts.into_iter().flat_map(|part| part.1).collect();
         Self { codes: codes.into(), stats: stats.into(), coding, stride, distance, level }
     }
 

@@ -3,10 +3,9 @@
 //! A value v becomes the code zero + round(v · scale). Differences of codes are scaled differences of values, so euclidean
 //! order survives any common zero and scale; dot products need the zero taken out again, and angles allow a scale per row.
 
-use rayon::prelude::*;
-
 use super::direction::direction_scale;
 use crate::metric::Form;
+use crate::parallel::map_ranges;
 use crate::points::{Dense, DenseValues};
 use crate::simd::BYTES;
 
@@ -166,17 +165,13 @@ impl Coding {
 /// Smallest and largest value.
 fn range(points: &Dense) -> (f32, f32) {
     let dim = points.dim();
-    (0..points.n())
-        .into_par_iter()
-        .with_min_len(256)
-        .fold(
-            || (f32::INFINITY, f32::NEG_INFINITY, vec![0.0; dim]),
-            |(low, high, mut row), i| {
-                points.widen_row(i, &mut row);
-                let (l, h) = row.iter().fold((low, high), |(l, h), &v| (l.min(v), h.max(v)));
-                (l, h, row)
-            },
-        )
-        .map(|(low, high, _)| (low, high))
-        .reduce(|| (f32::INFINITY, f32::NEG_INFINITY), |a, b| (a.0.min(b.0), a.1.max(b.1)))
+    let none = (f32::INFINITY, f32::NEG_INFINITY);
+    let ranges = map_ranges(points.n(), 256, |rows| {
+        let mut row = vec![0.0; dim];
+        rows.fold(none, |range, i| {
+            points.widen_row(i, &mut row);
+            row.iter().fold(range, |(low, high), &v| (low.min(v), high.max(v)))
+        })
+    });
+    ranges.into_iter().fold(none, |a, b| (a.0.min(b.0), a.1.max(b.1)))
 }

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use half::f16;
-use rayon::prelude::*;
 
 use super::direction::direction_of;
 use super::matrix::{Comparison, Matrix};
 use crate::metric::Form;
+use crate::parallel::for_rows;
 use crate::points::{Dense, DenseValues, Element};
 use crate::rows::tiles::{AHEAD, all_pairs_by_fours, block_by_fours};
 use crate::rows::{ReducedDistances, WorkingRows, all_pairs_by_rows, permute_rows};
@@ -68,14 +68,14 @@ fn stride(dim: usize, form: Form) -> usize {
 fn padded<E: Element>(x: &[E], points: &Dense, stride: usize) -> Vec<E> {
     let (n, dim) = (points.n(), points.dim());
     let mut values = vec![E::zeroed(); n * stride];
-    values.par_chunks_mut(stride).zip(x.par_chunks(dim)).for_each(|(to, from)| to[..dim].copy_from_slice(from));
+    for_rows(&mut values, stride, 64, |i, to| to[..dim].copy_from_slice(&x[i * dim..][..dim]));
     values
 }
 
 fn directions(points: &Dense, stride: usize, centered: bool) -> Vec<f32> {
     let dim = points.dim();
     let mut values = vec![0.0; points.n() * stride];
-    values.par_chunks_mut(stride).enumerate().for_each(|(i, to)| {
+    for_rows(&mut values, stride, 64, |i, to| {
         points.widen_row(i, &mut to[..dim]);
         direction_of(&mut to[..=dim], centered);
     });
