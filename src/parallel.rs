@@ -34,9 +34,9 @@ pub(crate) fn map_ranges<R: Send>(n: usize, grain: usize, run: impl Fn(Range<usi
 
 /// Runs `run` with each of `0..n`, `grain` of them to a task, and with what `init` makes for the task.
 pub(crate) fn for_indices<S>(n: usize, grain: usize, init: impl Fn() -> S + Sync, run: impl Fn(&mut S, usize) + Sync) {
-    map_ranges(n, grain, |range| {
+    for_tasks(n.div_ceil(grain), &|task| {
         let mut scratch = init();
-        range.for_each(|i| run(&mut scratch, i));
+        (task * grain..n.min((task + 1) * grain)).for_each(|i| run(&mut scratch, i));
     });
 }
 
@@ -78,7 +78,10 @@ pub(crate) fn fold_rows<T: Send, S: Send>(
 
 /// Runs `run` with every row of `width` values and its index, `grain` rows to a task.
 pub(crate) fn for_rows<T: Send>(table: &mut [T], width: usize, grain: usize, run: impl Fn(usize, &mut [T]) + Sync) {
-    fold_rows(table, width, grain, || (), |(), i, row| run(i, row));
+    let tasks: Vec<(usize, &mut [T])> = table.chunks_mut(grain * width).enumerate().collect();
+    for_each(tasks, |(task, rows)| {
+        rows.chunks_mut(width).enumerate().for_each(|(i, row)| run(task * grain + i, row));
+    });
 }
 
 #[cfg(test)]
