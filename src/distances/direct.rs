@@ -1,4 +1,4 @@
-//! Final distances: kept pairs computed anew in f32 from the points as they were given.
+//! True distances of metrics with a kernel, computed in f32 from the points as they were given.
 
 use std::borrow::Cow;
 
@@ -9,14 +9,15 @@ use crate::rows::dense::direction::direction_scale;
 use crate::rows::dense::matrix::{Comparison, Matrix};
 use crate::simd::{LANES, Level, Op, Simd, dispatch, prefetch};
 
-/// Computes true distances between the points of a set and those of another (or the same).
+/// True distances from the points of one set, the queries, to the points of another or the same, the base.
 pub(crate) struct DirectDistances<'a> {
     metric: KernelMetric,
     base: Dense<'a>,
     queries: Dense<'a>,
     level: Level,
-    /// Length and mean of every row of the base, and of the queries; empty unless the metric is angular.
+    /// For every row of the base; empty unless the metric is angular.
     directions: Cow<'a, [Direction]>,
+    /// For every query; empty unless the metric is angular.
     query_directions: Vec<Direction>,
 }
 
@@ -28,7 +29,7 @@ const AHEAD: usize = 4;
 #[repr(C)]
 pub(crate) struct Direction {
     mean: f32,
-    /// 0 for rows without length.
+    /// 0 for zero vectors.
     scale: f32,
 }
 
@@ -46,7 +47,7 @@ impl Direction {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
     values: Vec<f32>,
-    /// Without length, under an angular metric.
+    /// A zero vector, under an angular metric.
     empty: bool,
 }
 
@@ -59,7 +60,7 @@ impl<'a> DirectDistances<'a> {
         Self { metric, base, queries, level: Level::detect(), directions, query_directions }
     }
 
-    /// A base whose [`directions`] are known, to be compared with rows that are not points: [`DirectDistances::query`].
+    /// A base whose [`directions`] are known, to be compared with rows that are not among the points: [`DirectDistances::set_query`].
     pub(crate) fn of_base(metric: KernelMetric, base: Dense<'a>, directions: &'a [Direction]) -> Self {
         let directions = Cow::Borrowed(directions);
         Self { metric, base, queries: base, level: Level::detect(), directions, query_directions: Vec::new() }
@@ -154,7 +155,7 @@ impl<'a> DirectDistances<'a> {
     }
 }
 
-/// Length and mean of every row; none unless the metric is angular.
+/// The direction of every row; none unless the metric is angular.
 pub(crate) fn directions(points: &Dense, metric: KernelMetric) -> Vec<Direction> {
     let Form::Angular { centered } = metric.form() else { return Vec::new() };
     let room = || vec![0.0; points.dim()];

@@ -1,4 +1,4 @@
-//! Points as the CPU executor holds them: rows in working order, and reduced distances between them.
+//! Points as the CPU executor and indexes hold them: rows in working order, and reduced distances between them.
 
 pub(crate) mod bits;
 pub(crate) mod dense;
@@ -10,27 +10,27 @@ pub(crate) mod tiles;
 use self::leaf_rows::LeafRows;
 use self::offer::offer;
 
-/// Rows in working order, besides their distances.
+/// Rows in working order, apart from their distances.
 pub(crate) trait WorkingRows: Send + Sync {
     fn n(&self) -> usize;
     /// Puts row `order[i]` in place `i`.
     fn renumber(&mut self, order: &[u32]);
-    /// What is held, for the report: `u8 x 784`.
+    /// What is held, for the report.
     fn describe(&self) -> String;
-    /// Whether distances are -x·y, so that a tree's pivots have to be brought to one length before they are compared.
+    /// Whether distances are -x·y, so that a tree's pivots have to be brought to the same length before they are compared.
     fn splits_by_direction(&self) -> bool;
-    /// Keys that bring like rows together when rows are sorted by them, where distances to pivots tell little; others for every
-    /// seed. None where pivots serve, for tree `tree`.
+    /// Sort keys that bring similar rows together, for rows that pivots separate badly; different ones for every seed. None if tree
+    /// `tree` splits by pivots.
     fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
         None
     }
-    /// Whether reduced distances are the form's true ones, to the last bit.
+    /// Whether reduced distances are the metric's exact ones, up to the rounding of f32, and not of codes.
     fn is_exact(&self) -> bool {
         false
     }
 }
 
-/// Points whose pairs of rows have a reduced distance. Calls are per row or per block, so that dispatch costs nothing.
+/// Reduced distances between rows. Calls are per row or per block, so that dynamic dispatch costs nothing.
 pub(crate) trait ReducedDistances: WorkingRows {
     /// Reduced distances of `row` to each of `others`.
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]);
@@ -42,7 +42,7 @@ pub(crate) trait ReducedDistances: WorkingRows {
             out.iter_mut().zip(&to).for_each(|(out, &d)| out[side] = d);
         }
     }
-    /// Reduced distances between all of `ids`: a symmetric `m x m` matrix. The diagonal is not meaningful.
+    /// Reduced distances between all of `ids`: a symmetric `m x m` matrix. The diagonal has no meaning.
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
         all_pairs_by_rows(ids, out, &mut |i, others, out| self.one_to_many(ids[i], others, out));
     }
@@ -79,7 +79,7 @@ pub(crate) fn all_pairs_by_rows(ids: &[u32], out: &mut [f32], one_to_many: &mut 
     }
 }
 
-/// Moves rows of `stride` values so that row `order[i]` stands at `i`, in place, cycle by cycle.
+/// Moves row `order[i]` of `stride` values to place `i`, in place, cycle by cycle.
 pub(crate) fn permute_rows<V: Copy>(rows: &mut [V], stride: usize, order: &[u32]) {
     let mut done = vec![false; order.len()];
     let mut held = Vec::with_capacity(stride);

@@ -26,7 +26,7 @@ const METRICS: [KernelMetric; 13] = [
     KernelMetric::TsSs,
 ];
 
-/// The true distances of a space's reduced ones, all pairs, by both of its ways.
+/// Compares the distances of all pairs, by every method of `space`, with the definition.
 fn check_space(points: &Points, wide: &[f32], metric: KernelMetric, space: &dyn ReducedDistances, tolerance: f64) {
     let (n, dim) = (points.n(), points.dim());
     let ids: Vec<u32> = (0..n as u32).collect();

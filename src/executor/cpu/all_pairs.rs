@@ -1,5 +1,5 @@
-//! Exact rows by comparing all pairs, where sketches tell which of them may be near: some trees fill the rows, so that there are
-//! bounds, and then every two chunks of points are compared, those at the same time that share no chunk.
+//! Exact graphs by comparing all pairs, where sketches rule most of them out. Some trees fill the rows first, so that there are
+//! bounds. Then every two chunks of points are compared; pairs of chunks that are compared at the same time share no chunk.
 
 use std::ops::Range;
 
@@ -19,14 +19,14 @@ use crate::rows::bits::join::SketchedRows;
 use crate::rows::bits::sketch_blocks::{BLOCK, BitBlocks};
 use crate::rows::leaf_rows::LeafRows;
 
-/// More would cost what they spare.
+/// More would cost what they save.
 const TREES: usize = 4;
 /// Points of a chunk: the sketches and rows of two stay in the cache of a core. Whole blocks; fewer where there would be too few
 /// chunks for all threads.
 const CHUNK: usize = 1024;
 const SMALL_CHUNK: usize = 128;
 
-/// The exact graph of a plan, at least one neighbour a row and no row its own. None where pairs are not passed over.
+/// The exact graph of a plan with at least one neighbour a row, without the rows themselves. None if sketches rule nothing out.
 pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option<KnnGraph>, BuildError> {
     let sets = match problem.rows {
         Rows::Sets(sets) if sets.sketched_pair_cost().is_some() => sets,
@@ -36,7 +36,7 @@ pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option
     let (order, mut rows) = CpuSession::open(problem, &plan, None, &|_| tick(0.0))?.into_rows();
     let mut bits = SketchedRows::new(sets.bit_rows());
     bits.renumber(&order);
-    // So that of equally distant ones the smaller point is kept.
+    // Rows hold points from here on, so that of equally distant ones the smaller is kept.
     rename(&mut rows, &order);
     join_all(&bits, &order, &mut rows, tick)?;
     let (points, distances) = in_points_order(&order, &rows);
@@ -74,9 +74,10 @@ fn join_all(bits: &SketchedRows, order: &[u32], rows: &mut RowTable, tick: Tick)
     tick(1.0)
 }
 
-/// All pairs of `count`, the lesser first, in turns in which each comes once at most: a round-robin tournament by the circle method.
+/// All pairs of `count` chunks, the lesser first, in turns in which each chunk occurs at most once: a round-robin tournament by the
+/// circle method.
 fn turns(count: usize) -> Vec<Vec<(usize, usize)>> {
-    // The last one keeps its place, and rests where there is nobody in it.
+    // The last place is fixed. If the number of chunks is odd it is empty, and its opponent rests.
     let places = count.next_multiple_of(2);
     let last = places.saturating_sub(1);
     let turn = |turn: usize| {
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_pairs_meet_once_and_nobody_twice_in_a_turn() {
+    fn all_pairs_meet_once_and_no_chunk_twice_in_a_turn() {
         for count in 0..20 {
             let turns = turns(count);
             for turn in &turns {

@@ -41,21 +41,20 @@ pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Knn
     Ok(if plan.include_self { with_self(problem, others.all_ids(), others.all_distances()) } else { others })
 }
 
-/// Points that are no dense rows under a kernel of the metric's own: compared as they are searched, and ranked by their
-/// true distances.
+/// Points that are not dense rows under the metric's own kernel: compared as they are searched, and reranked by true
+/// distances.
 pub(crate) struct Compared<'a> {
     truth: Box<dyn TrueDistances + 'a>,
-    /// What is compared if `truth` does not hold it. None where the order that is searched by is only near the
-    /// metric's, too.
+    /// The working copy to compare by, unless `truth` holds one. None for proxies as well.
     space: Option<Box<dyn ReducedDistances + 'a>>,
     is_proxy: bool,
-    /// The first so many points may be found.
+    /// Only the first `base` points are candidates.
     base: usize,
 }
 
-/// Neighbours kept beyond those wanted, whose order the true distances may exchange.
+/// Neighbours kept beyond k, because true distances may change their order.
 const SLACK: usize = 8;
-/// Points of the base between two looks at the best so far.
+/// Points of the base that a block of rows is compared with before distances are offered.
 const BASE: usize = 1024;
 
 impl<'a> Compared<'a> {
@@ -81,12 +80,12 @@ impl<'a> Compared<'a> {
         })
     }
 
-    /// All points of the base but, if wanted, point `i`.
+    /// All points of the base, without point `i` if `skip_own`.
     fn others(&self, i: usize, skip_own: bool) -> Vec<u32> {
         (0..self.base as u32).filter(|&other| !(skip_own && other as usize == i)).collect()
     }
 
-    /// For each of some points, those among which its `k` nearest are. None: they may be any.
+    /// For each of some points, candidates among which its `k` nearest are. None: any point may be one.
     fn candidates(&self, rows: &[usize], k: usize, skip_own: bool) -> Option<Vec<Vec<u32>>> {
         let space = self.space.as_deref().or(self.truth.space()).filter(|_| !self.is_proxy)?;
         let wanted = (k + SLACK).min(self.base - usize::from(skip_own));

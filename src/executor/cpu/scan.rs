@@ -1,4 +1,4 @@
-//! Exact k-nearest: a block of queries against the whole base, in tiles, with a running best k for each query.
+//! Exact k-nearest neighbours: a block of queries against the whole base, with the best so far of each query.
 
 use crate::distances::TrueDistances;
 use crate::distances::direct::DirectDistances;
@@ -12,11 +12,11 @@ use crate::rows::dense::matrix::{Comparison, Matrix};
 use crate::rows::offer::offer;
 use crate::simd::Level;
 
-/// Rows of the base between two looks at the best so far; a block of them stays in cache for all queries.
+/// Bytes of the base that a block of queries is compared with before distances are offered; they stay in cache for all queries.
 const BASE_BYTES: usize = 128 << 10;
-/// More neighbours are kept than asked for while distances are dot products, whose rounding can exchange near ties.
+/// Neighbours kept beyond k while distances are dot products, whose rounding can swap near ties.
 const SLACK: usize = 8;
-/// Neighbours kept by codes, as `CODED_FACTOR * k + CODED_SLACK`: enough to make nearly all rows certain.
+/// Candidates kept by codes are `CODED_FACTOR * k + CODED_SLACK`: enough for nearly all rows to be certain.
 const CODED_FACTOR: usize = 3;
 const CODED_SLACK: usize = 40;
 
@@ -29,7 +29,7 @@ pub(crate) struct Scan<'a> {
     coded: Option<Coded>,
 }
 
-/// The points as byte codes, for a first look whose error is bounded.
+/// The points as byte codes, for a first pass with a bounded error.
 struct Coded {
     rows: CodedRows,
     bound: CodeErrorBound,
@@ -40,7 +40,7 @@ impl<'a> Scan<'a> {
         Self { metric, exact: DirectDistances::new(metric, base, queries), base: *base, queries: *queries, coded: None }
     }
 
-    /// The points against themselves, looked at as byte codes first where that can be bounded.
+    /// The points against themselves, by byte codes first where their error can be bounded.
     pub(crate) fn of_points(points: &Dense<'a>, metric: KernelMetric) -> Self {
         let rows = || CodedRows::new(points, metric.form(), Level::detect());
         let coded = CodeErrorBound::new(points, metric.form()).map(|bound| Coded { rows: rows(), bound });
@@ -64,7 +64,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Fills the rows whose nearest are certain from codes; returns the others, as positions in `rows`.
+    /// Fills the rows whose nearest neighbours codes determine with certainty; returns the positions in `rows` of the others.
     fn nearest_by_codes(
         &self,
         coded: &Coded,
@@ -98,7 +98,7 @@ impl<'a> Scan<'a> {
         best.chunks_exact(width).enumerate().filter_map(is_certain).collect()
     }
 
-    /// Kept points with true distances, ascending.
+    /// The kept points with true distances, ascending.
     fn finished(&self, query: usize, best: &[u64]) -> Vec<(f32, u32)> {
         let kept: Vec<u32> = best.iter().filter(|s| **s != EMPTY).map(|&s| id(s)).collect();
         let mut row = Vec::with_capacity(kept.len());

@@ -1,5 +1,5 @@
-//! Distances in f64 from the rows as they are stored, by look-ups like those of `gather.rs`: several times faster than to walk
-//! along both rows, which is left for pairs so near that sums would cancel.
+//! Distances in f64 from the stored rows, by look-ups as in `gather.rs`: several times faster than merging both rows, which is left
+//! to pairs so near that sums would cancel.
 
 use super::gather::SparseQuery;
 use super::kernels::SparseKernel;
@@ -8,7 +8,7 @@ use crate::metric::body::ts_ss;
 use crate::points::SparseRow;
 use crate::rows::sparse::definition;
 
-/// A distance that is a smaller part than this of the sums it is the difference of is computed by walking along both rows.
+/// A distance smaller than this part of the sums whose difference it is, is computed by merging both rows.
 const NEAR: f64 = 1e-6;
 
 impl SparseRows {
@@ -61,7 +61,7 @@ impl SparseRows {
         let columns = self.dim as f64;
         let lengths = (own - columns * mean_x * mean_x) * (yy - columns * mean_y * mean_y);
         let found = 1.0 - (xy - columns * (mean_x * mean_y)) / lengths.sqrt();
-        // What the means take away from the lengths is lost to the difference, too.
+        // The difference loses the digits that subtracting the means takes from the lengths.
         (found >= NEAR * (own * yy / lengths).sqrt()).then_some(found)
     }
 
@@ -69,7 +69,7 @@ impl SparseRows {
         values.iter().map(|&v| f64::from(v)).sum::<f64>() / self.dim as f64
     }
 
-    /// The distance by walking along both rows.
+    /// The distance by merging both rows.
     fn walked<I: Number>(&self, query: &SparseQuery, row: Row<I>) -> f64 {
         let mut own = query.numbers.clone();
         // Columns that no row has come after all others.
@@ -109,7 +109,7 @@ impl<I: Number> Row<'_, I> {
     }
 }
 
-/// Kernels that are made of sums over columns; none if those are too near to what is taken from them.
+/// The distance of kernels that are sums over columns; none where the sums cancel.
 fn of_sums<I: Number>(kernel: SparseKernel, query: &SparseQuery, own: f64, row: Row<I>) -> Option<f64> {
     let term = term(kernel);
     let [other, shared] = match kernel {

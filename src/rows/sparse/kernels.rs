@@ -128,7 +128,7 @@ fn power(x: f32, y: f32, p: f32) -> f32 {
 /// What distances need of a row as a whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Mark {
-    /// The row's own sum, [`Kernel::own`]; in angular kernels what brings its length to 1, 0 for rows without length.
+    /// The row's own sum, [`Kernel::own`]; in angular kernels the factor that brings its length to 1, or 0 for zero vectors.
     pub size: f32,
     /// The mean of all columns, in units of the length; 0 unless the kernel is centred.
     pub mean: f32,
@@ -294,7 +294,7 @@ impl Kernel for Sets {
     }
 }
 
-/// The kernels of sparse rows. Chebyshev is no sum, and has code of its own.
+/// The kernels of sparse rows. Chebyshev is not a sum, and has separate code.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum SparseKernel {
     L2,
