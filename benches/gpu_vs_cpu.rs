@@ -1,18 +1,18 @@
-//! The same builds on the CPU and on every GPU: `cargo bench -p nndescent-benches --bench gpu_vs_cpu`. Software adapters are
-//! left out unless `NNDESCENT_BENCH_SOFTWARE` is set; `nndescent bench` prints phases, rates and recall.
+//! The same builds on the CPU and on every GPU: `cargo bench -p nndescent-benches --bench gpu_vs_cpu`. Software
+//! adapters are left out unless `NNDESCENT_BENCH_SOFTWARE` is set; `nndescent bench` prints phases, rates and recall.
 
 mod data;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use data::{DIM, N, data};
-use nndescent::gpu::adapters;
+use nndescent::gpu::{AdapterKind, adapters};
 use nndescent::{Algorithm, Device, GpuSelector, Metric, NnDescent, Points};
 
 fn gpu_vs_cpu(c: &mut Criterion) {
     let data = data();
     let points = Points::dense(&data, N, DIM).expect("finite values");
     let software = std::env::var_os("NNDESCENT_BENCH_SOFTWARE").is_some();
-    let gpus = adapters().into_iter().filter(|a| software || a.kind != "software");
+    let gpus = adapters().into_iter().filter(|a| software || a.kind != AdapterKind::Software);
     let gpus = gpus.map(|a| (a.name.clone(), Device::Gpu(GpuSelector::Index(a.index))));
     let devices: Vec<(String, Device)> = std::iter::once(("cpu".into(), Device::Cpu)).chain(gpus).collect();
     let mut group = c.benchmark_group(format!("{N} x {DIM}"));

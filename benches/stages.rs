@@ -1,13 +1,13 @@
 //! Criterion benches of whole builds and of their stages: `cargo bench -p nndescent-benches`.
 //!
-//! Stages are told apart by parameters: trees without rounds (forest and leaf joins), rounds without trees (local joins), all
-//! pairs.
+//! Stages are told apart by parameters: trees without rounds (forest and leaf joins), rounds without trees (local
+//! joins), all pairs.
 
 mod data;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use data::{DIM, N, data};
-use nndescent::{Algorithm, Metric, NnDescent, Points, Prepare, exact};
+use nndescent::{Algorithm, IndexOptions, Metric, NnDescent, Points, SearchOptions, SearchScratch, exact};
 
 fn stages(c: &mut Criterion) {
     let data = data();
@@ -26,14 +26,14 @@ fn stages(c: &mut Criterion) {
     bench("whole build, manhattan", &|| build(&builder(Metric::Manhattan)));
     bench("exact, euclidean", &|| drop(exact::graph(&points, &Metric::Euclidean, 15, false).expect("a graph")));
     let graph = builder(Metric::Euclidean).n_neighbors(30).graph(&points).expect("a graph").graph;
-    let index = || Prepare::new().index(&points, &Metric::Euclidean, &graph).expect("an index");
+    let index = || IndexOptions::new().index(&points, &Metric::Euclidean, &graph).expect("an index");
     bench("prepare", &|| drop(index()));
     let index = index();
-    bench("10000 queries at once", &|| drop(index.query(&points, 10).run().expect("answers")));
+    bench("10000 queries at once", &|| drop(index.query(&points, 10, &SearchOptions::new()).expect("answers")));
     bench("10000 queries one by one", &|| {
-        let mut searcher = index.searcher();
+        let (mut scratch, options) = (SearchScratch::new(), SearchOptions::new());
         for query in data.chunks(DIM) {
-            searcher.nearest(query, 10, 0.1).expect("an answer");
+            index.nearest_with(&mut scratch, query, 10, &options).expect("an answer");
         }
     });
     group.finish();

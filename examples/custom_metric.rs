@@ -1,9 +1,10 @@
-//! Neighbours under metrics of your own: of strings, of dense rows, and of sparse rows. `cargo run --release --example custom_metric`
+//! Custom distances: of strings, of dense rows, and of sparse rows.
+//! `cargo run --release --no-default-features --example custom_metric`
 
 use nndescent::custom::{self, Custom, Items};
-use nndescent::{CsrMatrix, Metric, NnDescent, Points};
+use nndescent::{CsrMatrix, Metric, NnDescent, Points, SearchOptions};
 
-/// Words under the number of single changes that lead from one to the other: no vectors at all.
+/// Words by edit distance: no vectors at all.
 fn strings() -> Result<(), Box<dyn std::error::Error>> {
     let stems = ["distance", "descent", "neighbour", "candidate", "forest"];
     let endings = ["", "s", "ed", "ing", "less", "like", "-wise"];
@@ -16,7 +17,7 @@ fn strings() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The same words in an index: queries are words that are not in it.
+/// An index of such words, queried with words that are not in it.
 fn queries() -> Result<(), Box<dyn std::error::Error>> {
     let stems = ["distance", "descent", "neighbour", "candidate", "forest"];
     let words: Vec<String> =
@@ -25,7 +26,7 @@ fn queries() -> Result<(), Box<dyn std::error::Error>> {
     let mut index = NnDescent::new(Metric::Custom).index(&Points::items(&kept)?)?.index;
     index.add(&Points::items(&kept.others(vec!["neighborhood".into()]))?)?;
     let asked = kept.others(vec!["dissent".into(), "neighbor".into()]);
-    let hits = index.query(&Points::items(&asked)?, 3).run()?;
+    let hits = index.query(&Points::items(&asked)?, 3, &SearchOptions::new())?;
     for (i, word) in asked.collection().iter().enumerate() {
         println!("nearest to {word}: ids {:?} at {:?}", hits.ids(i), hits.distances(i));
     }
@@ -44,7 +45,7 @@ fn edits(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// Dense rows under a function of two slices: hours of a day, which wrap around.
+/// Dense rows under a function of two slices: hours of the day, which wrap around.
 fn rows() -> Result<(), Box<dyn std::error::Error>> {
     let hours: Vec<f32> =
         (0..1000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 % 24_000.0 / 1000.0).collect();
@@ -58,7 +59,7 @@ fn rows() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Sparse rows under a metric of their own: shared columns count by how rare they are.
+/// Sparse rows under a custom metric: shared columns count by how rare they are.
 struct RareColumns {
     rows: CsrMatrix,
     rarity: Vec<f32>,

@@ -1,4 +1,4 @@
-//! The neighbours of 1,797 handwritten digits: `cargo run --release --example quickstart`.
+//! The neighbours of 1,797 handwritten digits: `cargo run --release --no-default-features --example quickstart`.
 
 use nndescent::{Algorithm, KnnGraph, Metric, NnDescent, Points, exact, recall};
 
@@ -10,7 +10,7 @@ const K: usize = 15;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let n = LABELS.len();
     let points = Points::dense(IMAGES, n, PIXELS)?;
-    // `Algorithm::Auto`, the default, would search so few points exactly.
+    // The default, `Algorithm::Auto`, would search so few points exactly.
     let built = NnDescent::new(Metric::Euclidean).n_neighbors(K).algorithm(Algorithm::NnDescent).graph(&points)?;
     let (graph, report) = (&built.graph, &built.report);
 
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The share of neighbours that show the same digit.
+/// The share of neighbours that show the same digit as their row.
 fn same_label(graph: &KnnGraph) -> f64 {
     let same = |i: usize| graph.ids(i).iter().filter(|&&j| LABELS[j as usize] == LABELS[i]).count();
     (0..graph.n()).map(same).sum::<usize>() as f64 / graph.all_ids().len() as f64

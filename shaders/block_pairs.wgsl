@@ -1,9 +1,15 @@
 // Reduced distances between the rows and the columns of a block: a tile of TILE_X x TILE_Y pairs to a workgroup, staged in workgroup
-// memory a few quads at a time, 4 x 4 pairs to an invocation. Twins: leaf_join.rs (all pairs of a leaf), scan.rs (exact search).
-// Quads of a row in workgroup memory at a time.
+// memory a few quads at a time, 4 x 4 pairs to an invocation.
+// Twin: src/executor/cpu/leaf_join.rs (all pairs of a leaf), src/executor/cpu/scan.rs (exact search)
+
+// Quads of a row in workgroup memory at a time, and from row to row: one more, for the banks of the memory.
 const DEPTH: u32 = 4u;
-var<workgroup> x_quads: array<Quad, TILE_X * DEPTH>;
-var<workgroup> y_quads: array<Quad, TILE_Y * DEPTH>;
+const PITCH: u32 = DEPTH + 1u;
+var<workgroup> x_quads: array<Quad, TILE_X * PITCH>;
+var<workgroup> y_quads: array<Quad, TILE_Y * PITCH>;
+// From one row, or column, of an invocation to its next: its neighbours have those between.
+const X_STEP: u32 = TILE_X / 4u;
+const Y_STEP: u32 = TILE_Y / 4u;
 
 @compute @workgroup_size(TILE_GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -11,8 +17,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let block = blocks[tile.x];
     let x0 = tile.y >> 16u;
     let y0 = tile.y & 0xffffu;
-    let x = lane / (TILE_Y / 4u) * 4u;
-    let y = lane % (TILE_Y / 4u) * 4u;
+    let x = lane / Y_STEP;
+    let y = lane % Y_STEP;
     var acc: array<Acc, 16>;
     for (var i = 0u; i < 16u; i++) {
         acc[i] = start();
@@ -20,18 +26,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var first = 0u; first < params.quads; first += DEPTH) {
         for (var i = lane; i < TILE_X * DEPTH; i += TILE_GROUP) {
             let row = block.x_start + min(x0 + i / DEPTH, block.x_count - 1u);
-            x_quads[i] = quad_of(row, first + i % DEPTH);
+            x_quads[i / DEPTH * PITCH + i % DEPTH] = quad_of(row, first + i % DEPTH);
         }
         for (var i = lane; i < TILE_Y * DEPTH; i += TILE_GROUP) {
             let column = block.y_start + min(y0 + i / DEPTH, block.y_count - 1u);
-            y_quads[i] = quad_of(column, first + i % DEPTH);
+            y_quads[i / DEPTH * PITCH + i % DEPTH] = quad_of(column, first + i % DEPTH);
         }
         workgroupBarrier();
         for (var q = 0u; q < DEPTH; q++) {
             for (var i = 0u; i < 4u; i++) {
-                let quad = x_quads[(x + i) * DEPTH + q];
+                let quad = x_quads[(x + i * X_STEP) * PITCH + q];
                 for (var j = 0u; j < 4u; j++) {
-                    acc[4u * i + j] = step(acc[4u * i + j], quad, y_quads[(y + j) * DEPTH + q]);
+                    acc[4u * i + j] = step(acc[4u * i + j], quad, y_quads[(y + j * Y_STEP) * PITCH + q]);
                 }
             }
         }
@@ -39,12 +45,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     var of_columns: array<u32, 4>;
     for (var j = 0u; j < 4u; j++) {
-        of_columns[j] = of_row(ids[block.y_start + min(y0 + y + j, block.y_count - 1u)]);
+        of_columns[j] = of_row(ids[block.y_start + min(y0 + y + j * Y_STEP, block.y_count - 1u)]);
     }
     for (var i = 0u; i < 4u; i++) {
-        let of_this = of_row(ids[block.x_start + min(x0 + x + i, block.x_count - 1u)]);
+        let of_this = of_row(ids[block.x_start + min(x0 + x + i * X_STEP, block.x_count - 1u)]);
         for (var j = 0u; j < 4u; j++) {
-            put(block, x0 + x + i, y0 + y + j, distance_of(acc[4u * i + j], of_this, of_columns[j]));
+            put(block, x0 + x + i * X_STEP, y0 + y + j * Y_STEP, distance_of(acc[4u * i + j], of_this, of_columns[j]));
         }
     }
 }

@@ -1,7 +1,7 @@
 // block_pairs.wgsl for rows of bytes, by cooperative matrices: bytes widened to f16, which holds them exactly, products summed in f32 over
 // COLUMNS columns, which stays exact, and those sums added as integers. So the distances are those of block_pairs.wgsl to the bit.
 // Subgroups of any size share the matrices of a tile. SIDE, the types Left, Right and Sums, and `widened` are put before this text.
-// Twins: leaf_join.rs, scan.rs.
+// Twin: src/executor/cpu/leaf_join.rs, src/executor/cpu/scan.rs
 
 // Quads and columns of a row in workgroup memory at a time, and from row to row: 16 bytes more, for the banks of the memory.
 const DEPTH: u32 = 4u;

@@ -1,5 +1,8 @@
 // Completes rows: points that follow one another from a random place, which are distinct and in the end are all there are.
-// Twin: fill.rs.
+// Twin: src/executor/cpu/fill.rs (completeness; it draws differently)
+
+// So many points hold enough that are neither kept already nor the row itself.
+const ENOUGH: u32 = 2u * WIDTH + 1u;
 var<workgroup> is_full: u32;
 
 // PCG (O'Neill 2014, 32-bit output permutation), as a hash.
@@ -17,7 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var looked_at = 0u;
     loop {
         if lane == 0u {
-            is_full = u32(farthest.id != NOBODY || looked_at >= params.n);
+            is_full = u32(farthest.id != NOBODY || looked_at >= min(params.n, ENOUGH));
         }
         if workgroupUniformLoad(&is_full) != 0u {
             break;

@@ -1,7 +1,8 @@
 // The local join, row by row: a workgroup collects the neighbours of its row's neighbours, each once, and owns what follows.
 // A pair is looked at if one of the two steps that lead to it is new. Nothing is proposed to other rows, so there is no buffer
-// that could overflow and no order of arrival. Twin: local_join.rs. STRIDE is the room of a neighbourhood, TABLE (a power of
-// two) that of the set of those seen.
+// that could overflow and no order of arrival. STRIDE is the room of a neighbourhood, TABLE (a power of two) that of the set of
+// those seen.
+// Twin: src/executor/cpu/local_join.rs
 @group(0) @binding(4) var<storage, read> near: array<u32>;
 
 var<workgroup> seen: array<atomic<u32>, TABLE>;
@@ -13,6 +14,8 @@ var<workgroup> updates: atomic<u32>;
 // Candidates visited between two looks at how many wait.
 const VISITED: u32 = 2u * CHUNK;
 const WAITING: u32 = VISITED + CHUNK;
+// Candidates that an invocation reads before it looks any of them up: the reads wait for memory together.
+const AHEAD: u32 = min(8u, VISITED / GROUP);
 
 // Places of the set that this row uses, a power of two, and 32 less its logarithm.
 var<private> slots: u32;
@@ -61,14 +64,15 @@ fn forget(row: u32, lane: u32) {
 
 // Evaluates the last CHUNK (or, at the end, fewer) of those waiting.
 fn evaluate(row: u32, lane: u32, count: u32) {
-    for (var first = count - min(count, CHUNK) + lane; first < count; first += HELD * GROUP) {
+    for (var first = count - min(count, CHUNK); first < count; first += HELD * GROUP) {
+        let mine = first + lane;
         var ids: array<u32, HELD>;
         for (var h = 0u; h < HELD; h++) {
-            ids[h] = waiting[select(first, first + h * GROUP, first + h * GROUP < count)];
+            ids[h] = waiting[min(mine + h * GROUP, count - 1u)];
         }
         var distances = distances_between(row, ids);
         for (var h = 0u; h < HELD; h++) {
-            if first + h * GROUP < count {
+            if mine + h * GROUP < count {
                 offer(distances[h], ids[h] << 1u | 1u);
             }
         }
@@ -137,10 +141,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             forget(row, lane);
             known = WIDTH + 1u;
         }
-        for (var mine = t + lane; mine < min(t + VISITED, steps); mine += GROUP) {
-            let id = candidate(row, mine, &through);
-            if see(id) {
-                waiting[atomicAdd(&waiting_count, 1u)] = id;
+        for (var first = t; first < min(t + VISITED, steps); first += AHEAD * GROUP) {
+            var ids: array<u32, AHEAD>;
+            for (var a = 0u; a < AHEAD; a++) {
+                let mine = first + a * GROUP + lane;
+                ids[a] = NOBODY;
+                if mine < steps {
+                    ids[a] = candidate(row, mine, &through);
+                }
+            }
+            for (var a = 0u; a < AHEAD; a++) {
+                if ids[a] != NOBODY && see(ids[a]) {
+                    waiting[atomicAdd(&waiting_count, 1u)] = ids[a];
+                }
             }
         }
         t += VISITED;

@@ -1,5 +1,6 @@
 // Who is next to whom at the start of a round: the nearest `forward` of a row and the nearest `reverse` of those that hold it,
-// new ones first; those taken are marked as joined. Twin: neighborhoods.rs. Here WIDTH is `reverse`, ROW the length of rows.
+// new ones first; those taken are marked as joined. Here WIDTH is `reverse`, ROW the length of rows.
+// Twin: src/executor/cpu/neighborhoods.rs
 @group(0) @binding(4) var<storage, read> counts: array<u32>;
 // Where a row's edges end.
 @group(0) @binding(5) var<storage, read> cursors: array<u32>;

@@ -1,5 +1,6 @@
 // Every place of a list owns a row of the graph and offers it the others of its list: the leaves of a tree (where this is
-// all-pairs, each leaf owning its rows), or neighbours known beforehand. Twin: leaf_join.rs and fill.rs.
+// all-pairs, each leaf owning its rows), or neighbours known beforehand.
+// Twin: src/executor/cpu/fill.rs (`fill_known`)
 @group(0) @binding(4) var<storage, read> ids: array<u32>;
 // For every place: the row it owns, and from where to where in `ids` its list goes. A list names nobody twice.
 @group(0) @binding(5) var<storage, read> owners: array<u32>;

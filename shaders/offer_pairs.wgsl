@@ -1,5 +1,5 @@
-// Every row of a block is offered the columns, at the distances that block_pairs.wgsl found, and keeps the nearest. Twins:
-// leaf_join.rs, scan.rs.
+// Every row of a block is offered the columns, at the distances that block_pairs.wgsl found, and keeps the nearest.
+// Twin: src/executor/cpu/leaf_join.rs, src/executor/cpu/scan.rs
 @group(0) @binding(6) var<storage, read> pairs: array<f32>;
 // The block of a row, and its place among the rows of the block.
 @group(0) @binding(7) var<storage, read> places: array<vec2<u32>>;
@@ -21,8 +21,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var made = 0u;
         while settled < block.y_count && made <= ROOM - GROUP {
             if at < block.y_count {
-                let distance = pairs[distances + at];
-                if min(distance, FAR) <= farthest.d {
+                let distance = finite(pairs[distances + at]);
+                if distance <= farthest.d {
                     let other = ids[block.y_start + at] + block.y_id;
                     if other != row + block.x_id {
                         offer(distance, other << 1u | 1u);

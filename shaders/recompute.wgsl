@@ -1,5 +1,6 @@
 // The end of a build: distances of kept neighbours computed anew from the points, each row's ranked by (distance, point), as the
-// points were given. Reduced distances: the CPU takes their roots. Twin: recompute.rs, and the ranking of finish.rs.
+// points were given. Reduced distances: the CPU takes their roots.
+// Twin: src/distances/direct.rs, src/executor/finish.rs (ranking)
 // The point that stands at each place.
 @group(0) @binding(4) var<storage, read> order: array<u32>;
 @group(0) @binding(5) var<storage, read_write> final_distances: array<f32>;
@@ -11,25 +12,29 @@ var<workgroup> points: array<u32, WIDTH>;
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = params.first + group.x;
-    for (var r = lane; r < WIDTH; r += GROUP) {
-        let id = row_ids[row * WIDTH + r];
-        distances[r] = FAR;
-        points[r] = NOBODY;
-        if id != NOBODY {
-            distances[r] = min(distance_between(row, id >> 1u), FAR);
-            points[r] = order[id >> 1u];
+    for (var first = 0u; first < WIDTH; first += GROUP) {
+        let r = first + lane;
+        let id = row_ids[row * WIDTH + min(r, WIDTH - 1u)];
+        let distance = distance_between(row, select(id >> 1u, row, id == NOBODY));
+        if r < WIDTH {
+            distances[r] = FAR;
+            points[r] = NOBODY;
+            if id != NOBODY {
+                distances[r] = finite(distance);
+                points[r] = order[id >> 1u];
+            }
         }
     }
     workgroupBarrier();
-    let first = order[row] * params.others;
+    let final_row = order[row] * params.others;
     for (var r = lane; r < WIDTH; r += GROUP) {
         var rank = 0u;
         for (var o = 0u; o < WIDTH; o++) {
             rank += u32(nearer(distances[o], points[o], distances[r], points[r]));
         }
         if rank < params.others {
-            final_distances[first + rank] = distances[r];
-            final_points[first + rank] = points[r];
+            final_distances[final_row + rank] = distances[r];
+            final_points[final_row + rank] = points[r];
         }
     }
 }

@@ -1,5 +1,6 @@
 // Who holds whom: for every row the rows that hold it among their first `forward`, in no order (who reads them sorts them).
-// Counted, given room, placed. Twin: `ReverseEdges` in neighborhoods.rs.
+// Counted, given room, placed.
+// Twin: src/executor/cpu/neighborhoods.rs (`ReverseEdges`)
 @group(0) @binding(4) var<storage, read_write> counts: array<atomic<u32>>;
 // Where a row's edges begin; then, as they are placed, where the next one goes.
 @group(0) @binding(5) var<storage, read_write> cursors: array<atomic<u32>>;

@@ -19,7 +19,7 @@ use crate::error::BuildError;
 use crate::executor::cpu::exact::{self, Compared, in_blocks};
 use crate::executor::cpu::scan::Scan;
 use crate::graph::KnnGraph;
-use crate::metric::Metric;
+use crate::metric::{Metric, MetricError};
 use crate::params::{Params, Plan};
 use crate::points::Points;
 use crate::progress::{Phase, Progress};
@@ -89,7 +89,7 @@ pub fn query_with_progress(
                 .problem()
                 .points
                 .joined(&queries.problem().points)
-                .ok_or_else(|| BuildError::MetricRows { metric: metric.name(), rows: "items that cannot be kept" })?;
+                .ok_or_else(|| MetricError::Rows { metric: metric.name(), rows: "items that cannot be kept" })?;
             let joined = Dataset::new(&joined.view()?, metric)?;
             let n = base.problem().n();
             let rows: Vec<usize> = rows.iter().map(|row| n + row).collect();

@@ -20,13 +20,16 @@ impl FirstNonFinite {
         self.0.fetch_min(u64::from(a) << 32 | u64::from(b), Ordering::Relaxed);
     }
 
+    /// The least pair noted.
     pub(crate) fn get(&self) -> Option<(u32, u32)> {
         let pair = self.0.load(Ordering::Relaxed);
         (pair != NONE).then_some(((pair >> 32) as u32, pair as u32))
     }
 
-    /// The pair, which is forgotten.
-    pub(crate) fn take(&mut self) -> Option<(u32, u32)> {
-        std::mem::take(self).get()
+    /// The same; it is then forgotten.
+    pub(crate) fn take(&self) -> Option<(u32, u32)> {
+        let pair = self.get();
+        self.0.store(NONE, Ordering::Relaxed);
+        pair
     }
 }

@@ -51,17 +51,17 @@ mod simd;
 mod storage;
 
 pub use builder::{Built, Indexed, NnDescent};
-pub use error::{BuildError, GpuError};
+pub use error::{BuildError, GpuError, SearchError};
 pub use graph::{CsrGraph, GraphShapeError, InitGraph, KnnGraph, Neighbor};
-pub use metric::{Argument, Metric, MetricSupport, ParseMetricError};
+pub use metric::{Metric, MetricArgument, MetricError, MetricSupport};
 pub use params::{Algorithm, Device, GpuSelector, ParseChoiceError};
-pub use persist::FileError;
+pub use persist::IndexFileError;
 pub use points::{Csr, CsrMatrix, Element, Points, PointsError, SparseRow};
 pub use progress::Progress;
 pub use report::BuildReport;
 pub use search::{
-    DiversifyMethod, Hits, Index, IndexError, IndexMemory, Prepare, Quantization, QueryBuilder, QueryStats, RadiusHits,
-    Searcher, Tuning,
+    DiversifyMethod, Hits, Index, IndexError, IndexMemory, IndexOptions, Quantization, QueryStats, RadiusHits,
+    SearchOptions, SearchScratch, Tuning,
 };
 
 pub use points::custom;
@@ -69,7 +69,7 @@ pub use points::custom;
 /// The GPUs of this machine.
 #[cfg(feature = "gpu")]
 pub mod gpu {
-    pub use crate::executor::gpu::{AdapterSummary, adapters};
+    pub use crate::executor::gpu::{AdapterKind, AdapterSummary, adapters};
 }
 
 /// The README's example, compiled.

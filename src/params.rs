@@ -74,28 +74,30 @@ pub enum ParseChoiceError {
     Quantization(String),
 }
 
-impl FromStr for Algorithm {
-    type Err = ParseChoiceError;
+/// `Display` and `FromStr` of an enum by the names of its variants, whatever their case.
+macro_rules! names {
+    ($of:ident, $unknown:path, $($variant:ident => $name:literal),+) => {
+        impl std::str::FromStr for $of {
+            type Err = $crate::params::ParseChoiceError;
 
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name.to_lowercase().as_str() {
-            "auto" => Ok(Self::Auto),
-            "nndescent" => Ok(Self::NnDescent),
-            "exact" => Ok(Self::Exact),
-            _ => Err(ParseChoiceError::Algorithm(name.into())),
+            fn from_str(name: &str) -> Result<Self, Self::Err> {
+                match name.to_lowercase().as_str() {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err($unknown(name.into())),
+                }
+            }
         }
-    }
-}
 
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::NnDescent => "nndescent",
-            Self::Exact => "exact",
-        })
-    }
+        impl std::fmt::Display for $of {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $(Self::$variant => $name,)+ })
+            }
+        }
+    };
 }
+pub(crate) use names;
+
+names!(Algorithm, ParseChoiceError::Algorithm, Auto => "auto", NnDescent => "nndescent", Exact => "exact");
 
 /// `auto`, `cpu`, `gpu`, a number, a backend or any part of an adapter's name.
 impl FromStr for Device {

@@ -1,4 +1,4 @@
-//! Files of named sections that are opened by mapping them: one format for all that is kept. Calls no algorithm.
+//! Files of named sections, which are opened by mapping them. Calls no algorithm.
 //!
 //! Little-endian throughout. A header of 64 bytes: magic, version, number of sections, length of the file, checksum of the table
 //! and of the metadata. Then the table (32 bytes a section: kind, zero, offset, length, checksum), the metadata (lines of `key value`)
@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,24 +16,30 @@ use memmap2::Mmap;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::storage::Storage;
+use crate::storage::{FileBytes, Line, Storage};
 
 const MAGIC: [u8; 8] = *b"nndescnt";
-/// Changes with every change that older code could not read.
+/// Incremented by every change that older code cannot read.
 pub(crate) const VERSION: u32 = 1;
-/// What sections begin at multiples of: a cache line.
+/// Sections begin at multiples of this: a cache line.
 const ALIGNMENT: u64 = 64;
 
-/// Why a file cannot be read or written.
+/// Why an index file cannot be read or written. Of a stream, `path` is `stream`.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum FileError {
-    /// The system.
+pub enum IndexFileError {
+    /// An error of the operating system.
     #[error("{}: {source}", path.display())]
     Os {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The error.
+        source: io::Error,
+    },
+    /// A stream that cannot be read from or written to.
+    #[error("cannot read or write the index: {source}")]
+    Stream {
+        /// The error.
         source: io::Error,
     },
     /// Not a file of this format.
@@ -41,7 +47,7 @@ pub enum FileError {
     NotAnIndex {
         /// The file.
         path: PathBuf,
-        /// What gives it away.
+        /// How that shows.
         what: String,
     },
     /// Written by a newer version of this crate.
@@ -51,7 +57,7 @@ pub enum FileError {
         path: PathBuf,
         /// Version of its format.
         found: u32,
-        /// Newest version that can be read.
+        /// Newest version that this crate reads.
         known: u32,
     },
     /// Shorter or longer than it says.
@@ -80,11 +86,9 @@ pub enum FileError {
         /// What does not fit.
         what: String,
     },
-    /// An index of a user's own items.
-    #[error(
-        "an index of {n} items of your own cannot be saved: neither they nor their distance can be written to a file"
-    )]
-    OwnItems {
+    /// An index of custom items.
+    #[error("an index of {n} custom items cannot be saved: neither they nor their distance can be written to a file")]
+    Items {
         /// Items.
         n: usize,
     },
@@ -125,12 +129,20 @@ struct Entry {
 pub(crate) struct Kind(pub u32, pub &'static str);
 
 /// Writes a file of sections: see [`replace`].
-pub(crate) fn write(path: &Path, meta: &str, sections: &[(Kind, &[u8])]) -> Result<(), FileError> {
-    if cfg!(target_endian = "big") {
-        return Err(FileError::BigEndian);
-    }
-    let written = replace(path, |out| write_to(out, meta, sections));
-    written.map_err(|source| FileError::Os { path: path.into(), source })
+pub(crate) fn save(path: &Path, meta: &str, sections: &[(Kind, &[u8])]) -> Result<(), IndexFileError> {
+    check_endianness()?;
+    let written = replace(path, |out| write(out, meta, sections));
+    written.map_err(|source| IndexFileError::Os { path: path.into(), source })
+}
+
+/// Writes to a stream what a file would hold.
+pub(crate) fn write_to(out: &mut impl Write, meta: &str, sections: &[(Kind, &[u8])]) -> Result<(), IndexFileError> {
+    check_endianness()?;
+    write(out, meta, sections).and_then(|()| out.flush()).map_err(|source| IndexFileError::Stream { source })
+}
+
+fn check_endianness() -> Result<(), IndexFileError> {
+    if cfg!(target_endian = "big") { Err(IndexFileError::BigEndian) } else { Ok(()) }
 }
 
 /// Writes a file: to a temporary one beside it, then renamed, so that `path` holds a whole file or what it held before.
@@ -177,7 +189,7 @@ impl Drop for Unfinished {
     }
 }
 
-fn write_to(out: &mut impl Write, meta: &str, sections: &[(Kind, &[u8])]) -> io::Result<()> {
+fn write(out: &mut impl Write, meta: &str, sections: &[(Kind, &[u8])]) -> io::Result<()> {
     let table_end = (size_of::<Header>() + sections.len() * size_of::<Entry>()) as u64;
     let mut offset = (table_end + meta.len() as u64).next_multiple_of(ALIGNMENT);
     let table: Vec<Entry> = sections
@@ -225,48 +237,72 @@ impl Header {
     }
 }
 
-/// A mapped file whose header, table and metadata are whole.
+/// A file whose header, table and metadata are whole.
 pub(crate) struct Opened {
     path: PathBuf,
-    map: Arc<Mmap>,
+    bytes: Arc<FileBytes>,
     entries: BTreeMap<u32, Entry>,
     meta: BTreeMap<String, String>,
 }
 
+/// Lines of a stream that are read at once: 1 MiB.
+const LINES: usize = 1 << 14;
+
 impl Opened {
-    pub(crate) fn open(path: &Path) -> Result<Self, FileError> {
-        if cfg!(target_endian = "big") {
-            return Err(FileError::BigEndian);
-        }
-        let os = |source| FileError::Os { path: path.into(), source };
+    /// Maps a file.
+    pub(crate) fn open(path: &Path) -> Result<Self, IndexFileError> {
+        check_endianness()?;
+        let os = |source| IndexFileError::Os { path: path.into(), source };
         let file = File::open(path).map_err(os)?;
         let length = file.metadata().map_err(os)?.len();
         if length < size_of::<Header>() as u64 {
             return Err(not_an_index(path, format!("{length} bytes are too few for a header")));
         }
-        // SAFETY: the file is only read, and is replaced by renaming, never written to in place, by this crate. A file that
-        // others cut short while it is mapped ends the process, as for every program that maps files: see `Index::open`.
-        let map = Arc::new(unsafe { Mmap::map(&file) }.map_err(os)?);
-        let (entries, meta) = read_table(path, &map)?;
-        Ok(Self { path: path.into(), map, entries, meta })
+        // SAFETY: the file is only read, and this crate replaces it by renaming, never by writing to it in place. That others do not
+        // is asked of users: see `Index::open`.
+        let map = unsafe { Mmap::map(&file) }.map_err(os)?;
+        Self::new(path, FileBytes::Mapped(map))
     }
 
-    pub(crate) fn inconsistent(&self, what: impl Into<String>) -> FileError {
-        FileError::Inconsistent { path: self.path.clone(), what: what.into() }
+    /// Reads a stream up to the end of the file that it holds.
+    pub(crate) fn read(source: &mut impl Read) -> Result<Self, IndexFileError> {
+        check_endianness()?;
+        let path = Path::new("stream");
+        let stream = |source| IndexFileError::Stream { source };
+        let mut lines = vec![Line([0; 64])];
+        source.read_exact(bytemuck::cast_slice_mut(&mut lines)).map_err(stream)?;
+        let length = checked_header(path, bytemuck::cast_slice(&lines))?.file_length;
+        // Never more memory than the stream has bytes for, whatever the header says.
+        while ((lines.len() * size_of::<Line>()) as u64) < length {
+            let read = lines.len();
+            let missing = length.div_ceil(size_of::<Line>() as u64) - read as u64;
+            lines.resize(read + missing.min(LINES as u64) as usize, Line([0; 64]));
+            source.read_exact(bytemuck::cast_slice_mut(&mut lines[read..])).map_err(stream)?;
+        }
+        Self::new(path, FileBytes::Read(lines))
+    }
+
+    fn new(path: &Path, bytes: FileBytes) -> Result<Self, IndexFileError> {
+        let (entries, meta) = read_table(path, &bytes)?;
+        Ok(Self { path: path.into(), bytes: Arc::new(bytes), entries, meta })
+    }
+
+    pub(crate) fn inconsistent(&self, what: impl Into<String>) -> IndexFileError {
+        IndexFileError::Inconsistent { path: self.path.clone(), what: what.into() }
     }
 
     /// A value of the metadata.
-    pub(crate) fn meta<T: std::str::FromStr>(&self, key: &str) -> Result<T, FileError> {
+    pub(crate) fn meta<T: std::str::FromStr>(&self, key: &str) -> Result<T, IndexFileError> {
         let text = self.meta.get(key).ok_or_else(|| self.inconsistent(format!("`{key}` is missing")))?;
         text.parse().map_err(|_| self.inconsistent(format!("`{key}` is `{text}`")))
     }
 
     /// The values of a section; none if there is no such section.
-    pub(crate) fn section<T: Pod>(&self, kind: Kind) -> Result<Option<Storage<T>>, FileError> {
+    pub(crate) fn section<T: Pod + Send + Sync>(&self, kind: Kind) -> Result<Option<Storage<T>>, IndexFileError> {
         let Some(entry) = self.entries.get(&kind.0) else { return Ok(None) };
         let size = size_of::<T>() as u64;
         let whole = entry.length % size == 0;
-        let section = Storage::mapped(&self.map, entry.offset as usize, (entry.length / size) as usize);
+        let section = Storage::of_file(&self.bytes, entry.offset as usize, (entry.length / size) as usize);
         match section {
             Some(section) if whole => Ok(Some(section)),
             _ => Err(self.inconsistent(format!("{} of {} bytes at {}", kind.1, entry.length, entry.offset))),
@@ -274,37 +310,43 @@ impl Opened {
     }
 
     /// Checks the contents of all sections against their checksums: reads the whole file.
-    pub(crate) fn verify(&self, kinds: &[Kind]) -> Result<(), FileError> {
+    pub(crate) fn verify(&self, kinds: &[Kind]) -> Result<(), IndexFileError> {
         use rayon::prelude::*;
         kinds.par_iter().try_for_each(|kind| {
             let Some(bytes) = self.section::<u8>(*kind)? else { return Ok(()) };
             let same = self.entries.get(&kind.0).is_some_and(|entry| entry.checksum == xxh3_64(&bytes));
-            if same { Ok(()) } else { Err(FileError::Damaged { path: self.path.clone(), part: kind.1 }) }
+            if same { Ok(()) } else { Err(IndexFileError::Damaged { path: self.path.clone(), part: kind.1 }) }
         })
     }
 }
 
-fn not_an_index(path: &Path, what: impl Into<String>) -> FileError {
-    FileError::NotAnIndex { path: path.into(), what: what.into() }
+fn not_an_index(path: &Path, what: impl Into<String>) -> IndexFileError {
+    IndexFileError::NotAnIndex { path: path.into(), what: what.into() }
 }
 
 type Table = (BTreeMap<u32, Entry>, BTreeMap<String, String>);
 
-fn read_table(path: &Path, bytes: &[u8]) -> Result<Table, FileError> {
+/// The header that a file begins with.
+fn checked_header(path: &Path, bytes: &[u8]) -> Result<Header, IndexFileError> {
     let header: Header = bytemuck::pod_read_unaligned(&bytes[..size_of::<Header>()]);
     if header.magic != MAGIC {
         return Err(not_an_index(path, format!("it begins with {:?}", String::from_utf8_lossy(&header.magic))));
     }
     if header.version > VERSION {
-        return Err(FileError::Newer { path: path.into(), found: header.version, known: VERSION });
+        return Err(IndexFileError::Newer { path: path.into(), found: header.version, known: VERSION });
     }
-    let damaged = |part| FileError::Damaged { path: path.into(), part };
     if header.header_checksum != header.own_checksum() {
-        return Err(damaged("the header"));
+        return Err(IndexFileError::Damaged { path: path.into(), part: "the header" });
     }
+    Ok(header)
+}
+
+fn read_table(path: &Path, bytes: &[u8]) -> Result<Table, IndexFileError> {
+    let header = checked_header(path, bytes)?;
+    let damaged = |part| IndexFileError::Damaged { path: path.into(), part };
     let found = bytes.len() as u64;
     if header.file_length != found {
-        return Err(FileError::Length { path: path.into(), found, expected: header.file_length });
+        return Err(IndexFileError::Length { path: path.into(), found, expected: header.file_length });
     }
     let table_length = header.sections as usize * size_of::<Entry>();
     let table = bytes.get(size_of::<Header>()..).and_then(|rest| rest.get(..table_length));
@@ -342,7 +384,7 @@ pub(crate) fn resign(bytes: &mut [u8]) {
 mod tests {
     use super::*;
 
-    /// Takes so many bytes and no more.
+    /// Takes this many bytes and no more.
     struct Full(usize);
 
     impl Write for Full {
@@ -362,9 +404,9 @@ mod tests {
     fn a_full_disk_is_an_error() {
         let values = vec![7u8; 1000];
         for room in [0, 10, 64, 90, 200, 1000] {
-            let error = write_to(&mut Full(room), "a 1\n", &[(Kind(1, "one"), &values)]).unwrap_err();
+            let error = write(&mut Full(room), "a 1\n", &[(Kind(1, "one"), &values)]).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{room}");
         }
-        write_to(&mut Full(1 << 20), "a 1\n", &[(Kind(1, "one"), &values)]).unwrap();
+        write(&mut Full(1 << 20), "a 1\n", &[(Kind(1, "one"), &values)]).unwrap();
     }
 }

@@ -1,10 +1,10 @@
-//! How far a build is, and how it is cancelled.
+//! How far a build or an operation on an index is, and how it is cancelled.
 
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Part of a build.
+/// Part of a build, or an operation on an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -19,6 +19,14 @@ pub enum Phase {
     Recall,
     /// Final distances and order.
     Finish,
+    /// From the graph to a search index.
+    Prepare,
+    /// A batch of queries.
+    Search,
+    /// Points added to an index.
+    Add,
+    /// Searches that tune an index.
+    Tune,
 }
 
 impl Phase {
@@ -31,6 +39,10 @@ impl Phase {
             Self::Exact => "exact",
             Self::Recall => "recall",
             Self::Finish => "finish",
+            Self::Prepare => "prepare",
+            Self::Search => "search",
+            Self::Add => "add",
+            Self::Tune => "tune",
         }
     }
 }
@@ -41,13 +53,13 @@ impl fmt::Display for Phase {
     }
 }
 
-/// How far a build is.
+/// How far a build, or an operation on an index, is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
     /// What is being done.
     pub phase: Phase,
-    /// Round of descent, from 1; 0 before.
+    /// Round of descent, from 1; 0 before, and outside builds.
     pub round: usize,
     /// Rounds that will be run at most.
     pub max_rounds: usize,

@@ -50,6 +50,8 @@ pub struct BuildReport {
     pub target: Option<TargetOutcome>,
     /// What every kernel of a GPU did, where [`NnDescent::time_kernels`](crate::NnDescent::time_kernels) asked for it.
     pub kernels: Vec<KernelTime>,
+    /// Wall time of what a build with a GPU is made of, in the order of their beginnings. Empty on the CPU and for exact search.
+    pub device_phases: Vec<DevicePhaseTime>,
     /// Every setting as used.
     pub settings: Settings,
 }
@@ -239,6 +241,55 @@ pub struct Traffic {
     pub dispatches: u64,
     /// Bytes read back.
     pub read_bytes: u64,
+}
+
+/// A part of a build with a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum DevicePhase {
+    /// The points are put in the order of a first tree, on the CPU.
+    Arrange,
+    /// Buffers are made and kernels compiled, beside `Arrange`.
+    Prepare,
+    /// The points go to the device.
+    Upload,
+    /// Trees grow on the CPU, while the device joins the leaves of those before.
+    Trees,
+    /// Leaves go to the device, and what it has not done by then is waited for.
+    Join,
+    /// Rounds of descent.
+    Rounds,
+    /// Final distances on the device.
+    Recompute,
+    /// Rows come back.
+    ReadBack,
+}
+
+impl fmt::Display for DevicePhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Arrange => "arrange",
+            Self::Prepare => "prepare",
+            Self::Upload => "upload",
+            Self::Trees => "trees",
+            Self::Join => "join",
+            Self::Rounds => "rounds",
+            Self::Recompute => "recompute",
+            Self::ReadBack => "read back",
+        })
+    }
+}
+
+/// Wall time of a part of a build with a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct DevicePhaseTime {
+    /// Which part.
+    pub phase: DevicePhase,
+    /// How long it took.
+    pub elapsed: Duration,
 }
 
 /// What a kernel did on a device in a whole build.

@@ -1,7 +1,7 @@
 //! ARCHITECTURE.md's table of rooms against the imports of the code.
 //!
-//! A room is a file or folder of `src`, or a folder that has a row of its own in the table. Every `crate::` and `super::` path
-//! outside of tests and comments counts as an import.
+//! A room is a file or folder of `src`, or a folder that has a row of its own in the table. Every `crate::` and
+//! `super::` path outside of tests and comments counts as an import.
 
 use std::collections::BTreeMap;
 use std::fs;

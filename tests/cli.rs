@@ -43,7 +43,7 @@ impl Files {
         self.dir.path().join(name).display().to_string()
     }
 
-    /// `nndescent graph` on the input with more words; the graph and what was printed.
+    /// Runs `nndescent graph` on the input with more arguments; the graph and the output.
     fn graph(&self, words: &[&str]) -> (KnnGraph, String) {
         let (input, output) = (self.input.display().to_string(), self.path("g.npz"));
         let ran = run(&[&["graph", &input, "-o", &output], words].concat());
@@ -126,7 +126,7 @@ fn fortran_order_changes_nothing() {
     assert_eq!(files.graph(&["-k", "5"]).0, straight);
 }
 
-/// Runs words with the input and the output put in for `IN` and `OUT`; the exit code and the message.
+/// Runs a command line in which `IN` and `OUT` stand for the files; the exit code and the message.
 fn fails(files: &Files, words: &str, output: &str) -> (i32, String) {
     let (input, output) = (files.input.display().to_string(), files.path(output));
     let words: Vec<&str> = words
@@ -219,7 +219,7 @@ fn wrong_outputs() {
 }
 
 impl Files {
-    /// An index of the input, and what was printed.
+    /// Builds an index of the input; its path and the output.
     fn index(&self, words: &[&str]) -> (String, String) {
         let (input, output) = (self.input.display().to_string(), self.path("i.nnd"));
         let ran = run(&[&["index", &input, "-o", &output], words].concat());
@@ -227,7 +227,7 @@ impl Files {
         (output, String::from_utf8(ran.stdout).unwrap())
     }
 
-    /// `nndescent query` with the input as queries; the answers and what was printed.
+    /// Runs `nndescent query` with the input as queries; the answers and the output.
     fn query(&self, index: &str, words: &[&str]) -> (KnnGraph, String) {
         let (input, output) = (self.input.display().to_string(), self.path("q.npz"));
         let ran = run(&[&["query", index, &input, "-o", &output], words].concat());
@@ -335,7 +335,7 @@ fn mistakes_with_indexes_have_their_exit_codes() {
     fails(&["add", &path, &input], 3, "its checksum does not match");
 }
 
-/// A limit on the size of files stands for a full disk.
+/// A full disk, simulated by a limit on the size of files.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_the_old_index() {
@@ -362,7 +362,7 @@ fn other_rows_and_metrics() {
         assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
         String::from_utf8(ran.stdout).unwrap()
     };
-    // The 8 columns of u8: 64 bits.
+    // 8 columns of u8 are 64 bits.
     let bytes: Vec<u8> = (0..N as u64 * 8).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
     let packed = npy("'|u1'", false, &format!("({N}, 8)"), &bytes);
     let packed = write(files.dir.path(), "packed.npy", &packed).display().to_string();
@@ -378,7 +378,7 @@ fn other_rows_and_metrics() {
     ok(&["exact", &input, &input, "--metric", "spearmanr", "-k", "5", "-o", output]);
 }
 
-/// docs/METRICS.md holds the table that the command prints.
+/// docs/METRICS.md contains the table that the command prints.
 #[test]
 fn metrics_are_documented() {
     let ran = Command::new(env!("CARGO_BIN_EXE_nndescent")).arg("metrics").output().unwrap();

@@ -1,6 +1,6 @@
-//! Recall and work of five small builds, recorded in tests/golden/builds.txt: a change of behaviour shows as a difference there.
-//! `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test suite golden` rewrites it. tests/golden/gpu.txt records the work of such builds
-//! on a GPU, round by round.
+//! Recall and work of five small builds, recorded in tests/golden/builds.txt: a change of behaviour shows as a
+//! difference there. `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test suite golden` rewrites it. tests/golden/gpu.txt
+//! records the work of such builds on a GPU, round by round.
 //!
 //! All data are small integers, whose sums are exact, so that every instruction set gives the same result.
 
@@ -10,7 +10,7 @@ const DIGITS: &[u8] = include_bytes!("../examples/data/digits-8x8.u8");
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/");
 const K: usize = 15;
 
-/// Name, recall, distances, and updates of each round.
+/// Name, recall, number of distances, and updates of each round.
 fn line(name: &str, data: &[u8], dim: usize, builder: &NnDescent, metric: Metric) -> String {
     let points = Points::dense(data, data.len() / dim, dim).unwrap();
     let built = builder.clone().n_neighbors(K).algorithm(Algorithm::NnDescent).recall_sample(0).graph(&points).unwrap();

@@ -1,10 +1,13 @@
-//! The conformance suite: what every executor must do, run over the CPU's and, where there is an adapter (Mesa's lavapipe
-//! will do), the GPU's. Without an adapter the GPU half says so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
+//! The conformance suite: what every executor must do, run over the CPU's and, where there is an adapter (Mesa's
+//! lavapipe will do), the GPU's. Without an adapter the GPU half says so; `NNDESCENT_REQUIRE_GPU=1` makes that a
+//! failure.
 
 use crate::common::checks::{Within, between, check_distances, check_rows};
 use half::f16;
 use nndescent::custom::{self, Custom};
-use nndescent::{Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, exact, recall};
+use nndescent::{
+    Algorithm, Built, Device, GpuSelector, KnnGraph, Metric, NnDescent, Points, SearchOptions, exact, recall,
+};
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
@@ -39,38 +42,15 @@ fn check_promises(graph: &KnnGraph, k: usize, metric: &Metric, data: &[f32], dim
     check_distances(graph, 97, Within { relative: 1e-4, floor: 1.0 }, between(metric, data, dim));
 }
 
-const METRICS: [&str; 22] = [
-    "euclidean",
-    "sqeuclidean",
-    "cosine",
-    "dot",
-    "inner_product",
-    "manhattan",
-    "chebyshev",
-    "minkowski(3)",
-    "hamming",
-    "correlation",
-    "canberra",
-    "braycurtis",
-    "tsss",
-    // On transformed rows.
-    "hellinger",
-    "spearmanr",
-    "true_angular",
-    "wasserstein_1d",
-    // Of sets.
-    "jaccard",
-    "matching",
-    "kulsinski",
-    "russellrao",
-    "yule",
-];
-
-fn metric(name: &str) -> Metric {
-    match name {
-        "minkowski(3)" => Metric::Minkowski { p: 3.0 },
-        _ => name.parse().expect("a metric"),
-    }
+/// Every metric that is searched exactly and needs no arguments made for the rows.
+fn metrics() -> impl Iterator<Item = (&'static str, Metric)> {
+    let metric = |name| match name {
+        "minkowski" => Some(Metric::Minkowski { p: 3.0 }),
+        "haversine" | "bit_hamming" | "bit_jaccard" => None,
+        _ => name.parse().ok(),
+    };
+    let all = Metric::names().filter_map(move |names| Some((names[0], metric(names[0])?)));
+    all.filter(|(_, metric)| !metric.support().proxy)
 }
 
 #[test]
@@ -78,8 +58,7 @@ fn both_executors_build_good_graphs_with_every_metric() {
     let Some(gpu) = device() else { return };
     let (data, n, dim) = digits();
     let points = Points::dense(&data, n, dim).unwrap();
-    for name in METRICS {
-        let metric = metric(name);
+    for (name, metric) in metrics() {
         let builder = NnDescent::new(metric.clone()).n_neighbors(10).seed(3);
         let truth = exact::graph(&points, &metric, 10, false).unwrap();
         let recall = |device| {
@@ -157,9 +136,8 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
         builder.index(&points).unwrap()
     };
     assert!(indexed.report.executor.is_gpu(), "{}", indexed.report.executor);
-    let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10).run().unwrap();
-    let found = KnnGraph::from_parts(n, 10, hits.indices, hits.distances).unwrap();
-    let recall = recall::recall(&found, &truth, 10).unwrap();
+    let hits = indexed.index.query_ids(&(0..n as u32).collect::<Vec<u32>>(), 10, &SearchOptions::new()).unwrap();
+    let recall = recall::recall(hits.graph(), &truth, 10).unwrap();
     assert!(recall > 0.95, "{recall}");
     let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());
     let wrong = of(other, Algorithm::NnDescent).unwrap_err().to_string();
@@ -186,8 +164,7 @@ fn exact_search_is_exact_with_every_metric() {
     let Some(gpu) = device() else { return };
     let (data, n, dim) = digits();
     let points = Points::dense(&data, n, dim).unwrap();
-    for name in METRICS {
-        let metric = metric(name);
+    for (name, metric) in metrics() {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for include_self in [false, true].into_iter().take(if name == "euclidean" { 2 } else { 1 }) {
             let builder =
@@ -392,8 +369,8 @@ fn device_memory_is_estimated() {
     let (data, n, dim) = digits();
     let points = Points::dense(&data, n, dim).unwrap();
     let estimate = NnDescent::new(Metric::Euclidean).n_neighbors(15).estimate_device_memory(&points).unwrap();
-    // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and lists.
-    // And the distances within leaves of up to 128.
+    // Data, rows of 20 (8 bytes a place), neighbourhoods of 1 + 20 + 12, edges of 20 (8 bytes), counts, places and
+    // lists. And the distances within leaves of up to 128.
     let of = |rows: u64| rows * (4 * 64 + 8 * 20 + 4 * 33 + 8 * 20 + 8 + 16 + 4 * 128);
     assert_eq!(estimate, of(n as u64));
     let parts = NnDescent::new(Metric::Euclidean).part_rows(600);

@@ -1,4 +1,4 @@
-//! The graph as users see it, against exact search and its own promises.
+//! Graphs through the public API, against exact search and what the documentation promises.
 
 use std::ops::ControlFlow;
 
@@ -75,8 +75,8 @@ fn codes_of_wide_rows_change_no_promise() {
     }
 }
 
-/// Sums of byte differences are the distances themselves, and are not computed again: nothing may be lost or out of order,
-/// ties least of all, and codes that are rounded must not pass for values.
+/// Sums of byte differences are true distances and are not computed again: nothing may be missing or out of order,
+/// ties in particular, and rounded codes must not be mistaken for values.
 #[test]
 fn manhattan_distances_of_bytes_are_the_true_ones() {
     let (n, dim, k) = (3000, 32, 10);
@@ -352,7 +352,7 @@ fn points_are_checked() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// Whatever the shape and the settings, rows are complete and true.
+    /// Rows are complete and distances true for any shape and options.
     #[test]
     fn any_settings_keep_the_promises(
         n in 2usize..160, dim in 1usize..80, seed: u64, k in 1usize..40, trees in 0usize..4, leaf in 2usize..60,

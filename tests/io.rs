@@ -1,4 +1,4 @@
-//! Readers and writers: what they read, and what they say of files that are not right.
+//! Readers and writers: what they read, and their messages about wrong files.
 
 use std::io::Write;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn read(path: &Path) -> Matrix {
     read_matrix(path, None).unwrap()
 }
 
-/// The message without the path that it begins with.
+/// The message, without the leading path.
 fn message(path: &Path, array: Option<&str>) -> String {
     let whole = read_matrix(path, array).unwrap_err().to_string();
     whole.strip_prefix(&format!("{}: ", path.display())).expect("the file is named").to_string()
@@ -88,7 +88,7 @@ fn vecs_and_bins() {
     assert_eq!(bin("x.ibin", &ints.concat()), expected);
 }
 
-/// IDX of 2 images of 1 x 3.
+/// An IDX file of 2 images of 1 x 3.
 fn idx() -> Vec<u8> {
     let shape: Vec<u8> = [2u32, 1, 3].iter().flat_map(|s| s.to_be_bytes()).collect();
     [&[0, 0, 8, 3][..], &shape, &[1, 2, 3, 4, 5, 6]].concat()

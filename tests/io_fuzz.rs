@@ -1,4 +1,4 @@
-//! Damaged and random files: a reader answers with a matrix or an error, takes no more memory than the file justifies, and
+//! Damaged and random files: a reader returns a matrix or an error, takes no more memory than the file justifies, and
 //! never panics.
 #![cfg(feature = "io")]
 
@@ -16,11 +16,11 @@ use nndescent::KnnGraph;
 use nndescent::io::{describe, read_graph, read_matrix, write_graph};
 use proptest::prelude::*;
 
-/// Readings of the peak exclude each other.
+/// Only one peak can be measured at a time.
 static MEASURING: Mutex<()> = Mutex::new(());
 
-/// Bytes that a reader may take for each byte of a file: inflated by deflate's most, or narrowed values beside their
-/// block.
+/// Bytes that a reader may take for a file: as many as it can inflate to, or converted values and the block they are
+/// read through.
 fn allowance(name: &str, length: usize) -> usize {
     let packed = name.ends_with(".gz") || name.ends_with(".npz") || name.ends_with(".hdf5");
     length * if packed { 4400 } else { 9 } + (2 << 20)
@@ -40,7 +40,7 @@ fn try_reading(name: &str, content: &[u8]) {
     assert!(peak <= allowance(name, content.len()), "{name} of {} bytes: {peak} bytes taken", content.len());
 }
 
-/// A valid file of every kind.
+/// A valid file of each format.
 fn valid() -> Vec<(&'static str, Vec<u8>)> {
     let floats: Vec<f32> = (0..60).map(|v| v as f32).collect();
     let dir = tempfile::tempdir().unwrap();
@@ -78,7 +78,7 @@ proptest! {
     fn damaged_files(kind in 0usize..10, flips in prop::collection::vec((any::<u16>(), any::<u8>()), 0..6), keep in 0.0f64..1.3) {
         let (name, mut content) = valid().swap_remove(kind);
         for (at, value) in flips {
-            // Headers are where damage matters.
+            // Damage matters most in headers.
             let within = if at % 2 == 0 { content.len() } else { content.len().min(160) };
             content[at as usize / 2 % within] = value;
         }

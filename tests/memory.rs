@@ -1,4 +1,4 @@
-//! A build keeps to the memory that `estimate_memory` says.
+//! Builds stay within the memory that `estimate_memory` says.
 
 mod common {
     pub mod counting;
@@ -9,7 +9,7 @@ use nndescent::{Algorithm, CsrMatrix, Metric, NnDescent, Points};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// What a build takes at its peak, and what was estimated.
+/// Peak memory of a build, and the estimate.
 fn peak_and_estimate<E: nndescent::Element>(data: &[E], dim: usize, metric: Metric) -> (usize, usize) {
     peak_and_estimate_of(&NnDescent::new(metric), data, dim)
 }
@@ -41,7 +41,7 @@ fn peaks_keep_to_the_estimate() {
         ("floats, in parts", peak_and_estimate_of(&NnDescent::new(Metric::Manhattan).part_rows(3000), &floats, dim)),
     ];
     for (name, (peak, estimate)) in checks {
-        // Scratch of threads, and the sample of the recall estimate, are a megabyte or two.
+        // Scratch space of threads, and the sample of the recall estimate, take a megabyte or two.
         assert!(peak <= estimate + (2 << 20), "{name}: {peak} bytes, {estimate} estimated");
         assert!(peak * 3 >= estimate, "{name}: {peak} bytes, only, {estimate} estimated");
     }
@@ -50,7 +50,7 @@ fn peaks_keep_to_the_estimate() {
     assert!(as_bytes < n * dim * 4, "byte data is never held as f32: {as_bytes}");
 }
 
-/// Texts of 70 words or so: 2.5 times the matrix and the graph, the matrix as it was given included.
+/// Texts of about 70 words: at most 2.5 times the matrix, the given one included, and the graph.
 fn sparse_rows_take_little_beside_themselves() {
     let (n, dim, k) = (20_000, 18_000u32, 15);
     let mut rng = StdRng::seed_from_u64(3);

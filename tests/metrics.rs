@@ -1,8 +1,9 @@
-//! The definitions of all metrics against scipy and scikit-learn: tests/fixtures/metrics.py made the expected distances.
+//! The definitions of all metrics against scipy and scikit-learn: tests/fixtures/metrics.py made the expected
+//! distances.
 
 use std::sync::Arc;
 
-use nndescent::{Argument, Metric};
+use nndescent::{Metric, MetricArgument};
 use serde_json::Value;
 
 const FIXTURE: &str = include_str!("fixtures/metrics.json");
@@ -10,7 +11,7 @@ const FIXTURE: &str = include_str!("fixtures/metrics.json");
 /// A metric with arguments, and pairs of rows with their distance.
 struct Case {
     name: String,
-    arguments: Vec<(String, Argument)>,
+    arguments: Vec<(String, MetricArgument)>,
     pairs: Vec<(Vec<f32>, Vec<f32>, f64)>,
 }
 
@@ -44,8 +45,8 @@ fn row(values: &Value) -> Vec<f32> {
     values.as_array().unwrap().iter().map(number).collect()
 }
 
-fn argument(value: &Value) -> Argument {
-    if value.is_array() { Argument::Values(Arc::from(row(value))) } else { Argument::Number(number(value)) }
+fn argument(value: &Value) -> MetricArgument {
+    if value.is_array() { MetricArgument::Values(Arc::from(row(value))) } else { MetricArgument::Number(number(value)) }
 }
 
 /// To 1e-5 of the distance; to 1e-7 where it is near 0 and values of the rows are not.
@@ -155,10 +156,9 @@ fn docstrings_say_what_the_code_does() {
         let named = |kinds: &[(&'static str, bool)]| {
             kinds.iter().filter(|kind| kind.1).map(|kind| kind.0).collect::<Vec<&str>>().join(", ")
         };
-        let (dense, sparse, bits) = (("dense", support.dense), ("sparse", support.sparse), ("bits", support.bits));
-        let gpu = if support.gpu { named(&[dense, bits]) } else { String::new() };
         let trees = if support.angular_trees { "angle" } else { "distance" };
-        let end = format!("Rows: {}. GPU: {gpu}. Trees: by {trees}.", named(&[dense, sparse, bits]));
+        let rows = named(&[("dense", true), ("sparse", support.sparse), ("bits", support.bits)]);
+        let end = format!("Rows: {rows}. Trees: by {trees}.");
         assert!(doc.ends_with(&end), "{variant}: `{doc}` should end with `{end}`");
         assert_eq!(doc.contains("Searched by a proxy"), support.proxy, "{variant}: {doc}");
         assert!(sentence(&doc, "Source: ").is_some_and(|source| !source.is_empty()), "{variant}: {doc}");

@@ -1,8 +1,12 @@
-//! Graphs and indexes under every metric, on data that suits it: recall against exact search, and distances by definition.
+//! Graphs and indexes under every metric, on data that suits it: recall against exact search, and distances by
+//! definition.
 
 use crate::common::checks::{Within, check_distances, check_rows};
 use nndescent::custom::{self, items};
-use nndescent::{Algorithm, Argument, CsrMatrix, KnnGraph, Metric, NnDescent, Points, Prepare, exact, recall};
+use nndescent::{
+    Algorithm, CsrMatrix, IndexOptions, KnnGraph, Metric, MetricArgument, NnDescent, Points, SearchOptions, exact,
+    recall,
+};
 
 const N: usize = 2000;
 const DIM: usize = 24;
@@ -13,12 +17,12 @@ fn vectors() -> Vec<f32> {
     crate::common::points::patches(N, DIM, 20, 3)
 }
 
-/// Histograms: what is above a value, with bins that are empty here and there.
+/// Histograms with some empty bins.
 fn histograms() -> Vec<f32> {
     vectors().iter().map(|v| (v - 1.0).max(0.0)).collect()
 }
 
-/// Yes and no: the signs of points on patches, many columns of them.
+/// Sets: columns in which points on patches are above a threshold.
 fn sets(dim: usize) -> Vec<f32> {
     crate::common::points::patches(N, dim, 20, 5).iter().map(|v| f32::from(u8::from(*v > 2.0))).collect()
 }
@@ -29,7 +33,7 @@ fn places() -> Vec<f32> {
     at.chunks_exact(2).flat_map(|p| [(p[0] / 12.0).clamp(-1.5, 1.5), p[1] / 6.0]).collect()
 }
 
-fn matrix(f: impl Fn(usize, usize) -> f32) -> Argument {
+fn matrix(f: impl Fn(usize, usize) -> f32) -> MetricArgument {
     let values: Vec<f32> = (0..DIM * DIM).map(|at| f(at / DIM, at % DIM)).collect();
     values[..].into()
 }
@@ -37,7 +41,7 @@ fn matrix(f: impl Fn(usize, usize) -> f32) -> Argument {
 /// The metric of a name, with arguments for rows of `DIM` columns.
 fn metric(name: &str) -> Metric {
     let column: Vec<f32> = (0..DIM).map(|j| 0.5 + j as f32 / 10.0).collect();
-    let arguments: Vec<(&str, Argument)> = match name {
+    let arguments: Vec<(&str, MetricArgument)> = match name {
         "minkowski" => vec![("p", 3.0.into())],
         "seuclidean" => vec![("sigma", column[..].into())],
         "wminkowski" => vec![("w", column[..].into()), ("p", 3.0.into())],
@@ -60,13 +64,12 @@ fn data_for(name: &str) -> (Vec<f32>, usize) {
         | "circular_kantorovich"
         | "kantorovich"
         | "sinkhorn" => (histograms(), DIM),
-        "jaccard" | "dice" | "matching" | "kulsinski" | "rogerstanimoto" | "sokalmichener" | "russellrao"
-        | "sokalsneath" | "yule" | "hamming" => (sets(400), 400),
+        _ if metric(name).support().bits => (sets(400), 400),
         _ => (vectors(), DIM),
     }
 }
 
-/// Metrics whose distances take so long that fewer rows have to do.
+/// Fewer rows for metrics whose distances take long.
 fn rows_for(name: &str) -> usize {
     if matches!(name, "kantorovich" | "sinkhorn") { 300 } else { N }
 }
@@ -131,17 +134,16 @@ fn queries_under_every_dense_metric() {
         nndescent::Index::verify(&path).unwrap();
         let opened = nndescent::Index::open(&path).unwrap();
         assert_eq!(opened.metric(), &metric);
-        let hits = opened.query(&queries, 10).epsilon(0.2).run().unwrap();
-        assert_eq!(hits, indexed.index.query(&queries, 10).epsilon(0.2).run().unwrap(), "{name}");
+        let hits = opened.query(&queries, 10, &SearchOptions::new().epsilon(0.2)).unwrap();
+        assert_eq!(hits, indexed.index.query(&queries, 10, &SearchOptions::new().epsilon(0.2)).unwrap(), "{name}");
         let truth = exact::query(&points, &queries, &metric, 10).unwrap();
-        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone()).unwrap();
-        let recall = recall::recall(&found, &truth, 10).unwrap();
+        let recall = recall::recall(hits.graph(), &truth, 10).unwrap();
         assert!(recall >= 0.95, "{name}: recall {recall}");
     }
 }
 
-/// Queries by radius under a metric that is searched by a proxy: all that is found is within the radius and true, and little is
-/// missing; where all points are within it, nothing is.
+/// Queries by radius under a metric that is searched by a proxy: all that is found is within the radius and true, and
+/// little is missing; where all points are within it, nothing is.
 fn check_radius(name: &str, metric: &Metric, points: &Points, queries: &Points) {
     let index = NnDescent::new(metric.clone()).recall_sample(0).index(points).unwrap().index;
     let truth = exact::query(points, queries, metric, points.n()).unwrap();
@@ -150,7 +152,7 @@ fn check_radius(name: &str, metric: &Metric, points: &Points, queries: &Points) 
         let mut at: Vec<f32> = (0..queries.n()).map(|i| truth.distances(i)[count]).collect();
         at.sort_unstable_by(f32::total_cmp);
         let radius = if least == 1.0 { far } else { at[at.len() / 2] };
-        let hits = index.query_radius(queries, radius, 0.2).unwrap();
+        let hits = index.query_radius(queries, radius, &SearchOptions::new().epsilon(0.2)).unwrap();
         let (mut expected, mut found) = (0, 0);
         for i in 0..queries.n() {
             let (ids, distances) = (hits.ids(i), hits.distances(i));
@@ -165,9 +167,12 @@ fn check_radius(name: &str, metric: &Metric, points: &Points, queries: &Points) 
             "{name}: {found} of {expected} within {radius}"
         );
     }
-    assert!(index.query_radius(queries, -1.0, 0.2).unwrap().indices.is_empty(), "{name}");
-    let near = index.query_radius(queries, 0.0, 0.1).unwrap();
-    assert!(near.stats.iter().all(|s| s.distances < points.n() as u64), "{name}: {:?}", near.stats);
+    assert!(
+        index.query_radius(queries, -1.0, &SearchOptions::new().epsilon(0.2)).unwrap().all_ids().is_empty(),
+        "{name}"
+    );
+    let near = index.query_radius(queries, 0.0, &SearchOptions::new().epsilon(0.1)).unwrap();
+    assert!(near.stats().iter().all(|s| s.distances < points.n() as u64), "{name}: {:?}", near.stats());
 }
 
 #[test]
@@ -197,7 +202,7 @@ fn an_index_under_a_derived_metric_grows_and_shrinks() {
         let removed: Vec<u32> = (0..N as u32).filter(|id| id % 3 == 0).collect();
         index.remove(&removed).unwrap();
         let ids: Vec<u32> = (0..N as u32).filter(|id| id % 3 != 0).step_by(7).collect();
-        let hits = index.query_ids(&ids, 10).epsilon(0.2).run().unwrap();
+        let hits = index.query_ids(&ids, 10, &SearchOptions::new().epsilon(0.2)).unwrap();
         let row = |i: usize| &data[i * dim..(i + 1) * dim];
         let (mut found, mut all) = (0, 0);
         for (i, &id) in ids.iter().enumerate() {
@@ -213,7 +218,7 @@ fn an_index_under_a_derived_metric_grows_and_shrinks() {
     }
 }
 
-/// Bits of the sets, packed.
+/// The sets as packed bits.
 fn packed(sets: &[f32], dim: usize) -> Vec<u8> {
     let byte = |columns: &[f32]| columns.iter().rev().fold(0, |byte, v| byte << 1 | u8::from(*v != 0.0));
     sets.chunks_exact(dim).flat_map(|row| row.chunks(8).map(byte)).collect()
@@ -225,7 +230,7 @@ fn bits_are_sets_of_columns() {
     let columns = sets(dim);
     let bytes = packed(&columns, dim);
     let (dense, bits) = (Points::dense(&columns, N, dim).unwrap(), Points::bits(&bytes, N, dim).unwrap());
-    for name in ["jaccard", "dice", "matching", "hamming", "kulsinski", "yule", "russellrao", "sokalsneath"] {
+    for name in dense_metrics().filter(|name| metric(name).support().bits) {
         let builder = NnDescent::new(metric(name)).n_neighbors(K).algorithm(Algorithm::NnDescent);
         let (of_bits, of_columns) = (builder.graph(&bits).unwrap(), builder.graph(&dense).unwrap());
         if name != "hamming" {
@@ -250,29 +255,29 @@ fn packed_bytes_are_bits() {
         let truth = exact::graph(&bits, &metric, K, false).unwrap();
         let recall = recall::recall(&built.graph, &truth, K).unwrap();
         assert!(recall >= 0.95, "{metric}: recall {recall}");
-        let mut index = Prepare::new().index(&bits, &metric, &built.graph).unwrap();
-        let hits = index.query(&bits, 1).epsilon(0.1).run().unwrap();
-        let of_bytes = Prepare::new().index(&dense, &metric, &built.graph).unwrap();
+        let mut index = IndexOptions::new().index(&bits, &metric, &built.graph).unwrap();
+        let hits = index.query(&bits, 1, &SearchOptions::new().epsilon(0.1)).unwrap();
+        let of_bytes = IndexOptions::new().index(&dense, &metric, &built.graph).unwrap();
         assert_eq!(
-            of_bytes.query(&dense, 1).epsilon(0.1).run().unwrap(),
+            of_bytes.query(&dense, 1, &SearchOptions::new().epsilon(0.1)).unwrap(),
             hits,
             "{metric}: bytes are bits to indexes, too"
         );
         let file = tempfile::NamedTempFile::new().unwrap();
         of_bytes.save(file.path()).unwrap();
         let opened = nndescent::Index::open(file.path()).unwrap();
-        assert_eq!(opened.query(&dense, 1).epsilon(0.1).run().unwrap(), hits);
-        let own = hits.distances.iter().filter(|d| **d == 0.0).count();
+        assert_eq!(opened.query(&dense, 1, &SearchOptions::new().epsilon(0.1)).unwrap(), hits);
+        let own = hits.all_distances().iter().filter(|d| **d == 0.0).count();
         assert!(own * 100 >= N * 99, "{metric}: {own} rows found themselves");
         index.add(&dense).unwrap();
         index.remove(&(0..N as u32).collect::<Vec<u32>>()).unwrap();
-        let hits = index.query(&bits, 1).epsilon(0.1).run().unwrap();
+        let hits = index.query(&bits, 1, &SearchOptions::new().epsilon(0.1)).unwrap();
         let again = (0..N).filter(|&i| hits.distances(i)[0] == 0.0 && hits.ids(i)[0] as usize >= N).count();
         assert!(again * 100 >= N * 99, "{metric}: {again} rows found their copies");
     }
 }
 
-/// Words, under the number of single changes from one to the other: no vectors at all.
+/// Words by edit distance: no vectors at all.
 #[test]
 fn strings_by_edit_distance() {
     let words: Vec<String> = (0..1500u32)
@@ -324,13 +329,13 @@ fn a_distance_of_rows_that_is_the_users_own() {
 }
 
 #[test]
-fn a_distance_that_is_no_number_is_named() {
+fn a_distance_that_is_not_finite_is_named() {
     let values: Vec<f32> = (0..500).map(|i| i as f32).collect();
     let rows = items(&values, |a: &f32, b: &f32| if (*a, *b) == (7.0, 9.0) { f32::NAN } else { (a - b).abs() });
     let points = Points::items(&rows).unwrap();
     for algorithm in [Algorithm::NnDescent, Algorithm::Exact] {
         let error = NnDescent::new(Metric::Custom).algorithm(algorithm).graph(&points).unwrap_err().to_string();
-        assert_eq!(error, "the distance of items 7 and 9 is not a finite number");
+        assert_eq!(error, "the distance of items 7 and 9 is not finite");
     }
 }
 
@@ -382,8 +387,8 @@ fn what_a_metric_does_not_take_is_named() {
 /// Sets of more rows than are compared at once, many of them as far from each other: of these the first are kept.
 #[test]
 fn exact_graphs_of_sets_are_those_of_the_definition() {
-    let all = ["jaccard", "dice", "matching", "kulsinski", "rogerstanimoto", "russellrao", "sokalsneath", "yule"];
-    check_exact_sets(96, 0.3, &all);
+    let all = dense_metrics().filter(|name| metric(name).support().bits && *name != "hamming");
+    check_exact_sets(96, 0.3, &all.collect::<Vec<_>>());
     // Few of many columns, so that rows are folded.
     check_exact_sets(1000, 0.03, &["jaccard", "matching", "russellrao"]);
 }

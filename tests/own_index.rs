@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nndescent::custom::{Custom, Items, Kept, KeptItems, items};
-use nndescent::{CsrMatrix, Hits, Index, IndexError, KnnGraph, Metric, NnDescent, Points, SparseRow, exact, recall};
+use nndescent::{
+    CsrMatrix, Hits, Index, IndexError, KnnGraph, Metric, Neighbor, NnDescent, Points, SearchError, SearchOptions,
+    SearchScratch, SparseRow, exact, recall,
+};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -54,10 +57,14 @@ fn index_of(items: &dyn Items) -> Index {
     NnDescent::new(Metric::Custom).index(&Points::items(items).unwrap()).unwrap().index
 }
 
+fn nearest_to_row(index: &Index, queries: &Points, i: usize, k: usize) -> Result<Vec<Neighbor>, SearchError> {
+    let mut scratch = SearchScratch::new();
+    index.nearest_to_row(&mut scratch, queries, i, k, &SearchOptions::new()).map(<[Neighbor]>::to_vec)
+}
+
 /// Share of the distances found that are as small as those of the truth: edit distances tie.
 fn recall(hits: &Hits, truth: &KnnGraph) -> f64 {
-    let found = KnnGraph::from_parts(truth.n(), hits.k, hits.indices.clone(), hits.distances.clone()).unwrap();
-    recall::recall(&found, truth, hits.k).unwrap()
+    recall::recall(hits.graph(), truth, hits.k()).unwrap()
 }
 
 #[test]
@@ -66,8 +73,8 @@ fn strings_are_found() {
     let queries = base.others(some_words(300, 2));
     let (points, asked) = (Points::items(&base).unwrap(), Points::items(&queries).unwrap());
     let index = index_of(&base);
-    assert_eq!((index.n(), index.metric()), (3000, &Metric::Custom));
-    let hits = index.query(&asked, K).run().unwrap();
+    assert_eq!((index.len(), index.metric()), (3000, &Metric::Custom));
+    let hits = index.query(&asked, K, &SearchOptions::new()).unwrap();
     let truth = exact::query(&points, &asked, &Metric::Custom, K).unwrap();
     let recall = recall(&hits, &truth);
     assert!(recall >= 0.95, "recall {recall}");
@@ -77,10 +84,9 @@ fn strings_are_found() {
         let word = &queries.collection()[i];
         row.for_each(|(&d, &id)| assert_eq!(d, edits(word, &base.collection()[id as usize])));
     }
-    let mut searcher = index.searcher();
-    let found = searcher.nearest_to(&asked, 7, K, 0.1).unwrap();
-    assert!(found.iter().map(|f| f.1).eq(hits.ids(7).iter().copied()));
-    let of_ids = index.query_ids(&[5, 2999], K).run().unwrap();
+    let found = nearest_to_row(&index, &asked, 7, K).unwrap();
+    assert!(found.into_iter().eq(hits.neighbors(7)));
+    let of_ids = index.query_ids(&[5, 2999], K, &SearchOptions::new()).unwrap();
     assert!(!of_ids.ids(0).contains(&5) && !of_ids.ids(1).contains(&2999));
 }
 
@@ -98,7 +104,7 @@ fn dense_rows_under_a_metric_of_their_own_are_found() {
     let (data, asked) = (values(3000, 3), values(200, 4));
     let rows = Custom::rows(data.clone(), DIM, canberra).unwrap();
     let queries = rows.others(asked.clone()).unwrap();
-    let hits = index_of(&rows).query(&Points::items(&queries).unwrap(), K).run().unwrap();
+    let hits = index_of(&rows).query(&Points::items(&queries).unwrap(), K, &SearchOptions::new()).unwrap();
     let dense = |values: &'static [f32]| Points::dense(values, values.len() / DIM, DIM).unwrap();
     let truth = exact::query(&dense(data.leak()), &dense(asked.leak()), &Metric::Canberra, K).unwrap();
     let recall = recall(&hits, &truth);
@@ -127,15 +133,15 @@ fn sparse_rows_under_a_metric_of_their_own_are_found() {
     let (base, asked) = (matrix(2000, 5), matrix(200, 6));
     let rows = Custom::sparse(base.clone(), jaccard);
     let queries = rows.others(asked.clone());
-    let hits = index_of(&rows).query(&Points::items(&queries).unwrap(), K).run().unwrap();
+    let hits = index_of(&rows).query(&Points::items(&queries).unwrap(), K, &SearchOptions::new()).unwrap();
     let sparse = |matrix: &'static CsrMatrix| Points::from(matrix.view());
     let (base, asked) = (sparse(Box::leak(Box::new(base))), sparse(Box::leak(Box::new(asked))));
     let truth = exact::query(&base, &asked, &Metric::Jaccard, K).unwrap();
     let recall = recall(&hits, &truth);
     assert!(recall >= 0.95, "recall {recall}");
     let narrow = Custom::sparse(CsrMatrix::from_dense(&[1.0, 2.0], 1, 2).unwrap(), jaccard);
-    let error = index_of(&rows).query(&Points::items(&narrow).unwrap(), 1).run().unwrap_err();
-    assert_eq!(error, IndexError::OtherItems);
+    let error = index_of(&rows).query(&Points::items(&narrow).unwrap(), 1, &SearchOptions::new()).unwrap_err();
+    assert_eq!(error, SearchError::OtherItems);
 }
 
 #[test]
@@ -145,10 +151,14 @@ fn the_number_of_threads_does_not_show() {
     let asked = Points::items(&queries).unwrap();
     let run = || {
         let mut index = index_of(&base);
-        let before = index.query(&asked, K).run().unwrap();
+        let before = index.query(&asked, K, &SearchOptions::new()).unwrap();
         index.add(&Points::items(&more).unwrap()).unwrap();
         index.remove(&(0..400).collect::<Vec<u32>>()).unwrap();
-        (before, index.query(&asked, K).run().unwrap(), index.query_radius(&asked, 4.0, 0.1).unwrap())
+        (
+            before,
+            index.query(&asked, K, &SearchOptions::new()).unwrap(),
+            index.query_radius(&asked, 4.0, &SearchOptions::new().epsilon(0.1)).unwrap(),
+        )
     };
     let on = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run);
     assert_eq!(on(1), on(2));
@@ -161,15 +171,15 @@ fn filters_and_radii_keep_to_what_is_asked() {
     let (points, asked) = (Points::items(&base).unwrap(), Points::items(&queries).unwrap());
     let index = index_of(&base);
     for modulus in [2, 50] {
-        let hits = index.query(&asked, 5).filter(&|id| id % modulus == 0).run().unwrap();
-        assert!(hits.indices.iter().all(|id| id % modulus == 0));
+        let hits = index.query(&asked, 5, &SearchOptions::new().filter(|id| id % modulus == 0)).unwrap();
+        assert!(hits.all_ids().iter().all(|id| id % modulus == 0));
     }
     let truth = exact::query(&points, &asked, &Metric::Custom, 400).unwrap();
-    let hits = index.query_radius(&asked, 5.0, 0.2).unwrap();
+    let hits = index.query_radius(&asked, 5.0, &SearchOptions::new().epsilon(0.2)).unwrap();
     let within = |i: usize| truth.distances(i).iter().filter(|d| **d <= 5.0).count();
     let expected: usize = (0..100).map(within).sum();
-    assert!(hits.distances.iter().all(|d| *d <= 5.0));
-    assert!(hits.indices.len() * 100 >= expected * 98 && expected > 500, "{} of {expected}", hits.indices.len());
+    assert!(hits.all_distances().iter().all(|d| *d <= 5.0));
+    assert!(hits.all_ids().len() * 100 >= expected * 98 && expected > 500, "{} of {expected}", hits.all_ids().len());
 }
 
 #[test]
@@ -181,11 +191,11 @@ fn items_are_added_replaced_and_removed() {
     assert_eq!(ids, 1500..2200);
     index.update(&[3], &Points::items(&base.others(vec!["zzzzzzzzzzzz".into()])).unwrap()).unwrap();
     let z = base.others(vec!["zzzzzzzzzzzy".into()]);
-    assert_eq!(index.query(&Points::items(&z).unwrap(), 1).run().unwrap().indices, [3]);
+    assert_eq!(index.query(&Points::items(&z).unwrap(), 1, &SearchOptions::new()).unwrap().all_ids(), [3]);
     index.remove(&(4..1400).collect::<Vec<u32>>()).unwrap();
     let left: BTreeSet<u32> = (0..4).chain(1400..2200).collect();
-    let found = index.query(&Points::items(&more).unwrap(), 5).run().unwrap();
-    assert!(found.indices.iter().all(|id| left.contains(id)));
+    let found = index.query(&Points::items(&more).unwrap(), 5, &SearchOptions::new()).unwrap();
+    assert!(found.all_ids().iter().all(|id| left.contains(id)));
     let themselves = (0..700).filter(|&i| found.distances(i)[0] == 0.0).count();
     assert!(themselves >= 690, "{themselves}");
     let tuned = index.tune(0.95, 5, 100).unwrap();
@@ -199,35 +209,37 @@ fn with_a_hole(hole: [f32; 2]) -> impl Fn(&f32, &f32) -> f32 + Send + Sync + 'st
 }
 
 #[test]
-fn a_distance_that_is_no_number_is_named() {
+fn a_distance_that_is_not_finite_is_named() {
     let base = Custom::items((0..600).map(|i| i as f32).collect(), with_a_hole([300.5, 301.0]));
     let points = Points::items(&base).unwrap();
     let mut index = index_of(&base);
     let queries = base.others((0..400).map(|i| i as f32 + 0.5).collect());
     let asked = Points::items(&queries).unwrap();
-    let named = "the distance of query 300 and item 301 is not a finite number";
-    assert_eq!(index.query(&asked, 3).run().unwrap_err().to_string(), named);
-    assert_eq!(index.query_radius(&asked, 3.0, 0.1).unwrap_err().to_string(), named);
-    assert_eq!(index.searcher().nearest_to(&asked, 300, 3, 0.1).unwrap_err().to_string(), named);
+    let named = "the distance of query 300 and item 301 is not finite";
+    assert_eq!(index.query(&asked, 3, &SearchOptions::new()).unwrap_err().to_string(), named);
+    assert_eq!(index.query_radius(&asked, 3.0, &SearchOptions::new().epsilon(0.1)).unwrap_err().to_string(), named);
+    assert_eq!(nearest_to_row(&index, &asked, 300, 3).unwrap_err().to_string(), named);
     assert_eq!(exact::query(&points, &asked, &Metric::Custom, 3).unwrap_err().to_string(), named);
-    assert_eq!(index.searcher().nearest_to(&asked, 301, 2, 0.1).unwrap(), [(0.5, 301), (0.5, 302)]);
-    let before = index.query(&points, 4).run().unwrap();
+    assert_eq!(nearest_to_row(&index, &asked, 301, 2).unwrap(), [301, 302].map(|id| Neighbor { id, distance: 0.5 }));
+    let before = index.query(&points, 4, &SearchOptions::new()).unwrap();
     let error = index.add(&asked).unwrap_err().to_string();
-    let pairs =
-        [(301, 900), (900, 301)].map(|(a, b)| format!("the distance of items {a} and {b} is not a finite number"));
+    let pairs = [(301, 900), (900, 301)].map(|(a, b)| format!("the distance of items {a} and {b} is not finite"));
     assert!(pairs.contains(&error), "{error}");
-    assert_eq!((index.n(), index.end_id()), (600, 600));
-    let after = index.query(&points, 4).run().unwrap();
-    assert_eq!((after.indices, after.distances), (before.indices, before.distances));
+    assert_eq!((index.len(), index.id_bound()), (600, 600));
+    let after = index.query(&points, 4, &SearchOptions::new()).unwrap();
+    assert_eq!(after.graph(), before.graph());
     let hole = base.others(vec![300.5]);
-    assert!(index.update(&[3], &Points::items(&hole).unwrap()).unwrap_err().to_string().contains("not a finite"));
+    assert!(index.update(&[3], &Points::items(&hole).unwrap()).unwrap_err().to_string().contains("not finite"));
     let three = base.others(vec![3.0]);
-    assert_eq!(index.searcher().nearest_to(&Points::items(&three).unwrap(), 0, 1, 0.1).unwrap(), [(0.0, 3)]);
+    assert_eq!(
+        nearest_to_row(&index, &Points::items(&three).unwrap(), 0, 1).unwrap(),
+        [Neighbor { id: 3, distance: 0.0 }]
+    );
     let others = base.others(vec![1000.0]);
     assert_eq!(index.add(&Points::items(&others).unwrap()).unwrap(), 600..601);
     let base = Custom::items((0..600).map(|i| i as f32).collect(), with_a_hole([7.0, 9.0]));
     let error = NnDescent::new(Metric::Custom).index(&Points::items(&base).unwrap()).unwrap_err().to_string();
-    assert_eq!(error, "the distance of items 7 and 9 is not a finite number");
+    assert_eq!(error, "the distance of items 7 and 9 is not finite");
 }
 
 /// Words as a user's own type keeps them.
@@ -260,8 +272,9 @@ fn a_type_of_the_users_own_is_kept() {
     let (base, queries) = (keeping(800, 15), keeping(50, 16));
     let index = index_of(&base);
     drop(base);
-    let hits = index.query(&Points::items(&queries).unwrap(), 5).run().unwrap();
-    let same = index_of(&words(800, 15)).query(&Points::items(&words(50, 16)).unwrap(), 5).run().unwrap();
+    let hits = index.query(&Points::items(&queries).unwrap(), 5, &SearchOptions::new()).unwrap();
+    let same =
+        index_of(&words(800, 15)).query(&Points::items(&words(50, 16)).unwrap(), 5, &SearchOptions::new()).unwrap();
     assert_eq!(hits, same);
 }
 
@@ -304,20 +317,23 @@ fn searches_go_by_reduced_distances() {
     index.add(&more).unwrap();
     reduced_index.add(&reduced_more).unwrap();
     assert!(calls() <= 300 * 100, "distances of rows that are added");
-    let hits = reduced_index.query(&reduced_asked, K).run().unwrap();
+    let hits = reduced_index.query(&reduced_asked, K, &SearchOptions::new()).unwrap();
     assert_eq!(calls(), 100 * K, "one for each that is returned");
-    let expected = index.query(&asked, K).run().unwrap();
-    let same = hits.indices.iter().zip(&expected.indices).filter(|(a, b)| a == b).count();
-    assert!(same * 1000 >= hits.indices.len() * 995, "{same} of {}", hits.indices.len());
-    hits.distances.iter().zip(&expected.distances).for_each(|(a, b)| assert!((a - b).abs() <= 0.05, "{a} not {b}"));
+    let expected = index.query(&asked, K, &SearchOptions::new()).unwrap();
+    let same = hits.all_ids().iter().zip(expected.all_ids()).filter(|(a, b)| a == b).count();
+    assert!(same * 1000 >= hits.all_ids().len() * 995, "{same} of {}", hits.all_ids().len());
+    hits.all_distances()
+        .iter()
+        .zip(expected.all_distances())
+        .for_each(|(a, b)| assert!((a - b).abs() <= 0.05, "{a} not {b}"));
     for radius in [0.05, 0.3] {
         calls();
-        let hits = reduced_index.query_radius(&reduced_asked, radius, 0.2).unwrap();
-        let (computed, found) = (calls(), hits.indices.len());
+        let hits = reduced_index.query_radius(&reduced_asked, radius, &SearchOptions::new().epsilon(0.2)).unwrap();
+        let (computed, found) = (calls(), hits.all_ids().len());
         assert!(computed <= found + 100 * 16, "within {radius}: {computed} for {found}");
-        let expected = index.query_radius(&asked, radius, 0.2).unwrap().indices.len();
+        let expected = index.query_radius(&asked, radius, &SearchOptions::new().epsilon(0.2)).unwrap().all_ids().len();
         assert!(found.abs_diff(expected) * 200 <= expected && expected > 50, "{found}, not {expected}");
-        assert!(hits.distances.iter().all(|d| *d <= radius));
+        assert!(hits.all_distances().iter().all(|d| *d <= radius));
     }
     let truth = exact::query(&Points::items(&reduced).unwrap(), &reduced_asked, &Metric::Custom, K).unwrap();
     assert!(calls() <= 100 * 2 * K, "exact search ranks by distances");
@@ -337,18 +353,18 @@ fn what_cannot_be_is_said() {
     let mut index = index_of(&base);
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = index.save(file.path()).unwrap_err().to_string();
-    assert!(error.starts_with("an index of 300 items of your own cannot be saved"), "{error}");
+    assert!(error.starts_with("an index of 300 custom items cannot be saved"), "{error}");
     let numbers = Custom::items(vec![1.0f32], |a: &f32, b: &f32| (a - b).abs());
     for wrong in [&numbers as &dyn Items, &borrowed] {
         let wrong = Points::items(wrong).unwrap();
-        assert_eq!(index.query(&wrong, 1).run().unwrap_err(), IndexError::OtherItems);
-        assert_eq!(index.searcher().nearest_to(&wrong, 0, 1, 0.1).unwrap_err(), IndexError::OtherItems);
+        assert_eq!(index.query(&wrong, 1, &SearchOptions::new()).unwrap_err(), SearchError::OtherItems);
+        assert_eq!(nearest_to_row(&index, &wrong, 0, 1).unwrap_err(), SearchError::OtherItems);
         assert_eq!(index.add(&wrong).unwrap_err(), IndexError::OtherItems);
     }
     let dense = Points::dense(&[1.0f32], 1, 1).unwrap();
-    let wrong = IndexError::Type { found: "float32", expected: "items" };
-    assert_eq!(index.query(&dense, 1).run().unwrap_err(), wrong);
-    assert!(index.searcher().nearest(&[1.0], 1, 0.1).is_err());
-    assert_eq!(index.n(), 300);
+    let wrong = SearchError::Type { found: "float32", expected: "items" };
+    assert_eq!(index.query(&dense, 1, &SearchOptions::new()).unwrap_err(), wrong);
+    assert!(index.nearest(&[1.0], 1).is_err());
+    assert_eq!(index.len(), 300);
     assert!(Custom::rows(vec![1.0; 5], 2, |_, _| 0.0).is_err() && Custom::rows(vec![1.0], 0, |_, _| 0.0).is_err());
 }

@@ -1,4 +1,4 @@
-//! Builds in parts: the same promises as builds in one piece, and no less recall.
+//! Builds in parts: the same guarantees as builds in one piece, and no loss of recall.
 
 use crate::common::checks::{check_rows, check_rows_with_self};
 use crate::common::points::patches;
@@ -9,7 +9,7 @@ fn descend(metric: Metric, k: usize) -> NnDescent<'static> {
     NnDescent::new(metric).n_neighbors(k).algorithm(Algorithm::NnDescent).device(Device::Cpu).recall_sample(0)
 }
 
-/// Parts are said in the report.
+/// Whether the report says that the build was in parts.
 fn said(built: &Built) -> bool {
     matches!(built.report.executor, ExecutorInfo::Parts { .. })
 }

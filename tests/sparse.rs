@@ -1,6 +1,10 @@
-//! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows made dense.
+//! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows
+//! stored dense.
 
-use nndescent::{Algorithm, Argument, CsrMatrix, Index, KnnGraph, Metric, NnDescent, Points, exact, recall};
+use nndescent::{
+    Algorithm, CsrMatrix, Index, KnnGraph, Metric, MetricArgument, NnDescent, Points, SearchOptions, SearchScratch,
+    exact, recall,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -8,7 +12,7 @@ const N: usize = 1500;
 const DIM: usize = 600;
 const K: usize = 15;
 
-/// Documents about topics: each has 40 words that are likely in it, with counts; two rows are empty.
+/// Documents about topics of 40 likely words each, with counts; two rows are empty.
 fn documents(n: usize) -> CsrMatrix {
     let mut rng = StdRng::seed_from_u64(5);
     let topics: Vec<Vec<u32>> = (0..25).map(|_| (0..40).map(|_| rng.random_range(0..DIM as u32)).collect()).collect();
@@ -20,7 +24,7 @@ fn documents(n: usize) -> CsrMatrix {
             words.extend(topic.iter().filter(|_| rng.random::<f32>() < 0.6));
             words.extend((0..4).map(|_| rng.random_range(0..DIM as u32)));
         }
-        // Not in order: the matrix sorts.
+        // Unordered: the matrix sorts.
         words.sort_unstable_by_key(|w| w.wrapping_mul(2_654_435_761));
         words.dedup();
         words.iter().for_each(|_| values.push((rng.random::<f32>() * 4.0).ceil()));
@@ -46,7 +50,7 @@ fn dense(matrix: &CsrMatrix) -> Vec<f32> {
 fn metrics() -> Vec<Metric> {
     let column: Vec<f32> = (0..DIM).map(|j| 0.5 + j as f32 / 200.0).collect();
     let metrics = Metric::names().filter_map(|names| {
-        let arguments: Vec<(&str, Argument)> = match names[0] {
+        let arguments: Vec<(&str, MetricArgument)> = match names[0] {
             "minkowski" => vec![("p", 3.0.into())],
             "seuclidean" => vec![("sigma", column[..].into())],
             "wminkowski" => vec![("w", column[..].into()), ("p", 3.0.into())],
@@ -102,21 +106,21 @@ fn indexes_answer_grow_and_are_saved() {
         index.save(&path).unwrap();
         Index::verify(&path).unwrap();
         let opened = Index::open(&path).unwrap();
-        assert_eq!((opened.metric(), opened.n(), opened.dim()), (&metric, 1300, DIM));
+        assert_eq!((opened.metric(), opened.len(), opened.dim()), (&metric, 1300, DIM));
         let queries = Points::from(queries.view());
-        let hits = opened.query(&queries, 10).epsilon(0.2).run().unwrap();
+        let hits = opened.query(&queries, 10, &SearchOptions::new().epsilon(0.2)).unwrap();
         let truth = exact::query(&Points::from(all.view()), &queries, &metric, 10).unwrap();
-        let found = KnnGraph::from_parts(queries.n(), 10, hits.indices.clone(), hits.distances.clone()).unwrap();
-        let recall = recall::recall(&found, &truth, 10).unwrap();
-        // Empty rows are at 0 from all others under these two: what is nearest to a query tells little of what else is near.
+        let recall = recall::recall(hits.graph(), &truth, 10).unwrap();
+        // Under these two, empty rows have distance 0 to all others, so that neighbours of neighbours are not near.
         let least = if matches!(metric, Metric::TsSs | Metric::Yule) { 0.6 } else { 0.95 };
         assert!(recall >= least, "{metric}: recall {recall}");
-        let one = opened.searcher().nearest_to(&queries, 3, 10, 0.2).unwrap().to_vec();
-        assert_eq!(one.iter().map(|f| f.1).collect::<Vec<u32>>(), hits.ids(3), "{metric}");
+        let (mut scratch, options) = (SearchScratch::new(), SearchOptions::new().epsilon(0.2));
+        let one = opened.nearest_to_row(&mut scratch, &queries, 3, 10, &options).unwrap();
+        assert!(one.iter().copied().eq(hits.neighbors(3)), "{metric}");
     }
 }
 
-/// A zero that is stored is no entry, whatever is done to rows before they are compared.
+/// Stored zeros are not entries, however rows are transformed.
 #[test]
 fn stored_zeros_change_nothing() {
     let matrix = documents(200);
@@ -140,7 +144,9 @@ fn stored_zeros_change_nothing() {
             assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}: {a} instead of {b}");
         }
         let index = NnDescent::new(metric.clone()).index(&Points::from(view)).unwrap().index;
-        let hits = |points: &Points| index.query(points, 3).epsilon(0.2).run().unwrap().distances;
+        let hits = |points: &Points| {
+            index.query(points, 3, &SearchOptions::new().epsilon(0.2)).unwrap().all_distances().to_vec()
+        };
         for (a, b) in hits(&stored).iter().zip(hits(&Points::from(view))) {
             assert!((a - b).abs() <= 1e-5 * b.abs().max(1e-2), "{metric}, queries: {a} instead of {b}");
         }
@@ -157,7 +163,7 @@ fn cumulative_sums_are_those_of_dense_rows() {
     for (name, p) in
         ["wasserstein_1d", "circular_kantorovich"].into_iter().flat_map(|n| [1.0, 2.0, 2.5].map(|p| (n, p)))
     {
-        let metric = Metric::parse_with(name, &[("p", Argument::from(p))]).unwrap();
+        let metric = Metric::parse_with(name, &[("p", MetricArgument::from(p))]).unwrap();
         let [found, right] = [points, same].map(|points| exact::graph(&points, &metric, 59, false).unwrap());
         for (a, b) in found.all_distances().iter().zip(right.all_distances()) {
             assert!((a - b).abs() <= 1e-5 * b.abs(), "{metric}: {a} instead of {b}");
@@ -168,18 +174,18 @@ fn cumulative_sums_are_those_of_dense_rows() {
     }
 }
 
-/// Bins on a ring, and what it costs to go from one to another.
+/// Bins on a ring, and the costs between them.
 fn transports(dim: usize) -> [Metric; 2] {
     let cost: Vec<f32> =
         (0..dim * dim).map(|at| (at / dim).abs_diff(at % dim)).map(|steps| steps.min(dim - steps) as f32).collect();
-    let regularization = ("regularization", Argument::from(3.0));
+    let regularization = ("regularization", MetricArgument::from(3.0));
     [("kantorovich", vec![]), ("sinkhorn", vec![regularization])].map(|(name, mut arguments)| {
         arguments.push(("cost", cost[..].into()));
         Metric::parse_with(name, &arguments).unwrap()
     })
 }
 
-/// Six of 60 bins at most, near one another; one row is empty.
+/// At most six of 60 bins, near one another; one row is empty.
 fn histograms(n: usize, seed: u64) -> CsrMatrix {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut values = vec![0.0; n * 60];
@@ -190,7 +196,8 @@ fn histograms(n: usize, seed: u64) -> CsrMatrix {
     CsrMatrix::from_dense(&values, n, 60).unwrap()
 }
 
-/// Transport at given costs: exact search is that of dense rows, graphs and indexes find it, before and after they are saved.
+/// Transport at given costs: exact search equals that of dense rows, and graphs and indexes find its neighbours, saved
+/// or not.
 #[test]
 fn transports_between_entries() {
     let (first, second, asked) = (histograms(350, 1), histograms(50, 2), histograms(20, 3));
@@ -215,14 +222,17 @@ fn transports_between_entries() {
         index.add(&Points::from(second.view())).unwrap();
         index.save(&path).unwrap();
         Index::verify(&path).unwrap();
-        let hits = index.query(&queries, 10).epsilon(0.2).run().unwrap();
-        assert_eq!(hits, Index::open(&path).unwrap().query(&queries, 10).epsilon(0.2).run().unwrap(), "{metric}");
+        let hits = index.query(&queries, 10, &SearchOptions::new().epsilon(0.2)).unwrap();
+        assert_eq!(
+            hits,
+            Index::open(&path).unwrap().query(&queries, 10, &SearchOptions::new().epsilon(0.2)).unwrap(),
+            "{metric}"
+        );
         let truth = exact::query(&all, &queries, &metric, 10).unwrap();
         same(&truth, &exact::query(&of_values(0), &of_values(1), &metric, 10).unwrap());
-        let found = KnnGraph::from_parts(20, 10, hits.indices, hits.distances).unwrap();
-        let recall = recall::recall(&found, &truth, 10).unwrap();
+        let recall = recall::recall(hits.graph(), &truth, 10).unwrap();
         assert!(recall >= 0.95, "{metric}: recall of queries {recall}");
-        let of_ids = index.query_ids(&[3, 399], 5).run().unwrap();
+        let of_ids = index.query_ids(&[3, 399], 5, &SearchOptions::new()).unwrap();
         assert!(of_ids.distances(0).iter().all(|d| d.is_finite()) && !of_ids.ids(1).contains(&399));
     }
 }
@@ -234,15 +244,15 @@ fn removed_rows_are_not_found() {
     let mut index = NnDescent::new(Metric::Cosine).index(&points).unwrap().index;
     let removed: Vec<u32> = (0..N as u32).filter(|id| id % 2 == 0).collect();
     index.remove(&removed).unwrap();
-    let hits = index.query(&points, 5).epsilon(0.2).run().unwrap();
-    assert!(hits.indices.iter().all(|id| id % 2 == 1));
+    let hits = index.query(&points, 5, &SearchOptions::new().epsilon(0.2)).unwrap();
+    assert!(hits.all_ids().iter().all(|id| id % 2 == 1));
     let dense = [0.0; DIM];
-    let wrong = index.query(&Points::dense(&dense, 1, DIM).unwrap(), 3).run().unwrap_err().to_string();
+    let wrong = index.query(&Points::dense(&dense, 1, DIM).unwrap(), 3, &SearchOptions::new()).unwrap_err().to_string();
     assert!(wrong.contains("float32") && wrong.contains("sparse"), "{wrong}");
-    assert!(index.searcher().nearest(&dense, 3, 0.1).is_err());
+    assert!(index.nearest(&dense, 3).is_err());
 }
 
-/// A million columns of which a few are used cost no more than those.
+/// Of a million columns, only those in use cost anything.
 #[test]
 fn a_million_columns() {
     let matrix = documents(N);

@@ -6,10 +6,12 @@ mod common {
     pub mod data;
     #[cfg(feature = "io")]
     pub mod files;
+    pub mod indexes;
     pub mod points;
 }
 
 mod architecture;
+mod auto_traits;
 #[cfg(feature = "cli")]
 mod cli;
 mod golden;
@@ -17,6 +19,9 @@ mod golden;
 mod gpu;
 mod graph;
 mod index;
+mod index_changes;
+mod index_files;
+mod index_use;
 #[cfg(feature = "io")]
 mod io;
 mod metrics;

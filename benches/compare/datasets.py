@@ -59,11 +59,11 @@ RECIPES = {
     "cities": lambda a: cities(a.cities),
     "clusters32": lambda _: manifolds(500_000, 32, 500, 6, 12, 1),
     "manifold96": lambda _: manifolds(1_000_000, 96, 2000, 8, 16, 2),
-    # The same density at every size: 500 points a cluster.
+    # The same density at every size: 500 points per cluster.
     "manifold96-400k": lambda _: manifolds(400_000, 96, 800, 8, 16, 2),
     "manifold96-200k": lambda _: manifolds(200_000, 96, 400, 8, 16, 2),
     "manifold96-100k": lambda _: manifolds(100_000, 96, 200, 8, 16, 2),
-    # As many clusters as the million has, so sparser: 50 points a cluster.
+    # As many clusters as the million has, so sparser: 50 points per cluster.
     "manifold96-100k-sparse": lambda _: manifolds(100_000, 96, 2000, 8, 16, 2),
     "gaussian": lambda _: np.random.default_rng(0).standard_normal((30_000, 100)).astype(np.float32),
     "copies": lambda _: copies(),
@@ -72,9 +72,9 @@ RECIPES = {
 if __name__ == "__main__":
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("names", nargs="+", choices=RECIPES)
-    ap.add_argument("--fashion", default="../shared/data/fashion-mnist", help=f"folder of {FASHION}")
-    ap.add_argument("--cities", default="../shared/data/cities", help=f"folder of {CITIES}")
-    ap.add_argument("--out", default="out")
+    ap.add_argument("--fashion", default=".", help=f"folder of {FASHION}")
+    ap.add_argument("--cities", default=".", help=f"folder of {CITIES}")
+    ap.add_argument("--out", default="target/compare")
     args = ap.parse_args()
     os.makedirs(args.out, exist_ok=True)
     for name in args.names:

@@ -1,37 +1,95 @@
 #!/usr/bin/env bash
-# The table of a GPU, in under eight minutes: nothing is built here, a binary is handed over.
+# The table of a GPU, in at most four minutes, on a machine that need not have anything but a driver:
 #
-#     benches/gpu/run.sh target/release/nndescent [FASHION.npy [DEVICE]]
+#     benches/gpu/run.sh FOLDER [DEVICE]
 #
-# FASHION.npy: Fashion-MNIST, 60,000 x 784, or any other matrix; - for none. DEVICE: as for `nndescent graph --device`.
-# SHAPE=ROWSxCOLUMNS: other than a million x 128, to try the script on a small machine.
-# Save what it prints in docs/gpu/, with device, driver and date.
+# FOLDER holds what was carried to the machine, each file as it is or with gzip (.gz):
+#   nndescent                       the command, of a release build
+#   unit                            the unit tests of the library, if kernels are to be compared with the CPU first:
+#                                   cargo test --release --lib --no-run
+#   train-images-idx3-ubyte         Fashion-MNIST, or any other matrix under that name; left out if it is not there
+#   *.deb                           packages of the Vulkan loader for a bare machine: libvulkan1 libegl1 libglvnd0 libopengl0
+#                                   libgl1 libglx0 libgles2; they are unpacked into /
+# DEVICE: as for `nndescent graph --device`; gpu unless given.
+# SHAPE=ROWSxCOLUMNS: other than a million x 128, to try the script on a small machine. OUT: where log.md goes; /tmp/out unless given.
+# Every part is worth having if a later one fails. Save the log in docs/gpu/, with device, driver and date.
 set -uo pipefail
-nndescent=${1:?the nndescent binary}
-data=${2:--}
-device=${3:-gpu}
+folder=$(cd "${1:?the folder with nndescent}" && pwd)
+device=${2:-gpu}
 shape=${SHAPE:-1000000x128}
+out=${OUT:-/tmp/out}
+scripts=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$out"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+exec > >(tee "$out/log.md") 2>&1
+export PYTHONUNBUFFERED=1 XDG_RUNTIME_DIR="$work"
 
-# Runs one part of the table; the parts after it are worth having even if it fails. The limits add up to 450 s.
+# What was carried, unpacked.
+for package in "$folder"/*.deb "$folder"/*/*.deb; do
+    if [ -f "$package" ]; then dpkg -x "$package" / && ldconfig; fi
+done
+for name in nndescent unit train-images-idx3-ubyte; do
+    if [ -f "$folder/$name.gz" ]; then
+        gzip -dc "$folder/$name.gz" > "$work/$name"
+    elif [ -f "$folder/$name" ]; then
+        cp "$folder/$name" "$work/$name"
+    fi
+done
+chmod +x "$work/nndescent" "$work/unit" 2> /dev/null
+# Drivers in containers are often not where the loader looks.
+if [ -z "${VK_DRIVER_FILES:-}" ] && command -v nvidia-smi > /dev/null; then
+    icd=$(find /usr /etc /opt -name nvidia_icd.json 2> /dev/null | head -1)
+    if [ -n "$icd" ]; then export VK_DRIVER_FILES=$icd VK_ICD_FILENAMES=$icd; fi
+fi
+
+# Runs one part of the table for at most so many seconds; none begins when the four minutes are nearly over.
 part() {
-    local limit=$1
+    local limit=$1 left=$((235 - SECONDS))
     shift
     echo
-    echo "## nndescent bench $*"
+    echo "## $(basename "$1") ${*:2} (at $SECONDS s)"
     echo
-    timeout "$limit" "$nndescent" bench "$@" --device "$device" 2>&1 || echo "ended with status $? (124: after $limit s)"
+    if [ "$left" -lt 5 ]; then
+        echo "left out: the time is over"
+        return
+    fi
+    timeout "$((limit < left ? limit : left))" "$@" || echo "ended with status $? (124: out of time)"
+}
+nndescent=$work/nndescent
+bench() {
+    local limit=$1
+    shift
+    part "$limit" "$nndescent" bench "$@" --device "$device"
 }
 
 date -u +%F
 "$nndescent" --version
-"$nndescent" devices
-if command -v nvidia-smi > /dev/null; then
-    nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
-fi
 nproc
-
-if [ "$data" != - ]; then
-    part 90 "$data" -k 30 --repeats 3 --exact
+lscpu | grep -E 'Model name|L3|Thread'
+if command -v nvidia-smi > /dev/null; then
+    nvidia-smi --query-gpu=name,driver_version,memory.total,pcie.link.gen.current,pcie.link.width.current --format=csv
 fi
-part 220 --generate "$shape" -k 32 --repeats 3
-part 140 --generate "$shape" -k 32 --repeats 1 --cpu-repeats 0 --exact=gpu
+
+# Is it right?
+part 20 "$nndescent" devices
+if [ -x "$work/unit" ]; then
+    NNDESCENT_REQUIRE_GPU=1 part 60 "$work/unit" gpu::tests::parity --test-threads 1
+fi
+
+# Real rows, exact search, and exact search by PyTorch beside it.
+data=$work/train-images-idx3-ubyte
+if [ -f "$data" ]; then
+    bench 45 "$data" -k 30 --repeats 5 --cpu-repeats 2 --exact=gpu
+    if python3 -c 'import torch; assert torch.cuda.is_available()' 2> /dev/null; then
+        part 40 python3 "$scripts/torch_exact.py" "$data" 30
+    fi
+fi
+
+# A million rows: in clusters, with the CPU beside it; then with little structure, as floats and as bytes.
+bench 60 --generate "$shape" -k 32 --repeats 3 --cpu-repeats 1
+bench 40 --generate "$shape" --structure flat -k 32 --repeats 2 --cpu-repeats 0
+bench 40 --generate "$shape" --structure flat --values u8 -k 32 --repeats 2 --cpu-repeats 0
+bench 60 --generate "$shape" -k 32 --repeats 1 --cpu-repeats 0 --exact=gpu
+echo
+echo "in all $SECONDS s"

@@ -8,10 +8,14 @@ struct Block {
     y_count: u32,
     // Where the matrix of distances begins in `pairs`.
     pairs: u32,
-    // 1 where columns are the rows: then every distance is computed once and written twice.
-    symmetric: u32,
+    // ALL of rows and columns; SYMMETRIC: columns are the rows, and every distance is computed once and written twice; MIRRORED: all, and
+    // once more with columns as rows, behind its own matrix: the matrix of the next block, which has no tiles.
+    pairing: u32,
     // What makes ids of rows and columns of the data on the device, where these are a part of all.
     x_id: u32,
     y_id: u32,
 }
+const ALL: u32 = 0u;
+const SYMMETRIC: u32 = 1u;
+const MIRRORED: u32 = 2u;
 @group(0) @binding(5) var<storage, read> blocks: array<Block>;

@@ -14,24 +14,3 @@ fn distance_between(x: u32, y: u32) -> f32 {
     }
     return distance_of(acc, of_row(x), of_row(y));
 }
-
-// HELD of them at a time: what is loaded of `x` serves all.
-fn distances_between(x: u32, ys: array<u32, HELD>) -> array<f32, HELD> {
-    var others = ys;
-    var accs: array<Acc, HELD>;
-    for (var h = 0u; h < HELD; h++) {
-        accs[h] = start();
-    }
-    for (var q = 0u; q < params.quads; q++) {
-        let quad = load(x, q);
-        for (var h = 0u; h < HELD; h++) {
-            accs[h] = step(accs[h], quad, load(others[h], q));
-        }
-    }
-    let of_x = of_row(x);
-    var distances: array<f32, HELD>;
-    for (var h = 0u; h < HELD; h++) {
-        distances[h] = distance_of(accs[h], of_x, of_row(others[h]));
-    }
-    return distances;
-}

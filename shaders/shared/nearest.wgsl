@@ -3,6 +3,11 @@
 const FAR: f32 = 3.4028234e38;
 const NOBODY: u32 = 0xffffffffu;
 
+// NaN and infinity are as far as it gets: they never come before a distance, and still fill a row.
+fn finite(d: f32) -> f32 {
+    return select(FAR, d, d < FAR);
+}
+
 struct Neighbor { d: f32, id: u32 }
 
 // Packed: a load brings both.
@@ -33,7 +38,7 @@ fn unpacked(words: vec2<u32>) -> Neighbor {
 
 // Offers a neighbour. Those offered until the next `settle` are distinct, and at most CHUNK.
 fn offer(distance: f32, id: u32) {
-    let it = Neighbor(min(distance, FAR), id);
+    let it = Neighbor(finite(distance), id);
     if is_nearer(it, farthest) {
         offered[atomicAdd(&offers, 1u)] = packed(it);
     }

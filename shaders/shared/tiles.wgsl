@@ -15,11 +15,14 @@ fn put(block: Block, row: u32, column: u32, distance: f32) {
     if row >= block.x_count || column >= block.y_count {
         return;
     }
-    if block.symmetric == 0u {
+    // Of symmetric ones each pair from one tile.
+    if block.pairing != SYMMETRIC || row < column {
         pairs[block.pairs + row * block.y_count + column] = distance;
-    } else if row < column {
-        // Each pair from one tile.
-        pairs[block.pairs + row * block.y_count + column] = distance;
+    }
+    if block.pairing == SYMMETRIC && row < column {
         pairs[block.pairs + column * block.y_count + row] = distance;
+    }
+    if block.pairing == MIRRORED {
+        pairs[block.pairs + block.x_count * block.y_count + column * block.x_count + row] = distance;
     }
 }

@@ -5,7 +5,7 @@ use crate::error::GpuError;
 use crate::executor::Executor;
 use crate::executor::cpu::cost;
 #[cfg(feature = "gpu")]
-use crate::executor::gpu::{GpuExecutor, adapters};
+use crate::executor::gpu::{AdapterKind, GpuExecutor, adapters};
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
 use crate::report::Reason;
 
@@ -49,7 +49,7 @@ pub(super) fn gpu_if_worth_it(problem: &Problem, plan: &Plan) -> Result<Box<dyn 
     if seconds < WORTH_A_GPU {
         return Err(Reason::TooSmallForGpu { cpu_seconds: seconds });
     }
-    match adapters().iter().find(|adapter| adapter.kind != "software") {
+    match adapters().iter().find(|adapter| adapter.kind != AdapterKind::Software) {
         Some(_) => gpu_executor(&GpuSelector::Any).map_err(Reason::GpuFailed),
         None => Err(Reason::NoHardwareGpu),
     }

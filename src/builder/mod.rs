@@ -27,7 +27,7 @@ use crate::params::{Algorithm, Device, Params, Plan};
 use crate::points::{Points, PointsKind};
 use crate::progress::{Phase, Progress, ProgressFn};
 use crate::report::BuildReport;
-use crate::search::{Index, IndexError, Prepare};
+use crate::search::{Index, IndexError, IndexOptions};
 
 /// A graph and the report of its build.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ pub struct Built {
 pub struct Indexed {
     /// The index.
     pub index: Index,
-    /// The graph that it was made of.
+    /// The graph that it was made of: [`Index::update_graph`] brings it up to date after changes.
     pub graph: KnnGraph,
     /// What happened in the build of the graph.
     pub report: BuildReport,
@@ -78,14 +78,20 @@ pub struct NnDescent<'a> {
     params: Params,
     init_graph: Option<InitGraph<'a>>,
     progress: Option<ProgressFn<'a>>,
-    prepare: Prepare,
+    index_options: IndexOptions,
 }
 
 impl<'a> NnDescent<'a> {
     /// All defaults.
     #[must_use]
     pub fn new(metric: Metric) -> Self {
-        Self { metric, params: Params::default(), init_graph: None, progress: None, prepare: Prepare::default() }
+        Self {
+            metric,
+            params: Params::default(),
+            init_graph: None,
+            progress: None,
+            index_options: IndexOptions::default(),
+        }
     }
 
     /// Neighbours in a row of the graph, the point itself not counted. Default 15.
@@ -215,8 +221,8 @@ impl<'a> NnDescent<'a> {
 
     /// How [`NnDescent::index`] makes a search index of the graph.
     #[must_use]
-    pub fn prepare(mut self, prepare: Prepare) -> Self {
-        self.prepare = prepare;
+    pub fn index_options(mut self, options: IndexOptions) -> Self {
+        self.index_options = options;
         self
     }
 
@@ -224,7 +230,7 @@ impl<'a> NnDescent<'a> {
     /// and prepares it for searching.
     ///
     /// # Errors
-    /// Same as [`NnDescent::graph`] and [`Prepare::index`]; fewer than two points, items that cannot be kept.
+    /// Same as [`NnDescent::graph`] and [`IndexOptions::index`]; fewer than two points, items that cannot be kept.
     pub fn index(&self, points: &Points) -> Result<Indexed, IndexError> {
         if let PointsKind::Items(items) = points.kind()
             && items.0.keep().is_none()
@@ -237,7 +243,8 @@ impl<'a> NnDescent<'a> {
         let k = self.params.n_neighbors.unwrap_or(INDEX_NEIGHBORS.min(points.n() - 1));
         let built = builder.n_neighbors(k).graph(points)?;
         let start = Instant::now();
-        let index = self.prepare.clone().seed(self.params.seed).index(points, &self.metric, &built.graph)?;
+        let options = self.index_options.clone().seed(self.params.seed);
+        let index = options.prepare(points, &self.metric, &built.graph, self.progress.as_deref())?;
         Ok(Indexed { index, graph: built.graph, report: built.report, prepare_time: start.elapsed() })
     }
 
@@ -322,7 +329,7 @@ impl fmt::Debug for NnDescent<'_> {
             .field("metric", &self.metric)
             .field("params", &self.params)
             .field("init_graph", &self.init_graph)
-            .field("prepare", &self.prepare)
+            .field("index_options", &self.index_options)
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@ use crate::error::GpuError;
 use crate::executor::arrange::arrange;
 use crate::executor::cpu;
 use crate::executor::cpu::session::CpuSession;
+use crate::executor::device_work::DeviceWork;
 use crate::executor::{Executor, Session, Tick};
 use crate::forest;
 use crate::graph::{InitGraph, KnnGraph};
@@ -20,7 +21,7 @@ use crate::metric::{KernelMetric, Metric};
 use crate::parallel::for_rows;
 use crate::params::Plan;
 use crate::points::{Dense, Element, with_rows};
-use crate::report::{ExecutorInfo, KernelTime, RoundStats};
+use crate::report::{ExecutorInfo, RoundStats};
 use crate::rng::hash;
 use crate::rows::ReducedDistances;
 
@@ -114,14 +115,15 @@ impl<'p> Parts<'_, 'p> {
         let mut merged = CpuSession::empty(self.problem, self.plan, arrange(self.problem, self.plan));
         let cuttings: Vec<Vec<Vec<u32>>> = (0..CUTTINGS).map(|cutting| self.cut(&merged, cutting)).collect();
         let count = cuttings.iter().map(Vec::len).sum::<usize>();
-        let (mut done, mut distances, mut kernels, mut ran) = (0, 0, Vec::new(), None);
+        let (mut done, mut distances, mut ran) = (0, 0, None);
+        let device = DeviceWork::default();
         for (cutting, parts) in cuttings.iter().enumerate() {
             for part in parts.iter().filter(|part| part.len() > 1) {
                 tracing::debug!(part = done, of = count, rows = part.len(), "part");
                 let built = self.build(part, &|f| tick((done as f32 + f) / count as f32))?;
                 merged.merge(part, &built.graph, cutting > 0);
                 distances += built.distances;
-                add_times(&mut kernels, &built.kernels);
+                device.add(&built.device);
                 ran = Some(built.ran);
                 done += 1;
             }
@@ -129,7 +131,7 @@ impl<'p> Parts<'_, 'p> {
         merged.complete(init_graph);
         tick(1.0)?;
         let built_on = ran.expect("there is at least one part");
-        Ok(MergedSession { session: merged, distances, kernels, built_on, parts: count, max_rows: self.most })
+        Ok(MergedSession { session: merged, distances, device, built_on, parts: count, max_rows: self.most })
     }
 
     /// Assigns every point to one part, together with points near it.
@@ -169,30 +171,16 @@ impl<'p> Parts<'_, 'p> {
         let mut rounds = Vec::new();
         descend(&mut *session, &plan, m, &in_round, &mut rounds)?;
         let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
-        let (kernels, ran) = (session.kernel_times(), session.info());
-        Ok(BuiltPart { graph: session.finish(&|_| tick(1.0))?, distances, kernels, ran })
+        let (device, ran) = (session.device_work(), session.info());
+        Ok(BuiltPart { graph: session.finish(&|_| tick(1.0))?, distances, device, ran })
     }
 }
 
 struct BuiltPart {
     graph: KnnGraph,
     distances: u64,
-    kernels: Vec<KernelTime>,
+    device: DeviceWork,
     ran: ExecutorInfo,
-}
-
-fn add_times(sums: &mut Vec<KernelTime>, more: &[KernelTime]) {
-    for time in more {
-        match sums.iter_mut().find(|sum| sum.kernel == time.kernel) {
-            Some(sum) => {
-                sum.dispatches += time.dispatches;
-                sum.elapsed += time.elapsed;
-                sum.distances += time.distances;
-                sum.bytes += time.bytes;
-            }
-            None => sums.push(*time),
-        }
-    }
 }
 
 fn gathered<E: Element>(values: &[E], dim: usize, rows: &[u32]) -> Vec<E> {
@@ -206,8 +194,8 @@ struct MergedSession<'p> {
     session: CpuSession<'p>,
     /// Distances evaluated in the parts.
     distances: u64,
-    /// Work of their kernels.
-    kernels: Vec<KernelTime>,
+    /// What a device did for them.
+    device: DeviceWork,
     /// What built the parts, how many, and of how many rows at most.
     built_on: ExecutorInfo,
     parts: usize,
@@ -228,8 +216,8 @@ impl Session for MergedSession<'_> {
         }
     }
 
-    fn kernel_times(&self) -> Vec<KernelTime> {
-        self.kernels.clone()
+    fn device_work(&self) -> DeviceWork {
+        self.device.clone()
     }
 
     fn plan(&self) -> &Plan {

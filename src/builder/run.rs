@@ -46,6 +46,7 @@ impl NnDescent<'_> {
             recall: Some(whole),
             target: plan.target_recall.map(|target| TargetOutcome { target, reached: true, widened: 0 }),
             kernels: Vec::new(),
+            device_phases: Vec::new(),
             settings: settings(plan),
         };
         Ok(Built { graph, report })
@@ -150,7 +151,7 @@ impl NnDescent<'_> {
     ) -> Result<Built, BuildError> {
         let Run { session, plan, rounds, stop, mut times } = run;
         let (executor, settings) = (session.info(), settings(session.plan()));
-        let kernels = session.kernel_times();
+        let device = session.device_work();
         let distances_evaluated = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
         let start = Instant::now();
         let graph = session.finish(&|f| self.tick(Phase::Finish, rounds.len(), &plan, 0, f))?;
@@ -172,7 +173,8 @@ impl NnDescent<'_> {
             stop,
             recall,
             target,
-            kernels,
+            kernels: device.kernels(),
+            device_phases: device.phases(),
             settings,
         };
         Ok(Built { graph, report })

@@ -24,7 +24,7 @@ pub(crate) use transformed::transformer;
 use crate::error::BuildError;
 use crate::metric::route::Route;
 use crate::metric::transform::Transform;
-use crate::metric::{KernelMetric, Metric};
+use crate::metric::{KernelMetric, Metric, MetricError};
 use crate::points::{Bits, Dense, DenseValues, Points, PointsKind};
 
 /// Points ready to be searched under a metric.
@@ -58,7 +58,7 @@ impl<'a> Dataset<'a> {
             PointsKind::Sparse(rows) => OwnedRows::Sparse(Box::new(SparsePoints::new(rows, &metric)?)),
             PointsKind::Bits(bits) => bit_rows(bits, &metric)?,
             PointsKind::Items(items) if metric == Metric::Custom => OwnedRows::Items(CheckedItems::new(items.0)),
-            PointsKind::Items(_) => return Err(unsupported(&metric, "items")),
+            PointsKind::Items(_) => return Err(unsupported(&metric, "items").into()),
         };
         let is_proxy = metric.is_proxied();
         Ok(Self { points, metric, rows, is_proxy })
@@ -96,7 +96,7 @@ impl<'a> Dataset<'a> {
     }
 }
 
-fn dense_rows<'a>(dense: &Dense<'a>, metric: &Metric) -> Result<OwnedRows<'a>, BuildError> {
+fn dense_rows<'a>(dense: &Dense<'a>, metric: &Metric) -> Result<OwnedRows<'a>, MetricError> {
     Ok(match metric.route() {
         Route::Direct(direct) | Route::Same(Transform::None, direct) => OwnedRows::Dense(*dense, direct),
         Route::Same(transform, direct) | Route::Proxy(transform, direct) => {
@@ -104,17 +104,17 @@ fn dense_rows<'a>(dense: &Dense<'a>, metric: &Metric) -> Result<OwnedRows<'a>, B
             let (columns, values) = transformed::transformed(metric, &transform, dense)?;
             OwnedRows::Transformed { values, columns, direct }
         }
-        Route::Sets(boolean) => OwnedRows::Sets(Sets::of_columns(*dense, boolean)),
+        Route::Sets(sets) => OwnedRows::Sets(Sets::of_columns(*dense, sets)),
         Route::Bits(_) | Route::Custom => return Err(unsupported(metric, dense.type_name())),
     })
 }
 
-fn bit_rows<'a>(bits: &Bits<'a>, metric: &Metric) -> Result<OwnedRows<'a>, BuildError> {
-    let boolean = metric.boolean().ok_or_else(|| unsupported(metric, "bits"))?;
-    Ok(OwnedRows::Sets(Sets::of_bits(*bits, boolean)))
+fn bit_rows<'a>(bits: &Bits<'a>, metric: &Metric) -> Result<OwnedRows<'a>, MetricError> {
+    let sets = metric.as_sets().ok_or_else(|| unsupported(metric, "bits"))?;
+    Ok(OwnedRows::Sets(Sets::of_bits(*bits, sets)))
 }
 
 /// A metric that has no distances between rows of this kind.
-fn unsupported(metric: &Metric, rows: &'static str) -> BuildError {
-    BuildError::MetricRows { metric: metric.name(), rows }
+fn unsupported(metric: &Metric, rows: &'static str) -> MetricError {
+    MetricError::Rows { metric: metric.name(), rows }
 }

@@ -3,8 +3,7 @@
 use super::check::check_sparse_rows;
 use super::sparse_transform::{SparseComparison, SparseTransform};
 use crate::distances::TrueDistances;
-use crate::error::BuildError;
-use crate::metric::Metric;
+use crate::metric::{Form, Metric, MetricError};
 use crate::points::{Csr, CsrMatrix};
 use crate::rows::ReducedDistances;
 use crate::rows::sparse::cumulative::{self, CumulativeRows};
@@ -20,7 +19,7 @@ pub(crate) struct SparsePoints<'a> {
 }
 
 impl<'a> SparsePoints<'a> {
-    pub(crate) fn new(rows: &Csr<'a>, metric: &Metric) -> Result<Self, BuildError> {
+    pub(crate) fn new(rows: &Csr<'a>, metric: &Metric) -> Result<Self, MetricError> {
         let transform = SparseTransform::new(metric, rows.dim())?;
         check_sparse_rows(metric, rows)?;
         Ok(Self { given: *rows, transformed: transform.all_transformed(rows), transform })
@@ -101,7 +100,7 @@ impl TrueDistances for ByKernel<'_> {
     }
 
     fn to_self(&self, i: usize) -> f32 {
-        if self.transform.kernel != SparseComparison::Columns(SparseKernel::Inner) {
+        if self.transform.kernel != SparseComparison::Columns(SparseKernel::Values(Form::Inner)) {
             return 0.0;
         }
         let mut out = Vec::new();

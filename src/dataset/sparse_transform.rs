@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use super::{transformer, unsupported};
-use crate::error::BuildError;
 use crate::metric::definition::{SMOOTHING, sparse_transport};
-use crate::metric::route::{Route, takes_sparse};
+use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
-use crate::metric::{Coordinates, Form, KernelMetric, Metric};
+use crate::metric::{Form, KernelMetric, Metric, MetricError};
 use crate::points::{Csr, CsrMatrix, SparseRow};
 use crate::rows::sparse::SparseKernel;
 use crate::rows::sparse::cumulative::Cumulative;
@@ -38,20 +37,20 @@ impl SparseTransform {
     ///
     /// # Errors
     /// The metric has no distances between sparse rows.
-    pub(crate) fn new(metric: &Metric, dim: usize) -> Result<Self, BuildError> {
+    pub(crate) fn new(metric: &Metric, dim: usize) -> Result<Self, MetricError> {
         let (transform, direct, is_proxy) = match metric.route() {
-            _ if !takes_sparse(metric) => return Err(unsupported(metric, "sparse values")),
+            _ if !metric.takes_sparse() => return Err(unsupported(metric, "sparse values")),
             Route::Direct(direct) => (Transform::None, Some(direct), false),
             Route::Same(transform, direct) => (transform, Some(direct), false),
             Route::Proxy(transform, direct) => (transform, Some(direct), true),
             Route::Sets(_) | Route::Bits(_) | Route::Custom => (Transform::None, None, false),
         };
-        let kernel = match (metric.boolean(), direct, &transform) {
+        let kernel = match (metric.as_sets(), direct, &transform) {
             (_, Some(direct), Transform::Cumulative { centered }) => {
                 SparseComparison::CumulativeSums(Cumulative { p: exponent(direct), centered: *centered })
             }
-            (_, Some(direct), _) => SparseComparison::Columns(kernel(direct)),
-            (Some(boolean), None, _) => SparseComparison::Columns(SparseKernel::SetMetric(boolean)),
+            (_, Some(direct), _) => SparseComparison::Columns(SparseKernel::Values(direct.form())),
+            (Some(sets), None, _) => SparseComparison::Columns(SparseKernel::Sets(sets)),
             (None, None, _) => return Err(unsupported(metric, "sparse values")),
         };
         let transformer = Arc::new(transformer(metric, &transform, dim)?);
@@ -92,14 +91,7 @@ impl SparseTransform {
     /// The true distance of a reduced one.
     pub(crate) fn to_true(&self, reduced: f64) -> f32 {
         let Some(direct) = self.direct else { return reduced as f32 };
-        let distance = match direct {
-            KernelMetric::Euclidean => reduced.sqrt(),
-            KernelMetric::Minkowski { p } => reduced.powf(1.0 / f64::from(p)),
-            KernelMetric::Dot => 1.0 + reduced,
-            KernelMetric::Hamming => reduced / self.dim as f64,
-            _ => reduced,
-        };
-        self.metric.of_direct(distance as f32)
+        self.metric.of_direct(direct.to_true(reduced, self.dim) as f32)
     }
 
     /// The reduced distance of a true one.
@@ -129,25 +121,10 @@ impl SparseTransform {
 
 /// The exponent of a metric that sums powers of differences.
 fn exponent(direct: KernelMetric) -> f32 {
-    match direct {
-        KernelMetric::Minkowski { p } => p,
-        KernelMetric::Euclidean => 2.0,
-        _ => 1.0,
-    }
-}
-
-fn kernel(direct: KernelMetric) -> SparseKernel {
     match direct.form() {
-        Form::L2 => SparseKernel::L2,
-        Form::Angular { centered } => SparseKernel::Angular { centered },
-        Form::Inner => SparseKernel::Inner,
-        Form::Coordinates(Coordinates::Manhattan) => SparseKernel::Manhattan,
-        Form::Coordinates(Coordinates::Chebyshev) => SparseKernel::Chebyshev,
-        Form::Coordinates(Coordinates::Minkowski(p)) => SparseKernel::Minkowski(p),
-        Form::Coordinates(Coordinates::Hamming) => SparseKernel::Hamming,
-        Form::Coordinates(Coordinates::Canberra) => SparseKernel::Canberra,
-        Form::Coordinates(Coordinates::BrayCurtis) => SparseKernel::BrayCurtis,
-        Form::Coordinates(Coordinates::TsSs) => SparseKernel::TsSs,
+        Form::Minkowski(p) => p,
+        Form::L2 => 2.0,
+        _ => 1.0,
     }
 }
 

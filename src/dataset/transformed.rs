@@ -1,8 +1,7 @@
 //! Dense rows transformed to those that a kernel searches.
 
-use crate::error::BuildError;
-use crate::metric::Metric;
 use crate::metric::transform::{Transform, Transformer};
+use crate::metric::{Metric, MetricError};
 use crate::parallel::fold_rows;
 use crate::points::Dense;
 
@@ -11,7 +10,7 @@ pub(super) fn transformed(
     metric: &Metric,
     transform: &Transform,
     points: &Dense,
-) -> Result<(usize, Vec<f32>), BuildError> {
+) -> Result<(usize, Vec<f32>), MetricError> {
     let transformer = transformer(metric, transform, points.dim())?;
     let columns = transformer.columns(points.dim());
     let mut values = vec![0.0; points.n() * columns];
@@ -24,6 +23,6 @@ pub(super) fn transformed(
 }
 
 /// The transformer of a metric for rows of `dim` columns.
-pub(crate) fn transformer(metric: &Metric, transform: &Transform, dim: usize) -> Result<Transformer, BuildError> {
-    transform.ready(dim).map_err(|pivot| BuildError::NotPositiveDefinite { metric: metric.name(), pivot })
+pub(crate) fn transformer(metric: &Metric, transform: &Transform, dim: usize) -> Result<Transformer, MetricError> {
+    transform.ready(dim).map_err(|pivot| MetricError::NotPositiveDefinite { metric: metric.name(), pivot })
 }

@@ -1,12 +1,14 @@
 //! Errors of builds, with the offending numbers.
 
 mod gpu;
+mod search;
 
 use thiserror::Error;
 
 pub use gpu::GpuError;
+pub use search::SearchError;
 
-use crate::metric::ParseMetricError;
+use crate::metric::MetricError;
 use crate::progress::Phase;
 
 /// Why a build failed.
@@ -38,41 +40,9 @@ pub enum BuildError {
     /// The points cannot be used.
     #[error(transparent)]
     Points(#[from] crate::points::PointsError),
-    /// A parameter of the metric is out of its range.
+    /// The metric, or one of its arguments, does not suit the points.
     #[error(transparent)]
-    Metric(#[from] ParseMetricError),
-    /// Parameters of the metric are for rows of another length.
-    #[error("metric `{metric}`: {argument} has {found} values, but rows of {dim} columns need {expected}")]
-    MetricShape {
-        /// Name of the metric.
-        metric: &'static str,
-        /// Name of the argument.
-        argument: &'static str,
-        /// Values given.
-        found: usize,
-        /// Values needed.
-        expected: usize,
-        /// Columns of the points.
-        dim: usize,
-    },
-    /// The metric is for rows of another length.
-    #[error("metric `{metric}` needs {expected} columns, not {dim}")]
-    MetricColumns {
-        /// Name of the metric.
-        metric: &'static str,
-        /// Columns needed.
-        expected: usize,
-        /// Columns of the points.
-        dim: usize,
-    },
-    /// The metric has no distances between rows of this kind.
-    #[error("metric `{metric}` does not work on rows of {rows}: see docs/METRICS.md")]
-    MetricRows {
-        /// Name of the metric.
-        metric: &'static str,
-        /// What the rows are.
-        rows: &'static str,
-    },
+    Metric(#[from] MetricError),
     /// A custom distance is not finite.
     #[error("the distance of items {a} and {b} is not finite{}", because(reason.as_deref()))]
     CustomDistance {
@@ -92,44 +62,6 @@ pub enum BuildError {
         item: usize,
         /// What [`Items::failure`](crate::custom::Items::failure) says.
         reason: Option<String>,
-    },
-    /// A matrix that must be symmetric is not.
-    #[error("metric `{metric}`: {argument}[{row}, {column}] is {value}, but {argument}[{column}, {row}] is {other}")]
-    NotSymmetric {
-        /// Name of the metric.
-        metric: &'static str,
-        /// Name of the argument.
-        argument: &'static str,
-        /// Row of the first such entry.
-        row: usize,
-        /// Its column.
-        column: usize,
-        /// Its value.
-        value: f32,
-        /// The value across the diagonal.
-        other: f32,
-    },
-    /// A matrix that must be positive definite is not.
-    #[error("metric `{metric}`: vinv is not positive definite: pivot {pivot} of its Cholesky factor is not above 0")]
-    NotPositiveDefinite {
-        /// Name of the metric.
-        metric: &'static str,
-        /// The pivot, from 0.
-        pivot: usize,
-    },
-    /// A value that the metric has no distances for.
-    #[error("row {row}, column {column} is {value}, but metric `{metric}` needs {range}")]
-    Value {
-        /// Name of the metric.
-        metric: &'static str,
-        /// Row of the first such value.
-        row: usize,
-        /// Its column.
-        column: usize,
-        /// The value.
-        value: f32,
-        /// What it may be.
-        range: &'static str,
     },
     /// The GPU could not do it.
     #[error(transparent)]

@@ -6,14 +6,16 @@
 
 pub(crate) mod arrange;
 pub(crate) mod cpu;
+pub(crate) mod device_work;
 pub(crate) mod finish;
 pub(crate) mod gpu;
 
+use self::device_work::DeviceWork;
 use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
-use crate::report::{ExecutorInfo, KernelTime, RoundStats};
+use crate::report::{ExecutorInfo, RoundStats};
 
 /// Called with the share done of a phase (0 to 1); an error ends the build.
 pub(crate) type Tick<'a> = &'a (dyn Fn(f32) -> Result<(), BuildError> + Sync);
@@ -44,9 +46,9 @@ pub(crate) trait Session {
     fn init_distances(&self) -> u64;
     /// What runs, for the report.
     fn info(&self) -> ExecutorInfo;
-    /// Work and times of the kernels, if they are timed.
-    fn kernel_times(&self) -> Vec<KernelTime> {
-        Vec::new()
+    /// What a device does; the end of the session adds to it.
+    fn device_work(&self) -> DeviceWork {
+        DeviceWork::default()
     }
     /// The plan as the session follows it.
     fn plan(&self) -> &Plan;

@@ -13,6 +13,7 @@ pub(crate) mod rows;
 pub use export::CsrGraph;
 pub use init::InitGraph;
 pub use neighbor::Neighbor;
+pub(crate) use neighbor::known;
 
 /// Arrays of another length than a graph of `n` rows of `k` neighbours has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -12,6 +12,13 @@ pub struct Neighbor {
     pub distance: f32,
 }
 
+impl Neighbor {
+    /// The order of (distance, id).
+    pub(crate) fn nearest_first(a: &Self, b: &Self) -> std::cmp::Ordering {
+        a.distance.total_cmp(&b.distance).then(a.id.cmp(&b.id))
+    }
+}
+
 /// Ids and distances of a row as neighbours, without the places where there is none.
 pub(crate) fn known(ids: &[u32], distances: &[f32]) -> impl Iterator<Item = Neighbor> {
     let neighbors = ids.iter().zip(distances).map(|(&id, &distance)| Neighbor { id, distance });

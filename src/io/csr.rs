@@ -1,4 +1,5 @@
-//! Sparse matrices as `scipy.sparse.save_npz` writes them: `.npz` with `format`, `shape`, `indptr`, `indices` and `data`.
+//! Sparse matrices as `scipy.sparse.save_npz` writes them: `.npz` with `format`, `shape`, `indptr`, `indices` and
+//! `data`.
 
 use std::path::Path;
 
@@ -28,8 +29,8 @@ fn has(names: &[String], wanted: &str) -> bool {
 /// Columns are sorted within each row, stored zeros are dropped, and values become f32.
 ///
 /// # Errors
-/// [`IoError`] if the file cannot be read, lacks an array, is of another format (`csc`, for example), has arrays of wrong shape
-/// or type or numbers out of range, or if [`CsrMatrix::new`] refuses the matrix.
+/// [`IoError`] if the file cannot be read, lacks an array, is of another format (`csc`, for example), has arrays of
+/// wrong shape or type or numbers out of range, or if [`CsrMatrix::new`] refuses the matrix.
 pub fn read_csr(path: impl AsRef<Path>) -> Result<CsrMatrix, IoError> {
     let path = path.as_ref();
     let mut npz = Npz::open(path)?;

@@ -18,7 +18,8 @@ pub enum IoError {
     },
     /// The end of the file name belongs to no known format.
     #[error(
-        "{}: unknown kind of file; known are .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin -ubyte .idx (.gz) .hdf5 .h5",
+        "{}: unknown kind of file; known are .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin -ubyte .idx (.gz) \
+         .hdf5 .h5",
         path.display()
     )]
     UnknownFormat {
@@ -72,7 +73,7 @@ pub enum IoError {
         what: String,
     },
     /// There is no array of the name asked for, or there are several and none was named.
-    #[error("{}: {}; arrays there: {}", path.display(), wanted.as_ref().map_or("name one array".into(), |w| format!("no array `{w}`")), arrays.join(", "))]
+    #[error("{}: {}; arrays there: {}", path.display(), missing(wanted.as_deref()), arrays.join(", "))]
     WhichArray {
         /// The file.
         path: PathBuf,
@@ -89,4 +90,8 @@ pub enum IoError {
         /// What is wrong with them.
         source: crate::points::PointsError,
     },
+}
+
+fn missing(wanted: Option<&str>) -> String {
+    wanted.map_or("name one array".into(), |name| format!("no array `{name}`"))
 }

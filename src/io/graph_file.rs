@@ -16,8 +16,8 @@ use crate::persist;
 
 /// Reads a graph from an `.npz` or the ids of one from an `.ivecs`.
 ///
-/// The `.npz` holds `indices` (n x k of uint32, int32 or int64; -1 or 4294967295 where a neighbour is missing) and may hold
-/// `distances` (n x k of float32 or float64). Without distances, all are zero.
+/// The `.npz` holds `indices` (n x k of uint32, int32 or int64; -1 or 4294967295 where a neighbour is missing) and may
+/// hold `distances` (n x k of float32 or float64). Without distances, all are zero.
 ///
 /// # Errors
 /// [`IoError`] if the file cannot be read or does not hold these arrays.
@@ -95,8 +95,8 @@ fn read_distances(path: &Path, npz: &mut Npz, n: usize, k: usize) -> Result<Vec<
 
 /// Writes `indices` (uint32) and `distances` (float32), both n x k, as an uncompressed `.npz`.
 ///
-/// The file is written under a temporary name beside `path` and then renamed: `path` holds a complete graph, or what it held
-/// before.
+/// The file is written under a temporary name beside `path` and then renamed: `path` holds a complete graph, or what it
+/// held before.
 ///
 /// # Errors
 /// [`IoError::Os`].

@@ -9,8 +9,8 @@
 //! | `-ubyte`, `.idx`, both also `.gz` | IDX (MNIST): n x h x w images become n x hw | every IDX type |
 //! | `.hdf5`, `.h5` | ann-benchmarks, dataset `train` unless named (feature `hdf5`) | floats and integers |
 //!
-//! Values of type f32, f16, u8 and i8 keep their type; others are converted to f32, and [`Matrix::narrowed_from`] names the
-//! type they had. The sizes in a header are checked against the length of the file before memory is allocated.
+//! Values of type f32, f16, u8 and i8 keep their type; others are converted to f32, and [`Matrix::narrowed_from`] names
+//! the type they had. The sizes in a header are checked against the length of the file before memory is allocated.
 //!
 //! ```
 //! use nndescent::io::{read_graph, read_matrix, write_graph};
@@ -93,8 +93,8 @@ fn format_of(path: &Path) -> Result<Format, IoError> {
     })
 }
 
-/// Reads a matrix, in the format that the end of the file's name says. `array` names one of several arrays in an `.npz` or HDF5
-/// file; without it the only two-dimensional array is read (of HDF5, the dataset `train`).
+/// Reads a matrix, in the format that the end of the file's name says. `array` names one of several arrays in an `.npz`
+/// or HDF5 file; without it the only two-dimensional array is read (of HDF5, the dataset `train`).
 ///
 /// # Errors
 /// [`IoError`] if the file cannot be read, is not what its name says, is truncated, or holds no such matrix.

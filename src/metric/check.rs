@@ -1,39 +1,51 @@
-//! What a metric asks of the rows it is used on.
+//! What a metric requires of its arguments and of the rows it is used on.
 
-use super::{Argument, Metric};
-use crate::error::BuildError;
+use super::argument::Shape;
+use super::{Metric, MetricArgument, MetricError};
 
-/// Above half a turn by no more than rounding in f32.
+/// π/2, and as much more as rounding to f32 may add.
 const HALF_PI: f32 = std::f32::consts::FRAC_PI_2 * (1.0 + 1e-6);
 
 impl Metric {
-    /// Checks lengths and shapes of parameters against rows of `dim` columns.
-    pub(crate) fn check_columns(&self, dim: usize) -> Result<(), BuildError> {
+    /// The metric, if its arguments are in range.
+    pub(crate) fn checked(self) -> Result<Self, MetricError> {
+        for (parameter, argument) in self.parameters() {
+            let (name, range, metric) = (parameter.name, parameter.range, self.name());
+            let wrong = |argument, value| MetricError::OutOfRange { metric, argument, value, range: range.0 };
+            match argument {
+                MetricArgument::Number(value) if !(range.1)(value) => return Err(wrong(name.into(), value)),
+                MetricArgument::Number(_) => {}
+                MetricArgument::Values(values) => {
+                    if let Some(at) = values.iter().position(|&v| !(range.1)(v)) {
+                        return Err(wrong(format!("{name}[{at}]"), values[at]));
+                    }
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// Checks lengths and shapes of arguments against rows of `dim` columns.
+    pub(crate) fn check_columns(&self, dim: usize) -> Result<(), MetricError> {
         let metric = self.name();
         if matches!(self, Self::Haversine) && dim != 2 {
-            return Err(BuildError::MetricColumns { metric, expected: 2, dim });
+            return Err(MetricError::Columns { metric, expected: 2, dim });
         }
-        for (argument, value) in self.arguments() {
-            let Argument::Values(values) = value else { continue };
-            let is_matrix = matches!(argument, "vinv" | "cost");
+        for (parameter, value) in self.parameters() {
+            let MetricArgument::Values(values) = value else { continue };
+            let (argument, is_matrix) = (parameter.name, parameter.shape.is_matrix());
             let expected = if is_matrix { dim.saturating_mul(dim) } else { dim };
             if values.len() != expected {
-                return Err(BuildError::MetricShape { metric, argument, found: values.len(), expected, dim });
+                return Err(MetricError::Shape { metric, argument, found: values.len(), expected, dim });
             }
             if is_matrix {
                 check_symmetric(metric, argument, &values, dim)?;
             }
-            if argument == "cost"
+            if parameter.shape == Shape::Costs
                 && let Some(at) = (0..dim).find(|at| values[at * dim + at] != 0.0)
             {
-                let (argument, value) = (format!("cost[{at}, {at}]"), values[at * dim + at]);
-                return Err(super::ParseMetricError::OutOfRange {
-                    metric,
-                    argument,
-                    value,
-                    range: "0 on the diagonal",
-                }
-                .into());
+                let (argument, value) = (format!("{argument}[{at}, {at}]"), values[at * dim + at]);
+                return Err(MetricError::OutOfRange { metric, argument, value, range: "0 on the diagonal" });
             }
         }
         Ok(())
@@ -53,7 +65,7 @@ impl Metric {
         )
     }
 
-    /// The column of the first value that the metric has no distances for.
+    /// The position of the first value that the metric has no distances for.
     pub(crate) fn first_wrong(&self, row: &[f32]) -> Option<usize> {
         match self {
             Self::Haversine => row[..1].iter().position(|latitude| latitude.abs() > HALF_PI),
@@ -72,13 +84,18 @@ impl Metric {
     }
 }
 
-fn check_symmetric(metric: &'static str, argument: &'static str, matrix: &[f32], dim: usize) -> Result<(), BuildError> {
+fn check_symmetric(
+    metric: &'static str,
+    argument: &'static str,
+    matrix: &[f32],
+    dim: usize,
+) -> Result<(), MetricError> {
     for row in 0..dim {
         for column in 0..row {
             let (value, other) = (matrix[row * dim + column], matrix[column * dim + row]);
             // Inverses are symmetric up to rounding.
             if (value - other).abs() > 1e-4 * value.abs().max(other.abs()) {
-                return Err(BuildError::NotSymmetric { metric, argument, row, column, value, other });
+                return Err(MetricError::NotSymmetric { metric, argument, row, column, value, other });
             }
         }
     }

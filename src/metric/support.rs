@@ -2,29 +2,26 @@
 
 use std::fmt::Write as _;
 
-use super::route::{Route, takes_sparse};
+use super::route::Route;
+use super::transform::Transform;
 use super::{Form, KernelMetric, Metric};
 
-/// What a metric works on, and how.
+/// What a metric works on beside dense rows, and how it is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MetricSupport {
-    /// Dense rows.
-    pub dense: bool,
     /// Sparse rows.
     pub sparse: bool,
     /// Packed bits.
     pub bits: bool,
-    /// Dense rows on a GPU.
-    pub gpu: bool,
-    /// Whether searches go by another, cheaper distance near it, and rank what they find anew.
+    /// Whether searches compare another, cheaper distance near it, and rerank what they find.
     pub proxy: bool,
-    /// Whether trees compare directions rather than places.
+    /// Whether trees split rows by angle rather than by distance.
     pub angular_trees: bool,
 }
 
 impl Metric {
-    /// Where it can be used.
+    /// What it works on, and how it is searched.
     #[must_use]
     pub fn support(&self) -> MetricSupport {
         let direct = match self.route() {
@@ -33,38 +30,41 @@ impl Metric {
         };
         let is_angular = |direct: KernelMetric| matches!(direct.form(), Form::Angular { .. } | Form::Inner);
         MetricSupport {
-            dense: !matches!(self, Self::Custom),
-            sparse: takes_sparse(self),
-            bits: self.boolean().is_some(),
-            gpu: !matches!(self, Self::Custom),
+            sparse: self.takes_sparse(),
+            bits: self.as_sets().is_some(),
             proxy: self.is_proxied(),
             angular_trees: direct.is_some_and(is_angular),
         }
     }
 
+    /// Whether it has distances between sparse rows.
+    pub(crate) fn takes_sparse(&self) -> bool {
+        match self.route() {
+            Route::Direct(_) | Route::Sets(_) => true,
+            // A sphere and a factor leave no column empty.
+            Route::Same(transform, _) | Route::Proxy(transform, _) => {
+                !matches!(transform, Transform::Sphere | Transform::Factor(_))
+            }
+            Route::Bits(_) | Route::Custom => false,
+        }
+    }
+
     /// A table of all metrics by name, in Markdown.
+    #[doc(hidden)]
     #[must_use]
     pub fn table() -> String {
         let mut table = String::from(
-            "| metric | other names | dense | sparse | bits | CPU | GPU | searched by | trees |\n|---|---|---|---|---|---|---|---|---|\n",
+            "| metric | other names | sparse rows | bits | searched by | trees split by |\n|---|---|---|---|---|---|\n",
         );
         for (names, metric) in Self::names().zip(Self::templates()) {
             let support = metric.support();
             let yes = |yes: bool| if yes { "yes" } else { "" };
             let by = if support.proxy { "a proxy" } else { "itself" };
-            let trees = if support.angular_trees { "by angle" } else { "by distance" };
+            let trees = if support.angular_trees { "angle" } else { "distance" };
             let others: Vec<String> = names[1..].iter().map(|name| format!("`{name}`")).collect();
-            writeln!(
-                table,
-                "| `{}` | {} | {} | {} | {} | yes | {} | {by} | {trees} |",
-                names[0],
-                others.join(", "),
-                yes(support.dense),
-                yes(support.sparse),
-                yes(support.bits),
-                yes(support.gpu),
-            )
-            .expect("strings can be written to");
+            let (others, sparse, bits) = (others.join(", "), yes(support.sparse), yes(support.bits));
+            writeln!(table, "| `{}` | {others} | {sparse} | {bits} | {by} | {trees} |", names[0])
+                .expect("strings can be written to");
         }
         table
     }

@@ -12,7 +12,9 @@ mod owned;
 mod sparse;
 
 pub(crate) use bits::Bits;
-pub(crate) use custom::{GpuRows, Items, ItemsRef, Kept};
+#[cfg(feature = "gpu")]
+pub(crate) use custom::GpuRows;
+pub(crate) use custom::{Items, ItemsRef, Kept};
 pub(crate) use dense::Dense;
 pub use dense::DenseValues;
 pub(crate) use dense::with_rows;

@@ -219,7 +219,7 @@ impl CsrMatrix {
     /// Appends the rows of another matrix.
     ///
     /// # Errors
-    /// Another number of columns, or more than [`MAX_POINTS`] rows together.
+    /// Another number of columns, or more than [`Points::MAX_ROWS`](super::Points::MAX_ROWS) rows together.
     pub fn push(&mut self, rows: Csr) -> Result<(), PointsError> {
         if rows.dim != self.dim {
             return Err(PointsError::OtherColumns { dim: rows.dim, expected: self.dim });

@@ -6,25 +6,9 @@ use proptest::prelude::*;
 use super::dense::codes::{self, CodedRows};
 use super::dense::{byte_differences, floats};
 use super::*;
-use crate::metric::{Coordinates, Form, KernelMetric, Metric};
+use crate::metric::{Form, KernelMetric, Metric};
 use crate::points::Points;
 use crate::simd::Level;
-
-const METRICS: [KernelMetric; 13] = [
-    KernelMetric::Euclidean,
-    KernelMetric::SqEuclidean,
-    KernelMetric::Cosine,
-    KernelMetric::Dot,
-    KernelMetric::InnerProduct,
-    KernelMetric::Manhattan,
-    KernelMetric::Chebyshev,
-    KernelMetric::Minkowski { p: 3.0 },
-    KernelMetric::Hamming,
-    KernelMetric::Correlation,
-    KernelMetric::Canberra,
-    KernelMetric::BrayCurtis,
-    KernelMetric::TsSs,
-];
 
 /// Compares the distances of all pairs, by every method of `space`, with the definition.
 fn check_space(points: &Points, wide: &[f32], metric: KernelMetric, space: &dyn ReducedDistances, tolerance: f64) {
@@ -43,7 +27,7 @@ fn check_space(points: &Points, wide: &[f32], metric: KernelMetric, space: &dyn 
             let size = row(i).iter().chain(row(j)).map(|v| f64::from(v.abs())).fold(1.0, f64::max);
             let size = match metric.form() {
                 Form::Inner => size * size * dim as f64,
-                Form::Coordinates(Coordinates::TsSs) => (size * size * dim as f64).powi(2),
+                Form::TsSs => (size * size * dim as f64).powi(2),
                 _ => size,
             };
             for found in [all[i * n + j], to_all[j]].map(|d| f64::from(metric.to_true(d, dim))) {
@@ -53,7 +37,7 @@ fn check_space(points: &Points, wide: &[f32], metric: KernelMetric, space: &dyn 
                 }
                 // The angle of parallel rows has half the digits: with cosines wrong by 16 epsilon, 0.002 of the 0.17 that
                 // ts-ss adds to it, in both of its factors.
-                let factor = if metric == KernelMetric::TsSs { 250.0 } else { 1.0 };
+                let factor = if metric.form() == Form::TsSs { 250.0 } else { 1.0 };
                 let bound = factor * tolerance * truth.abs().max(1e-3 * size);
                 assert!((found - truth).abs() <= bound, "{metric:?} {i} {j}: {found} instead of {truth}");
             }
@@ -67,7 +51,7 @@ fn check_levels<E: crate::points::Element>(values: &[E], n: usize, dim: usize, t
     let points = Points::dense(values, n, dim).unwrap();
     let wide: Vec<f32> = values.iter().map(|v| v.to_f32()).collect();
     for level in Level::available() {
-        for metric in METRICS {
+        for metric in KernelMetric::all() {
             let space = floats::space(points.as_dense().unwrap(), metric.form(), level);
             check_space(&points, &wide, metric, &*space, tolerance);
         }
@@ -109,8 +93,8 @@ proptest! {
         for level in Level::available() {
             let (space, is_exact) = byte_differences::space(points.as_dense().unwrap(), level);
             prop_assert!(is_exact);
-            check_space(&points, &wide, KernelMetric::Manhattan, &*space, 1e-6);
-            for metric in METRICS.into_iter().filter(|m| codes::is_exact(points.as_dense().unwrap(), m.form())) {
+            check_space(&points, &wide, KernelMetric::MANHATTAN, &*space, 1e-6);
+            for metric in KernelMetric::all().into_iter().filter(|m| codes::is_exact(points.as_dense().unwrap(), m.form())) {
                 if codes::suits(points.as_dense().unwrap(), metric.form()) {
                     let space = CodedRows::new(points.as_dense().unwrap(), metric.form(), level);
                     check_space(&points, &wide, metric, &space, 1e-4);
@@ -126,7 +110,7 @@ fn byte_codes_of_floats_are_near() {
     let values: Vec<f32> = (0..n * dim).map(|i| ((i * 7919 % 1000) as f32 / 500.0 - 1.0) * 3.0).collect();
     let points = Points::dense(&values, n, dim).unwrap();
     for level in Level::available() {
-        for metric in [KernelMetric::Cosine, KernelMetric::Correlation] {
+        for metric in [KernelMetric::COSINE, KernelMetric::CORRELATION] {
             let space = CodedRows::new(points.as_dense().unwrap(), metric.form(), level);
             check_space(&points, &values, metric, &space, 0.02);
         }

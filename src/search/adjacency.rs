@@ -1,4 +1,4 @@
-//! The search graph: for every row the rows to look at next.
+//! The edges of the search graph: for every row, the rows to look at next.
 
 use crate::storage::Storage;
 
@@ -10,14 +10,15 @@ pub(crate) struct Span {
     len: u32,
 }
 
-/// Rows of any number of ids, one after the other; changed rows move to the end if they grow.
+/// Rows of any number of ids, one after the other; rows that grow move to the end.
+#[derive(Clone)]
 pub(crate) struct Adjacency {
     pub spans: Storage<Span>,
     pub ids: Storage<u32>,
 }
 
 impl Adjacency {
-    /// From lists of ids. None if there are more edges than 32 bits count.
+    /// From lists of ids; none if there are more edges than 32 bits can count.
     pub(crate) fn of_lists<'a>(lists: impl Iterator<Item = &'a [u32]> + Clone) -> Option<Self> {
         u32::try_from(lists.clone().map(<[u32]>::len).sum::<usize>()).ok()?;
         let mut start = 0;
@@ -35,7 +36,7 @@ impl Adjacency {
         self.spans.len()
     }
 
-    /// The rows to look at from `row`. A span that leads nowhere, as a damaged file may hold, is empty.
+    /// The rows to look at from `row`. A span out of range, as in a damaged file, is empty.
     #[inline(always)]
     pub(crate) fn neighbors(&self, row: u32) -> &[u32] {
         let Span { start, len } = self.spans[row as usize];
@@ -63,8 +64,14 @@ impl Adjacency {
         self.spans.edit(|spans| spans.push(Span::default()));
     }
 
-    /// Edges in all.
+    /// Number of edges.
     pub(crate) fn edges(&self) -> usize {
         self.spans.iter().map(|span| span.len as usize).sum()
+    }
+
+    /// The same without the gaps that changed rows left.
+    pub(crate) fn compacted(&self) -> Self {
+        let lists = (0..self.n() as u32).map(|row| self.neighbors(row));
+        Self::of_lists(lists).expect("no more edges than before")
     }
 }

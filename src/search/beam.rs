@@ -1,4 +1,4 @@
-//! The search of one query: best first over the graph, until nothing nearer is left to look at.
+//! Best-first search of the graph for one query.
 //!
 //! As PyNNDescent's `search`: a row is expanded while it is nearer than d + epsilon · (d - d₀), where d is the reduced
 //! distance of the k-th best so far and d₀ the smallest between neighbours in the graph.
@@ -7,27 +7,18 @@ use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, is_new, joined};
 use crate::simd::prefetch;
 
 use super::adjacency::Adjacency;
-use super::entries::Entries;
-use super::rows::{SearchQuery, SearchRows};
+use super::hits::QueryStats;
+use super::prepare::entries::Entries;
+use super::rows::{IndexRows, SearchQuery, SearchRows};
 use super::visited::Visited;
 
-/// What a search of one query cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct QueryStats {
-    /// Distances evaluated.
-    pub distances: u64,
-    /// Rows whose neighbours were looked at.
-    pub hops: u64,
-}
-
-/// Entries that a search begins with.
+/// Entries to begin a search with.
 const STARTS: usize = 8;
 
-/// Groups of entries that are looked at: all, if there are few.
+/// Groups of entries whose rows are compared, unless there are few groups: then all.
 const GROUPS: usize = 6;
 const ALL_GROUPS: usize = 16;
-/// A search for more begins with all entries: what is wanted may lie in many parts of the data.
+/// A search for more neighbours begins with all entries: they may lie in many parts of the data.
 const MUCH: usize = 64;
 
 /// The entries nearest to a query.
@@ -35,71 +26,71 @@ const MUCH: usize = 64;
 pub(crate) struct Starts {
     /// Ascending; [`EMPTY`] where there are fewer.
     pub rows: [Neighbor; STARTS],
-    /// Distances that were evaluated to find them.
+    /// Distances evaluated to find them.
     pub evaluated: u32,
 }
 
-/// Room for one search after another.
+/// Memory for one search after another.
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub(crate) struct BeamScratch {
     pub query: SearchQuery,
     visited: Visited,
     ids: Vec<u32>,
     distances: Vec<f32>,
-    /// Those of the rows looked at last that may enter the pool.
+    /// Neighbours of the row expanded last that may enter the pool.
     near: Vec<Neighbor>,
-    /// Rows found, ascending; flagged until they are expanded.
+    /// Rows found, ascending; flagged as new until they are expanded.
     pool: Vec<Neighbor>,
-    /// The nearest allowed ones, where not all are.
-    allowed: Vec<Neighbor>,
+    /// The nearest eligible ones, where not all are.
+    eligible: Vec<Neighbor>,
     pub stats: QueryStats,
 }
 
-/// The graph, its rows, and where to begin.
-pub(crate) struct Field<'a> {
+/// The graph, its rows, and where searches begin.
+pub(crate) struct SearchGraph<'a> {
     pub rows: &'a SearchRows,
     pub graph: &'a Adjacency,
     pub entries: &'a Entries,
-    /// d₀.
+    /// d₀: the smallest reduced distance between neighbours.
     pub nearest: f32,
 }
 
-/// How far to look.
+/// How far a search looks.
 #[derive(Clone, Copy)]
-pub(crate) struct Reach<'a> {
+pub(crate) struct BeamParams<'a> {
     /// Neighbours wanted.
     pub k: usize,
-    /// Neighbours kept at least, to rank anew.
+    /// Neighbours kept at least, for reranking.
     pub width: usize,
     pub epsilon: f32,
-    /// Everything within this distance is wanted, too: in the traversal's unit, less than all for none.
+    /// Rows within this reduced distance are wanted in any number; negative infinity: no such rows.
     pub radius: f32,
-    /// Rows that may be found; all rows lead on.
-    pub allowed: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
-    /// Whether what is wanted may lie anywhere, rather than where the query is: then the search begins with all entries.
+    /// Which rows may be found. Others are passed through.
+    pub eligible: Option<&'a (dyn Fn(u32) -> bool + Sync)>,
+    /// Whether eligible rows may lie anywhere rather than near the query: then the search begins with all entries.
     pub everywhere: bool,
     /// A row that the search must not pass through.
     pub blocked: Option<u32>,
 }
 
-impl Default for Reach<'_> {
+impl Default for BeamParams<'_> {
     fn default() -> Self {
         Self {
             k: 1,
             width: 1,
             epsilon: 0.0,
             radius: f32::NEG_INFINITY,
-            allowed: None,
+            eligible: None,
             everywhere: false,
             blocked: None,
         }
     }
 }
 
-impl Field<'_> {
-    /// The entries nearest to the query in `scratch`, ascending, among the nearest groups: where to begin.
-    pub(crate) fn starts(&self, scratch: &mut Scratch) -> Starts {
-        let Scratch { query, ids, distances, pool, near, stats, .. } = scratch;
+impl SearchGraph<'_> {
+    /// The entries of the nearest groups that are nearest to the query in `scratch`.
+    pub(crate) fn starts(&self, scratch: &mut BeamScratch) -> Starts {
+        let BeamScratch { query, ids, distances, pool, near, stats, .. } = scratch;
         ids.clear();
         ids.extend((0..self.entries.n_groups()).map(|g| self.entries.group(g).first().copied().unwrap_or_default()));
         self.rows.to_many(query, ids, distances);
@@ -126,12 +117,12 @@ impl Field<'_> {
         Starts { rows, evaluated: evaluated as u32 }
     }
 
-    /// The rows that a search begins with, marked: the starts, or all entries where much is wanted.
-    fn begin(&self, starts: &Starts, reach: &Reach, scratch: &mut Scratch) {
-        let Scratch { query, visited, ids, distances, near, stats, .. } = scratch;
-        visited.mark(reach.blocked.as_slice(), ids);
+    /// Collects and marks the rows that a search begins with: the starts, or all entries.
+    fn begin(&self, starts: &Starts, params: &BeamParams, scratch: &mut BeamScratch) {
+        let BeamScratch { query, visited, ids, distances, near, stats, .. } = scratch;
+        visited.mark(params.blocked.as_slice(), ids);
         near.clear();
-        if reach.k <= MUCH && !reach.everywhere {
+        if params.k <= MUCH && !params.everywhere {
             visited.mark(&starts.rows.map(id), ids);
             near.extend(starts.rows.iter().filter(|&&start| ids.contains(&id(start))));
             return;
@@ -142,43 +133,48 @@ impl Field<'_> {
         near.extend(ids.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
     }
 
-    /// Rows found for the query in `scratch`, ascending by the traversal's distance: at least `reach.width` if there are as many.
-    pub(crate) fn search<'s>(&self, starts: &Starts, reach: Reach, scratch: &'s mut Scratch) -> &'s [Neighbor] {
+    /// Rows found for the query in `scratch`, ascending by reduced distance: at least `params.width` if there are as many.
+    pub(crate) fn search<'s>(
+        &self,
+        starts: &Starts,
+        params: BeamParams,
+        scratch: &'s mut BeamScratch,
+    ) -> &'s [Neighbor] {
         scratch.visited.reset(self.graph.n());
-        self.begin(starts, &reach, scratch);
-        let Scratch { query, visited, ids, distances, near, pool, allowed, stats } = scratch;
+        self.begin(starts, &params, scratch);
+        let BeamScratch { query, visited, ids, distances, near, pool, eligible, stats } = scratch;
         pool.clear();
-        allowed.clear();
+        eligible.clear();
         let least = self.rows.in_unit_of(self.nearest, query);
         let mut bound = f32::INFINITY;
         let mut cursor = 0;
         loop {
             for &found in near.iter() {
-                // The nearest few are kept whatever the bound: codes may have put them in the wrong order.
-                if distance(found) >= bound && pool.get(reach.width - 1).is_some_and(|&last| found > last) {
+                // The nearest `width` rows are kept whatever the bound: codes may have put them in the wrong order.
+                if distance(found) >= bound && pool.get(params.width - 1).is_some_and(|&last| found > last) {
                     continue;
                 }
                 cursor = cursor.min(put(pool, found));
-                let best = match reach.allowed {
+                let best = match params.eligible {
                     None => &mut *pool,
-                    Some(is_allowed) => {
-                        if is_allowed(id(found)) {
-                            put(allowed, found);
-                            let beyond = |&last: &Neighbor| distance(last) > reach.radius;
-                            while allowed.len() > reach.width && allowed.last().is_some_and(beyond) {
-                                allowed.pop();
+                    Some(is_eligible) => {
+                        if is_eligible(id(found)) {
+                            put(eligible, found);
+                            let beyond = |&last: &Neighbor| distance(last) > params.radius;
+                            while eligible.len() > params.width && eligible.last().is_some_and(beyond) {
+                                eligible.pop();
                             }
                         }
-                        &mut *allowed
+                        &mut *eligible
                     }
                 };
-                if let Some(&last) = best.get(reach.k - 1) {
-                    let d = distance(last).max(reach.radius);
-                    bound = d + reach.epsilon * (d - least);
+                if let Some(&last) = best.get(params.k - 1) {
+                    let d = distance(last).max(params.radius);
+                    bound = d + params.epsilon * (d - least);
                 }
             }
-            // What lies beyond the bound is neither expanded nor a result.
-            while pool.len() > reach.width && pool.last().is_some_and(|&last| distance(last) > bound) {
+            // Rows beyond the bound are neither expanded nor results.
+            while pool.len() > params.width && pool.last().is_some_and(|&last| distance(last) > bound) {
                 pool.pop();
             }
             while pool.get(cursor).is_some_and(|&next| !is_new(next)) {
@@ -194,27 +190,27 @@ impl Field<'_> {
             self.rows.to_many(query, ids, distances);
             stats.hops += 1;
             stats.distances += ids.len() as u64;
-            let beyond = pool.get(reach.width - 1).map_or(f32::INFINITY, |&last| distance(last).max(bound));
+            let beyond = pool.get(params.width - 1).map_or(f32::INFINITY, |&last| distance(last).max(bound));
             keep_near(ids, distances, beyond, near);
         }
-        if reach.allowed.is_some() { allowed } else { pool }
+        if params.eligible.is_some() { eligible } else { pool }
     }
 }
 
-/// Of rows and their distances those that are not beyond `bound`.
+/// The rows whose distances are not beyond `bound`.
 #[inline(always)]
 fn keep_near(ids: &[u32], distances: &[f32], bound: f32, near: &mut Vec<Neighbor>) {
     near.resize(ids.len(), EMPTY);
     let mut count = 0;
     for (&row, &d) in ids.iter().zip(distances) {
-        // Written always, kept if near: no branch to mispredict.
+        // Always written, kept if near: there is no branch to mispredict.
         near[count] = fresh(d, row);
         count += usize::from(d <= bound);
     }
     near.truncate(count);
 }
 
-/// Puts a neighbour in its place among ascending ones; the place.
+/// Inserts a neighbour into an ascending list; its place.
 #[inline]
 fn put(sorted: &mut Vec<Neighbor>, neighbor: Neighbor) -> usize {
     let place = sorted.partition_point(|&other| other < neighbor);

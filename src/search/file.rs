@@ -1,14 +1,17 @@
 //! An index as a file, and back.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::persist::{self, FileError, Kind, Opened};
+use crate::persist::{self, IndexFileError, Kind, Opened};
 
-use super::adjacency::{Adjacency, Span};
-use super::entries::Entries;
-use super::rows::{RowKind, SearchRows};
-use super::rows_file::{METRIC_VALUES, ROWS, any_length, bytes, of_length};
+use super::adjacency::Adjacency;
+use super::prepare::entries::Entries;
+use super::rows::file::{any_length, kinds, of_length};
+use super::rows::{IndexRows, SearchRows};
 use super::{Index, IndexMemory};
 
 const ORDER: Kind = Kind(1, "the ids of points");
@@ -19,61 +22,113 @@ const EDGES: Kind = Kind(5, "the search graph's edges");
 const GROUPS: Kind = Kind(12, "the groups of entries");
 const OWN: [Kind; 6] = [ORDER, ENTRIES, REMOVED, SPANS, EDGES, GROUPS];
 
+/// What a file holds of an index.
+struct Contents<'a> {
+    meta: String,
+    sections: Vec<(Kind, Cow<'a, [u8]>)>,
+}
+
+impl Contents<'_> {
+    fn sections(&self) -> Vec<(Kind, &[u8])> {
+        self.sections.iter().map(|(kind, bytes)| (*kind, &**bytes)).collect()
+    }
+}
+
 impl Index {
-    /// Writes the index to a file: to a temporary one beside it, then renamed, so that `path` holds a whole index or what it
-    /// held before. Room left by changed rows is not written.
+    /// Saves the index: writes a temporary file beside `path` and renames it, so that `path` always holds a whole index or what it held
+    /// before. Gaps left by changed rows are not written.
+    ///
+    /// ```
+    /// use nndescent::{Index, Metric, NnDescent, Points};
+    ///
+    /// let data: Vec<f32> = (0..500 * 8).map(|i| ((i * 37) % 101) as f32).collect();
+    /// let index = NnDescent::new(Metric::Euclidean).index(&Points::dense(&data, 500, 8)?)?.index;
+    /// let path = std::env::temp_dir().join(format!("nndescent-doc-{}.nnd", std::process::id()));
+    /// index.save(&path)?;
+    /// let opened = Index::open(&path)?; // mapped, in milliseconds
+    /// assert_eq!(opened.nearest(&data[..8], 3)?, index.nearest(&data[..8], 3)?);
+    /// # std::fs::remove_file(&path)?;
+    ///
+    /// let mut bytes = Vec::new();
+    /// index.write_to(&mut bytes)?;
+    /// assert_eq!(Index::read_from(&bytes[..])?.len(), 500);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`FileError::Os`]; [`FileError::OwnItems`], which a file cannot hold.
-    pub fn save(&self, path: &Path) -> Result<(), FileError> {
-        if matches!(self.rows.kind, RowKind::Items(_)) {
-            return Err(FileError::OwnItems { n: self.n() });
+    /// [`IndexFileError::Os`]; [`IndexFileError::Items`]: a file cannot hold items.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IndexFileError> {
+        let contents = self.contents()?;
+        persist::save(path.as_ref(), &contents.meta, &contents.sections())
+    }
+
+    /// Writes what [`Index::save`] writes to a file.
+    ///
+    /// # Errors
+    /// [`IndexFileError::Stream`]; [`IndexFileError::Items`].
+    pub fn write_to(&self, mut out: impl Write) -> Result<(), IndexFileError> {
+        let contents = self.contents()?;
+        persist::write_to(&mut out, &contents.meta, &contents.sections())
+    }
+
+    fn contents(&self) -> Result<Contents<'_>, IndexFileError> {
+        if self.rows.are_items() {
+            return Err(IndexFileError::Items { n: self.len() });
         }
-        let (spans, edges) = self.graph.compact();
-        let mut sections: Vec<(Kind, &[u8])> = vec![
-            (ORDER, bytes(&self.order)),
-            (ENTRIES, bytes(&self.entries.rows)),
-            (GROUPS, bytes(&self.entries.starts)),
-            (REMOVED, bytes(&self.removed)),
-            (SPANS, bytes(&spans)),
-            (EDGES, bytes(&edges)),
+        let graph = self.graph.compacted();
+        let edges = [bytemuck::cast_slice(&graph.spans), bytemuck::cast_slice::<u32, u8>(&graph.ids)];
+        let [spans, edges] = edges.map(|bytes| Cow::Owned(bytes.to_vec()));
+        let mut sections: Vec<(Kind, Cow<'_, [u8]>)> = vec![
+            (ORDER, Cow::Borrowed(bytemuck::cast_slice(&self.order))),
+            (ENTRIES, Cow::Borrowed(bytemuck::cast_slice(&self.entries.rows))),
+            (GROUPS, Cow::Borrowed(bytemuck::cast_slice(&self.entries.starts))),
+            (REMOVED, Cow::Borrowed(bytemuck::cast_slice(&self.removed))),
+            (SPANS, spans),
+            (EDGES, edges),
         ];
-        let sparse = self.rows.sparse_parts();
-        sections.extend(self.rows.sections(sparse.as_ref()));
-        let metric = self.rows.metric_values();
-        sections.extend(metric.as_deref().map(|values| (METRIC_VALUES, bytes(values))));
-        persist::write(path, &self.meta(), &sections)
+        sections.extend(self.rows.sections());
+        Ok(Contents { meta: self.meta(), sections })
     }
 
     /// Opens a saved index by mapping it: in milliseconds, whatever its size. Header and table are checked, and that parts fit
     /// together; contents are not read: see [`Index::verify`].
     ///
-    /// The file may be replaced while it is mapped (by renaming, as [`Index::save`] does); a program that cuts it short in
-    /// place ends this process.
+    /// The file may be replaced while it is mapped (by renaming, as [`Index::save`] does). It must not be changed in place: that is
+    /// undefined behaviour, as for every mapped file, and cutting it short ends the process.
     ///
     /// # Errors
-    /// [`FileError`]: what is wrong with the file.
-    pub fn open(path: &Path) -> Result<Self, FileError> {
-        Self::of_file(&Opened::open(path)?)
+    /// [`IndexFileError`]: what is wrong with the file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, IndexFileError> {
+        Self::of_file(&Opened::open(path.as_ref())?)
+    }
+
+    /// Reads an index that [`Index::write_to`] or [`Index::save`] wrote, into memory. Contents are checked against their checksums.
+    ///
+    /// # Errors
+    /// [`IndexFileError`]: what is wrong with the bytes.
+    pub fn read_from(mut source: impl Read) -> Result<Self, IndexFileError> {
+        let file = Opened::read(&mut source)?;
+        file.verify(&[&OWN[..], &kinds()].concat())?;
+        Self::of_file(&file)
     }
 
     /// Checks the contents of a saved index against their checksums, by reading all of them.
     ///
     /// # Errors
-    /// [`FileError::Damaged`] names the part; else those of [`Index::open`].
-    pub fn verify(path: &Path) -> Result<(), FileError> {
-        let file = Opened::open(path)?;
+    /// [`IndexFileError::Damaged`] names the part; else same as [`Index::open`].
+    pub fn verify(path: impl AsRef<Path>) -> Result<(), IndexFileError> {
+        let file = Opened::open(path.as_ref())?;
         Self::of_file(&file)?;
-        file.verify(&[&OWN[..], &ROWS[..]].concat())
+        file.verify(&[&OWN[..], &kinds()].concat())
     }
 
     /// Brings what searches read from the file into memory, so that the first of many queries are as fast as the last: some
     /// milliseconds for every 100 MB. Values that only rank are left where they are.
-    pub fn warm(&self) {
-        self.rows.warm();
-        self.graph.spans.warm();
-        self.graph.ids.warm();
-        self.order.warm();
+    pub fn prefault(&self) {
+        self.rows.prefault();
+        self.graph.spans.prefault();
+        self.graph.ids.prefault();
+        self.order.prefault();
     }
 
     fn meta(&self) -> String {
@@ -84,16 +139,16 @@ impl Index {
         put("n_rows", &self.graph.n());
         put("max_degree", &self.max_degree);
         put("nearest", &self.nearest);
-        put("end_id", &self.end_id);
+        put("end_id", &self.id_bound);
         put("epsilon", &self.tuned.unwrap_or(-1.0));
-        self.rows.put_meta(&mut put);
+        self.rows.put_meta(self.by_values, &mut put);
         meta
     }
 
-    fn of_file(file: &Opened) -> Result<Self, FileError> {
+    fn of_file(file: &Opened) -> Result<Self, IndexFileError> {
         let n: usize = file.meta("n_rows")?;
         let index = Self {
-            rows: SearchRows::of_file(file, n)?,
+            rows: Arc::new(SearchRows::of_file(file, n)?),
             graph: Adjacency { spans: of_length(file, SPANS, n)?, ids: any_length(file, EDGES)? },
             order: of_length(file, ORDER, n)?,
             entries: Entries { rows: any_length(file, ENTRIES)?, starts: any_length(file, GROUPS)? },
@@ -101,7 +156,8 @@ impl Index {
             max_degree: file.meta("max_degree")?,
             n_removed: 0,
             removed: any_length(file, REMOVED)?,
-            end_id: file.meta("end_id")?,
+            id_bound: file.meta("end_id")?,
+            by_values: file.meta::<u8>("by_values").unwrap_or_default() != 0,
             tuned: Some(file.meta::<f32>("epsilon")?).filter(|e| *e >= 0.0),
         };
         if let Some(entry) = index.entries.rows.iter().find(|&&entry| entry as usize >= n) {
@@ -137,15 +193,6 @@ impl Index {
     }
 }
 
-impl Adjacency {
-    /// Rows one after the other without gaps.
-    fn compact(&self) -> (Vec<Span>, Vec<u32>) {
-        let lists = (0..self.n() as u32).map(|row| self.neighbors(row));
-        let compact = Self::of_lists(lists).expect("no more edges than before");
-        (compact.spans.to_vec(), compact.ids.to_vec())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -153,7 +200,7 @@ mod tests {
     use crate::metric::Metric;
     use crate::persist::resign;
     use crate::points::Points;
-    use crate::{Index, NnDescent};
+    use crate::{Index, NnDescent, SearchOptions};
 
     const DIM: usize = 50;
 
@@ -194,10 +241,12 @@ mod tests {
             if let Ok(mut index) = Index::open(file.path()) {
                 let data = vec![1.0; index.dim()];
                 let query = Points::dense(&data, 1, data.len()).unwrap();
-                let _ = index.query(&query, 3.min(index.n().max(1))).run();
-                let _ = index.query(&query, 1).filter(&|id| id % 2 == 0).run();
-                let _ = index.query_radius(&query, 10.0, 0.1);
-                let _ = index.query_ids(&[0, 79], 2).run();
+                let options = SearchOptions::new();
+                let _ = index.query(&query, 3.min(index.len().max(1)), &options);
+                let _ = index.query(&query, 1, &options.clone().filter(|id| id % 2 == 0));
+                let _ = index.query_radius(&query, 10.0, &options);
+                let _ = index.query_ids(&[0, 79], 2, &options);
+                let _ = index.vectors(&[0]);
                 let _ = index.memory();
                 let _ = index.tune(0.9, 1, 5);
             }

@@ -1,79 +1,101 @@
 //! The search index over a neighbour graph: prepare once, query often.
 
 mod adjacency;
+mod batch;
 mod beam;
 mod change;
-mod connect;
-mod dense_rows;
-mod diversify;
-mod entries;
+mod check;
+mod eligible;
 mod error;
 mod file;
 mod filter;
-mod item_store;
+mod hits;
 mod options;
 mod prepare;
-mod query;
+mod quantization;
+mod radius;
 mod rows;
-mod rows_file;
 mod searcher;
-mod sparse_store;
-mod stored;
+mod ticker;
 mod tune;
+mod update_graph;
 mod visited;
 
-pub use beam::QueryStats;
 pub use error::IndexError;
-pub use options::{DiversifyMethod, Prepare, Quantization};
-pub use query::{Hits, QueryBuilder, RadiusHits};
-pub use searcher::Searcher;
+pub use hits::{Hits, QueryStats, RadiusHits};
+pub use options::{DiversifyMethod, IndexOptions, SearchOptions};
+pub use quantization::Quantization;
+pub use searcher::SearchScratch;
 pub use tune::Tuning;
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::error::BuildError;
+use crate::error::SearchError;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::points::Points;
+use crate::progress::Phase;
 use crate::storage::Storage;
 
 use adjacency::Adjacency;
-use beam::Field;
-use entries::Entries;
-use options::PreparePlan;
-use rows::{RowKind, SearchRows};
+use beam::SearchGraph;
+use options::IndexPlan;
+use prepare::entries::Entries;
+use rows::{IndexRows, SearchRows};
+use ticker::{Ticker, Watcher};
 
 /// Points prepared for searching: a diversified graph, and the points' values in an order that suits it.
 ///
-/// Made by [`crate::NnDescent::index`], or from any neighbour graph by [`Prepare::index`].
+/// Made by [`NnDescent::index`](crate::NnDescent::index), or from any neighbour graph by [`IndexOptions::index`]. The points are
+/// copied, so that near ones lie together; they are not needed afterwards. Cloning shares the data: readers keep a snapshot while a
+/// writer changes its own.
+///
+/// ```
+/// use nndescent::{Metric, NnDescent, Points, SearchOptions};
+///
+/// let data: Vec<f32> = (0..1000 * 8).map(|i| ((i * 37) % 101) as f32).collect();
+/// let points = Points::dense(&data, 1000, 8)?;
+/// let index = NnDescent::new(Metric::Euclidean).index(&points)?.index;
+///
+/// for neighbor in index.nearest(&[50.0; 8], 3)? {
+///     println!("{} at {}", neighbor.id, neighbor.distance);
+/// }
+/// let hits = index.query(&points, 10, &SearchOptions::new().epsilon(0.2))?;
+/// assert_eq!(hits.distances(0)[0], 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
 pub struct Index {
-    rows: SearchRows,
+    rows: Arc<SearchRows>,
     graph: Adjacency,
-    /// The point that each row is.
+    /// The point of each row.
     order: Storage<u32>,
     entries: Entries,
-    /// The smallest reduced distance between neighbours, in the traversal's unit.
+    /// The smallest reduced distance between neighbours.
     nearest: f32,
-    /// A bit for every row that was removed; as many words as there are such rows to be told.
+    /// A bit for every row that was removed; as many words as it takes to hold those set.
     removed: Storage<u64>,
     n_removed: usize,
     /// Most edges of a row, but for those that make rows reachable.
     max_degree: usize,
-    /// See [`Index::end_id`].
-    end_id: u32,
-    /// What [`Index::tune`] found.
+    /// See [`Index::id_bound`].
+    id_bound: u32,
+    /// What [`Index::tune`] found: an epsilon.
     tuned: Option<f32>,
+    /// The same: whether to traverse by the values although there is a compressed copy.
+    by_values: bool,
 }
 
 /// Bytes that an index holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct IndexMemory {
-    /// In memory of its own.
+    /// In memory of its own, clones of the index counted once each.
     pub owned: usize,
     /// In a mapped file: read as needed, and given back when memory is short.
     pub mapped: usize,
-    /// Of both: points, and their compressed copy. A user's own items are not counted.
+    /// Of both: points, and their compressed copy. Custom items are not counted.
     pub rows: usize,
     /// Of both: edges, ids, entries.
     pub graph: usize,
@@ -83,12 +105,18 @@ pub struct IndexMemory {
 const EPSILON: f32 = 0.1;
 
 impl Index {
-    fn prepare(points: &Points, metric: &Metric, graph: &KnnGraph, plan: &PreparePlan) -> Result<Self, IndexError> {
-        let too_many = IndexError::TooManyEdges { n: points.n(), max_degree: plan.max_degree };
-        let prepared = prepare::prepare(points, metric, graph, plan)?.ok_or(too_many)?;
+    fn prepare(
+        points: &Points,
+        metric: &Metric,
+        graph: &KnnGraph,
+        plan: &IndexPlan,
+        progress: Option<&Watcher>,
+    ) -> Result<Self, IndexError> {
+        let ticker = Ticker::new(progress, Phase::Prepare, prepare::PASSES * points.n());
+        let prepared = prepare::prepare(points, metric, graph, plan, &ticker)?;
         let entries = Entries::choose(&prepared.rows, points.n());
         let mut index = Self {
-            rows: prepared.rows,
+            rows: Arc::new(prepared.rows),
             graph: prepared.graph,
             order: prepared.order.into(),
             entries,
@@ -96,33 +124,37 @@ impl Index {
             removed: Vec::new().into(),
             n_removed: 0,
             max_degree: plan.max_degree,
-            end_id: points.n() as u32,
+            id_bound: points.n() as u32,
             tuned: None,
+            by_values: false,
         };
         index.connect();
         index.check_distances()?;
         Ok(index)
     }
 
-    /// What turned out, since the last call, to be no distance.
-    fn check_distances(&mut self) -> Result<(), IndexError> {
+    /// The least two items whose distance turned out, since the last call, not to be finite.
+    fn wrong_items(&self) -> Option<(usize, usize)> {
         let id = |row: u32| self.order[row as usize] as usize;
-        match self.rows.take_wrong_pair() {
-            Some((a, b)) => Err(BuildError::CustomDistance { a: id(a), b: id(b), reason: None }.into()),
-            None => Ok(()),
-        }
+        self.rows.take_wrong_pair().map(|(a, b)| (id(a), id(b)))
     }
 
     /// Number of points.
     #[must_use]
-    pub fn n(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.order.len() - self.n_removed
+    }
+
+    /// Whether there are no points: never, as an index keeps its last point.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// One more than the largest id that a point has or had.
     #[must_use]
-    pub fn end_id(&self) -> usize {
-        self.end_id as usize
+    pub fn id_bound(&self) -> usize {
+        self.id_bound as usize
     }
 
     /// Epsilon of queries that do not say: what [`Index::tune`] found, else 0.1.
@@ -143,10 +175,41 @@ impl Index {
         &self.rows.metric
     }
 
+    /// What searches can traverse by: what came of [`IndexOptions::quantization`].
+    #[must_use]
+    pub fn quantization(&self) -> Quantization {
+        self.rows.quantization()
+    }
+
     /// Edges of the search graph.
     #[must_use]
     pub fn n_edges(&self) -> usize {
         self.graph.edges()
+    }
+
+    /// The values of a point, as they were given: see [`Index::vectors`].
+    ///
+    /// # Errors
+    /// Same as [`Index::vectors`].
+    pub fn vector(&self, id: u32) -> Result<Vec<f32>, SearchError> {
+        self.vectors(&[id])
+    }
+
+    /// The values of points, as they were given, `ids x dim`: of dense points as f32, of bits 0 or 1.
+    ///
+    /// # Errors
+    /// An id that no point has; sparse rows, items, and metrics for which an index only keeps transformed values.
+    ///
+    /// # Complexity
+    /// A pass over all ids, and a copy of each point.
+    pub fn vectors(&self, ids: &[u32]) -> Result<Vec<f32>, SearchError> {
+        let rows = self.rows_of_ids(ids).map_err(|id| SearchError::UnknownId { id, bound: self.id_bound() })?;
+        let mut values = Vec::with_capacity(ids.len() * self.dim());
+        for row in rows {
+            let row = self.rows.values(row);
+            values.extend(row.ok_or(SearchError::NoValues { rows: self.rows.given.name() })?);
+        }
+        Ok(values)
     }
 
     fn is_removed(&self, row: u32) -> bool {
@@ -158,41 +221,32 @@ impl Index {
         (0..self.graph.n() as u32).filter(|&row| !self.is_removed(row))
     }
 
-    /// The rows of points.
-    fn rows_of_ids(&self, ids: &[u32]) -> Result<Vec<u32>, IndexError> {
-        let end = self.end_id();
-        let mut place = vec![KnnGraph::NO_NEIGHBOR; end];
+    /// The rows of points; else the first id that no point has.
+    fn rows_of_ids(&self, ids: &[u32]) -> Result<Vec<u32>, u32> {
+        const NONE: u32 = u32::MAX;
+        let mut place = vec![NONE; self.id_bound()];
         for row in self.present_rows() {
-            // Ids beyond the end are those of a damaged file.
+            // Only a damaged file has ids beyond the bound.
             if let Some(place) = place.get_mut(self.order[row as usize] as usize) {
                 *place = row;
             }
         }
-        let row = |&id: &u32| match place.get(id as usize) {
-            Some(&row) if row != KnnGraph::NO_NEIGHBOR => Ok(row),
-            _ => Err(IndexError::UnknownId { id, end }),
-        };
+        let row = |&id: &u32| place.get(id as usize).copied().filter(|&row| row != NONE).ok_or(id);
         ids.iter().map(row).collect()
     }
 
-    fn field(&self) -> Field<'_> {
-        Field { rows: &self.rows, graph: &self.graph, entries: &self.entries, nearest: self.nearest }
+    fn search_graph(&self) -> SearchGraph<'_> {
+        SearchGraph { rows: &self.rows, graph: &self.graph, entries: &self.entries, nearest: self.nearest }
     }
 }
 
 impl fmt::Debug for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let traversal = match &self.rows.kind {
-            RowKind::Dense(rows, _) => rows.traversal.name(),
-            RowKind::Sparse(_) => "sparse",
-            RowKind::Bits(_) => "bits",
-            RowKind::Items(_) => "items",
-        };
         f.debug_struct("Index")
-            .field("n", &self.n())
+            .field("n", &self.len())
             .field("dim", &self.dim())
             .field("metric", &self.metric())
-            .field("traversal", &traversal)
+            .field("traversal", &self.rows.describe())
             .finish_non_exhaustive()
     }
 }

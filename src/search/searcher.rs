@@ -1,53 +1,96 @@
-//! One query after another, with room that is used again.
+//! The search for one query.
 
-use crate::graph::order::{Neighbor, distance, fresh, id, nearest_first};
+use crate::error::SearchError;
+use crate::graph::Neighbor;
+use crate::graph::order::{self, distance, fresh, id};
 use crate::params::proxied_width;
 use crate::points::{Points, PointsKind};
 
-use super::beam::{QueryStats, Reach, Scratch, Starts};
-use super::rows::QueryRow;
-use super::{Index, IndexError};
-use crate::error::BuildError;
+use super::Index;
+use super::batch::failure;
+use super::beam::{BeamParams, BeamScratch, Starts};
+use super::eligible::{Eligible, EligibleRows};
+use super::hits::QueryStats;
+use super::options::SearchOptions;
+use super::rows::{IndexRows, QueryRow, SearchQuery};
 
-/// Answers one query at a time; a thread keeps one. Made by [`Index::searcher`].
-pub struct Searcher<'a> {
-    index: &'a Index,
-    scratch: Scratch,
+/// Memory for one search after another, of any index: a thread keeps one, and searches allocate nothing once it has grown.
+///
+/// ```
+/// use nndescent::{Metric, NnDescent, Points, SearchOptions, SearchScratch};
+///
+/// let data: Vec<f32> = (0..500 * 8).map(|i| ((i * 37) % 101) as f32).collect();
+/// let index = NnDescent::new(Metric::Euclidean).index(&Points::dense(&data, 500, 8)?)?.index;
+/// let (mut scratch, options) = (SearchScratch::new(), SearchOptions::new().epsilon(0.2));
+/// for vector in data.chunks(8).take(20) {
+///     let found = index.nearest_with(&mut scratch, vector, 3, &options)?;
+///     assert_eq!(found[0].distance, 0.0);
+/// }
+/// assert!(scratch.stats().distances > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+pub struct SearchScratch {
+    beam: BeamScratch,
     /// Where the search for the query begins, once known.
     starts: Option<Starts>,
     rows: Vec<u32>,
     distances: Vec<f32>,
-    best: Vec<Neighbor>,
-    found: Vec<(f32, u32)>,
+    best: Vec<order::Neighbor>,
+    found: Vec<Neighbor>,
 }
 
-/// Which rows may be found.
-#[derive(Clone, Copy)]
-pub(super) enum Allowed<'a> {
-    /// All but those removed.
-    All,
-    /// These, ascending; so many that a search of the graph is cheaper than comparing with each. `bits` has one for every row.
-    Many { bits: &'a [u64], count: usize },
-    /// These, so few that comparing with each is cheaper.
-    Few(&'a [u32]),
+impl SearchScratch {
+    /// Empty.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the last query cost.
+    #[must_use]
+    pub fn stats(&self) -> QueryStats {
+        self.beam.stats
+    }
+
+    /// What was found last.
+    pub(super) fn found(&self) -> &[Neighbor] {
+        &self.found
+    }
+
+    /// Keeps what was found within the true distance `radius`; what the query cost.
+    pub(super) fn keep_within(&mut self, radius: f32) -> QueryStats {
+        self.found.retain(|neighbor| neighbor.distance <= radius);
+        self.stats()
+    }
 }
 
-/// How far to look for what.
+impl std::fmt::Debug for SearchScratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SearchScratch").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// What is searched for, and how far.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct Request<'a> {
     pub k: usize,
     pub epsilon: f32,
-    pub allowed: Allowed<'a>,
+    pub eligible: Eligible<'a>,
     /// A row not to be found.
     pub except: Option<u32>,
     /// Whether that row is not to be passed through either.
     pub held_out: bool,
 }
 
-/// Rows ranked anew beyond the k that are wanted: docs/PERFORMANCE.md, "Quantization".
-fn width(k: usize) -> usize {
+/// Rows reranked for `k` that are wanted: docs/PERFORMANCE.md, "Quantization".
+fn reranked(k: usize) -> usize {
     k + (k / 2).max(8)
 }
+
+/// A search for fewer looks as far as one for so many: with one alone it would stop at the first row that is nearer than its
+/// neighbours.
+pub(super) const NEAR: usize = 8;
 
 /// Rows compared at once by exact search.
 const BLOCK: usize = 1024;
@@ -56,259 +99,237 @@ pub(super) fn has_bit(bits: &[u64], row: u32) -> bool {
     bits.get(row as usize / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
 }
 
-impl Index {
-    /// For queries one at a time: see [`Searcher::nearest`].
-    #[must_use]
-    pub fn searcher(&self) -> Searcher<'_> {
-        Searcher {
-            index: self,
-            scratch: Scratch::default(),
-            starts: None,
-            rows: Vec::new(),
-            distances: Vec::new(),
-            best: Vec::new(),
-            found: Vec::new(),
-        }
-    }
+fn is_eligible(index: &Index, request: Request, row: u32) -> bool {
+    let among = match request.eligible {
+        Eligible::All => true,
+        Eligible::Many { bits, .. } => has_bit(bits, row),
+        Eligible::Asked(allowed) => allowed(index.order[row as usize]),
+        Eligible::Few(rows) => rows.binary_search(&row).is_ok(),
+    };
+    among && Some(row) != request.except && !index.is_removed(row)
 }
 
-impl Searcher<'_> {
-    /// The `k` points nearest to a row of values, as (true distance, id), ascending. `epsilon` as in
-    /// [`QueryBuilder::epsilon`](super::QueryBuilder::epsilon).
+impl Index {
+    /// The `k` points nearest to a vector, nearest first; with what [`Index::tune`] found, if it was called.
     ///
     /// # Errors
-    /// A row of another width than the points, or with a value that is not finite; `k` zero or more than there are points; an
-    /// epsilon below zero.
-    pub fn nearest(&mut self, values: &[f32], k: usize, epsilon: f32) -> Result<&[(f32, u32)], IndexError> {
-        self.index.check_k(k)?;
-        self.index.check_epsilon(epsilon)?;
-        if matches!(self.index.rows.given, "bits" | "sparse" | "items") {
-            return Err(IndexError::Type { found: "values", expected: self.index.rows.given });
-        }
-        if values.len() != self.index.dim() {
-            return Err(IndexError::Dimension { found: values.len(), expected: self.index.dim() });
-        }
-        if let Some(column) = values.iter().position(|v| !v.is_finite()) {
-            return Err(IndexError::NotFinite { column, value: values[column] });
-        }
-        let metric = self.index.metric();
-        if let Some(column) = metric.first_wrong(values) {
-            let (value, range) = (values[column], metric.values_range());
-            return Err(BuildError::Value { metric: metric.name(), row: 0, column, value, range }.into());
-        }
-        self.set_query(QueryRow::Values(values));
-        self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });
-        Ok(&self.found)
+    /// A vector of another width than the points or with a value that is not finite, an index of other than dense rows, `k` zero or
+    /// more than there are points.
+    ///
+    /// # Complexity
+    /// A few hundred distances on most data.
+    pub fn nearest(&self, vector: &[f32], k: usize) -> Result<Vec<Neighbor>, SearchError> {
+        let mut scratch = SearchScratch::default();
+        self.nearest_with(&mut scratch, vector, k, &SearchOptions::default())?;
+        Ok(scratch.found)
     }
 
-    /// The `k` points nearest to row `i` of `queries`, of whatever kind the index holds; else as [`Searcher::nearest`].
+    /// The same with options, and without allocating: many queries, one after another, share `scratch`.
     ///
     /// # Errors
-    /// Those of [`Searcher::nearest`], queries of another kind than the points, a distance of the user's own that is no number.
+    /// Same as [`Index::nearest`]; an epsilon below zero, a filter of the wrong length or that allows nothing.
+    pub fn nearest_with<'s>(
+        &self,
+        scratch: &'s mut SearchScratch,
+        vector: &[f32],
+        k: usize,
+        options: &SearchOptions,
+    ) -> Result<&'s [Neighbor], SearchError> {
+        self.check_vector(vector)?;
+        self.answer(scratch, QueryRow::Values(vector), k, options)?;
+        Ok(&scratch.found)
+    }
+
+    /// The `k` points nearest to row `i` of `queries`, which are of the kind that the index holds: dense, sparse, bits or items.
+    ///
+    /// # Errors
+    /// Same as [`Index::nearest_with`]; queries of another kind than the points, a custom distance that is not finite.
     ///
     /// # Panics
     /// If there is no row `i`.
-    pub fn nearest_to(
-        &mut self,
+    pub fn nearest_to_row<'s>(
+        &self,
+        scratch: &'s mut SearchScratch,
         queries: &Points,
         i: usize,
         k: usize,
-        epsilon: f32,
-    ) -> Result<&[(f32, u32)], IndexError> {
-        let queries = &self.index.metric().points_as_taken(queries);
+        options: &SearchOptions,
+    ) -> Result<&'s [Neighbor], SearchError> {
+        let queries = &self.metric().points_as_taken(queries);
         if let PointsKind::Dense(dense) = queries.kind() {
             let mut values = vec![0.0; dense.dim()];
             dense.widen_row(i, &mut values);
-            return self.nearest(&values, k, epsilon);
+            return self.nearest_with(scratch, &values, k, options);
         }
-        self.index.check_k(k)?;
-        self.index.check_epsilon(epsilon)?;
-        self.index.check_queries(queries)?;
-        self.set_query(queries.query_row(i, &mut Vec::new()));
-        self.answer(Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false });
-        match self.wrong_item() {
-            Some(item) => Err(BuildError::QueryDistance { query: i, item: item as usize, reason: None }.into()),
-            None => Ok(&self.found),
+        self.check_queries(queries)?;
+        self.answer(scratch, queries.query_row(i, &mut Vec::new()), k, options)?;
+        match self.wrong_item(scratch) {
+            Some(item) => Err(SearchError::QueryDistance { query: i, item: item as usize, reason: failure(queries) }),
+            None => Ok(&scratch.found),
         }
     }
 
-    /// An item whose distance from the query turned out to be no number.
-    pub(super) fn wrong_item(&self) -> Option<u32> {
-        self.scratch.query.wrong_row().map(|row| self.index.order[row as usize])
+    fn answer(
+        &self,
+        scratch: &mut SearchScratch,
+        row: QueryRow,
+        k: usize,
+        options: &SearchOptions,
+    ) -> Result<(), SearchError> {
+        let k = Self::check_k(k, self.len(), options.pad)?;
+        let epsilon = options.epsilon.unwrap_or(self.epsilon());
+        Self::check_epsilon(epsilon)?;
+        let rows = EligibleRows::of_one(self, options.filter.as_ref(), k, options.pad)?;
+        let mut searcher = Searcher { index: self, scratch };
+        searcher.set_query(row)?;
+        searcher.answer(Request { k, epsilon, eligible: rows.of_query(0), except: None, held_out: false });
+        Ok(())
     }
 
-    /// What the last query cost.
-    #[must_use]
-    pub fn stats(&self) -> QueryStats {
-        self.scratch.stats
+    /// An item whose distance from the query turned out not to be finite.
+    pub(super) fn wrong_item(&self, scratch: &SearchScratch) -> Option<u32> {
+        scratch.beam.query.wrong_row().map(|row| self.order[row as usize])
     }
+}
 
-    pub(super) fn set_query(&mut self, row: QueryRow) {
-        self.index.rows.set_query(row, &mut self.scratch.query);
+/// An index, and the memory to search it.
+pub(super) struct Searcher<'i, 's> {
+    pub index: &'i Index,
+    pub scratch: &'s mut SearchScratch,
+}
+
+impl Searcher<'_, '_> {
+    /// Makes a row as it is given the query.
+    pub(super) fn set_query(&mut self, row: QueryRow) -> Result<(), SearchError> {
+        let index = self.index;
+        if !index.rows.set_query(row, index.by_values, &mut self.scratch.beam.query) {
+            return Err(SearchError::Type { found: "rows of another kind", expected: index.rows.given.name() });
+        }
         self.begin();
+        Ok(())
+    }
+
+    /// The query as rows are compared with it.
+    pub(super) fn query(&self) -> &SearchQuery {
+        &self.scratch.beam.query
     }
 
     /// Makes a row of the index the query.
     pub(super) fn set_own_query(&mut self, row: u32) {
-        self.index.rows.set_own_query(row, &mut self.scratch.query);
+        self.index.rows.set_own_query(row, self.index.by_values, &mut self.scratch.beam.query);
         self.begin();
     }
 
     fn begin(&mut self) {
-        self.scratch.stats = QueryStats::default();
-        self.starts = None;
+        self.scratch.beam.stats = QueryStats::default();
+        self.scratch.starts = None;
     }
 
     /// Where the search for the query begins.
     pub(super) fn starts(&mut self) -> Starts {
-        let (field, scratch) = (self.index.field(), &mut self.scratch);
-        *self.starts.get_or_insert_with(|| field.starts(scratch))
+        let graph = self.index.search_graph();
+        let SearchScratch { starts, beam, .. } = &mut *self.scratch;
+        *starts.get_or_insert_with(|| graph.starts(beam))
     }
 
     /// Says where the search begins, as [`Searcher::starts`] found for the same query, and what that cost.
     pub(super) fn begin_at(&mut self, starts: Starts) {
-        self.starts = Some(starts);
-        self.scratch.stats.distances += u64::from(starts.evaluated);
+        self.scratch.starts = Some(starts);
+        self.scratch.beam.stats.distances += u64::from(starts.evaluated);
     }
 
-    /// What was found last.
-    pub(super) fn found(&self) -> &[(f32, u32)] {
-        &self.found
-    }
-
-    /// Finds the nearest of the allowed rows, as many as are wanted if there are as many.
-    pub(super) fn answer(&mut self, wanted: Wanted) -> QueryStats {
-        let possible = match wanted.allowed {
-            Allowed::Few(rows) => {
-                self.scan(rows.iter().copied(), wanted);
-                return self.scratch.stats;
+    /// Finds the nearest of the eligible rows, as many as are wanted if there are as many.
+    pub(super) fn answer(&mut self, request: Request) -> QueryStats {
+        let possible = match request.eligible {
+            Eligible::Few(rows) => {
+                self.scan(rows.iter().copied(), request);
+                return self.scratch.beam.stats;
             }
-            Allowed::Many { count, .. } => count,
-            Allowed::All => self.index.n(),
+            Eligible::Many { count, .. } => count,
+            Eligible::All | Eligible::Asked(_) => self.index.len(),
         };
-        self.search(wanted);
-        let missing = wanted.except.is_some() as usize;
-        if self.found.len() < wanted.k.min(possible - missing.min(possible)) {
-            // Only where the graph leads to fewer rows than there are: a damaged file, very few rows.
+        self.search(request);
+        let missing = request.except.is_some() as usize;
+        if self.scratch.found.len() < request.k.min(possible - missing.min(possible)) {
+            // Only where the graph leads to fewer rows than there are (a damaged file, very few rows), or a closure allows few.
             let index = self.index;
-            self.scan((0..index.graph.n() as u32).filter(|&row| is_allowed(index, wanted, row)), wanted);
+            self.scan((0..index.graph.n() as u32).filter(|&row| is_eligible(index, request, row)), request);
         }
-        self.scratch.stats
+        self.scratch.beam.stats
     }
 
-    fn search(&mut self, wanted: Wanted) {
+    fn search(&mut self, request: Request) {
         let index = self.index;
-        let all = matches!(wanted.allowed, Allowed::All) && wanted.except.is_none() && index.n_removed == 0;
-        let allowed = move |row: u32| is_allowed(index, wanted, row);
-        let k = wanted.k.max(NEAR.min(index.n()));
-        let reach = Reach {
-            k,
-            width: match index.rows.is_proxied() {
-                true => proxied_width(index.metric(), k),
-                false if index.rows.is_lossy(&self.scratch.query) => width(k),
-                false => k,
-            },
-            epsilon: wanted.epsilon,
-            everywhere: matches!(wanted.allowed, Allowed::Many { .. }),
-            blocked: wanted.except.filter(|_| wanted.held_out),
-            allowed: if all { None } else { Some(&allowed) },
-            ..Reach::default()
+        let k = request.k.max(NEAR.min(index.len()));
+        let width = match index.rows.is_proxied() {
+            true => proxied_width(index.metric(), k),
+            false if index.rows.is_lossy(&self.scratch.beam.query) => reranked(k),
+            false => k,
+        };
+        self.traverse(request, BeamParams { k, width, ..BeamParams::default() });
+        self.scratch.found.truncate(request.k);
+    }
+
+    /// Searches the graph as `params` say, and ranks what it finds.
+    pub(super) fn traverse(&mut self, request: Request, params: BeamParams) {
+        let index = self.index;
+        let all = matches!(request.eligible, Eligible::All) && request.except.is_none() && index.n_removed == 0;
+        let eligible = move |row: u32| is_eligible(index, request, row);
+        let params = BeamParams {
+            epsilon: request.epsilon,
+            everywhere: matches!(request.eligible, Eligible::Many { .. } | Eligible::Asked(_)),
+            blocked: request.except.filter(|_| request.held_out),
+            eligible: if all { None } else { Some(&eligible) },
+            ..params
         };
         let starts = self.starts();
-        let found = index.field().search(&starts, reach, &mut self.scratch);
-        self.rows.clear();
-        self.rows.extend(found.iter().take(reach.width).map(|&f: &Neighbor| id(f)));
+        let scratch = &mut *self.scratch;
+        let found = index.search_graph().search(&starts, params, &mut scratch.beam);
+        // All within a radius are results; else the nearest few.
+        let most = if params.radius > f32::NEG_INFINITY { found.len() } else { params.width };
+        scratch.rows.clear();
+        scratch.rows.extend(found.iter().take(most).map(|&f| id(f)));
         self.rank();
-        self.found.truncate(wanted.k);
     }
 
     /// The rows found by their true distances, as points.
     fn rank(&mut self) {
         let index = self.index;
-        index.rows.distances(&mut self.scratch.query, &self.rows, &mut self.distances);
-        let point = |(&row, &d): (&u32, &f32)| (d, index.order[row as usize]);
-        self.found.clear();
-        self.found.extend(self.rows.iter().zip(&self.distances).map(point));
-        self.found.sort_unstable_by(nearest_first);
+        let SearchScratch { beam, rows, distances, found, .. } = &mut *self.scratch;
+        index.rows.distances(&mut beam.query, rows, distances);
+        let neighbor = |(&row, &distance): (&u32, &f32)| Neighbor { id: index.order[row as usize], distance };
+        found.clear();
+        found.extend(rows.iter().zip(distances.iter()).map(neighbor));
+        found.sort_unstable_by(Neighbor::nearest_first);
     }
 
     /// Compares with every one of `rows`.
-    fn scan(&mut self, rows: impl Iterator<Item = u32>, wanted: Wanted) {
+    pub(super) fn scan(&mut self, rows: impl Iterator<Item = u32>, request: Request) {
         let index = self.index;
-        let mut rows = rows.filter(|&row| Some(row) != wanted.except).peekable();
-        self.best.clear();
+        let SearchScratch { beam, rows: block, distances, best, found, .. } = &mut *self.scratch;
+        let mut rows = rows.filter(|&row| Some(row) != request.except).peekable();
+        best.clear();
         while rows.peek().is_some() {
-            self.rows.clear();
-            self.rows.extend(rows.by_ref().take(BLOCK));
-            index.rows.distances(&mut self.scratch.query, &self.rows, &mut self.distances);
-            self.scratch.stats.distances += self.rows.len() as u64;
+            block.clear();
+            block.extend(rows.by_ref().take(BLOCK));
+            index.rows.distances(&mut beam.query, block, distances);
+            beam.stats.distances += block.len() as u64;
             // Ties by point, as everywhere.
-            let found = self.rows.iter().zip(&self.distances).map(|(&row, &d)| fresh(d, index.order[row as usize]));
-            self.best.extend(found);
-            if self.best.len() > wanted.k {
-                self.best.select_nth_unstable(wanted.k - 1);
-                self.best.truncate(wanted.k);
+            let compared = block.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, index.order[row as usize]));
+            best.extend(compared);
+            if best.len() > request.k {
+                best.select_nth_unstable(request.k - 1);
+                best.truncate(request.k);
             }
         }
-        self.best.sort_unstable();
-        self.found.clear();
-        self.found.extend(self.best.iter().map(|&f| (distance(f), id(f))));
+        best.sort_unstable();
+        found.clear();
+        found.extend(best.iter().map(|&f| Neighbor { id: id(f), distance: distance(f) }));
     }
 
-    /// All points within the true distance `radius`, ascending.
-    pub(super) fn within(&mut self, radius: f32, epsilon: f32) -> QueryStats {
+    /// The rows that may be found, all of them.
+    pub(super) fn eligible_rows(&self, request: Request) -> impl Iterator<Item = u32> {
         let index = self.index;
-        if index.rows.is_proxied() {
-            return self.within_by_proxy(radius, epsilon);
-        }
-        let allowed = move |row: u32| !index.is_removed(row);
-        let reach = Reach {
-            k: NEAR.min(index.n()),
-            width: NEAR,
-            epsilon,
-            radius: index.rows.in_traversal(radius, &self.scratch.query),
-            allowed: (index.n_removed > 0).then_some(&allowed),
-            ..Reach::default()
-        };
-        let starts = self.starts();
-        let found = index.field().search(&starts, reach, &mut self.scratch);
-        self.rows.clear();
-        self.rows.extend(found.iter().map(|&f: &Neighbor| id(f)));
-        self.rank();
-        self.found.retain(|&(d, _)| d <= radius);
-        self.scratch.stats
+        (0..index.graph.n() as u32).filter(move |&row| is_eligible(index, request, row))
     }
-
-    /// The same where a radius means nothing to what searches go by: twice as many neighbours are looked for, and ranked, until
-    /// the farthest of them is beyond the radius. So what is found is what a query for so many neighbours finds.
-    fn within_by_proxy(&mut self, radius: f32, epsilon: f32) -> QueryStats {
-        let (index, n) = (self.index, self.index.n());
-        let wanted = |k| Wanted { k, epsilon, allowed: Allowed::All, except: None, held_out: false };
-        let mut k = NEAR;
-        while proxied_width(index.metric(), k) < n {
-            self.answer(wanted(k));
-            if self.found.last().is_some_and(|&(d, _)| d > radius) {
-                break;
-            }
-            k *= 2;
-        }
-        if proxied_width(index.metric(), k) >= n {
-            self.scan(index.present_rows(), wanted(n));
-        }
-        self.found.retain(|&(d, _)| d <= radius);
-        self.scratch.stats
-    }
-}
-
-/// A search for fewer looks as far as one for so many: with one alone it would stop at the first row that is nearer than its
-/// neighbours.
-const NEAR: usize = 8;
-
-fn is_allowed(index: &Index, wanted: Wanted, row: u32) -> bool {
-    let among = match wanted.allowed {
-        Allowed::All => true,
-        Allowed::Many { bits, .. } => has_bit(bits, row),
-        Allowed::Few(rows) => rows.binary_search(&row).is_ok(),
-    };
-    among && Some(row) != wanted.except && !index.is_removed(row)
 }

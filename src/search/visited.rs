@@ -1,6 +1,6 @@
 //! Which rows a search has seen.
 
-/// A bit a row, cleared by undoing what was set.
+/// One bit per row; only set bits are cleared.
 #[derive(Default)]
 pub(crate) struct Visited {
     words: Vec<u64>,
@@ -9,7 +9,7 @@ pub(crate) struct Visited {
 }
 
 impl Visited {
-    /// Nothing seen, of `n` rows.
+    /// Forgets everything, and makes room for `n` rows.
     pub(crate) fn reset(&mut self, n: usize) {
         for row in self.seen.drain(..) {
             self.words[row as usize / 64] = 0;
@@ -26,7 +26,7 @@ impl Visited {
         for &row in rows {
             let Some(word) = self.words.get_mut(row as usize / 64).filter(|_| row < self.n) else { continue };
             let bit = 1u64 << (row % 64);
-            // Written always, kept if new: no branch to mispredict.
+            // Always written, kept if new: no branch to mispredict.
             new[count] = row;
             count += usize::from(*word & bit == 0);
             *word |= bit;

@@ -1,4 +1,4 @@
-//! Files made by hand, for the tests of readers and of the command line.
+//! Handmade files, for tests of readers and of the command.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Points made up for tests.
+//! Generated points.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

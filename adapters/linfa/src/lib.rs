@@ -19,7 +19,7 @@ use linfa::Float;
 use linfa_nn::distance::Distance;
 use linfa_nn::{BuildError, LinearSearch, NearestNeighbour, NearestNeighbourIndex, NnError};
 use ndarray::{Array1, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
-use nndescent::{Index, Metric, NnDescent, Points};
+use nndescent::{Index, Metric, NnDescent, Points, SearchOptions, SearchScratch};
 
 /// Builds indexes with NN-Descent.
 ///
@@ -136,15 +136,15 @@ impl<F: Float, D: Distance<F>> Searched<'_, F, D> {
 impl<F: Float, D: Distance<F>> NearestNeighbourIndex<F> for Searched<'_, F, D> {
     fn k_nearest(&self, point: ArrayView1<'_, F>, k: usize) -> Result<Vec<(ArrayView1<'_, F>, usize)>, NnError> {
         let query = self.query(point)?;
-        let k = k.min(self.index.n());
+        let k = k.min(self.index.len());
         if k == 0 {
             return Ok(Vec::new());
         }
-        let mut searcher = self.index.searcher();
-        let ids: Vec<u32> = match searcher.nearest(&query, k, self.epsilon) {
-            Ok(found) => found.iter().map(|f| f.1).collect(),
-            // Queries beyond f32 are compared with every point.
-            Err(_) => (0..self.index.n() as u32).collect(),
+        let (mut scratch, options) = (SearchScratch::new(), SearchOptions::new().epsilon(self.epsilon));
+        let ids: Vec<u32> = match self.index.nearest_with(&mut scratch, &query, k, &options) {
+            Ok(found) => found.iter().map(|neighbor| neighbor.id).collect(),
+            // Queries beyond the range of f32 are compared with every point.
+            Err(_) => (0..self.index.len() as u32).collect(),
         };
         let found = self.ranked(point, ids.into_iter());
         Ok(found.into_iter().take(k).map(|(_, id)| (self.points.row(id), id)).collect())
@@ -152,12 +152,12 @@ impl<F: Float, D: Distance<F>> NearestNeighbourIndex<F> for Searched<'_, F, D> {
 
     fn within_range(&self, point: ArrayView1<'_, F>, range: F) -> Result<Vec<(ArrayView1<'_, F>, usize)>, NnError> {
         let query = self.query(point)?;
-        // A little farther, so that narrowing loses nothing at the rim.
+        // A little more, so that narrowing to f32 drops nothing at the rim.
         let radius = narrow(&range) * (1.0 + 1e-5);
-        let hits = Points::dense(&query, 1, query.len())
-            .map_err(|_| ())
-            .and_then(|query| self.index.query_radius(&query, radius, self.epsilon).map_err(|_| ()));
-        let ids = hits.map_or_else(|()| (0..self.index.n() as u32).collect(), |hits| hits.indices);
+        let options = SearchOptions::new().epsilon(self.epsilon);
+        let hits = Points::dense(&query, 1, query.len()).ok();
+        let hits = hits.and_then(|query| self.index.query_radius(&query, radius, &options).ok());
+        let ids = hits.map_or_else(|| (0..self.index.len() as u32).collect(), |hits| hits.all_ids().to_vec());
         let found = self.ranked(point, ids.into_iter());
         Ok(found.into_iter().filter(|f| f.0 <= range).map(|(_, id)| (self.points.row(id), id)).collect())
     }

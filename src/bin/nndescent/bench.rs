@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use nndescent::io::{Matrix, read_matrix};
-use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Points, recall as measure};
+use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Points, PointsError, recall as measure};
 
 use crate::failure::Failure;
+use crate::generate;
 use crate::graph::{parse, phase_seconds};
 use crate::input::{MetricArguments, pool};
 use crate::memory::peak_bytes;
@@ -23,9 +24,15 @@ pub struct Arguments {
     /// Matrix of n x d, as for `graph`.
     #[arg(required_unless_present = "generate")]
     input: Option<PathBuf>,
-    /// Instead of a file: so many rows of so many columns, in clusters of 500 on 8-dimensional patches.
+    /// Instead of a file: so many rows of so many columns.
     #[arg(long, value_name = "ROWSxCOLUMNS", conflicts_with = "input", value_parser = shape)]
     generate: Option<(usize, usize)>,
+    /// What is generated.
+    #[arg(long, value_enum, default_value_t = Structure::Clusters, requires = "generate")]
+    structure: Structure,
+    /// Values of what is generated; bytes are its floats between their least and largest, in 255 steps.
+    #[arg(long, value_enum, default_value_t = Values::F32, requires = "generate")]
+    values: Values,
     /// Neighbours of every row.
     #[arg(short, long = "n-neighbors", default_value_t = 15)]
     k: usize,
@@ -48,6 +55,20 @@ pub struct Arguments {
     threads: Option<usize>,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Structure {
+    /// Clusters of 500 rows, each on a patch of 8 dimensions: a few rounds.
+    Clusters,
+    /// Little structure, as descriptors of images have it: one cloud of 24 dimensions around many centres. Many rounds.
+    Flat,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Values {
+    F32,
+    U8,
+}
+
 fn shape(word: &str) -> Result<(usize, usize), String> {
     let numbers = word.split_once('x').and_then(|(n, dim)| Some((n.parse().ok()?, dim.parse().ok()?)));
     numbers.filter(|&(n, dim)| n > 0 && dim > 0).ok_or_else(|| format!("`{word}` is not ROWSxCOLUMNS, as 100000x96"))
@@ -62,9 +83,22 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             pool.install(|| compare(arguments, &points))
         }
         (None, Some((n, dim))) => {
-            let values = clusters(n, dim);
-            let points = Points::dense(&values, n, dim).map_err(|e| Failure::Argument(e.to_string()))?;
-            pool.install(|| compare(arguments, &points))
+            let values = match arguments.structure {
+                Structure::Clusters => generate::clusters(n, dim),
+                Structure::Flat => pool.install(|| generate::flat(n, dim)),
+            };
+            let refused = |e: PointsError| Failure::Argument(e.to_string());
+            match arguments.values {
+                Values::F32 => {
+                    let points = Points::dense(&values, n, dim).map_err(refused)?;
+                    pool.install(|| compare(arguments, &points))
+                }
+                Values::U8 => {
+                    let bytes = generate::bytes(&values);
+                    let points = Points::dense(&bytes, n, dim).map_err(refused)?;
+                    pool.install(|| compare(arguments, &points))
+                }
+            }
         }
         (None, None) => Err(Failure::Argument("a file, or --generate".into())),
     }
@@ -96,6 +130,7 @@ fn compare(arguments: &Arguments, points: &Points) -> Result<(), Failure> {
         all.push(cpu);
     }
     say!();
+    phases(&all[0].report);
     rounds(&all);
     kernels(points, &all[0].report);
     if let Some(bytes) = peak_bytes() {
@@ -163,6 +198,16 @@ fn line(points: &Points, k: usize, built: &Built, truth: Option<&KnnGraph>) -> R
     Ok(())
 }
 
+/// Wall time of the parts of a build with a GPU.
+fn phases(report: &BuildReport) {
+    say!("| phase | ms |");
+    say!("|---|---|");
+    for time in &report.device_phases {
+        say!("| {} | {:.1} |", time.phase, time.elapsed.as_secs_f64() * 1e3);
+    }
+    say!();
+}
+
 fn rounds(all: &[Built]) {
     say!("| on | round | s | million distances | updates | submissions | dispatches | bytes back |");
     say!("|---|---|---|---|---|---|---|---|");
@@ -200,42 +245,6 @@ fn kernels(points: &Points, report: &BuildReport) {
         say!("| {} | {} | {:.2} | {work} |", time.kernel, time.dispatches, seconds * 1e3);
     }
     let busy = report.kernels.iter().map(|time| time.elapsed.as_secs_f64()).sum::<f64>();
-    let wall = (report.times.init + report.times.descent).as_secs_f64();
-    say!("\nkernels run {busy:.3} s of the {wall:.3} s of init and descent: the rest is trees, transfers and waiting");
-}
-
-/// Clusters of 500 rows, each a patch of eight dimensions.
-fn clusters(n: usize, dim: usize) -> Vec<f32> {
-    const INNER: usize = 8;
-    let clusters = n.div_ceil(500);
-    let mut random = Random(1);
-    let bases: Vec<f32> = (0..clusters * INNER * dim).map(|_| random.normal() / (INNER as f32).sqrt()).collect();
-    let centers: Vec<f32> = (0..clusters * dim).map(|_| random.normal()).collect();
-    let mut values = Vec::with_capacity(n * dim);
-    for _ in 0..n {
-        let cluster = (random.uniform() * clusters as f32) as usize % clusters;
-        let inner: [f32; INNER] = std::array::from_fn(|_| (1.3 * random.normal()).sin());
-        for j in 0..dim {
-            let patch = (0..INNER).map(|a| inner[a] * bases[(cluster * INNER + a) * dim + j]).sum::<f32>();
-            values.push(centers[cluster * dim + j] + patch + 0.05 * random.normal());
-        }
-    }
-    values
-}
-
-/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-struct Random(u64);
-
-impl Random {
-    fn uniform(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ z >> 31) >> 40) as f32 / (1u64 << 24) as f32
-    }
-
-    /// About normal: the sum of four uniform numbers, which is all that these clusters need.
-    fn normal(&mut self) -> f32 {
-        ((0..4).map(|_| self.uniform()).sum::<f32>() - 2.0) * 3f32.sqrt()
-    }
+    let wall = report.times.build().as_secs_f64();
+    say!("\nkernels run {busy:.3} s of the {wall:.3} s of the build: the rest is trees, transfers and waiting");
 }

@@ -75,9 +75,9 @@ pub fn remove(arguments: &RemoveArguments) -> Result<(), Failure> {
 }
 
 fn say(index: &Index, as_json: bool) {
-    let (n, edges) = (index.n(), index.n_edges());
+    let (n, edges) = (index.len(), index.n_edges());
     if as_json {
-        say!("{}", json!({"n": n, "edges": edges, "end_id": index.end_id()}));
+        say!("{}", json!({"n": n, "edges": edges, "end_id": index.id_bound()}));
     } else {
         say!("{n} points, {edges} edges");
     }

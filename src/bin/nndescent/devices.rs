@@ -1,6 +1,6 @@
 //! `nndescent devices`: the GPUs there are, and what they allow.
 
-use nndescent::gpu::adapters;
+use nndescent::gpu::{AdapterKind, adapters};
 use serde_json::json;
 
 use super::failure::Failure;
@@ -19,7 +19,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             .iter()
             .map(|a| {
                 json!({
-                    "index": a.index, "name": a.name, "backend": a.backend, "kind": a.kind, "driver": a.driver,
+                    "index": a.index, "name": a.name, "backend": a.backend, "kind": a.kind.to_string(), "driver": a.driver,
                     "max_binding_bytes": a.max_binding_bytes, "max_buffer_bytes": a.max_buffer_bytes,
                     "workgroup_bytes": a.workgroup_bytes, "subgroups": [a.subgroups.0, a.subgroups.1],
                     "timestamps": a.timestamps, "variants": a.variants,
@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         if !a.timestamps {
             say!("   no timestamps: `nndescent bench` does not time kernels");
         }
-        if a.kind == "software" {
+        if a.kind == AdapterKind::Software {
             say!(
                 "   software: not taken by `--device auto` or `gpu`; name it (`--device {}`) to use it",
                 first_word(&a.name)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use nndescent::io::IoError;
-use nndescent::{BuildError, FileError, IndexError, PointsError};
+use nndescent::{BuildError, IndexError, IndexFileError, PointsError, SearchError};
 
 pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that cannot be \
 read or used; 4 an output that cannot be written; 5 cancelled.";
@@ -41,7 +41,7 @@ impl Failure {
     }
 
     /// An index that cannot be saved.
-    pub fn saving(error: &FileError) -> Self {
+    pub fn saving(error: &IndexFileError) -> Self {
         Self::Output(error.to_string())
     }
 
@@ -64,8 +64,8 @@ impl From<IoError> for Failure {
     }
 }
 
-impl From<FileError> for Failure {
-    fn from(error: FileError) -> Self {
+impl From<IndexFileError> for Failure {
+    fn from(error: IndexFileError) -> Self {
         Self::Input(error.to_string())
     }
 }
@@ -74,9 +74,16 @@ impl From<IndexError> for Failure {
     fn from(error: IndexError) -> Self {
         match error {
             IndexError::Build(error) => error.into(),
-            IndexError::Parameter { .. } | IndexError::TooManyNeighbors { .. } | IndexError::Quantization { .. } => {
-                Self::Argument(error.to_string())
-            }
+            IndexError::Parameter { .. } | IndexError::Quantization { .. } => Self::Argument(error.to_string()),
+            _ => Self::Input(error.to_string()),
+        }
+    }
+}
+
+impl From<SearchError> for Failure {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Parameter { .. } | SearchError::TooManyNeighbors { .. } => Self::Argument(error.to_string()),
             _ => Self::Input(error.to_string()),
         }
     }

@@ -42,7 +42,8 @@ pub struct BuildArguments {
     /// auto, nndescent or exact.
     #[arg(long, default_value = "auto", value_parser = parse::<Algorithm>)]
     algorithm: Algorithm,
-    /// auto, cpu, gpu, the index of an adapter, a backend (vulkan) or part of an adapter's name: see `nndescent devices`.
+    /// auto, cpu, gpu, the index of an adapter, a backend (vulkan) or part of an adapter's name: see `nndescent
+    /// devices`.
     #[arg(long, default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Random seed.

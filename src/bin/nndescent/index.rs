@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::{Indexed, NnDescent, Prepare, Progress, Quantization};
+use nndescent::{IndexOptions, Indexed, NnDescent, Progress, Quantization};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -49,16 +49,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let bar = Bar::new(!arguments.json);
     let show = |p: &Progress| bar.show(p);
-    let prepare = Prepare::new()
+    let prepare = IndexOptions::new()
         .diversify_prob(arguments.diversify_prob)
         .pruning_degree_multiplier(arguments.pruning_degree_multiplier)
         .quantization(arguments.quantization);
-    let builder = asked.configure(NnDescent::new(metric).progress(show).prepare(prepare), init_graph.as_ref());
+    let builder = asked.configure(NnDescent::new(metric).progress(show).index_options(prepare), init_graph.as_ref());
     let indexed = pool.install(|| -> Result<Indexed, Failure> {
         let points = data.points().map_err(|e| Failure::points(&asked.input, &e))?;
         let mut indexed = builder.index(&points)?;
         if let Some(target) = arguments.tune {
-            indexed.index.tune(target, TUNE_K.min(indexed.index.n() - 1), TUNE_SAMPLE)?;
+            indexed.index.tune(target, TUNE_K.min(indexed.index.len() - 1), TUNE_SAMPLE)?;
         }
         Ok(indexed)
     });
@@ -84,7 +84,7 @@ fn report(arguments: &Arguments, indexed: &Indexed, load: f64, write: f64) -> Va
     let memory = index.memory();
     let mut report = build_report(&indexed.report);
     let more = json!({
-        "n": index.n(),
+        "n": index.len(),
         "dim": index.dim(),
         "edges": index.n_edges(),
         "epsilon": index.epsilon(),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use nndescent::io::{self, Matrix, Values};
-use nndescent::{Argument, CsrMatrix, Metric, Points, PointsError};
+use nndescent::{CsrMatrix, Metric, MetricArgument, Points, PointsError};
 
 use crate::failure::Failure;
 
@@ -41,8 +41,8 @@ impl MetricArguments {
 }
 
 /// Reads a vector, or a matrix row by row.
-fn read_array(path: &Path) -> Result<Argument, Failure> {
-    Ok(Argument::Values(io::read_floats(path)?.into()))
+fn read_array(path: &Path) -> Result<MetricArgument, Failure> {
+    Ok(MetricArgument::Values(io::read_floats(path)?.into()))
 }
 
 /// Which array of a file holds the points, and whether its values are packed bits.

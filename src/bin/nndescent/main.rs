@@ -16,6 +16,8 @@ mod compare;
 mod devices;
 mod exact;
 mod failure;
+#[cfg(feature = "gpu")]
+mod generate;
 mod graph;
 mod index;
 mod input;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nndescent::io::{self, write_graph};
-use nndescent::{Index, KnnGraph, Points, QueryStats};
+use nndescent::{Index, KnnGraph, Points, QueryStats, SearchOptions, SearchScratch};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut index = Index::open(&arguments.index)?;
     check_metric(arguments, &index)?;
     if queries.n() >= MANY {
-        pool.install(|| index.warm());
+        pool.install(|| index.prefault());
     }
     let open = start.elapsed().as_secs_f64();
 
@@ -78,20 +78,21 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         pool.install(|| index.tune(target, arguments.k, TUNE_SAMPLE))?;
     }
     let tune = start.elapsed().as_secs_f64();
-    let mask = arguments.filter.as_deref().map(|path| read_mask(path, index.end_id())).transpose()?;
+    let mask = arguments.filter.as_deref().map(|path| read_mask(path, index.id_bound())).transpose()?;
 
     let start = Instant::now();
     let epsilon = arguments.epsilon.unwrap_or(index.epsilon());
+    let options = SearchOptions::new().epsilon(epsilon);
+    let options = match &mask {
+        Some(mask) => options.filter_mask(mask),
+        None => options,
+    };
     let (found, stats) = if arguments.one_by_one {
-        one_by_one(&index, &queries, arguments.k, epsilon)?
+        one_by_one(&index, &queries, arguments.k, &options)?
     } else {
-        let query = index.query(&queries, arguments.k).epsilon(epsilon);
-        let hits = pool.install(|| match &mask {
-            Some(mask) => query.filter_mask(mask).run(),
-            None => query.run(),
-        })?;
+        let hits = pool.install(|| index.query(&queries, arguments.k, &options))?;
         let stats = hits.total();
-        (graph_of(&queries, hits.k, hits.indices, hits.distances)?, stats)
+        (hits.into_graph(), stats)
     };
     let query = start.elapsed().as_secs_f64();
 
@@ -121,15 +122,20 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn one_by_one(index: &Index, queries: &Points, k: usize, epsilon: f32) -> Result<(KnnGraph, QueryStats), Failure> {
+fn one_by_one(
+    index: &Index,
+    queries: &Points,
+    k: usize,
+    options: &SearchOptions,
+) -> Result<(KnnGraph, QueryStats), Failure> {
     let (mut indices, mut distances) = (Vec::new(), Vec::new());
-    let mut searcher = index.searcher();
+    let mut scratch = SearchScratch::new();
     let mut total = QueryStats::default();
     for i in 0..queries.n() {
-        let found = searcher.nearest_to(queries, i, k, epsilon)?;
-        indices.extend(found.iter().map(|f| f.1));
-        distances.extend(found.iter().map(|f| f.0));
-        let stats = searcher.stats();
+        let found = index.nearest_to_row(&mut scratch, queries, i, k, options)?;
+        indices.extend(found.iter().map(|neighbor| neighbor.id));
+        distances.extend(found.iter().map(|neighbor| neighbor.distance));
+        let stats = scratch.stats();
         total.distances += stats.distances;
         total.hops += stats.hops;
     }

@@ -39,7 +39,7 @@ fn in_tiles(points: &Dense, direct: KernelMetric) -> f64 {
     let (dim, form) = (points.dim() as f64, direct.form());
     match form {
         Form::L2 | Form::Angular { .. } if codes::suits(points, form) => 1.5 + 1.2 * (dim / 64.0).ceil(),
-        Form::Coordinates(c) if c.is_slow() => 0.5 * dim,
+        form if form.is_slow() => 0.5 * dim,
         _ => 2.0 + 1.5 * (dim / 16.0).ceil(),
     }
 }
@@ -58,7 +58,7 @@ const CUSTOM: f64 = 100.0;
 fn per_distance(rows: Rows) -> f64 {
     match rows {
         Rows::Dense(points, direct) => {
-            let slow = matches!(direct.form(), Form::Coordinates(c) if c.is_slow());
+            let slow = direct.form().is_slow();
             points.dim() as f64 * if slow { 0.5 } else { 1.0 / 25.0 }
         }
         Rows::Sparse(rows) => rows.cost(),

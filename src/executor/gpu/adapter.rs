@@ -1,9 +1,11 @@
-//! Which adapters there are, and which one is meant.
+//! The adapters of this machine, and which one a selector means.
 
 use std::fmt;
 
+use super::encoding::variants;
+use super::kind::AdapterKind;
 use super::matrices;
-use super::stored::variants;
+use super::shared::{Known, known};
 use crate::error::GpuError;
 use crate::params::GpuSelector;
 
@@ -17,8 +19,8 @@ pub struct AdapterSummary {
     pub name: String,
     /// `vulkan`, `metal` or `dx12`.
     pub backend: String,
-    /// `discrete`, `integrated`, `virtual`, `software` or `other`.
-    pub kind: &'static str,
+    /// Discrete, integrated, software and so on.
+    pub kind: AdapterKind,
     /// The driver and its version.
     pub driver: String,
     /// Bytes of the largest storage binding.
@@ -42,38 +44,11 @@ impl fmt::Display for AdapterSummary {
     }
 }
 
-/// The adapters of this machine, hardware first. Honours `WGPU_BACKEND`. Loads the drivers: some tenths of a second.
+/// The adapters of this machine, hardware first. Honours `WGPU_BACKEND`. The first call loads the drivers, which takes some
+/// tenths of a second; they stay loaded.
 #[must_use]
 pub fn adapters() -> Vec<AdapterSummary> {
-    enumerate().iter().enumerate().map(|(index, adapter)| summary(index, adapter)).collect()
-}
-
-pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
-    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let backends = wgpu::Backends::from_env().unwrap_or(backends);
-    let descriptor = wgpu::InstanceDescriptor {
-        backends,
-        // Validation layers are for debugging this crate: `WGPU_VALIDATION=1`.
-        flags: wgpu::InstanceFlags::empty().with_env(),
-        ..wgpu::InstanceDescriptor::new_without_display_handle()
-    };
-    let mut found = pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends));
-    found.sort_by_key(|adapter| rank(adapter.get_info().device_type));
-    found
-}
-
-fn rank(kind: wgpu::DeviceType) -> u8 {
-    match kind {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    }
-}
-
-fn kind_name(kind: wgpu::DeviceType) -> &'static str {
-    ["discrete", "integrated", "virtual", "other", "software"][usize::from(rank(kind))]
+    known().iter().enumerate().map(|(index, known)| summary(index, &known.adapter)).collect()
 }
 
 fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
@@ -81,7 +56,7 @@ fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
     AdapterSummary {
         index,
         backend: info.backend.to_str().to_owned(),
-        kind: kind_name(info.device_type),
+        kind: AdapterKind::of(info.device_type),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
@@ -97,25 +72,23 @@ fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
 }
 
 /// The adapter that `selector` means. `WGPU_ADAPTER_NAME` decides where any GPU will do.
-pub(super) fn select(selector: &GpuSelector) -> Result<wgpu::Adapter, GpuError> {
-    let mut found = enumerate();
-    let summaries: Vec<AdapterSummary> = found.iter().enumerate().map(|(i, a)| summary(i, a)).collect();
+pub(super) fn select(selector: &GpuSelector) -> Result<&'static Known, GpuError> {
+    let summaries = adapters();
     let from_env = std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
     let selector = match (selector, from_env) {
         (GpuSelector::Any, Some(name)) => &GpuSelector::Named(name),
         _ => selector,
     };
-    let index = choose(selector, &summaries).ok_or_else(|| GpuError::NoAdapter {
+    choose(selector, &summaries).and_then(|index| known().get(index)).ok_or_else(|| GpuError::NoAdapter {
         wanted: selector.to_string(),
         found: summaries.iter().map(ToString::to_string).collect(),
-    })?;
-    Ok(found.swap_remove(index))
+    })
 }
 
 /// The first adapter that is meant. Any GPU: software is none unless named.
 fn choose(selector: &GpuSelector, adapters: &[AdapterSummary]) -> Option<usize> {
     let wanted = |adapter: &AdapterSummary| match selector {
-        GpuSelector::Any => adapter.kind != "software",
+        GpuSelector::Any => adapter.kind != AdapterKind::Software,
         GpuSelector::Index(index) => adapter.index == *index,
         GpuSelector::Named(name) => {
             let name = name.to_lowercase();
@@ -129,7 +102,7 @@ fn choose(selector: &GpuSelector, adapters: &[AdapterSummary]) -> Option<usize> 
 mod tests {
     use super::*;
 
-    fn adapter(index: usize, name: &str, kind: &'static str) -> AdapterSummary {
+    fn adapter(index: usize, name: &str, kind: AdapterKind) -> AdapterSummary {
         AdapterSummary {
             index,
             name: name.into(),
@@ -147,7 +120,10 @@ mod tests {
 
     #[test]
     fn adapters_are_chosen_by_index_backend_or_part_of_the_name() {
-        let all = [adapter(0, "NVIDIA H200", "discrete"), adapter(1, "llvmpipe (LLVM 15.0.6, 256 bits)", "software")];
+        let all = [
+            adapter(0, "NVIDIA H200", AdapterKind::Discrete),
+            adapter(1, "llvmpipe (LLVM 15.0.6, 256 bits)", AdapterKind::Software),
+        ];
         let named = |name: &str| choose(&GpuSelector::Named(name.into()), &all);
         assert_eq!(named("LLVMPIPE"), Some(1));
         assert_eq!(named("h200"), Some(0));

@@ -1,37 +1,52 @@
-//! A device and its queue: every call in error scopes, a lost device noticed, work counted.
+//! An open device, and a build's use of it: every call in error scopes, a lost device noticed, work counted.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::layout::Allowed;
+use super::encoding::Encoding;
+use super::limits::DeviceLimits;
 use super::matrices;
-use super::stored::Stored;
+use super::pool::StagingPool;
+use super::source::Trust;
 use crate::error::GpuError;
 
-/// An open device.
-pub(super) struct Gpu {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
+/// An open device, which builds of a process share.
+pub(super) struct Device {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
     pub name: String,
-    pub allowed: Allowed,
+    pub limits: DeviceLimits,
     /// Why the device was lost.
     lost: Arc<Mutex<Option<String>>>,
+    /// Whether something failed inside the driver: the next build opens a device of its own.
+    failed: AtomicBool,
+    /// Results of the self-tests of cooperative matrices with so many rows.
+    matrices: Mutex<HashMap<(Encoding, u32), Result<(), String>>>,
+    /// By entry point and text: sessions after the first find theirs here.
+    pipelines: RwLock<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
+    pub(super) uploads: StagingPool,
+    pub(super) downloads: StagingPool,
+    /// Labels of the kernels compiled so far, and whether their modules were trusted.
+    #[cfg(test)]
+    compiled: Mutex<Vec<(&'static str, Trust)>>,
+}
+
+/// What one session does with a device.
+pub(super) struct Gpu {
+    device: Arc<Device>,
+    /// What the session may use of what the device allows.
+    pub limits: DeviceLimits,
     /// Bytes of the build, for messages.
     pub bytes: AtomicU64,
     submissions: AtomicU64,
     read_bytes: AtomicU64,
-    /// What self-tests of cooperative matrices said: their rows, or what is wrong with them.
-    pub matrices: RefCell<HashMap<Stored, Result<u32, String>>>,
-    /// By entry point and text: sessions after the first find theirs here.
-    pipelines: RefCell<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
     /// Bytes of a build at which memory runs out.
     #[cfg(test)]
     pub out_of_memory_at: u64,
-    /// Labels of those.
+    /// A fault to plant in the texts of kernels.
     #[cfg(test)]
-    compiled: RefCell<Vec<&'static str>>,
+    pub fault: Option<super::tests::Fault>,
 }
 
 /// What the kernels need, whatever the sizes: WebGPU's defaults.
@@ -42,22 +57,23 @@ const LEAST: [(&str, u64); 4] = [
     ("max_storage_buffer_binding_size", 1 << 27),
 ];
 
-/// Features that serve where an adapter has them.
+/// Features that are used where an adapter has them.
 const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SHADER_F16);
 
-impl Gpu {
-    pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Self, GpuError> {
-        Self::open_for(adapter, Allowed::of(adapter))
-    }
+/// What panics while it is held is not what the lock guards.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    /// With what is allowed of what the adapter has.
-    pub(super) fn open_for(adapter: &wgpu::Adapter, mut allowed: Allowed) -> Result<Self, GpuError> {
+impl Device {
+    /// Opens a device for these limits; without cooperative matrices where it does not open with them.
+    pub(super) fn open(adapter: &wgpu::Adapter, mut limits: DeviceLimits) -> Result<Self, GpuError> {
         let info = adapter.get_info();
         let name = format!("{} ({}, {} {})", info.name, info.backend.to_str(), info.driver, info.driver_info);
         check_limits(&name, &adapter.limits())?;
-        let opened = match request(adapter, matrices::features(allowed.matrices)) {
-            Err(_) if allowed.matrices.is_ok() => {
-                allowed.matrices = Err("the device does not open with them");
+        let opened = match request(adapter, matrices::features(limits.matrices)) {
+            Err(_) if limits.matrices.is_ok() => {
+                limits.matrices = Err("the device does not open with them");
                 request(adapter, wgpu::Features::empty())
             }
             opened => opened,
@@ -67,83 +83,166 @@ impl Gpu {
         let lost = Arc::new(Mutex::new(None));
         let told = Arc::clone(&lost);
         device.set_device_lost_callback(move |reason, message| {
-            *told.lock().expect("no panic while held") = Some(format!("{reason:?} {message}").trim().to_owned());
+            *lock(&told) = Some(format!("{reason:?} {message}").trim().to_owned());
         });
         Ok(Self {
             device,
             queue,
             name,
-            allowed,
+            limits,
             lost,
-            bytes: AtomicU64::new(0),
-            submissions: AtomicU64::new(0),
-            read_bytes: AtomicU64::new(0),
-            matrices: RefCell::default(),
-            pipelines: RefCell::default(),
+            failed: AtomicBool::new(false),
+            matrices: Mutex::default(),
+            pipelines: RwLock::default(),
+            uploads: StagingPool::for_writing(),
+            downloads: StagingPool::for_reading(),
             #[cfg(test)]
-            out_of_memory_at: u64::MAX,
-            #[cfg(test)]
-            compiled: RefCell::default(),
+            compiled: Mutex::default(),
         })
     }
 
-    /// Submissions and bytes read back so far.
+    /// Whether another build may begin on it.
+    pub(super) fn is_usable(&self) -> bool {
+        // A device is often lost between builds: polling makes it say so.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        !self.failed.load(Relaxed) && lock(&self.lost).is_none()
+    }
+
+    fn still_there(&self, during: &'static str) -> Result<(), GpuError> {
+        match &*lock(&self.lost) {
+            Some(reason) => Err(GpuError::Lost { during, reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn failed_in(&self, during: &'static str, reason: impl ToString) -> GpuError {
+        self.failed.store(true, Relaxed);
+        GpuError::Failed { during, reason: reason.to_string() }
+    }
+
+    /// Waits for a submission and those before it.
+    pub(super) fn wait(&self, during: &'static str, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+        if polled.is_err() {
+            // Of a device that was lost the submission is not known; waiting for all makes it say so.
+            let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+        }
+        self.still_there(during)?;
+        polled.map(|_| ()).map_err(|e| self.failed_in(during, e))
+    }
+}
+
+impl Gpu {
+    pub(super) fn of(device: Arc<Device>) -> Self {
+        Self {
+            limits: device.limits,
+            device,
+            bytes: AtomicU64::new(0),
+            submissions: AtomicU64::new(0),
+            read_bytes: AtomicU64::new(0),
+            #[cfg(test)]
+            out_of_memory_at: u64::MAX,
+            #[cfg(test)]
+            fault: None,
+        }
+    }
+
+    /// The same device and limits, for another session.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            limits: self.limits,
+            #[cfg(test)]
+            out_of_memory_at: self.out_of_memory_at,
+            #[cfg(test)]
+            fault: self.fault.clone(),
+            ..Self::of(Arc::clone(&self.device))
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.device.name
+    }
+
+    pub(super) fn shared(&self) -> &Device {
+        &self.device
+    }
+
+    /// Submissions that were waited for, and bytes read back so far.
     pub(super) fn traffic(&self) -> (u64, u64) {
         (self.submissions.load(Relaxed), self.read_bytes.load(Relaxed))
+    }
+
+    pub(super) fn count_read(&self, bytes: u64) {
+        self.submissions.fetch_add(1, Relaxed);
+        self.read_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// What a self-test of cooperative matrices said: run once for a device, kind of rows and size of matrices.
+    pub(super) fn matrices_tested(
+        &self,
+        encoding: Encoding,
+        side: u32,
+        test: impl FnOnce() -> Result<(), String>,
+    ) -> Result<(), String> {
+        if let Some(known) = lock(&self.device.matrices).get(&(encoding, side)) {
+            return known.clone();
+        }
+        let found = test();
+        lock(&self.device.matrices).insert((encoding, side), found.clone());
+        found
     }
 
     /// Ends the device, as a driver that crashes would.
     #[cfg(test)]
     pub(super) fn destroy(&self) {
-        self.device.destroy();
+        self.device.device.destroy();
     }
 
-    /// The kernels compiled so far.
+    /// The kernels compiled so far, and whether they were trusted.
     #[cfg(test)]
-    pub(super) fn compiled(&self) -> Vec<&'static str> {
-        self.compiled.borrow().clone()
+    pub(super) fn compiled(&self) -> Vec<(&'static str, Trust)> {
+        lock(&self.device.compiled).clone()
     }
 
     /// Timestamp queries and the nanoseconds of their tick, where the device has them.
     pub(super) fn queries(&self, count: u32) -> Result<Option<(wgpu::QuerySet, f32)>, GpuError> {
-        if !self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        if !self.device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Ok(None);
         }
         let descriptor = wgpu::QuerySetDescriptor { label: Some("times"), ty: wgpu::QueryType::Timestamp, count };
         let queries = self.checked("timestamps", |device| device.create_query_set(&descriptor))?;
-        Ok(Some((queries, self.queue.get_timestamp_period())))
+        Ok(Some((queries, self.device.queue.get_timestamp_period())))
     }
 
-    /// Runs `work`; whatever the device finds wrong with it is the error.
+    /// Runs `work`; whatever the device finds wrong with it is the error. Error scopes belong to threads, so builds do not see
+    /// each other's.
     pub(super) fn checked<T>(
         &self,
         during: &'static str,
         work: impl FnOnce(&wgpu::Device) -> T,
     ) -> Result<T, GpuError> {
-        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
-        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let result = work(&self.device);
-        let errors = [validation.pop(), internal.pop()].map(pollster::block_on);
+        let device = &self.device.device;
+        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let result = work(device);
+        let validation = pollster::block_on(validation.pop());
+        let internal = pollster::block_on(internal.pop());
         let out_of_memory = pollster::block_on(memory.pop());
-        if out_of_memory.is_some() || errors.iter().any(Option::is_some) {
+        if out_of_memory.is_some() || internal.is_some() || validation.is_some() {
             // A device that was lost shows first as invalid buffers; polling makes it say so.
-            let _ = self.device.poll(wgpu::PollType::Poll);
+            let _ = device.poll(wgpu::PollType::Poll);
         }
-        self.still_there(during)?;
+        self.device.still_there(during)?;
         if out_of_memory.is_some() {
             return Err(GpuError::OutOfMemory { during, bytes: self.bytes.load(Relaxed) });
         }
-        match errors.into_iter().flatten().next() {
-            Some(error) => Err(GpuError::Failed { during, reason: error.to_string() }),
-            None => Ok(result),
+        if let Some(error) = validation {
+            return Err(GpuError::Failed { during, reason: error.to_string() });
         }
-    }
-
-    fn still_there(&self, during: &'static str) -> Result<(), GpuError> {
-        match &*self.lost.lock().expect("no panic while held") {
-            Some(reason) => Err(GpuError::Lost { during, reason: reason.clone() }),
-            None => Ok(()),
+        match internal {
+            Some(error) => Err(self.device.failed_in(during, error)),
+            None => Ok(result),
         }
     }
 
@@ -166,21 +265,16 @@ impl Gpu {
 
     /// A uniform buffer that holds `contents`.
     pub(super) fn uniform(&self, contents: &[u8]) -> Result<wgpu::Buffer, GpuError> {
-        let buffer = self.checked("parameters", |device| {
-            device.create_buffer(&wgpu::BufferDescriptor {
+        self.checked("parameters", |device| {
+            let buffer = device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("parameters"),
                 size: contents.len() as u64,
                 usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
-            })
-        })?;
-        self.write(&buffer, 0, contents)?;
-        Ok(buffer)
-    }
-
-    /// Copies to a buffer; what is submitted later sees it.
-    pub(super) fn write(&self, buffer: &wgpu::Buffer, offset: u64, contents: &[u8]) -> Result<(), GpuError> {
-        self.checked("upload", |_| self.queue.write_buffer(buffer, offset, contents))
+            });
+            self.device.queue.write_buffer(&buffer, 0, contents);
+            buffer
+        })
     }
 
     /// The pipeline of one entry point of a text, compiled once.
@@ -188,29 +282,39 @@ impl Gpu {
         &self,
         label: &'static str,
         entry: &'static str,
-        text: String,
+        (text, trust): (String, Trust),
     ) -> Result<wgpu::ComputePipeline, GpuError> {
+        #[cfg(test)]
+        let text = self.fault.as_ref().map_or_else(|| text.clone(), |fault| fault.plant(&text));
         let key = (entry, text);
-        if let Some(known) = self.pipelines.borrow().get(&key) {
+        if let Some(known) = self.device.pipelines.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(known.clone());
         }
-        let pipeline = self.compile(label, entry, &key.1)?;
+        let pipeline = self.compile(label, entry, &key.1, trust)?;
         #[cfg(test)]
-        self.compiled.borrow_mut().push(label);
-        self.pipelines.borrow_mut().insert(key, pipeline.clone());
+        lock(&self.device.compiled).push((label, trust));
+        let mut pipelines = self.device.pipelines.write().unwrap_or_else(PoisonError::into_inner);
+        pipelines.insert(key, pipeline.clone());
         Ok(pipeline)
     }
 
-    /// Modules are trusted: bounds are the layout's, and tests run them checked.
-    fn compile(&self, label: &'static str, entry: &str, text: &str) -> Result<wgpu::ComputePipeline, GpuError> {
+    /// Tests check the bounds of trusted modules, too.
+    fn compile(
+        &self,
+        label: &'static str,
+        entry: &str,
+        text: &str,
+        trust: Trust,
+    ) -> Result<wgpu::ComputePipeline, GpuError> {
         let descriptor =
             wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(text.into()) };
+        let is_checked = trust == Trust::Checked || cfg!(test) || cfg!(debug_assertions);
         self.checked(label, |device| {
-            let module = if cfg!(test) || cfg!(debug_assertions) {
+            let module = if is_checked {
                 device.create_shader_module(descriptor)
             } else {
-                // SAFETY: indices come from the layout's sizes and from ids below n, as the checked runs of the tests show;
-                // loops are bounded by these sizes.
+                // SAFETY: the text is this crate's alone. Its indices come from the layout's sizes and from ids below n, as the
+                // checked runs of the tests show; its loops are bounded by these sizes.
                 unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
             };
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -231,76 +335,17 @@ impl Gpu {
         })
     }
 
-    /// Submits what was recorded and then a copy of `bytes` bytes at `offset` of `buffer`, waits, and hands them to `take`.
-    pub(super) fn submit_and_read(
+    /// Submits what was recorded, without waiting for it.
+    pub(super) fn submit(
         &self,
         during: &'static str,
-        mut encoder: wgpu::CommandEncoder,
-        (buffer, offset, bytes): (&wgpu::Buffer, u64, u64),
-        take: impl FnOnce(&[u8]),
-    ) -> Result<(), GpuError> {
-        self.submissions.fetch_add(1, Relaxed);
-        self.read_bytes.fetch_add(bytes, Relaxed);
-        let staging = self.checked(during, |device| {
-            let staging = device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("read back"),
-                size: bytes,
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            });
-            encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
-            self.queue.submit([encoder.finish()]);
-            staging
-        })?;
-        self.map(during, &staging, bytes, take)
-    }
-
-    fn wait(&self, during: &'static str) -> Result<(), GpuError> {
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
-        self.still_there(during)?;
-        polled.map(|_| ()).map_err(|e| GpuError::Failed { during, reason: e.to_string() })
-    }
-
-    /// The contents of a buffer, in pieces of at most 64 MiB, each handed to `take` with its offset.
-    pub(super) fn read(
-        &self,
-        during: &'static str,
-        buffer: &wgpu::Buffer,
-        bytes: u64,
-        mut take: impl FnMut(u64, &[u8]),
-    ) -> Result<(), GpuError> {
-        const PIECE: u64 = 64 << 20;
-        for offset in (0..bytes).step_by(PIECE as usize) {
-            let piece = (buffer, offset, PIECE.min(bytes - offset));
-            self.submit_and_read(during, self.encoder(during)?, piece, |contents| take(offset, contents))?;
-        }
-        Ok(())
-    }
-
-    fn map(
-        &self,
-        during: &'static str,
-        staging: &wgpu::Buffer,
-        len: u64,
-        take: impl FnOnce(&[u8]),
-    ) -> Result<(), GpuError> {
-        let failed = |reason: String| GpuError::Failed { during, reason };
-        let (tell, told) = std::sync::mpsc::channel();
-        self.checked(during, |_| {
-            staging.map_async(wgpu::MapMode::Read, 0..len, move |result| {
-                // The receiver is gone only after an error already reported.
-                let _ = tell.send(result);
-            });
-        })?;
-        self.wait(during)?;
-        told.recv().map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
-        take(&staging.get_mapped_range(0..len).map_err(|e| failed(e.to_string()))?);
-        staging.unmap();
-        Ok(())
+        encoder: wgpu::CommandEncoder,
+    ) -> Result<wgpu::SubmissionIndex, GpuError> {
+        self.checked(during, |_| self.device.queue.submit([encoder.finish()]))
     }
 }
 
-/// A device with all that the adapter allows, and these features beside those that always serve.
+/// A device with all that the adapter allows, and these features beside those that are used where there are any.
 fn request(
     adapter: &wgpu::Adapter,
     features: wgpu::Features,

@@ -1,16 +1,13 @@
 //! The executor on a GPU.
 
-use std::cell::OnceCell;
-use std::rc::Rc;
-
 use super::adapter;
-use super::data::DeviceRows;
 use super::device::Gpu;
-use super::layout::{Allowed, most_rows, pair_bytes};
+use super::device_rows::DeviceRows;
+use super::layout::{most_rows, pair_bytes};
+use super::limits::DeviceLimits;
 use super::session::GpuSession;
 use crate::dataset::Problem;
-use crate::error::BuildError;
-use crate::error::GpuError;
+use crate::error::{BuildError, GpuError};
 use crate::executor::{Executor, Session, Tick};
 use crate::graph::{InitGraph, KnnGraph};
 use crate::params::{GpuSelector, Plan};
@@ -19,35 +16,40 @@ use crate::report::ExecutorInfo;
 /// Runs distances, joins and row updates on a GPU.
 pub(crate) struct GpuExecutor {
     adapter: GpuSelector,
-    /// The device, once it is open: the parts of a build share it.
-    gpu: OnceCell<Rc<Gpu>>,
+    /// Instead of the device that builds share.
+    #[cfg(test)]
+    own: Option<Gpu>,
 }
 
 impl GpuExecutor {
     pub(crate) fn new(adapter: GpuSelector) -> Self {
-        Self { adapter, gpu: OnceCell::new() }
+        Self {
+            adapter,
+            #[cfg(test)]
+            own: None,
+        }
     }
 
-    /// On a device that is open.
+    /// On a device of a test's own.
     #[cfg(test)]
     pub(super) fn on(gpu: Gpu) -> Self {
-        Self { adapter: GpuSelector::Any, gpu: Rc::new(gpu).into() }
+        Self { adapter: GpuSelector::Any, own: Some(gpu) }
     }
 
-    fn gpu(&self) -> Result<Rc<Gpu>, GpuError> {
-        if let Some(gpu) = self.gpu.get() {
-            return Ok(Rc::clone(gpu));
+    fn gpu(&self) -> Result<Gpu, GpuError> {
+        #[cfg(test)]
+        if let Some(gpu) = &self.own {
+            return Ok(gpu.again());
         }
-        let gpu = Rc::new(Gpu::open(&adapter::select(&self.adapter)?)?);
-        Ok(Rc::clone(self.gpu.get_or_init(|| gpu)))
+        Ok(Gpu::of(adapter::select(&self.adapter)?.device()?))
     }
 
-    /// What the device allows, which need not be open for it.
-    fn allowed(&self) -> Result<Allowed, GpuError> {
-        match self.gpu.get() {
-            Some(gpu) => Ok(gpu.allowed),
-            None => adapter::select(&self.adapter).map(|adapter| Allowed::of(&adapter)),
+    fn limits(&self) -> Result<DeviceLimits, GpuError> {
+        #[cfg(test)]
+        if let Some(gpu) = &self.own {
+            return Ok(gpu.limits);
         }
+        adapter::select(&self.adapter).map(super::shared::Known::limits)
     }
 }
 
@@ -63,7 +65,7 @@ impl Executor for GpuExecutor {
     }
 
     fn most_rows(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
-        Ok(most_rows_of(problem, plan, self.allowed()?)?)
+        Ok(most_rows_of(problem, plan, self.limits()?)?)
     }
 
     fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
@@ -72,17 +74,17 @@ impl Executor for GpuExecutor {
 }
 
 /// The most of these points that a device takes at once.
-pub(super) fn most_rows_of(problem: &Problem, plan: &Plan, allowed: Allowed) -> Result<usize, GpuError> {
+pub(super) fn most_rows_of(problem: &Problem, plan: &Plan, limits: DeviceLimits) -> Result<usize, GpuError> {
     let rows = DeviceRows::of(problem)?;
-    let most = most_rows(rows.wanted(plan, rows.stored(allowed.native_f16)), allowed);
+    let most = most_rows(rows.sizes(plan, rows.encoding(limits.native_f16)), limits);
     if most >= problem.n() {
         return Ok(most);
     }
-    Ok(rows.whole_bytes().map_or(most, |(_, stored)| most_rows(rows.wanted(plan, stored), allowed)))
+    Ok(rows.whole_bytes().map_or(most, |(_, encoding)| most_rows(rows.sizes(plan, encoding), limits)))
 }
 
 /// Bytes that a build takes on the device.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> Result<u64, GpuError> {
     let rows = DeviceRows::of(problem)?;
-    Ok(rows.wanted(plan, rows.stored(false)).bytes() + pair_bytes(problem.n(), plan.leaf_size))
+    Ok(rows.sizes(plan, rows.encoding(false)).bytes() + pair_bytes(problem.n(), plan.leaf_size))
 }

@@ -5,8 +5,8 @@
 
 use wgpu::{CooperativeMatrixProperties as Properties, CooperativeScalarType as Scalar};
 
-use super::layout::TILE;
-use super::stored::Stored;
+use super::encoding::Encoding;
+use super::tile::TILE;
 use crate::rng::hash;
 
 /// What a device needs for them, besides their own feature: values of f16, and which subgroup an invocation belongs to.
@@ -53,8 +53,8 @@ pub(super) const TESTED_ROWS: usize = 41;
 pub(super) const TESTED_COLUMNS: usize = 150;
 
 /// The values of the self-test: the largest products that there are, none, and any.
-pub(super) fn tested_rows(stored: Stored) -> Vec<u8> {
-    let largest = if stored == Stored::I8Dots { 128 } else { 255 };
+pub(super) fn tested_rows(encoding: Encoding) -> Vec<u8> {
+    let largest = if encoding == Encoding::I8Dots { 128 } else { 255 };
     let value = |row: usize, at: usize| match row {
         0 | 1 => largest,
         2 => 0,

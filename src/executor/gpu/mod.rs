@@ -6,32 +6,48 @@
 #[cfg(feature = "gpu")]
 mod adapter;
 #[cfg(feature = "gpu")]
-mod data;
+mod blocks;
 #[cfg(feature = "gpu")]
 mod device;
 #[cfg(feature = "gpu")]
+mod device_rows;
+#[cfg(feature = "gpu")]
+mod encoding;
+#[cfg(feature = "gpu")]
 mod executor;
+#[cfg(feature = "gpu")]
+mod kernels;
+#[cfg(feature = "gpu")]
+mod kind;
 #[cfg(feature = "gpu")]
 mod layout;
 #[cfg(feature = "gpu")]
+mod limits;
+#[cfg(feature = "gpu")]
 mod matrices;
+#[cfg(feature = "gpu")]
+mod pool;
+#[cfg(feature = "gpu")]
+mod resources;
 #[cfg(feature = "gpu")]
 mod session;
 #[cfg(feature = "gpu")]
-mod shaders;
+mod shared;
 #[cfg(feature = "gpu")]
-mod stage;
+mod source;
 #[cfg(feature = "gpu")]
-mod stored;
+mod tile;
 #[cfg(feature = "gpu")]
 mod timer;
+#[cfg(feature = "gpu")]
+mod transfer;
 
 #[cfg(all(test, feature = "gpu"))]
-mod faults;
-#[cfg(all(test, feature = "gpu"))]
-mod twins;
+mod tests;
 
 #[cfg(feature = "gpu")]
 pub use adapter::{AdapterSummary, adapters};
 #[cfg(feature = "gpu")]
 pub(crate) use executor::{GpuExecutor, estimate_memory};
+#[cfg(feature = "gpu")]
+pub use kind::AdapterKind;

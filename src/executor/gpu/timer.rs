@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::device::Gpu;
-use super::shaders::Kernel;
+use super::kernels::Kernel;
 use crate::error::GpuError;
+use crate::executor::device_work::DeviceWork;
 use crate::report::KernelTime;
 
 /// Offset of resolved timestamps in the buffer of counters: the least that a device has to take.
@@ -20,13 +21,13 @@ pub(super) struct Timer {
     period: f32,
     /// The kernels whose passes have been recorded since the last submission.
     recorded: Vec<Kernel>,
-    times: Vec<KernelTime>,
+    work: DeviceWork,
 }
 
 impl Timer {
     /// None if the device has no timestamps.
-    pub(super) fn new(gpu: &Gpu) -> Result<Option<Self>, GpuError> {
-        let timer = |(queries, period)| Self { queries, period, recorded: Vec::new(), times: Vec::new() };
+    pub(super) fn new(gpu: &Gpu, work: &DeviceWork) -> Result<Option<Self>, GpuError> {
+        let timer = |(queries, period)| Self { queries, period, recorded: Vec::new(), work: work.clone() };
         Ok(gpu.queries(2 * MOST_TIMED as u32)?.map(timer))
     }
 
@@ -54,40 +55,26 @@ impl Timer {
         STAMPS + 8 * u64::from(queries)
     }
 
+    /// Whether so little room is left that what was recorded has to be read before more is.
+    pub(super) fn is_nearly_full(&self) -> bool {
+        self.recorded.len() > MOST_TIMED * 3 / 4
+    }
+
     /// Adds the times of what was recorded, two to a pass, in ticks.
     pub(super) fn add_times(&mut self, stamps: &[u64]) {
         for (kernel, stamps) in std::mem::take(&mut self.recorded).into_iter().zip(stamps.chunks_exact(2)) {
             let ticks = stamps[1].saturating_sub(stamps[0]);
-            let seconds = ticks as f64 * f64::from(self.period) * 1e-9;
-            let time = self.of(kernel);
-            time.dispatches += 1;
-            time.elapsed += Duration::from_secs_f64(seconds);
+            let elapsed = Duration::from_secs_f64(ticks as f64 * f64::from(self.period) * 1e-9);
+            self.work.add_kernel(&KernelTime { dispatches: 1, elapsed, ..nothing_of(kernel) });
         }
     }
 
     /// Adds distances, and rows of `row_bytes` that workgroups read for them.
-    pub(super) fn add_work(&mut self, kernel: Kernel, distances: u64, rows: u64, row_bytes: usize) {
-        let time = self.of(kernel);
-        time.distances += distances;
-        time.bytes += rows * row_bytes as u64;
+    pub(super) fn add_work(&self, kernel: Kernel, distances: u64, rows: u64, row_bytes: usize) {
+        self.work.add_kernel(&KernelTime { distances, bytes: rows * row_bytes as u64, ..nothing_of(kernel) });
     }
+}
 
-    pub(super) fn times(&self) -> Vec<KernelTime> {
-        self.times.clone()
-    }
-
-    fn of(&mut self, kernel: Kernel) -> &mut KernelTime {
-        let name = kernel.name();
-        let at = self.times.iter().position(|time| time.kernel == name).unwrap_or_else(|| {
-            self.times.push(KernelTime {
-                kernel: name,
-                dispatches: 0,
-                elapsed: Duration::ZERO,
-                distances: 0,
-                bytes: 0,
-            });
-            self.times.len() - 1
-        });
-        &mut self.times[at]
-    }
+fn nothing_of(kernel: Kernel) -> KernelTime {
+    KernelTime { kernel: kernel.name(), dispatches: 0, elapsed: Duration::ZERO, distances: 0, bytes: 0 }
 }

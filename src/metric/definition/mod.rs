@@ -1,35 +1,23 @@
-//! Every metric by its definition, in f64. Exchanging the rows gives the same bits.
+//! Every metric by definition, in f64. Exchanging the rows gives the same bits.
 
 mod distribution;
 mod transport;
 
 pub(crate) use self::distribution::{SMOOTHING, around_median};
 use self::transport::Bins;
-use super::Metric;
-use super::body::ts_ss;
+use super::route::Route;
 use super::transform::ranks;
+use super::{Form, Metric, SetMetric};
 use crate::points::SparseRow;
 
 /// # Panics
-/// If parameters of the metric are for rows of another length.
+/// If the metric's arguments are for rows of another length.
 pub(super) fn distance(metric: &Metric, x: &[f32], y: &[f32]) -> f64 {
     let pairs = || x.iter().zip(y).map(|(&a, &b)| (f64::from(a), f64::from(b)));
-    let sum = |f: fn(f64, f64) -> f64| pairs().map(|(a, b)| f(a, b)).sum::<f64>();
     let sizes = || pairs().map(|(a, b)| (a - b).abs());
-    let sets = || Counts::of_columns(x, y);
     match metric {
-        Metric::Euclidean => sum(|a, b| (a - b).powi(2)).sqrt(),
-        Metric::SqEuclidean => sum(|a, b| (a - b).powi(2)),
-        Metric::Cosine => angular(pairs()),
-        Metric::Dot => 1.0 - sum(|a, b| a * b),
-        Metric::InnerProduct => -sum(|a, b| a * b),
-        Metric::Manhattan => sizes().sum(),
-        Metric::Chebyshev => sizes().fold(0.0, f64::max),
         Metric::Minkowski { p } => minkowski(sizes().map(|size| (1.0, size)), f64::from(*p)),
-        Metric::Hamming => ratio(sum(|a, b| if a == b { 0.0 } else { 1.0 }), x.len() as f64),
         Metric::Correlation => correlation(x, y),
-        Metric::Canberra => sum(|a, b| ratio((a - b).abs(), a.abs() + b.abs())),
-        Metric::BrayCurtis => ratio(sizes().sum(), sum(|a, b| (a + b).abs())),
         Metric::StandardizedEuclidean { variances } => {
             let variances = columns(variances, x.len());
             sizes().zip(variances).map(|(size, variance)| size * size / variance).sum::<f64>().sqrt()
@@ -41,39 +29,44 @@ pub(super) fn distance(metric: &Metric, x: &[f32], y: &[f32]) -> f64 {
         }
         Metric::Spearman => correlation(&ranked(x), &ranked(y)),
         Metric::Haversine => haversine(x, y),
-        Metric::TsSs => ts_ss(sum(|a, b| (a - b).powi(2)), sum(|a, _| a * a), sum(|_, b| b * b)),
         Metric::TrueAngular => true_angular(x, y),
         Metric::Hellinger => distribution::hellinger(x, y),
-        Metric::Kantorovich { .. } | Metric::Sinkhorn { .. } => {
-            transport(metric, [Bins::of_row(x), Bins::of_row(y)], x.len())
+        Metric::Kantorovich { cost } => {
+            transport::kantorovich(&Bins::of_row(x), &Bins::of_row(y), matrix(cost, x.len()))
+        }
+        Metric::Sinkhorn { cost, regularization } => {
+            transport::sinkhorn(&Bins::of_row(x), &Bins::of_row(y), matrix(cost, x.len()), f64::from(*regularization))
         }
         Metric::Wasserstein1d { p } => distribution::wasserstein_1d(x, y, f64::from(*p)),
         Metric::CircularKantorovich { p } => distribution::circular_kantorovich(x, y, f64::from(*p)),
         Metric::JensenShannon => distribution::jensen_shannon(x, y),
         Metric::SymmetricKl => distribution::symmetric_kl(x, y),
-        Metric::Jaccard => sets().jaccard(),
-        Metric::Matching => sets().matching(),
-        Metric::Dice => sets().dice(),
-        Metric::Kulsinski => sets().kulsinski(),
-        Metric::RogersTanimoto | Metric::SokalMichener => sets().rogers_tanimoto(),
-        Metric::RussellRao => sets().russell_rao(),
-        Metric::SokalSneath => sets().sokal_sneath(),
-        Metric::Yule => sets().yule(),
-        Metric::BitHamming => Counts::of_bits(x, y).one_only(),
-        Metric::BitJaccard => Counts::of_bits(x, y).jaccard(),
-        // Items bring their own.
-        Metric::Custom => f64::NAN,
+        _ => match metric.route() {
+            Route::Direct(direct) => direct.to_true(direct.form().defined(pairs()), x.len()),
+            Route::Sets(sets) => of_columns(sets, x, y),
+            Route::Bits(sets) => of_bits(sets, x, y),
+            // The distance comes with the items; metrics of transformed rows are defined above.
+            Route::Custom | Route::Same(..) | Route::Proxy(..) => f64::NAN,
+        },
     }
 }
 
-/// The distance of two sparse rows of `dim` columns, from their entries alone; none under metrics that are no transport's.
+/// The distance of two sparse rows of `dim` columns, from their entries alone; none unless the metric is one of
+/// transport.
 ///
 /// # Panics
-/// If parameters of the metric are for rows of another length.
+/// If the metric's arguments are for rows of another length.
 pub(crate) fn sparse_transport(metric: &Metric, rows: [SparseRow; 2], dim: usize) -> Option<f64> {
-    let bins = |row: SparseRow| Bins::new(row.indices.iter().map(|&column| column as usize), row.values);
+    let bins = || rows.map(|row| Bins::new(row.indices.iter().map(|&column| column as usize), row.values));
     match metric {
-        Metric::Kantorovich { .. } | Metric::Sinkhorn { .. } => Some(transport(metric, rows.map(bins), dim)),
+        Metric::Kantorovich { cost } => {
+            let [x, y] = bins();
+            Some(transport::kantorovich(&x, &y, matrix(cost, dim)))
+        }
+        Metric::Sinkhorn { cost, regularization } => {
+            let [x, y] = bins();
+            Some(transport::sinkhorn(&x, &y, matrix(cost, dim), f64::from(*regularization)))
+        }
         Metric::Wasserstein1d { p } => Some(distribution::wasserstein_1d_of_entries(rows, dim, f64::from(*p))),
         Metric::CircularKantorovich { p } => {
             Some(distribution::circular_kantorovich_of_entries(rows, dim, f64::from(*p)))
@@ -82,50 +75,25 @@ pub(crate) fn sparse_transport(metric: &Metric, rows: [SparseRow; 2], dim: usize
     }
 }
 
-/// The cost of moving mass between bins, of `dim`.
-fn transport(metric: &Metric, [x, y]: [Bins; 2], dim: usize) -> f64 {
-    match metric {
-        Metric::Kantorovich { cost } => transport::kantorovich(&x, &y, matrix(cost, dim)),
-        Metric::Sinkhorn { cost, regularization } => {
-            transport::sinkhorn(&x, &y, matrix(cost, dim), f64::from(*regularization))
-        }
-        _ => unreachable!("no costs between bins"),
-    }
-}
-
-/// One parameter a column.
+/// One parameter per column.
 fn columns(values: &[f32], dim: usize) -> impl Iterator<Item = f64> + Clone {
     assert_eq!(values.len(), dim, "{} parameters for {dim} columns", values.len());
     values.iter().map(|&v| f64::from(v))
 }
 
-/// One row of parameters a column.
+/// One row of parameters per column.
 fn matrix(values: &[f32], dim: usize) -> &[f32] {
     assert_eq!(values.len(), dim * dim, "a matrix of {} values for {dim} columns", values.len());
     values
 }
 
-/// 0/0 is 0.
-fn ratio(numerator: f64, denominator: f64) -> f64 {
-    if numerator == 0.0 { 0.0 } else { numerator / denominator }
-}
-
-/// 1 - cos; 0 between two zero rows, 1 between a zero row and another.
-fn angular(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let (xy, xx, yy) = pairs.fold((0.0, 0.0, 0.0), |(xy, xx, yy), (a, b)| (xy + a * b, xx + a * a, yy + b * b));
-    match (xx > 0.0, yy > 0.0) {
-        // The root of a square is exact: equal rows are at 0. Squares of f32 are far from the ends of f64's range.
-        (true, true) => (1.0 - xy / (xx * yy).sqrt()).clamp(0.0, 2.0),
-        (false, false) => 0.0,
-        _ => 1.0,
-    }
-}
-
-/// Cosine of the rows less their means. Sums of equal f32 are exact in f64, so that constant rows become zero rows.
+/// Cosine distance of the rows minus their means. Sums of equal f32 are exact in f64, so constant rows become zero
+/// rows.
 fn correlation(x: &[f32], y: &[f32]) -> f64 {
     let mean = |v: &[f32]| v.iter().map(|&a| f64::from(a)).sum::<f64>() / v.len() as f64;
     let (mx, my) = (mean(x), mean(y));
-    angular(x.iter().zip(y).map(|(&a, &b)| (f64::from(a) - mx, f64::from(b) - my)))
+    let form = Form::Angular { centered: true };
+    form.defined(x.iter().zip(y).map(|(&a, &b)| (f64::from(a) - mx, f64::from(b) - my)))
 }
 
 fn ranked(row: &[f32]) -> Vec<f32> {
@@ -134,7 +102,7 @@ fn ranked(row: &[f32]) -> Vec<f32> {
     out
 }
 
-/// (Σ w size^p)^(1/p) of (w, size), as multiples of the largest size so that no power leaves f64's range.
+/// (Σ w size^p)^(1/p) of (w, size), scaled by the largest size so that no power leaves f64's range.
 fn minkowski(weighted: impl Iterator<Item = (f64, f64)> + Clone, p: f64) -> f64 {
     if p == 1.0 {
         return weighted.map(|(w, size)| w * size).sum();
@@ -189,87 +157,23 @@ fn unit(row: &[f32]) -> Option<Vec<f64>> {
     (length > 0.0).then(|| row.iter().map(|&a| f64::from(a) / length).collect())
 }
 
-/// Members of two sets.
-struct Counts {
-    both: f64,
-    x_only: f64,
-    y_only: f64,
-    neither: f64,
+/// Sets of the columns that are not zero.
+fn of_columns(metric: SetMetric, x: &[f32], y: &[f32]) -> f64 {
+    let members = x.iter().zip(y).map(|(&a, &b)| [u32::from(a != 0.0), u32::from(b != 0.0)]);
+    of_sets(metric, members, x.len())
 }
 
-impl Counts {
-    /// Of the columns that are not zero.
-    fn of_columns(x: &[f32], y: &[f32]) -> Self {
-        let count = |in_x: bool, in_y: bool| {
-            x.iter().zip(y).filter(|&(&a, &b)| (a != 0.0) == in_x && (b != 0.0) == in_y).count() as f64
-        };
-        Self {
-            both: count(true, true),
-            x_only: count(true, false),
-            y_only: count(false, true),
-            neither: count(false, false),
-        }
-    }
+/// Sets of the bits of whole numbers from 0 to 255.
+fn of_bits(metric: SetMetric, x: &[f32], y: &[f32]) -> f64 {
+    of_sets(metric, x.iter().zip(y).map(|(&a, &b)| [u32::from(a as u8), u32::from(b as u8)]), 8 * x.len())
+}
 
-    /// Of the bits of bytes.
-    fn of_bits(x: &[f32], y: &[f32]) -> Self {
-        let count = |f: fn(u8, u8) -> u8| {
-            x.iter().zip(y).map(|(&a, &b)| f64::from(f(a as u8, b as u8).count_ones())).sum::<f64>()
-        };
-        Self {
-            both: count(|a, b| a & b),
-            x_only: count(|a, b| a & !b),
-            y_only: count(|a, b| b & !a),
-            neither: count(|a, b| !(a | b)),
-        }
-    }
-
-    fn one_only(&self) -> f64 {
-        self.x_only + self.y_only
-    }
-
-    fn all(&self) -> f64 {
-        self.both + self.one_only() + self.neither
-    }
-
-    fn jaccard(&self) -> f64 {
-        ratio(self.one_only(), self.both + self.one_only())
-    }
-
-    fn matching(&self) -> f64 {
-        ratio(self.one_only(), self.all())
-    }
-
-    fn dice(&self) -> f64 {
-        ratio(self.one_only(), 2.0 * self.both + self.one_only())
-    }
-
-    /// 0 between equal sets, as PyNNDescent has it.
-    fn kulsinski(&self) -> f64 {
-        if self.one_only() == 0.0 {
-            return 0.0;
-        }
-        (self.one_only() - self.both + self.all()) / (self.one_only() + self.all())
-    }
-
-    fn rogers_tanimoto(&self) -> f64 {
-        ratio(2.0 * self.one_only(), self.all() + self.one_only())
-    }
-
-    /// 0 between equal sets, as PyNNDescent has it.
-    fn russell_rao(&self) -> f64 {
-        if self.one_only() == 0.0 {
-            return 0.0;
-        }
-        (self.all() - self.both) / self.all()
-    }
-
-    fn sokal_sneath(&self) -> f64 {
-        ratio(self.one_only(), self.both / 2.0 + self.one_only())
-    }
-
-    fn yule(&self) -> f64 {
-        let half = self.x_only * self.y_only;
-        ratio(2.0 * half, self.both * self.neither + half)
-    }
+/// The distance of two sets of `dim` columns by the bits of their words.
+fn of_sets(metric: SetMetric, words: impl Iterator<Item = [u32; 2]>, dim: usize) -> f64 {
+    let add = |[both, x, y]: [u32; 3], [a, b]: [u32; 2]| {
+        [both + (a & b).count_ones(), x + a.count_ones(), y + b.count_ones()]
+    };
+    let [both, x, y] = words.fold([0; 3], add).map(f64::from);
+    let (numerator, denominator) = metric.fraction(both, x, y, dim as f64);
+    numerator / denominator
 }

@@ -10,7 +10,7 @@ use crate::points::{Bits, CsrMatrix, Dense, PointsError, SparseRow};
 ///
 /// ```
 /// use nndescent::custom::Custom;
-/// use nndescent::{Metric, NnDescent, Points};
+/// use nndescent::{Metric, NnDescent, Points, SearchOptions};
 ///
 /// let words = (0..500).map(|i| format!("{:b}", i * 37 % 1009)).collect();
 /// let words = Custom::items(words, |a: &String, b: &String| {
@@ -19,7 +19,7 @@ use crate::points::{Bits, CsrMatrix, Dense, PointsError, SparseRow};
 /// });
 /// let index = NnDescent::new(Metric::Custom).index(&Points::items(&words)?)?.index;
 /// let queries = words.others(vec!["1010101".into()]);
-/// let hits = index.query(&Points::items(&queries)?, 3).run()?;
+/// let hits = index.query(&Points::items(&queries)?, 3, &SearchOptions::new())?;
 /// assert_eq!(hits.ids(0).len(), 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

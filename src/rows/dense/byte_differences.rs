@@ -4,7 +4,7 @@
 //! differences of values. Sixty-four of them take an instruction or two.
 
 use super::coding::{Chunk, Coding, stride};
-use crate::metric::{Coordinates, Form};
+use crate::metric::Form;
 use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
 use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
@@ -18,7 +18,7 @@ const MIN_DIM: usize = 24;
 
 /// Whether rows under a form can be compared by byte differences.
 pub(crate) fn suits(points: &Dense, form: Form) -> bool {
-    form == Form::Coordinates(Coordinates::Manhattan) && (MIN_DIM..=MAX_DIM).contains(&points.dim())
+    form == Form::Manhattan && (MIN_DIM..=MAX_DIM).contains(&points.dim())
 }
 
 struct ByteDifferences {

@@ -16,7 +16,7 @@ const MIN_DIM: usize = 48;
 
 /// Whether a form depends on dot products alone, and the rows are of a size that bytes serve.
 pub(crate) fn suits(points: &Dense, form: Form) -> bool {
-    !matches!(form, Form::Coordinates(_)) && (MIN_DIM..=MAX_DIM).contains(&points.dim())
+    form.is_of_products() && (MIN_DIM..=MAX_DIM).contains(&points.dim())
 }
 
 /// Whether codes are the values themselves.
@@ -58,7 +58,7 @@ impl CodedDistance {
         match form {
             Form::L2 => Self::Squared,
             Form::Angular { .. } => Self::Angle,
-            Form::Inner | Form::Coordinates(_) => Self::NegativeDot,
+            _ => Self::NegativeDot,
         }
     }
 
@@ -162,9 +162,9 @@ impl CodedRows {
     }
 
     /// Brings the codes into memory.
-    pub(crate) fn warm(&self) {
-        self.codes.warm();
-        self.stats.warm();
+    pub(crate) fn prefault(&self) {
+        self.codes.prefault();
+        self.stats.prefault();
     }
 
     /// Appends a row.

@@ -81,7 +81,7 @@ impl Coding {
                 let scale = scale(255.0, high - low);
                 Self { offset: -low * scale, zero: 0, scale: Scale::Common(scale), centered }
             }
-            Form::Inner | Form::Coordinates(_) => coding(zero, Scale::Common(scale(codes, high.max(-low)))),
+            _ => coding(zero, Scale::Common(scale(codes, high.max(-low)))),
         }
     }
 

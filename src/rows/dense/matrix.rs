@@ -3,8 +3,10 @@
 //! Loops are compiled for every instruction set, and only for what is searched most: squared differences and dot products of every
 //! element type, the other metrics of f32. Their rows of other types are widened to f32, a few at a time.
 
-use crate::metric::body::{self, AbsoluteDifferences, Body, NegativeDot, OneMinusDot, SquaredDifferences, with_body};
-use crate::metric::{Coordinates, Form};
+use crate::metric::Form;
+use crate::metric::kernels::{
+    self, AbsoluteDifferences, Accumulate, NegativeDot, OneMinusDot, SquaredDifferences, with_kernel,
+};
 use crate::points::{DenseValues, Element, with_rows};
 use crate::rows::tiles::{self, Tiles};
 use crate::simd::{Level, Op, Simd, dispatch, prefetch};
@@ -29,14 +31,14 @@ impl Comparison {
     pub(crate) fn one_to_many(self, x: &[f32], matrix: Matrix, others: &[u32], ahead: usize, out: &mut [f32]) {
         let (stride, out) = (matrix.stride, out.as_chunks_mut().0);
         if let DenseValues::F32(values) = matrix.values {
-            return with_body!(self.form, body => self.run(FloatTiles { values, stride, body }, [x], others, ahead, out));
+            return with_kernel!(self.form, body => self.run(FloatTiles { values, stride, body }, [x], others, ahead, out));
         }
         with_rows!(matrix.values, values => match self.form {
             Form::L2 => {
                 self.run(FloatTiles { values, stride, body: SquaredDifferences }, [x], others, ahead, out);
             }
             Form::Inner => self.run(FloatTiles { values, stride, body: NegativeDot }, [x], others, ahead, out),
-            Form::Angular { .. } | Form::Coordinates(_) => self.one_to_widened(x, matrix, others, out.as_flattened_mut()),
+            _ => self.one_to_widened(x, matrix, others, out.as_flattened_mut()),
         });
     }
 
@@ -55,7 +57,7 @@ impl Comparison {
     pub(crate) fn has_tiles(self, matrix: Matrix) -> bool {
         match (self.form, matrix.values) {
             (Form::L2 | Form::Inner, DenseValues::F32(_) | DenseValues::F16(_)) => true,
-            (Form::Angular { .. } | Form::Coordinates(Coordinates::Manhattan), DenseValues::F32(_)) => true,
+            (Form::Angular { .. } | Form::Manhattan, DenseValues::F32(_)) => true,
             _ => false,
         }
     }
@@ -86,7 +88,7 @@ impl Comparison {
             (Form::Angular { .. }, DenseValues::F32(values)) => {
                 self.run(FloatTiles { values, stride, body: OneMinusDot }, xs, others, ahead, out);
             }
-            (Form::Coordinates(Coordinates::Manhattan), DenseValues::F32(values)) => {
+            (Form::Manhattan, DenseValues::F32(values)) => {
                 self.run(FloatTiles { values, stride, body: AbsoluteDifferences }, xs, others, ahead, out);
             }
             _ => self.one_by_one(xs, matrix, others, ahead, out),
@@ -112,7 +114,7 @@ impl Comparison {
         }
     }
 
-    fn run<E: Element, B: Body, const R: usize>(
+    fn run<E: Element, B: Accumulate, const R: usize>(
         self,
         tiles: FloatTiles<E, B>,
         xs: [&[f32]; R],
@@ -171,7 +173,7 @@ struct FloatTiles<'a, E, B> {
     body: B,
 }
 
-impl<'v, E: Element, B: Body> Tiles for FloatTiles<'v, E, B> {
+impl<'v, E: Element, B: Accumulate> Tiles for FloatTiles<'v, E, B> {
     type Query<'a>
         = &'a [f32]
     where
@@ -188,7 +190,7 @@ impl<'v, E: Element, B: Body> Tiles for FloatTiles<'v, E, B> {
 
     #[inline(always)]
     fn tile<S: Simd, const R: usize>(&self, xs: [&[f32]; R], ys: [&[E]; 4]) -> [[f32; 4]; R] {
-        body::tile::<S, f32, E, B, R>(self.body, xs, ys)
+        kernels::tile::<S, f32, E, B, R>(self.body, xs, ys)
     }
 
     #[inline(always)]

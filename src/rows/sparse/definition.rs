@@ -1,7 +1,8 @@
 //! Distances between sparse rows in f64, by merging their entries: the reference for tests, and the source of true distances.
 
 use super::kernels::SparseKernel;
-use crate::metric::body::ts_ss;
+use crate::metric::Form;
+use crate::metric::kernels::{Kernel, with_kernel};
 use crate::points::SparseRow;
 
 /// The reduced distance of two rows of `dim` columns, as [`SparseKernel`] has it. The same to the bit whichever comes first.
@@ -18,27 +19,15 @@ pub(crate) fn distance_of_known(
     dim: usize,
 ) -> f64 {
     match kernel {
-        SparseKernel::L2 => sum(x, y, |a, b| (a - b) * (a - b)),
-        SparseKernel::Angular { centered } => angular((x, to_x), (y, to_y), centered.then_some(dim)),
-        SparseKernel::Inner => -sum(x, y, |a, b| a * b),
-        SparseKernel::Manhattan => sum(x, y, |a, b| (a - b).abs()),
-        SparseKernel::Chebyshev => walk(x, y, 0.0, |largest: f64, _, a, b| largest.max((a - b).abs())),
-        SparseKernel::Minkowski(p) => sum(x, y, |a, b| (a - b).abs().powf(p.into())),
-        SparseKernel::Hamming => sum(x, y, |a, b| f64::from(u8::from(a != b))),
-        SparseKernel::Canberra => sum(x, y, |a, b| ratio((a - b).abs(), a.abs() + b.abs())),
-        SparseKernel::BrayCurtis => {
-            let [apart, together] = sums(x, y, |a, b| [(a - b).abs(), (a + b).abs()]);
-            ratio(apart, together)
-        }
-        SparseKernel::TsSs => {
-            let [squared, xx, yy] = sums(x, y, |a, b| [(a - b) * (a - b), a * a, b * b]);
-            ts_ss(squared, xx, yy)
-        }
-        SparseKernel::SetMetric(boolean) => {
+        SparseKernel::Values(Form::Angular { centered }) => angular((x, to_x), (y, to_y), centered.then_some(dim)),
+        SparseKernel::Values(form) => with_kernel!(form, kernel => {
+            kernel.defined(walk(x, y, [0.0; 3], |sums, _, a, b| kernel.add(sums, a, b)))
+        }),
+        SparseKernel::Sets(metric) => {
             let count = |both: bool| f64::from(u8::from(both));
             let in_both = |a: f64, b: f64| [count(a != 0.0 && b != 0.0), count(a != 0.0), count(b != 0.0)];
             let [both, in_x, in_y] = sums(x, y, in_both).map(|c| c as u32);
-            boolean.distance(both, in_x, in_y, dim as u32).into()
+            metric.distance(both, in_x, in_y, dim as u32).into()
         }
     }
 }
@@ -49,10 +38,6 @@ pub(crate) fn pairs(x: SparseRow, y: SparseRow) -> Vec<(f64, f64)> {
         pairs.push((a, b));
         pairs
     })
-}
-
-fn ratio(numerator: f64, denominator: f64) -> f64 {
-    if numerator == 0.0 { 0.0 } else { numerator / denominator }
 }
 
 fn sum(x: SparseRow, y: SparseRow, f: impl Fn(f64, f64) -> f64) -> f64 {
@@ -103,7 +88,7 @@ pub(crate) struct Direction {
 
 impl Direction {
     pub(crate) fn of(kernel: SparseKernel, row: SparseRow, dim: usize) -> Self {
-        let SparseKernel::Angular { centered } = kernel else { return Self::default() };
+        let SparseKernel::Values(Form::Angular { centered }) = kernel else { return Self::default() };
         let values = || row.entries().map(|e| f64::from(e.1));
         if !centered {
             let length = values().map(|v| v * v).sum::<f64>().sqrt();

@@ -1,14 +1,15 @@
-//! Distances in f64 from the stored rows, by look-ups as in `gather.rs`: several times faster than merging both rows, which is left
-//! to pairs so near that sums would cancel.
+//! Distances in f64 from the rows as they are stored, by look-ups like those of `gather.rs`: several times faster than to walk
+//! along both rows, which is left for pairs so near that sums would cancel.
 
 use super::gather::SparseQuery;
 use super::kernels::SparseKernel;
 use super::{Head, Number, Numbers, SparseRows, Table, with_numbers};
-use crate::metric::body::ts_ss;
+use crate::metric::Form;
+use crate::metric::kernels::{Kernel, ts_ss, with_kernel};
 use crate::points::SparseRow;
 use crate::rows::sparse::definition;
 
-/// A distance smaller than this part of the sums whose difference it is, is computed by merging both rows.
+/// A distance that is a smaller part than this of the sums it is the difference of is computed by walking along both rows.
 const NEAR: f64 = 1e-6;
 
 impl SparseRows {
@@ -24,32 +25,38 @@ impl SparseRows {
     /// Reduced distances of `query` to each of `others` in f64.
     pub(crate) fn query_to_many_exactly(&self, query: &SparseQuery, others: &[u32], out: &mut [f64]) {
         assert_eq!(others.len(), out.len());
-        if matches!(self.kernel, SparseKernel::Chebyshev | SparseKernel::Hamming | SparseKernel::SetMetric(_)) {
+        let form = match self.kernel {
+            SparseKernel::Values(form) => Some(form).filter(|form| !matches!(form, Form::Chebyshev | Form::Hamming)),
+            SparseKernel::Sets(_) => None,
+        };
+        let Some(form) = form else {
             // Counts and single differences are exact in f32.
             let mut found = vec![0.0; others.len()];
             self.query_to_many(query, others, &mut found);
             return out.iter_mut().zip(found).for_each(|(out, d)| *out = d.into());
-        }
-        let term = term(self.kernel);
-        let own = query.values.iter().fold(0.0, |own, &x| own + term(x.into(), 0.0));
+        };
+        let own = own(form, &query.values);
         with_numbers!(&self.numbers, numbers => {
             let table = self.table(numbers);
             for (&other, out) in others.iter().zip(out) {
-                *out = self.exactly(table, query, own, self.heads[other as usize]);
+                *out = self.exactly(form, table, query, own, self.heads[other as usize]);
             }
         });
     }
 
-    fn exactly<I: Number>(&self, table: Table<I>, query: &SparseQuery, own: f64, head: Head) -> f64 {
+    fn exactly<I: Number>(&self, form: Form, table: Table<I>, query: &SparseQuery, own: f64, head: Head) -> f64 {
         let (numbers, values) = table.entries(head);
         let row = Row { numbers, values };
-        let found = match self.kernel {
-            SparseKernel::Inner => return 0.0 - row.products(query)[0],
-            SparseKernel::Angular { .. } if query.mark.size == 0.0 || head.size == 0.0 => {
+        let found = match form {
+            Form::Inner => return 0.0 - row.products(query)[0],
+            Form::Angular { .. } if query.mark.size == 0.0 || head.size == 0.0 => {
                 return f64::from(u8::from(query.mark.size != head.size));
             }
-            SparseKernel::Angular { centered } => self.angle(query, own, row, centered),
-            kernel => of_sums(kernel, query, own, row),
+            Form::Angular { centered } => self.angle(query, own, row, centered),
+            Form::L2 => row.squared(query, own).map(|[squared, _]| squared),
+            Form::TsSs => row.squared(query, own).map(|[squared, other]| ts_ss(squared, own, other)),
+            Form::BrayCurtis => row.ratio(query, own),
+            form => with_kernel!(form, kernel => row.one_sum(query, own, kernel)),
         };
         found.unwrap_or_else(|| self.walked(query, row))
     }
@@ -61,7 +68,7 @@ impl SparseRows {
         let columns = self.dim as f64;
         let lengths = (own - columns * mean_x * mean_x) * (yy - columns * mean_y * mean_y);
         let found = 1.0 - (xy - columns * (mean_x * mean_y)) / lengths.sqrt();
-        // The difference loses the digits that subtracting the means takes from the lengths.
+        // What the means take away from the lengths is lost to the difference, too.
         (found >= NEAR * (own * yy / lengths).sqrt()).then_some(found)
     }
 
@@ -69,7 +76,7 @@ impl SparseRows {
         values.iter().map(|&v| f64::from(v)).sum::<f64>() / self.dim as f64
     }
 
-    /// The distance by merging both rows.
+    /// The distance by walking along both rows.
     fn walked<I: Number>(&self, query: &SparseQuery, row: Row<I>) -> f64 {
         let mut own = query.numbers.clone();
         // Columns that no row has come after all others.
@@ -99,6 +106,28 @@ impl<I: Number> Row<'_, I> {
         self.pairs(query).fold([0.0; 2], |[xy, yy], (x, y)| [xy + x * y, yy + y * y])
     }
 
+    /// Σ (x-y)² and y·y.
+    fn squared(&self, query: &SparseQuery, own: f64) -> Option<[f64; 2]> {
+        let [xy, yy] = self.products(query);
+        far(own + yy, 2.0 * xy).map(|squared| [squared, yy])
+    }
+
+    /// Σ |x-y| / Σ |x+y|.
+    fn ratio(&self, query: &SparseQuery, own: f64) -> Option<f64> {
+        let [other, shared] = self.shared(query, |x, y| (x - y).abs());
+        let [_, shared_of_opposite] = self.shared(query, |x, y| (x + y).abs());
+        Some(far(own + other, shared)? / far(own + other, shared_of_opposite)?)
+    }
+
+    /// A kernel that is one sum over columns.
+    fn one_sum(&self, query: &SparseQuery, own: f64, kernel: impl Kernel) -> Option<f64> {
+        if !kernel.is_one_sum() {
+            return None;
+        }
+        let [other, shared] = self.shared(query, |x, y| kernel.add([0.0; 3], x, y)[0]);
+        far(own + other, shared).map(|sum| kernel.defined([sum, 0.0, 0.0]))
+    }
+
     /// Of a sum over columns: what this row adds alone, and what is too much of that and the query's own where both are.
     fn shared(&self, query: &SparseQuery, term: impl Fn(f64, f64) -> f64) -> [f64; 2] {
         self.pairs(query).fold([0.0; 2], |[other, shared], (x, y)| {
@@ -109,35 +138,17 @@ impl<I: Number> Row<'_, I> {
     }
 }
 
-/// The distance of kernels that are sums over columns; none where the sums cancel.
-fn of_sums<I: Number>(kernel: SparseKernel, query: &SparseQuery, own: f64, row: Row<I>) -> Option<f64> {
-    let term = term(kernel);
-    let [other, shared] = match kernel {
-        SparseKernel::L2 | SparseKernel::TsSs => {
-            let [xy, yy] = row.products(query);
-            [yy, 2.0 * xy]
-        }
-        _ => row.shared(query, &term),
-    };
-    let (size, apart) = (own + other, (own + other) - shared);
-    let far = |sum: f64| sum > NEAR * size;
-    match kernel {
-        SparseKernel::BrayCurtis => {
-            let together = size - row.shared(query, |x, y| term(x, -y))[1];
-            (far(apart) && far(together)).then(|| apart / together)
-        }
-        SparseKernel::TsSs => far(apart).then(|| ts_ss(apart, own, other)),
-        _ => far(apart).then_some(apart),
+/// What a row adds to the sum of a kernel alone.
+fn own(form: Form, values: &[f32]) -> f64 {
+    let values = values.iter().map(|&x| f64::from(x));
+    match form {
+        Form::Angular { .. } => values.fold(0.0, |own, x| own + x * x),
+        form => with_kernel!(form, kernel => values.fold([0.0; 3], |own, x| kernel.add(own, x, 0.0))[0]),
     }
 }
 
-/// What a column adds to the sum that a kernel is made of.
-fn term(kernel: SparseKernel) -> impl Fn(f64, f64) -> f64 {
-    move |a, b| match kernel {
-        SparseKernel::Manhattan | SparseKernel::BrayCurtis => (a - b).abs(),
-        SparseKernel::Minkowski(p) => (a - b).abs().powf(p.into()),
-        SparseKernel::Canberra if a == b => 0.0,
-        SparseKernel::Canberra => (a - b).abs() / (a.abs() + b.abs()),
-        _ => (a - b) * (a - b),
-    }
+/// A difference, unless it is too near zero for what it is the difference of.
+fn far(size: f64, shared: f64) -> Option<f64> {
+    let apart = size - shared;
+    (apart > NEAR * size).then_some(apart)
 }

@@ -1,7 +1,8 @@
 //! One row against many: its values are scattered into an array of all columns, and the others look up theirs.
 
-use super::kernels::{Kernel, Mark, Single, SparseKernel, with_kernel};
-use super::{Entries, Number, Numbers, Prepare, SparseRows, Table, UNKNOWN, has_values, with_numbers};
+use super::kernels::{SparseKernel, with_terms};
+use super::{Entries, Number, Numbers, Prepare, SparseRows, Table, UNKNOWN, with_numbers};
+use crate::metric::kernels::sparse::{Mark, Single, SparseTerms};
 use crate::points::SparseRow;
 use crate::simd::{Op, Simd, dispatch, prefetch};
 
@@ -50,7 +51,7 @@ impl SparseRows {
         let head = self.heads[row as usize];
         (query.mark, query.beyond) = (head.mark(), 0.0);
         with_numbers!(&self.numbers, numbers => query.numbers.extend(numbers[head.range()].iter().map(|n| n.get())));
-        if has_values(self.kernel) {
+        if self.kernel.has_values() {
             query.values.extend_from_slice(&self.values[head.range()]);
         } else {
             query.values.resize(head.len as usize, 1.0);
@@ -67,7 +68,7 @@ impl SparseRows {
         let known = entries.pairs.partition_point(|p| p.0 != UNKNOWN);
         query.beyond = entries.values[known..].iter().fold(0.0, |m, v| m.max(v.abs()));
         query.numbers.extend(entries.pairs[..known].iter().map(|p| p.0));
-        if has_values(self.kernel) {
+        if self.kernel.has_values() {
             query.values.extend_from_slice(&entries.values);
         } else {
             query.values.resize(entries.values.len(), 1.0);
@@ -82,7 +83,7 @@ impl SparseRows {
         assert_eq!(others.len(), out.len());
         with_numbers!(&self.numbers, numbers => {
             let table = self.table(numbers);
-            with_kernel!(self.kernel, self.dim, kernel => {
+            with_terms!(self.kernel, self.dim, kernel => {
                 dispatch(self.level, Gather { kernel, table, query, others, out });
             }, chebyshev => {
                 largest_differences(query, table, others, out);
@@ -102,7 +103,7 @@ struct Gather<'a, K, I> {
     out: &'a mut [f32],
 }
 
-impl<K: Kernel, I: Number> Op for Gather<'_, K, I> {
+impl<K: SparseTerms, I: Number> Op for Gather<'_, K, I> {
     type Output = ();
 
     #[inline(always)]
@@ -168,7 +169,7 @@ const STEPS: usize = 2;
 
 /// The sums over the columns of a row.
 #[inline(always)]
-fn sum<S: Simd, K: Kernel, I: Number>(kernel: K, dense: &[f32], numbers: &[I], values: &[f32]) -> [f32; 2] {
+fn sum<S: Simd, K: SparseTerms, I: Number>(kernel: K, dense: &[f32], numbers: &[I], values: &[f32]) -> [f32; 2] {
     let mut sums = [[0.0; 2]; STEPS];
     let (chunks, rest) = numbers.as_chunks::<STEPS>();
     let (value_chunks, value_rest) = values.as_chunks::<STEPS>();
@@ -206,11 +207,4 @@ fn largest_difference<I: Number>(query: &SparseQuery, table: Table<I>, other: u3
     let own = query.descending.iter().take_while(|e| e.1 > largest);
     let alone = own.copied().find(|e| numbers.binary_search_by_key(&e.0, |n| n.get()).is_err());
     alone.map_or(largest, |e| e.1)
-}
-
-impl SparseKernel {
-    /// Whether distances are sums over columns in common.
-    pub(super) fn is_sum(self) -> bool {
-        self != Self::Chebyshev
-    }
 }

@@ -20,9 +20,11 @@ mod tests;
 use self::columns::Columns;
 pub(crate) use self::gather::SparseQuery;
 pub(crate) use self::kernels::SparseKernel;
-use self::kernels::{Kernel, Mark, Single, with_kernel};
+use self::kernels::with_terms;
 use self::min_hash::min_hashes;
 use self::scratch::Pool;
+use crate::metric::Form;
+use crate::metric::kernels::sparse::{Mark, Single, SparseTerms};
 use crate::parallel;
 use crate::points::{Csr, SparseRow};
 use crate::rows::{ReducedDistances, WorkingRows};
@@ -30,7 +32,7 @@ use crate::simd::{Level, Op, Simd, dispatch};
 
 /// Bytes that [`SparseRows`] hold for as many entries and rows, at most.
 pub(crate) fn bytes(rows: Csr, kernel: SparseKernel) -> usize {
-    let value = if has_values(kernel) { size_of::<f32>() } else { 0 };
+    let value = if kernel.has_values() { size_of::<f32>() } else { 0 };
     rows.nnz() * (size_of::<u32>() + value) + rows.n() * size_of::<Head>()
 }
 
@@ -144,10 +146,6 @@ pub(crate) struct SparseRows {
     pool: Pool,
 }
 
-fn has_values(kernel: SparseKernel) -> bool {
-    !matches!(kernel, SparseKernel::SetMetric(_))
-}
-
 impl SparseRows {
     pub(crate) fn new(rows: Csr, kernel: SparseKernel, level: Level) -> Self {
         let columns = Columns::of(rows);
@@ -185,7 +183,7 @@ impl SparseRows {
         let heads: Vec<Head> = order.iter().map(|&i| self.heads[i as usize]).collect();
         // One array after the other, so that only one is there twice at a time.
         with_numbers!(&mut self.numbers, numbers => *numbers = gathered(&heads, numbers));
-        if has_values(self.kernel) {
+        if self.kernel.has_values() {
             self.values = gathered(&heads, &self.values);
         }
         self.heads = heads;
@@ -258,14 +256,14 @@ impl Prepare<'_> {
         values.clear();
         values.extend(pairs.iter().map(|p| p.1));
         let len = values.len() as u32;
-        if let SparseKernel::Angular { centered } = self.kernel {
+        if let SparseKernel::Values(Form::Angular { centered }) = self.kernel {
             let exponent = rescale(values);
             let Mark { size, mean } = direction(values, centered.then_some(self.dim));
             return Head { start: 0, len, exponent, size, mean };
         }
         let level = self.level;
         let size =
-            with_kernel!(self.kernel, self.dim, kernel => dispatch(level, Own { kernel, values }), chebyshev => 0.0);
+            with_terms!(self.kernel, self.dim, kernel => dispatch(level, Own { kernel, values }), chebyshev => 0.0);
         Head { start: 0, len, exponent: 0, size, mean: 0.0 }
     }
 }
@@ -276,7 +274,7 @@ struct Own<'a, K> {
     values: &'a [f32],
 }
 
-impl<K: Kernel> Op for Own<'_, K> {
+impl<K: SparseTerms> Op for Own<'_, K> {
     type Output = f32;
 
     #[inline(always)]
@@ -333,7 +331,7 @@ fn append<I: Number>(prepare: Prepare, rows: Csr, heads: &mut Vec<Head>, numbers
     }
     let begin = numbers.len();
     numbers.resize(start as usize, I::zeroed());
-    if has_values(prepare.kernel) {
+    if prepare.kernel.has_values() {
         values.resize(start as usize, 0.0);
     }
     let mut rest = (&mut numbers[begin..], values.get_mut(begin..).unwrap_or_default());
@@ -401,7 +399,7 @@ impl WorkingRows for SparseRows {
     }
 
     fn splits_by_direction(&self) -> bool {
-        self.kernel == SparseKernel::Inner
+        self.kernel == SparseKernel::Values(Form::Inner)
     }
 }
 

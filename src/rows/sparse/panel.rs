@@ -6,8 +6,9 @@
 //! the rounding of angles).
 
 use super::gather::{PREFETCH, SparseQuery, prefetch_row};
-use super::kernels::{Kernel, Lanes, Mark, with_kernel};
+use super::kernels::with_terms;
 use super::{Number, SparseRows, Table};
+use crate::metric::kernels::sparse::{Lanes, Mark, SparseTerms};
 use crate::simd::{LANES, Level, Op, Simd, dispatch};
 
 /// A column of [`LANES`] rows.
@@ -185,14 +186,14 @@ struct Products<'a, K> {
 }
 
 fn run(space: &SparseRows, products: Products<()>) {
-    fn go<K: Kernel>(level: Level, kernel: K, products: Products<()>) {
+    fn go<K: SparseTerms>(level: Level, kernel: K, products: Products<()>) {
         let Products { xs, ys, lines, symmetric, out, .. } = products;
         dispatch(level, Products { kernel, xs, ys, lines, symmetric, out });
     }
-    with_kernel!(space.kernel, space.dim, kernel => go(space.level, kernel, products), chebyshev => unreachable!("no sum"));
+    with_terms!(space.kernel, space.dim, kernel => go(space.level, kernel, products), chebyshev => unreachable!("no sum"));
 }
 
-impl<K: Kernel> Op for Products<'_, K> {
+impl<K: SparseTerms> Op for Products<'_, K> {
     type Output = ();
 
     #[inline(always)]
@@ -228,7 +229,7 @@ impl<K: Kernel> Op for Products<'_, K> {
 
 /// The sums of a row with all rows side by side.
 #[inline(always)]
-fn sums<S: Simd, K: Kernel>(
+fn sums<S: Simd, K: SparseTerms>(
     kernel: K,
     lines: &[[Line; LINES]],
     places: &[u32],
@@ -249,7 +250,7 @@ fn sums<S: Simd, K: Kernel>(
 }
 
 #[inline(always)]
-fn finish<K: Kernel>(kernel: K, sums: &[[[f32; LANES]; 2]; LINES], xs: &[Mark; WIDTH], y: Mark) -> [f32; WIDTH] {
+fn finish<K: SparseTerms>(kernel: K, sums: &[[[f32; LANES]; 2]; LINES], xs: &[Mark; WIDTH], y: Mark) -> [f32; WIDTH] {
     let mut out = [0.0; WIDTH];
     for (i, out) in out.iter_mut().enumerate() {
         let [a, b] = &sums[i / LANES];

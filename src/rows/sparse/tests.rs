@@ -3,44 +3,21 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::metric::SetMetric;
-use crate::metric::body::ts_ss;
+use crate::metric::{Form, SetMetric};
 use crate::points::CsrMatrix;
 use crate::rows::sparse::definition;
 
-const KERNELS: [SparseKernel; 21] = [
-    SparseKernel::L2,
-    SparseKernel::Angular { centered: false },
-    SparseKernel::Angular { centered: true },
-    SparseKernel::Inner,
-    SparseKernel::Manhattan,
-    SparseKernel::Chebyshev,
-    SparseKernel::Minkowski(1.5),
-    SparseKernel::Minkowski(3.0),
-    SparseKernel::Hamming,
-    SparseKernel::Canberra,
-    SparseKernel::BrayCurtis,
-    SparseKernel::TsSs,
-    SparseKernel::SetMetric(SetMetric::Jaccard),
-    SparseKernel::SetMetric(SetMetric::Matching),
-    SparseKernel::SetMetric(SetMetric::Dice),
-    SparseKernel::SetMetric(SetMetric::Kulsinski),
-    SparseKernel::SetMetric(SetMetric::RogersTanimoto),
-    SparseKernel::SetMetric(SetMetric::RussellRao),
-    SparseKernel::SetMetric(SetMetric::SokalSneath),
-    SparseKernel::SetMetric(SetMetric::Yule),
-    SparseKernel::SetMetric(SetMetric::Differing),
-];
+fn kernels() -> impl Iterator<Item = SparseKernel> {
+    let forms = Form::all().into_iter().map(SparseKernel::Values);
+    forms.chain(SetMetric::ALL.map(SparseKernel::Sets))
+}
 
 /// The definition of a reduced distance, over all columns.
 fn defined(kernel: SparseKernel, x: &[f32], y: &[f32]) -> f64 {
     let pairs = || x.iter().zip(y).map(|(&a, &b)| (f64::from(a), f64::from(b)));
-    let sum = |f: &dyn Fn(f64, f64) -> f64| pairs().map(|(a, b)| f(a, b)).sum::<f64>();
-    let ratio = |a: f64, b: f64| if a == 0.0 { 0.0 } else { a / b };
     match kernel {
-        SparseKernel::L2 => sum(&|a, b| (a - b).powi(2)),
-        SparseKernel::Angular { centered: false } => angle(pairs()),
-        SparseKernel::Angular { centered: true } => {
+        SparseKernel::Values(Form::Angular { centered: false }) => angle(pairs()),
+        SparseKernel::Values(Form::Angular { centered: true }) => {
             let constant = |v: &[f32]| v.iter().all(|a| *a == v[0]);
             let mean = |v: &[f32]| v.iter().map(|&a| f64::from(a)).sum::<f64>() / v.len() as f64;
             let (mx, my) = (mean(x), mean(y));
@@ -48,18 +25,11 @@ fn defined(kernel: SparseKernel, x: &[f32], y: &[f32]) -> f64 {
             let left = |a: f64, mean: f64, zero: bool| if zero { 0.0 } else { a - mean };
             angle(pairs().map(|(a, b)| (left(a, mx, x_zero), left(b, my, y_zero))))
         }
-        SparseKernel::Inner => -sum(&|a, b| a * b),
-        SparseKernel::Manhattan => sum(&|a, b| (a - b).abs()),
-        SparseKernel::Chebyshev => pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max),
-        SparseKernel::Minkowski(p) => sum(&|a, b| (a - b).abs().powf(p.into())),
-        SparseKernel::Hamming => sum(&|a, b| f64::from(u8::from(a != b))),
-        SparseKernel::Canberra => sum(&|a, b| ratio((a - b).abs(), a.abs() + b.abs())),
-        SparseKernel::BrayCurtis => ratio(sum(&|a, b| (a - b).abs()), sum(&|a, b| (a + b).abs())),
-        SparseKernel::TsSs => ts_ss(sum(&|a, b| (a - b).powi(2)), sum(&|a, _| a * a), sum(&|_, b| b * b)),
-        SparseKernel::SetMetric(boolean) => {
+        SparseKernel::Values(form) => form.defined(pairs()),
+        SparseKernel::Sets(metric) => {
             let count = |f: &dyn Fn(bool, bool) -> bool| pairs().filter(|p| f(p.0 != 0.0, p.1 != 0.0)).count() as u32;
             let (in_x, in_y) = (count(&|a, _| a), count(&|_, b| b));
-            boolean.distance(count(&|a, b| a && b), in_x, in_y, x.len() as u32).into()
+            metric.distance(count(&|a, b| a && b), in_x, in_y, x.len() as u32).into()
         }
     }
 }
@@ -79,9 +49,9 @@ fn scale(kernel: SparseKernel, x: &[f32], y: &[f32]) -> f64 {
     let alone = defined(kernel, x, &zero).abs() + defined(kernel, &zero, y).abs();
     let squares = || x.iter().chain(y).map(|&v| f64::from(v).powi(2)).sum::<f64>();
     match kernel {
-        SparseKernel::Inner => squares(),
-        SparseKernel::TsSs => squares() * squares(),
-        SparseKernel::Angular { centered: true } => {
+        SparseKernel::Values(Form::Inner) => squares(),
+        SparseKernel::Values(Form::TsSs) => squares() * squares(),
+        SparseKernel::Values(Form::Angular { centered: true }) => {
             let spread = |v: &[f32]| {
                 let mean = v.iter().map(|&a| f64::from(a)).sum::<f64>() / v.len() as f64;
                 let left = v.iter().map(|&a| (f64::from(a) - mean).powi(2)).sum::<f64>();
@@ -151,7 +121,7 @@ fn check(n: usize, dim: usize, dense: &[f32], kernel: SparseKernel, level: Level
             assert_eq!(one.to_bits(), two[j][0].to_bits(), "{kernel:?} {i} {j}: two to many");
             assert!(
                 x != y
-                    || matches!(kernel, SparseKernel::Angular { .. } | SparseKernel::Inner | SparseKernel::TsSs)
+                    || matches!(kernel, SparseKernel::Values(Form::Angular { .. } | Form::Inner | Form::TsSs))
                     || found == 0.0
             );
             let exact = definition::distance(kernel, view.row(i), view.row(j), dim);
@@ -179,7 +149,7 @@ proptest! {
     ) {
         let dense = rows(n, dim, &values);
         for level in Level::available() {
-            for kernel in KERNELS {
+            for kernel in kernels() {
                 check(n, dim, &dense, kernel, level);
             }
         }
@@ -194,7 +164,7 @@ proptest! {
         let matrix = if wide { spread_out(&matrix) } else { matrix };
         let (first, rest): (Vec<u32>, Vec<u32>) = (0..n as u32).partition(|i| *i < n as u32 / 2);
         let order: Vec<u32> = (0..n as u32).rev().filter(|i| i % 3 != 0).collect();
-        for kernel in KERNELS {
+        for kernel in kernels() {
             let level = Level::detect();
             let mut space = SparseRows::new(matrix.select(&first).view(), kernel, level);
             space.push(matrix.select(&rest).view());
@@ -206,7 +176,7 @@ proptest! {
                 let row = expected.view().row(i);
                 let (columns, values) = space.decode(i as u32);
                 prop_assert_eq!(&columns[..], row.indices);
-                if has_values(kernel) {
+                if kernel.has_values() {
                     prop_assert_eq!(&values[..], row.values);
                 }
                 let mut found = vec![f32::NAN; ids.len()];
@@ -240,7 +210,7 @@ fn queries_may_have_columns_that_no_row_has() {
     let matrix = CsrMatrix::from_dense(&dense, 2, 5).unwrap();
     let row = [4.0, 2.0, -9.0, 0.0, 0.5];
     let query_matrix = CsrMatrix::from_dense(&row, 1, 5).unwrap();
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let space = SparseRows::new(matrix.view(), kernel, Level::detect());
         let mut query = SparseQuery::default();
         space.set_query(query_matrix.view().row(0), &mut query);
@@ -261,7 +231,7 @@ fn stored_zeros_are_none() {
     let (indptr, values) = ([0, 3, 5], [0.0, 2.0, -1.0, 3.0, -0.0]);
     let given = Csr::new(6, &indptr, &[0, 2, 3, 2, 4], &values).unwrap();
     let clean = CsrMatrix::new(6, indptr.to_vec(), vec![0, 2, 3, 2, 4], values.to_vec()).unwrap();
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let distance = |rows: Csr| {
             let mut found = [0.0];
             SparseRows::new(rows, kernel, Level::detect()).one_to_many(0, &[1], &mut found);
@@ -278,7 +248,8 @@ fn stored_zeros_are_none() {
 fn huge_and_tiny_rows_have_directions() {
     let dense = [3e38, 3e38, 0.0, 1e-40, 1e-40, 0.0, 3e38, -3e38, 1.0, 0.0, 0.0, 2e-45];
     let matrix = CsrMatrix::from_dense(&dense, 4, 3).unwrap();
-    let space = SparseRows::new(matrix.view(), SparseKernel::Angular { centered: false }, Level::detect());
+    let space =
+        SparseRows::new(matrix.view(), SparseKernel::Values(Form::Angular { centered: false }), Level::detect());
     let mut found = [0.0; 4];
     space.one_to_many(0, &[0, 1, 2, 3], &mut found);
     assert!(found.iter().zip([0.0, 0.0, 1.0, 1.0]).all(|(f, t)| (f - t).abs() < 1e-4), "{found:?}");
@@ -293,7 +264,7 @@ fn more_columns_than_16_bits_are_counted() {
     let n = 70_000u32;
     let matrix = CsrMatrix::new(1 << 20, (0..=n as usize).collect(), (0..n).collect(), vec![1.0; n as usize]).unwrap();
     let small = matrix.select(&[0, 1, 2]);
-    let mut space = SparseRows::new(small.view(), SparseKernel::Manhattan, Level::detect());
+    let mut space = SparseRows::new(small.view(), SparseKernel::Values(Form::Manhattan), Level::detect());
     assert!(matches!(space.numbers, Numbers::Narrow(_)));
     space.push(matrix.view());
     assert!(matches!(space.numbers, Numbers::Wide(_)));
@@ -308,11 +279,11 @@ fn a_space_takes_no_more_than_the_matrix() {
     let dense: Vec<f32> = (0..n * 300).map(|i| if i * 7919 % 13 == 0 { (i % 17) as f32 + 1.0 } else { 0.0 }).collect();
     let matrix = CsrMatrix::from_dense(&dense, n, 300).unwrap();
     let given = matrix.view().nnz() * 8 + n * 8;
-    for kernel in KERNELS {
+    for kernel in kernels() {
         let rows = SparseRows::new(matrix.view(), kernel, Level::detect());
         assert!(rows.memory() <= bytes(matrix.view(), kernel) && rows.memory() < given, "{kernel:?} {}", rows.memory());
         let space = SparseRows::new(matrix.view(), kernel, Level::detect());
-        assert_eq!((space.n(), space.splits_by_direction()), (n, kernel == SparseKernel::Inner));
+        assert_eq!((space.n(), space.splits_by_direction()), (n, kernel == SparseKernel::Values(Form::Inner)));
         assert!(space.describe().starts_with("sparse rows of 300 columns of 16 bits"), "{}", space.describe());
     }
 }

@@ -1,24 +1,22 @@
 //! Exact search on a device.
 
-use std::rc::Rc;
-
-use super::GpuSession;
+use super::{Fullness, GpuSession, OF_EXACT_SEARCH};
 use crate::dataset::Problem;
-use crate::error::BuildError;
-use crate::error::GpuError;
+use crate::error::{BuildError, GpuError};
+use crate::executor::device_work::DeviceWork;
 use crate::executor::finish::Finisher;
-use crate::executor::gpu::data::DeviceRows;
+use crate::executor::gpu::blocks::{Block, Stretch};
 use crate::executor::gpu::device::Gpu;
+use crate::executor::gpu::device_rows::DeviceRows;
 use crate::executor::gpu::executor::most_rows_of;
-use crate::executor::gpu::layout::Stretch;
-use crate::executor::gpu::shaders::Slot;
+use crate::executor::gpu::kernels::Slot;
 use crate::executor::{Session, Tick};
 use crate::graph::KnnGraph;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
 use crate::report::ExecutorInfo;
 
-/// Neighbours kept beyond those wanted by exact search: sums in another order can exchange near ties.
+/// Neighbours kept beyond those sizes by exact search: sums in another order can exchange near ties.
 const EXACT_SLACK: usize = 8;
 
 /// Points at once below which exact search gives up for want of memory.
@@ -27,17 +25,17 @@ const LEAST_HELD: usize = 1024;
 impl<'p> GpuSession<'p> {
     /// The exact graph.
     pub(in super::super) fn exact(
-        gpu: &Rc<Gpu>,
+        gpu: &Gpu,
         problem: &Problem<'p>,
         plan: &Plan,
         tick: Tick,
     ) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
-        // A few more than are wanted, whose order the final distances may exchange.
+        // A few more than are sizes, whose order the final distances may exchange.
         let width = (plan.others() + EXACT_SLACK).min(problem.n() - 1);
         let plan = Plan { width, ..plan.clone() };
-        let mut held = problem.n().min(most_rows_of(problem, &plan, gpu.allowed)?);
+        let mut held = problem.n().min(most_rows_of(problem, &plan, gpu.limits)?);
         loop {
-            match Self::exact_of_parts(Rc::clone(gpu), problem, &plan, held, tick) {
+            match Self::exact_of_parts(gpu.again(), problem, &plan, held, tick) {
                 Err(BuildError::Gpu(GpuError::OutOfMemory { .. })) if held / 2 >= LEAST_HELD => held /= 2,
                 done => return done,
             }
@@ -47,7 +45,7 @@ impl<'p> GpuSession<'p> {
     /// The exact graph by a device that holds so many points at once: one half of them owns its rows and stays, while all others
     /// come by in the other.
     fn exact_of_parts(
-        gpu: Rc<Gpu>,
+        gpu: Gpu,
         problem: &Problem<'p>,
         plan: &Plan,
         held: usize,
@@ -56,8 +54,9 @@ impl<'p> GpuSession<'p> {
         let (n, order) = (problem.n() as u32, (0..problem.n() as u32).collect());
         // What cannot hold two points says so when it is laid out.
         let held = held.max(2);
-        let mut session = Self::with_room(gpu, problem, DeviceRows::of(problem)?, plan, order, held)?;
-        session.choose_matrices();
+        let rows = DeviceRows::of(problem)?;
+        let mut session = Self::with_room(gpu, problem, rows, plan, (held, &OF_EXACT_SEARCH, &DeviceWork::default()))?;
+        session.place_points(order);
         let part = if held == n as usize { n } else { held as u32 / 2 };
         let steps = n.div_ceil(part).pow(2) as f32;
         let ids: Vec<u32> = (0..held as u32).collect();
@@ -66,7 +65,9 @@ impl<'p> GpuSession<'p> {
         for first in (0..n).step_by(part as usize) {
             let own = Stretch::of_points(first, part.min(n - first), 0);
             session.bring(&own)?;
-            session.write_rows(&RowTable::new(held, plan.width))?;
+            if first > 0 {
+                session.empty_rows()?;
+            }
             for other in (0..n).step_by(part as usize) {
                 let columns = if other == first { own } else { Stretch::of_points(other, part.min(n - other), part) };
                 if other != first {
@@ -98,19 +99,18 @@ impl<'p> GpuSession<'p> {
 
     /// Rows against columns, whose distances are offered to the rows.
     fn compare(&mut self, rows: &Stretch, columns: &Stretch, tick: Tick) -> Result<(), BuildError> {
-        let blocks = self.stage.layout.exact_blocks(rows, columns);
-        let mut written = (None, (0, 0));
-        for (done, block) in blocks.iter().enumerate() {
-            tick(done as f32 / blocks.len() as f32)?;
+        let all = self.resources.layout.exact_blocks(rows, columns);
+        let mut written = (Vec::new(), (0, 0));
+        for (done, blocks) in all.iter().enumerate() {
+            tick(done as f32 / all.len() as f32)?;
             // Most blocks have the same tiles.
-            let size = Some((block.x_count, block.y_count));
-            if written.0 != size {
-                written = (size, self.write_tiles(std::slice::from_ref(block))?);
+            let shape: Vec<_> = blocks.iter().map(Block::shape).collect();
+            if written.0 != shape {
+                written = (shape, self.write_tiles(blocks)?);
             }
-            let (tiles, places) = written.1;
-            self.join_blocks("exact search", std::slice::from_ref(block), tiles, places)?;
+            self.join_blocks("exact search", blocks, written.1, false)?;
         }
-        self.rows_not_full = 0;
+        self.fullness = Fullness::NotFull(0);
         Ok(())
     }
 }

@@ -1,0 +1,12 @@
+// Rows that hold no neighbour yet: an invocation to a row, the places of a workgroup's rows in order.
+// Twin: src/graph/rows.rs (`RowTable::new`)
+
+@compute @workgroup_size(GROUP)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let first = (params.first + group.x) * GROUP;
+    let end = min(first + GROUP, params.rows) * WIDTH;
+    for (var at = first * WIDTH + lane; at < end; at += GROUP) {
+        row_distances[at] = FAR;
+        row_ids[at] = NOBODY;
+    }
+}

@@ -1,0 +1,34 @@
+// Distances of one row to HELD others at a time, each invocation reading its own: what is loaded of `x` serves all. Reading
+// whole cache lines through workgroup memory instead made the join three times as slow on an H200 (docs/gpu).
+fn distances_between(x: u32, ys: array<u32, HELD>) -> array<f32, HELD> {
+    var others = ys;
+    var accs: array<Acc, HELD>;
+    for (var h = 0u; h < HELD; h++) {
+        accs[h] = start();
+    }
+    var q = 0u;
+    // Four quads at a time, as in distance.wgsl.
+    for (; q + 4u <= params.quads; q += 4u) {
+        let first = load(x, q);
+        let second = load(x, q + 1u);
+        let third = load(x, q + 2u);
+        let fourth = load(x, q + 3u);
+        for (var h = 0u; h < HELD; h++) {
+            let y = others[h];
+            let acc = step(step(accs[h], first, load(y, q)), second, load(y, q + 1u));
+            accs[h] = step(step(acc, third, load(y, q + 2u)), fourth, load(y, q + 3u));
+        }
+    }
+    for (; q < params.quads; q++) {
+        let quad = load(x, q);
+        for (var h = 0u; h < HELD; h++) {
+            accs[h] = step(accs[h], quad, load(others[h], q));
+        }
+    }
+    let of_x = of_row(x);
+    var distances: array<f32, HELD>;
+    for (var h = 0u; h < HELD; h++) {
+        distances[h] = distance_of(accs[h], of_x, of_row(others[h]));
+    }
+    return distances;
+}

@@ -1,0 +1,66 @@
+//! What a device does in the course of a build, collected as it goes on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::report::{DevicePhase, DevicePhaseTime, KernelTime};
+
+/// The work of a session's device; clones see what is added later. Empty on the CPU.
+#[derive(Clone, Default)]
+pub(crate) struct DeviceWork(Arc<Mutex<Collected>>);
+
+#[derive(Default)]
+struct Collected {
+    kernels: Vec<KernelTime>,
+    phases: Vec<DevicePhaseTime>,
+}
+
+impl DeviceWork {
+    pub(crate) fn kernels(&self) -> Vec<KernelTime> {
+        self.lock().kernels.clone()
+    }
+
+    pub(crate) fn phases(&self) -> Vec<DevicePhaseTime> {
+        self.lock().phases.clone()
+    }
+
+    /// Adds what another device, or part of a build, did.
+    pub(crate) fn add(&self, more: &Self) {
+        more.kernels().iter().for_each(|time| self.add_kernel(time));
+        more.phases().iter().for_each(|time| self.add_phase(time.phase, time.elapsed));
+    }
+
+    pub(crate) fn add_kernel(&self, more: &KernelTime) {
+        let kernels = &mut self.lock().kernels;
+        match kernels.iter_mut().find(|time| time.kernel == more.kernel) {
+            Some(time) => {
+                time.dispatches += more.dispatches;
+                time.elapsed += more.elapsed;
+                time.distances += more.distances;
+                time.bytes += more.bytes;
+            }
+            None => kernels.push(*more),
+        }
+    }
+
+    /// Does `work` and adds the time that it took.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn time<T>(&self, phase: DevicePhase, work: impl FnOnce() -> T) -> T {
+        let start = std::time::Instant::now();
+        let done = work();
+        self.add_phase(phase, start.elapsed());
+        done
+    }
+
+    pub(crate) fn add_phase(&self, phase: DevicePhase, elapsed: Duration) {
+        let phases = &mut self.lock().phases;
+        match phases.iter_mut().find(|time| time.phase == phase) {
+            Some(time) => time.elapsed += elapsed,
+            None => phases.push(DevicePhaseTime { phase, elapsed }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Collected> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

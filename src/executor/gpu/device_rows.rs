@@ -1,0 +1,192 @@
+//! The points as a device holds them.
+
+use half::f16;
+
+use super::device::Gpu;
+use super::encoding::{Encoding, WORD_BYTES};
+use super::layout::{Layout, Sizes};
+use super::source::MetricSource;
+use crate::dataset::{Problem, Rows};
+use crate::distances::direct::DirectDistances;
+use crate::distances::{ReducedIsTrue, TrueDistances};
+use crate::error::GpuError;
+use crate::executor::cpu::session::caps;
+use crate::metric::{Form, KernelMetric};
+use crate::params::Plan;
+use crate::points::{Dense, DenseValues};
+use crate::rows::ReducedDistances;
+use crate::rows::bits::BitRows;
+use crate::rows::dense::direction::direction_of;
+
+/// Rows that kernels can search.
+pub(super) enum DeviceRows<'p> {
+    Dense(Dense<'p>, KernelMetric),
+    Sets(Box<BitRows>),
+    /// Rows, the WGSL of a user's metric, and its distances on the CPU.
+    Own(Dense<'p>, &'static str, Box<dyn ReducedDistances + 'p>),
+}
+
+fn angular(form: Form) -> bool {
+    matches!(form, Form::Angular { .. })
+}
+
+impl<'p> DeviceRows<'p> {
+    /// # Errors
+    /// Rows and metrics that only the CPU has kernels for.
+    pub(super) fn of(problem: &Problem<'p>) -> Result<Self, GpuError> {
+        match problem.rows {
+            Rows::Dense(points, direct) => Ok(Self::Dense(points, direct)),
+            Rows::Sets(sets) => Ok(Self::Sets(Box::new(sets.bit_rows()))),
+            Rows::Items(items) if let Some((points, wgsl)) = items.on_gpu() => {
+                Ok(Self::Own(points, wgsl, problem.rows.working_copy()))
+            }
+            Rows::Sparse(_) | Rows::Items(_) => Err(GpuError::Unsupported { metric: problem.metric.to_string() }),
+        }
+    }
+
+    /// The metric's part of kernels.
+    pub(super) fn metric_source(&self) -> MetricSource {
+        match self {
+            Self::Dense(_, direct) => MetricSource::Form(direct.form()),
+            Self::Sets(rows) => MetricSource::Sets(rows.metric(), rows.dim()),
+            Self::Own(_, wgsl, _) => MetricSource::Own(wgsl),
+        }
+    }
+
+    /// How the points are kept on the device: as they are, or as f32 of length 1 under angular metrics.
+    pub(super) fn encoding(&self, native_f16: bool) -> Encoding {
+        match self {
+            Self::Sets(_) => Encoding::Bits,
+            Self::Own(..) => Encoding::F32,
+            Self::Dense(points, direct) => Encoding::of_rows(points.rows(), direct.form(), points.dim(), native_f16),
+        }
+    }
+
+    /// The same values in a quarter of the memory, where all are whole numbers that fit a byte.
+    pub(super) fn whole_bytes(&self) -> Option<(Vec<u8>, Encoding)> {
+        let Self::Dense(points, direct) = self else { return None };
+        let encoding = Encoding::of_whole_bytes(direct.form(), points.dim())?;
+        points.whole_bytes().map(|bytes| (bytes, encoding))
+    }
+
+    /// Whether final distances are the device's: those of the metric itself, and not of rows that stand for others.
+    pub(super) fn finishes(&self, problem: &Problem, encoding: Encoding) -> bool {
+        let is_own = |direct| !problem.is_proxy && problem.metric.direct() == Some(direct);
+        matches!(self, Self::Dense(_, direct) if is_own(*direct) && encoding.finishes(direct.form()))
+    }
+
+    pub(super) fn sizes(&self, plan: &Plan, encoding: Encoding) -> Sizes {
+        let caps = caps(plan);
+        let (n, columns) = match self {
+            // One column more for rows without length.
+            Self::Dense(points, direct) => {
+                (points.n(), points.dim() + usize::from(angular(direct.form()) && !encoding.is_dots()))
+            }
+            Self::Own(points, ..) => (points.n(), points.dim()),
+            Self::Sets(rows) => (rows.counts.len(), rows.dim() as usize),
+        };
+        let quads = columns.div_ceil(encoding.values_per_quad());
+        let (forward, reverse) = (caps.forward.min(plan.width), caps.reverse);
+        Sizes { n, quads, row_bytes: encoding.row_bytes(quads), width: plan.width, forward, reverse }
+    }
+
+    /// Buffers for the data, as many as it takes.
+    pub(super) fn buffers(gpu: &Gpu, layout: &Layout) -> Result<Vec<wgpu::Buffer>, GpuError> {
+        let Sizes { n, row_bytes, .. } = layout.sizes;
+        let rows = (0..n).step_by(layout.shard_rows).map(|first| layout.shard_rows.min(n - first));
+        rows.map(|rows| gpu.buffer("data", (rows * row_bytes) as u64)).collect()
+    }
+
+    /// Writes points as rows of the data from place `first` on, padded with zeros to whole quads; of `bytes` where these stand for
+    /// the values.
+    pub(super) fn upload(
+        &self,
+        gpu: &Gpu,
+        (bytes, encoding): (Option<&[u8]>, Encoding),
+        (layout, data): (&Layout, &[wgpu::Buffer]),
+        first: usize,
+        points: &[u32],
+    ) -> Result<(), GpuError> {
+        let row_bytes = layout.sizes.row_bytes;
+        let mut at = first;
+        while at < first + points.len() {
+            let (shard, row) = (at / layout.shard_rows, at % layout.shard_rows);
+            let count = (layout.shard_rows - row).min(first + points.len() - at);
+            let points = &points[at - first..];
+            gpu.write_rows((&data[shard], (row * row_bytes) as u64), count, row_bytes, |first, to| {
+                to.fill(0);
+                for (to, &point) in to.chunks_exact_mut(row_bytes).zip(&points[first..]) {
+                    self.write_row(bytes, encoding, point as usize, to);
+                }
+            })?;
+            at += count;
+        }
+        Ok(())
+    }
+
+    fn write_row(&self, bytes: Option<&[u8]>, encoding: Encoding, row: usize, to: &mut [u8]) {
+        match (self, bytes) {
+            (Self::Sets(rows), _) => {
+                let words: &[u8] = bytemuck::cast_slice(rows.words_of(row));
+                to.copy_from_slice(&words[..to.len()]);
+            }
+            (Self::Dense(points, _), Some(bytes)) => {
+                let dim = points.dim();
+                to[..dim].copy_from_slice(&bytes[row * dim..][..dim]);
+            }
+            (Self::Dense(points, direct), None) if !encoding.is_dots() => write_values(points, direct.form(), row, to),
+            (Self::Dense(points, _) | Self::Own(points, ..), _) => write_values(points, Form::L2, row, to),
+        }
+        if let (Self::Dense(_, direct), true) = (self, encoding.is_dots()) {
+            let (values, word) = to.split_at_mut(to.len() - WORD_BYTES);
+            word[..4].copy_from_slice(&word_of_row(values, encoding, direct.form()).to_ne_bytes());
+        }
+    }
+
+    /// Distances to compare the device's with, once [`DeviceRows::to_true`].
+    pub(super) fn truth(&self) -> Box<dyn TrueDistances + '_> {
+        match self {
+            Self::Dense(points, direct) => Box::new(DirectDistances::new(*direct, points, points)),
+            Self::Sets(rows) => Box::new(ReducedIsTrue(&**rows)),
+            Self::Own(_, _, space) => Box::new(ReducedIsTrue(&**space)),
+        }
+    }
+
+    pub(super) fn to_true(&self, reduced: f32) -> f32 {
+        match self {
+            Self::Dense(points, direct) => direct.to_true(reduced, points.dim()),
+            Self::Sets(_) | Self::Own(..) => reduced,
+        }
+    }
+}
+
+/// What `of_row` of shaders/shared/metrics is of a row of bytes.
+fn word_of_row(values: &[u8], encoding: Encoding, form: Form) -> u32 {
+    let square = |v: &u8| if encoding == Encoding::I8Dots { i32::from(*v as i8).pow(2) } else { i32::from(*v).pow(2) };
+    let squares: i32 = values.iter().map(square).sum();
+    match form {
+        // As the CPU's codes have it.
+        Form::Angular { .. } if squares > 0 => (1.0 / (squares as f32).sqrt()).to_bits(),
+        Form::Angular { .. } => 0,
+        _ => squares as u32,
+    }
+}
+
+fn write_values(points: &Dense, form: Form, row: usize, to: &mut [u8]) {
+    let dim = points.dim();
+    if let Form::Angular { centered } = form {
+        let mut direction = vec![0f32; dim + 1];
+        points.widen_row(row, &mut direction[..dim]);
+        direction_of(&mut direction, centered);
+        to[..4 * (dim + 1)].copy_from_slice(bytemuck::cast_slice(&direction));
+        return;
+    }
+    let span = row * dim..(row + 1) * dim;
+    let from: &[u8] = match points.rows() {
+        DenseValues::F32(x) => bytemuck::cast_slice(&x[span]),
+        DenseValues::F16(x) => bytemuck::cast_slice::<f16, u8>(&x[span]),
+        DenseValues::U8(x) => &x[span],
+        DenseValues::I8(x) => bytemuck::cast_slice(&x[span]),
+    };
+    to[..from.len()].copy_from_slice(from);
+}

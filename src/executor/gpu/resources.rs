@@ -1,0 +1,94 @@
+//! Buffers, pipelines and parameters of a plan.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rayon::prelude::*;
+
+use super::device::Gpu;
+use super::encoding::Encoding;
+use super::kernels::{Kernel, Slot};
+use super::layout::{Layout, Params};
+use super::source::{MetricSource, source};
+use super::timer::Timer;
+use crate::error::GpuError;
+use crate::params::Plan;
+
+/// Everything whose size or text depends on the plan.
+pub(super) struct Resources {
+    pub layout: Layout,
+    pub buffers: HashMap<Slot, wgpu::Buffer>,
+    pub pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
+    /// By the first workgroup of a dispatch.
+    pub params: HashMap<u32, wgpu::Buffer>,
+}
+
+impl Resources {
+    pub(super) fn new(gpu: &Gpu, layout: Layout) -> Result<Self, GpuError> {
+        let mut buffers = HashMap::new();
+        let slots = [
+            Slot::RowDistances,
+            Slot::RowIds,
+            Slot::Near,
+            Slot::EdgeDistances,
+            Slot::EdgeIds,
+            Slot::Counts,
+            Slot::Cursors,
+        ];
+        for (slot, (label, bytes)) in slots.into_iter().zip(layout.sizes.buffers()) {
+            buffers.insert(slot, gpu.buffer(label, bytes)?);
+        }
+        for (slot, bytes) in [(Slot::Counters, Timer::BUFFER), (Slot::Total, 4)] {
+            buffers.insert(slot, gpu.buffer("counters", bytes)?);
+        }
+        Ok(Self { layout, buffers, pipelines: HashMap::new(), params: HashMap::new() })
+    }
+
+    /// Makes the parameters of every dispatch of `groups` workgroups, once.
+    pub(super) fn prepare_params(&mut self, gpu: &Gpu, plan: &Plan, groups: u32) -> Result<(), GpuError> {
+        for (first, _) in self.layout.dispatches(groups) {
+            if let Entry::Vacant(entry) = self.params.entry(first) {
+                entry.insert(gpu.uniform(bytemuck::bytes_of(&parameters(&self.layout, plan, first)))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compiles kernels, all at once; those that are not named compile when they are first used.
+    pub(super) fn compile(
+        &mut self,
+        gpu: &Gpu,
+        kernels: &[Kernel],
+        metric: MetricSource,
+        encoding: Encoding,
+    ) -> Result<(), GpuError> {
+        let missing: Vec<Kernel> =
+            kernels.iter().copied().filter(|kernel| !self.pipelines.contains_key(kernel)).collect();
+        let compile = |kernel: Kernel| {
+            let text = source(kernel, metric, encoding, &self.layout);
+            Ok((kernel, gpu.pipeline(kernel.name(), kernel.info().entry, text)?))
+        };
+        // Of several errors the first is told, in the order of the kernels.
+        let compiled: Vec<Result<_, GpuError>> = match *missing {
+            [] => return Ok(()),
+            [one] => vec![compile(one)],
+            _ => missing.into_par_iter().map(compile).collect(),
+        };
+        self.pipelines.extend(compiled.into_iter().collect::<Result<Vec<_>, _>>()?);
+        Ok(())
+    }
+}
+
+fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
+    let sizes = layout.sizes;
+    Params {
+        n: sizes.n as u32,
+        first,
+        forward: sizes.forward as u32,
+        others: plan.others() as u32,
+        quads: sizes.quads as u32,
+        shard_rows: layout.shard_rows as u32,
+        seed: (plan.seed ^ plan.seed >> 32) as u32,
+        rows: sizes.n as u32,
+    }
+}

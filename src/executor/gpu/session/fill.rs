@@ -1,0 +1,134 @@
+//! What fills the rows before the first round: leaves of trees, a graph handed over, random points.
+
+use std::time::Instant;
+
+use super::{Fullness, GpuSession};
+use crate::error::{BuildError, GpuError};
+use crate::executor::Tick;
+use crate::executor::gpu::blocks::{Block, block_places};
+use crate::executor::gpu::kernels::{Kernel, Slot};
+use crate::forest;
+use crate::graph::{InitGraph, KnnGraph};
+use crate::report::DevicePhase;
+
+impl GpuSession<'_> {
+    /// Joins the leaves of a tree, as many at a time as there is room for the distances of. Nothing waits: the next tree grows
+    /// meanwhile.
+    pub(super) fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
+        let start = Instant::now();
+        self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
+        for (batch, blocks) in self.resources.layout.leaf_batches(bounds)?.iter().enumerate() {
+            let (tiles, places) = self.write_tiles(blocks)?;
+            self.join_blocks("leaves", blocks, (tiles, places), batch == 0)?;
+        }
+        self.fullness = Fullness::Counted;
+        self.work.add_phase(DevicePhase::Join, start.elapsed());
+        Ok(())
+    }
+
+    /// Writes the tiles and the rows of blocks; how many there are.
+    pub(super) fn write_tiles(&mut self, blocks: &[Block]) -> Result<(usize, usize), GpuError> {
+        let (tiles, places) = (self.resources.layout.tiles(blocks), block_places(blocks));
+        self.write_slot(Slot::Tiles, bytemuck::cast_slice(&tiles))?;
+        self.write_slot(Slot::Places, bytemuck::cast_slice(&places))?;
+        Ok((tiles.len(), places.len()))
+    }
+
+    /// Computes the distances of blocks and offers them to their rows. `is_first`: rows that are not full are counted anew.
+    pub(super) fn join_blocks(
+        &mut self,
+        during: &'static str,
+        blocks: &[Block],
+        (tiles, places): (usize, usize),
+        is_first: bool,
+    ) -> Result<(), GpuError> {
+        self.write_slot(Slot::Blocks, bytemuck::cast_slice(blocks))?;
+        let pairs = blocks.iter().map(Block::pairs).sum::<usize>();
+        self.make_room(Slot::Pairs, 4 * pairs as u64)?;
+        let kernel = self.pair_kernel();
+        self.submit(during, |this, encoder| {
+            if is_first {
+                this.clear_counters(encoder);
+            }
+            this.record(encoder, kernel, tiles)?;
+            this.record(encoder, Kernel::OfferPairs, places)
+        })?;
+        let distances = blocks.iter().map(Block::distances).sum::<u64>();
+        self.init_distances += distances;
+        self.worked(kernel, distances, tiles as u64 * self.resources.layout.tile.rows());
+        Ok(())
+    }
+
+    /// Offers to every one of `owners` those at its span of `ids`, which names the owner itself, and none twice.
+    pub(super) fn offer_lists(
+        &mut self,
+        during: &'static str,
+        ids: &[u32],
+        owners: &[u32],
+        spans: &[[u32; 2]],
+    ) -> Result<(), GpuError> {
+        self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
+        self.write_slot(Slot::Owners, bytemuck::cast_slice(owners))?;
+        self.write_slot(Slot::Spans, bytemuck::cast_slice(spans))?;
+        let counted = self.run(during, |this, encoder| this.record(encoder, Kernel::OfferLists, owners.len()))?;
+        self.init_distances += counted.distances;
+        self.worked(Kernel::OfferLists, counted.distances, counted.distances);
+        self.fullness = Fullness::NotFull(counted.not_full);
+        Ok(())
+    }
+
+    /// Puts the known entries of a graph into the rows.
+    pub(super) fn take_over(&mut self, graph: &InitGraph) -> Result<(), GpuError> {
+        let owners: Vec<u32> = (0..self.order.len() as u32).collect();
+        let (mut ids, mut spans) = (Vec::new(), Vec::new());
+        for &owner in &owners {
+            let start = ids.len();
+            let known = graph.row(self.order[owner as usize] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
+            ids.extend(known.map(|&p| self.place[p as usize]));
+            ids.push(owner);
+            ids[start..].sort_unstable();
+            let mut kept = start;
+            for at in start..ids.len() {
+                if at == start || ids[at] != ids[kept - 1] {
+                    ids[kept] = ids[at];
+                    kept += 1;
+                }
+            }
+            ids.truncate(kept);
+            spans.push([start as u32, kept as u32]);
+        }
+        self.offer_lists("init_graph", &ids, &owners, &spans)
+    }
+
+    /// Grows trees until there are as many as planned, each joined on the device.
+    pub(super) fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
+        while self.trees_grown < self.plan.n_trees as u64 {
+            tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
+            let Some(space) = &self.space else { break };
+            let (leaf_size, seed, tree) = (self.plan.leaf_size, self.plan.seed, self.trees_grown);
+            let leaves = self.work.time(DevicePhase::Trees, || forest::tree(&**space, leaf_size, seed, tree));
+            self.join_leaves(&leaves.ids, &leaves.bounds)?;
+            self.trees_grown += 1;
+        }
+        tick(1.0)
+    }
+
+    /// Completes rows with random points, once all that was submitted is done.
+    pub(super) fn fill_random(&mut self) -> Result<(), GpuError> {
+        let start = Instant::now();
+        let not_full = match self.fullness {
+            Fullness::NotFull(rows) => rows,
+            Fullness::Counted => self.read_counters("leaves")?.not_full,
+        };
+        self.work.add_phase(DevicePhase::Join, start.elapsed());
+        self.fullness = Fullness::NotFull(0);
+        if not_full == 0 {
+            return Ok(());
+        }
+        let n = self.order.len();
+        let counted = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
+        self.init_distances += counted.distances;
+        self.worked(Kernel::FillRandom, counted.distances, counted.distances);
+        Ok(())
+    }
+}

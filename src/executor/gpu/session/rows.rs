@@ -1,0 +1,87 @@
+//! The rows of the graph on their way to the device and back.
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::GpuSession;
+use crate::error::GpuError;
+use crate::executor::gpu::kernels::{Kernel, Slot};
+use crate::graph::order::{EMPTY, distance, fresh, id, is_new};
+use crate::graph::rows::RowTable;
+use crate::report::DevicePhase;
+
+/// `FAR` and `NOBODY` of shaders/shared/nearest.wgsl: what unused places hold.
+const FAR: f32 = f32::MAX;
+const NOBODY: u32 = u32::MAX;
+
+impl GpuSession<'_> {
+    /// Leaves every row without neighbours.
+    pub(super) fn empty_rows(&mut self) -> Result<(), GpuError> {
+        let n = self.resources.layout.sizes.n;
+        self.submit("empty rows", |this, encoder| this.record(encoder, Kernel::EmptyRows, n))
+    }
+
+    /// The rows as they are on the device.
+    pub(in super::super) fn read_rows(&self) -> Result<RowTable, GpuError> {
+        self.read_first_rows(self.order.len())
+    }
+
+    pub(super) fn read_first_rows(&self, count: usize) -> Result<RowTable, GpuError> {
+        let mut rows = RowTable { width: self.plan.width, slots: vec![0; count * self.plan.width] };
+        let buffer = |slot| &self.resources.buffers[&slot];
+        self.gpu.read_words("reading rows", buffer(Slot::RowIds), &mut rows.slots, |slots, ids| {
+            slots.iter_mut().zip(ids).for_each(|(slot, &id)| *slot = u64::from(id));
+        })?;
+        self.gpu.read_words("reading rows", buffer(Slot::RowDistances), &mut rows.slots, |slots, distances| {
+            for (slot, &d) in slots.iter_mut().zip(distances) {
+                let flagged = *slot as u32;
+                let kept = fresh(f32::from_bits(d), flagged >> 1) & !1 | u64::from(flagged & 1);
+                *slot = if flagged == NOBODY { EMPTY } else { kept };
+            }
+        })?;
+        Ok(rows)
+    }
+
+    pub(in super::super) fn write_rows(&self, rows: &RowTable) -> Result<(), GpuError> {
+        let bits = |s: u64| if s == EMPTY { FAR.to_bits() } else { distance(s).to_bits() };
+        let flagged = |s: u64| if s == EMPTY { NOBODY } else { id(s) << 1 | u32::from(is_new(s)) };
+        let words = |of: &(dyn Fn(u64) -> u32 + Sync)| rows.slots.par_iter().map(|&s| of(s)).collect::<Vec<u32>>();
+        for (slot, words) in [(Slot::RowDistances, words(&bits)), (Slot::RowIds, words(&flagged))] {
+            self.gpu.write(&self.resources.buffers[&slot], 0, bytemuck::cast_slice(&words))?;
+        }
+        Ok(())
+    }
+
+    /// The nearest of every point with their true distances, ranked on the device.
+    pub(super) fn recompute(&mut self) -> Result<(Vec<u32>, Vec<f32>), GpuError> {
+        let (n, start) = (self.order.len(), Instant::now());
+        let places = n * self.plan.others();
+        // The room of what only rounds need.
+        self.resources.buffers.retain(|slot, _| !matches!(slot, Slot::Near | Slot::EdgeDistances | Slot::EdgeIds));
+        let order = std::mem::take(&mut self.order);
+        self.write_slot(Slot::Order, bytemuck::cast_slice(&order))?;
+        self.order = order;
+        self.make_room(Slot::FinalDistances, 4 * places as u64)?;
+        self.make_room(Slot::FinalPoints, 4 * places as u64)?;
+        self.run("final distances", |this, encoder| this.record(encoder, Kernel::Recompute, n))?;
+        self.work.add_phase(DevicePhase::Recompute, start.elapsed());
+        let start = Instant::now();
+        let (mut points, mut distances) = (vec![0; places], vec![0.0; places]);
+        let buffer = |slot| &self.resources.buffers[&slot];
+        self.gpu.read_words("reading points", buffer(Slot::FinalPoints), &mut points, |points, words| {
+            points.copy_from_slice(words);
+        })?;
+        self.gpu.read_words(
+            "reading distances",
+            buffer(Slot::FinalDistances),
+            &mut distances,
+            |distances, words| {
+                let reduced = words.iter().map(|&d| f32::from_bits(d));
+                distances.iter_mut().zip(reduced).for_each(|(to, d)| *to = self.rows.to_true(d));
+            },
+        )?;
+        self.work.add_phase(DevicePhase::ReadBack, start.elapsed());
+        Ok((points, distances))
+    }
+}

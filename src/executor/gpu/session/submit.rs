@@ -1,0 +1,148 @@
+//! Kernels recorded, submitted, and what they counted read back.
+
+use super::GpuSession;
+use crate::error::GpuError;
+use crate::executor::gpu::kernels::{Kernel, Slot};
+use crate::executor::gpu::timer::{STAMPS, Timer};
+
+/// What kernels counted.
+pub(super) struct Counted {
+    pub updates: u64,
+    pub distances: u64,
+    /// Rows with unused places, after lists were offered.
+    pub not_full: u32,
+}
+
+/// Submissions that are not waited for: enough to keep a device busy, few enough that a build soon ends when it is cancelled.
+const MOST_PENDING: usize = 16;
+
+impl GpuSession<'_> {
+    /// Runs a kernel over all rows (or places).
+    pub(super) fn record(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        kernel: Kernel,
+        rows: usize,
+    ) -> Result<(), GpuError> {
+        self.resources.compile(&self.gpu, &[kernel], self.rows.metric_source(), self.encoding)?;
+        let groups = (rows as u32).div_ceil(kernel.rows_per_group(self.resources.layout.group));
+        self.resources.prepare_params(&self.gpu, &self.plan, groups)?;
+        let resources = &self.resources;
+        let pipeline = &resources.pipelines[&kernel];
+        for (first, count) in resources.layout.dispatches(groups) {
+            let slots = kernel.info().bindings.iter().map(|&(binding, slot)| {
+                let buffer = if slot == Slot::Params { &resources.params[&first] } else { &resources.buffers[&slot] };
+                wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }
+            });
+            let slots: Vec<_> = slots.collect();
+            let data = self
+                .data
+                .iter()
+                .zip(0..)
+                .map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
+            let data: Vec<_> = data.collect();
+            let bind = |index: u32, entries: &[wgpu::BindGroupEntry]| {
+                self.gpu.checked(kernel.name(), |device| {
+                    let layout = pipeline.get_bind_group_layout(index);
+                    device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &layout, entries })
+                })
+            };
+            let slots = bind(0, &slots)?;
+            let data = if kernel.reads_data() { Some(bind(1, &data)?) } else { None };
+            let timestamp_writes = self.timer.as_mut().and_then(|timer| timer.time(kernel));
+            let pass = wgpu::ComputePassDescriptor { label: Some(kernel.name()), timestamp_writes };
+            let mut pass = encoder.begin_compute_pass(&pass);
+            pass.set_pipeline(pipeline);
+            pass.set_bind_group(0, &slots, &[]);
+            if let Some(data) = &data {
+                pass.set_bind_group(1, data, &[]);
+            }
+            pass.dispatch_workgroups(count, 1, 1);
+            self.dispatches += 1;
+        }
+        Ok(())
+    }
+
+    /// Submits what `record` records, without waiting for it: what it counts adds up until it is read.
+    pub(super) fn submit(
+        &mut self,
+        during: &'static str,
+        record: impl FnOnce(&mut Self, &mut wgpu::CommandEncoder) -> Result<(), GpuError>,
+    ) -> Result<(), GpuError> {
+        if self.timer.as_ref().is_some_and(Timer::is_nearly_full) {
+            self.read_counters(during)?;
+        }
+        let mut encoder = self.gpu.encoder(during)?;
+        record(self, &mut encoder)?;
+        self.pending.push_back(self.gpu.submit(during, encoder)?);
+        if self.pending.len() > MOST_PENDING
+            && let Some(oldest) = self.pending.pop_front()
+        {
+            self.gpu.shared().wait(during, oldest)?;
+        }
+        Ok(())
+    }
+
+    /// Submits what `record` records, and returns what it counted.
+    pub(super) fn run(
+        &mut self,
+        during: &'static str,
+        record: impl FnOnce(&mut Self, &mut wgpu::CommandEncoder) -> Result<(), GpuError>,
+    ) -> Result<Counted, GpuError> {
+        let mut encoder = self.gpu.encoder(during)?;
+        self.clear_counters(&mut encoder);
+        record(self, &mut encoder)?;
+        self.submit_and_count(during, encoder)
+    }
+
+    pub(super) fn clear_counters(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.clear_buffer(&self.resources.buffers[&Slot::Counters], 0, None);
+    }
+
+    /// What was counted since the counters were cleared.
+    pub(super) fn read_counters(&mut self, during: &'static str) -> Result<Counted, GpuError> {
+        let encoder = self.gpu.encoder(during)?;
+        self.submit_and_count(during, encoder)
+    }
+
+    fn submit_and_count(
+        &mut self,
+        during: &'static str,
+        mut encoder: wgpu::CommandEncoder,
+    ) -> Result<Counted, GpuError> {
+        let mut counters = [0u32; 4];
+        let buffer = &self.resources.buffers[&Slot::Counters];
+        let bytes = self.timer.as_ref().map_or(16, |timer| timer.resolve(&mut encoder, buffer));
+        let mut stamps = Vec::new();
+        self.gpu.submit_and_read(during, encoder, (buffer, 0, bytes), |bytes| {
+            bytemuck::bytes_of_mut(&mut counters).copy_from_slice(&bytes[..16]);
+            stamps = bytemuck::pod_collect_to_vec(bytes.get(STAMPS as usize..).unwrap_or_default());
+        })?;
+        self.pending.clear();
+        if let Some(timer) = &mut self.timer {
+            timer.add_times(&stamps);
+        }
+        let [updates, low, high, not_full] = counters;
+        Ok(Counted { updates: updates.into(), distances: u64::from(low) | u64::from(high) << 32, not_full })
+    }
+
+    /// Counts the work of a kernel that is timed: distances, and rows of the data read for them.
+    pub(super) fn worked(&mut self, kernel: Kernel, distances: u64, rows: u64) {
+        let row_bytes = self.resources.layout.sizes.row_bytes;
+        if let Some(timer) = &mut self.timer {
+            timer.add_work(kernel, distances, rows, row_bytes);
+        }
+    }
+
+    pub(super) fn make_room(&mut self, slot: Slot, bytes: u64) -> Result<(), GpuError> {
+        if self.resources.buffers.get(&slot).is_none_or(|buffer| buffer.size() < bytes) {
+            self.resources.buffers.insert(slot, self.gpu.buffer("lists", bytes)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_slot(&mut self, slot: Slot, contents: &[u8]) -> Result<(), GpuError> {
+        self.make_room(slot, contents.len() as u64)?;
+        self.gpu.write(&self.resources.buffers[&slot], 0, contents)
+    }
+}

@@ -1,0 +1,74 @@
+//! What builds of one process share: the wgpu instance, its adapters, and the devices that are open.
+//!
+//! All are made once and kept. NVIDIA's driver is no longer found once a process has loaded and unloaded it about eight times (its
+//! thread-local storage is not given back), and a device takes tenths of a second to open and to compile kernels for.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::device::Device;
+use super::kind::AdapterKind;
+use super::limits::DeviceLimits;
+use crate::error::GpuError;
+
+/// An adapter, and its device while that is open.
+pub(super) struct Known {
+    pub adapter: wgpu::Adapter,
+    device: Mutex<Option<Arc<Device>>>,
+}
+
+impl Known {
+    pub(super) fn new(adapter: wgpu::Adapter) -> Self {
+        Self { adapter, device: Mutex::new(None) }
+    }
+
+    /// The device that builds share. One that was lost, or that failed inside its driver, is opened anew.
+    pub(super) fn device(&self) -> Result<Arc<Device>, GpuError> {
+        let mut open = self.device.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = open.as_ref().filter(|device| device.is_usable()) {
+            return Ok(Arc::clone(device));
+        }
+        *open = None;
+        let device = Arc::new(Device::open(&self.adapter, DeviceLimits::of(&self.adapter))?);
+        *open = Some(Arc::clone(&device));
+        Ok(device)
+    }
+
+    /// What its device allows, which need not be open for it.
+    pub(super) fn limits(&self) -> DeviceLimits {
+        let open = self.device.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map_or_else(|| DeviceLimits::of(&self.adapter), |device| device.limits)
+    }
+}
+
+/// The adapters of this machine, hardware first. Asked for again as long as there is none.
+pub(super) fn known() -> &'static [Known] {
+    static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
+    if let Some(known) = KNOWN.get() {
+        return known;
+    }
+    static LOOKING: Mutex<()> = Mutex::new(());
+    let _alone = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = if KNOWN.get().is_some() { Vec::new() } else { enumerate() };
+    if found.is_empty() && KNOWN.get().is_none() {
+        return &[];
+    }
+    KNOWN.get_or_init(|| found.into_iter().map(Known::new).collect())
+}
+
+fn enumerate() -> Vec<wgpu::Adapter> {
+    static INSTANCE: OnceLock<(wgpu::Instance, wgpu::Backends)> = OnceLock::new();
+    let (instance, backends) = INSTANCE.get_or_init(|| {
+        let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+        let backends = wgpu::Backends::from_env().unwrap_or(backends);
+        let descriptor = wgpu::InstanceDescriptor {
+            backends,
+            // Validation layers are for debugging this crate: `WGPU_VALIDATION=1`.
+            flags: wgpu::InstanceFlags::empty().with_env(),
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        };
+        (wgpu::Instance::new(descriptor), backends)
+    });
+    let mut found = pollster::block_on(instance.enumerate_adapters(*backends));
+    found.sort_by_key(|adapter| AdapterKind::of(adapter.get_info().device_type));
+    found
+}

@@ -1,0 +1,133 @@
+//! Points and rows on their way to a device and back, in pieces that all threads work on at once.
+
+use rayon::prelude::*;
+
+use super::device::Gpu;
+use super::pool::{PIECE, Staging};
+use crate::error::GpuError;
+
+/// Bytes that are filled at a time and then copied to a staging buffer, which is slow to be written here and there.
+const FILLED: usize = 32 << 10;
+
+/// Bytes from which a write is staged by all threads.
+const LARGE: usize = 1 << 20;
+
+impl Gpu {
+    /// Copies to a buffer; what is submitted later sees it.
+    pub(super) fn write(&self, buffer: &wgpu::Buffer, offset: u64, contents: &[u8]) -> Result<(), GpuError> {
+        if contents.len() < LARGE {
+            return self.checked("upload", |_| self.shared().queue.write_buffer(buffer, offset, contents));
+        }
+        self.write_rows((buffer, offset), contents.len() / 4, 4, |first, to| {
+            to.copy_from_slice(&contents[4 * first..][..to.len()]);
+        })
+    }
+
+    /// Writes `rows` rows of `row_bytes` (a multiple of four) from `offset` on; `fill` makes some from a first one on.
+    pub(super) fn write_rows(
+        &self,
+        (buffer, offset): (&wgpu::Buffer, u64),
+        rows: usize,
+        row_bytes: usize,
+        fill: impl Fn(usize, &mut [u8]) + Sync,
+    ) -> Result<(), GpuError> {
+        let at_once = (FILLED / row_bytes).max(1);
+        let piece = (PIECE as usize / row_bytes).max(1);
+        (0..rows).into_par_iter().step_by(piece).try_for_each(|first| {
+            let rows = piece.min(rows - first);
+            let mut filled = vec![0u8; at_once.min(rows) * row_bytes];
+            let to = (buffer, offset + (first * row_bytes) as u64);
+            self.write_piece(to, (rows * row_bytes) as u64, |mapped| {
+                for at in (0..rows).step_by(at_once) {
+                    let filled = &mut filled[..at_once.min(rows - at) * row_bytes];
+                    fill(first + at, filled);
+                    let start = at * row_bytes;
+                    mapped.slice(start..start + filled.len()).copy_from_slice(filled);
+                }
+            })
+        })
+    }
+
+    fn write_piece(
+        &self,
+        (buffer, offset): (&wgpu::Buffer, u64),
+        bytes: u64,
+        fill: impl FnOnce(&mut wgpu::BufferViewMut),
+    ) -> Result<(), GpuError> {
+        const DURING: &str = "upload";
+        let shared = self.shared();
+        let mut staging = self.checked(DURING, |device| shared.uploads.take(device, bytes))?;
+        if let Some(submission) = staging.in_use.take() {
+            self.map(DURING, &staging, wgpu::MapMode::Write, bytes, submission)?;
+        }
+        let mut mapped = staging.buffer.get_mapped_range_mut(0..bytes).map_err(|e| shared.failed_in(DURING, e))?;
+        fill(&mut mapped);
+        drop(mapped);
+        staging.buffer.unmap();
+        let mut encoder = self.encoder(DURING)?;
+        encoder.copy_buffer_to_buffer(&staging.buffer, 0, buffer, offset, bytes);
+        staging.in_use = Some(self.submit(DURING, encoder)?);
+        shared.uploads.put_back(staging);
+        Ok(())
+    }
+
+    /// Reads words from the start of `buffer`: `take` turns some of them into as many places of `out`.
+    pub(super) fn read_words<T: Send>(
+        &self,
+        during: &'static str,
+        buffer: &wgpu::Buffer,
+        out: &mut [T],
+        take: impl Fn(&mut [T], &[u32]) + Sync,
+    ) -> Result<(), GpuError> {
+        let pieces = out.par_chunks_mut(PIECE as usize / 4).enumerate();
+        pieces.try_for_each(|(piece, out)| {
+            let from = (buffer, PIECE * piece as u64, 4 * out.len() as u64);
+            self.submit_and_read(during, self.encoder(during)?, from, |bytes| take(out, bytemuck::cast_slice(bytes)))
+        })
+    }
+
+    /// Submits what was recorded and then a copy of `bytes` bytes at `offset` of `buffer`, waits, and hands them to `take`.
+    pub(super) fn submit_and_read(
+        &self,
+        during: &'static str,
+        mut encoder: wgpu::CommandEncoder,
+        (buffer, offset, bytes): (&wgpu::Buffer, u64, u64),
+        take: impl FnOnce(&[u8]),
+    ) -> Result<(), GpuError> {
+        let shared = self.shared();
+        self.count_read(bytes);
+        let mut staging = self.checked(during, |device| shared.downloads.take(device, bytes))?;
+        staging.in_use = None;
+        encoder.copy_buffer_to_buffer(buffer, offset, &staging.buffer, 0, bytes);
+        let submission = self.submit(during, encoder)?;
+        self.map(during, &staging, wgpu::MapMode::Read, bytes, submission)?;
+        let mapped = staging.buffer.get_mapped_range(0..bytes).map_err(|e| shared.failed_in(during, e))?;
+        take(&mapped);
+        drop(mapped);
+        staging.buffer.unmap();
+        shared.downloads.put_back(staging);
+        Ok(())
+    }
+
+    /// Maps a staging buffer once the submission that uses it is done.
+    fn map(
+        &self,
+        during: &'static str,
+        staging: &Staging,
+        mode: wgpu::MapMode,
+        bytes: u64,
+        submission: wgpu::SubmissionIndex,
+    ) -> Result<(), GpuError> {
+        let shared = self.shared();
+        let (tell, told) = std::sync::mpsc::channel();
+        self.checked(during, |_| {
+            staging.buffer.map_async(mode, 0..bytes, move |result| {
+                // The receiver is gone only after an error already reported.
+                let _ = tell.send(result);
+            });
+        })?;
+        shared.wait(during, submission)?;
+        let mapped = told.recv().map_err(|e| shared.failed_in(during, e))?;
+        mapped.map_err(|e| shared.failed_in(during, e))
+    }
+}

@@ -1,0 +1,55 @@
+//! 1 - x·y of rows of length 1: `cosine`; of rows less their means: `correlation`.
+
+use super::sparse::{Mark, Ops, SparseTerms, Sums, product};
+use super::{Kernel, OneSum};
+use crate::simd::Simd;
+
+#[derive(Clone, Copy)]
+pub(crate) struct OneMinusDot;
+
+impl OneSum for OneMinusDot {
+    #[inline(always)]
+    fn step<S: Simd>(self, sum: S::F, x: S::F, y: S::F) -> S::F {
+        S::mul_add(x, y, sum)
+    }
+    #[inline(always)]
+    fn finish(self, dot: f32) -> f32 {
+        1.0 - dot
+    }
+}
+
+impl SparseTerms for OneMinusDot {
+    #[inline(always)]
+    fn step<O: Ops>(self, sums: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
+        product::<O>(sums, x, y)
+    }
+    #[inline(always)]
+    fn finish(self, sums: [f32; 2], x: Mark, y: Mark) -> f32 {
+        let cosine = sums[0] * (x.size * y.size) - x.mean * y.mean;
+        if x.size + y.size == 0.0 { 0.0 } else { (1.0 - cosine).max(0.0) }
+    }
+}
+
+impl Kernel for OneMinusDot {
+    #[cfg(feature = "gpu")]
+    fn wgsl(self) -> String {
+        include_str!("../../../shaders/shared/metrics/angle.wgsl").into()
+    }
+    fn is_one_sum(self) -> bool {
+        false
+    }
+    /// Of rows of any length.
+    #[inline(always)]
+    fn add(self, [xy, xx, yy]: [f64; 3], x: f64, y: f64) -> [f64; 3] {
+        [xy + x * y, xx + x * x, yy + y * y]
+    }
+    /// 0 between two zero rows, 1 between a zero row and another.
+    fn defined(self, [xy, xx, yy]: [f64; 3]) -> f64 {
+        match (xx > 0.0, yy > 0.0) {
+            // The root of a square is exact: equal rows are at 0. Squares of f32 are far from the ends of f64's range.
+            (true, true) => (1.0 - xy / (xx * yy).sqrt()).clamp(0.0, 2.0),
+            (false, false) => 0.0,
+            _ => 1.0,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! -x·y: `inner_product`, `dot`.
+
+use super::sparse::{Mark, Ops, SparseTerms, Sums, product};
+use super::{Kernel, OneSum};
+use crate::simd::Simd;
+
+#[derive(Clone, Copy)]
+pub(crate) struct NegativeDot;
+
+impl OneSum for NegativeDot {
+    #[inline(always)]
+    fn step<S: Simd>(self, sum: S::F, x: S::F, y: S::F) -> S::F {
+        S::mul_add(x, y, sum)
+    }
+    #[inline(always)]
+    fn finish(self, dot: f32) -> f32 {
+        -dot
+    }
+}
+
+impl SparseTerms for NegativeDot {
+    #[inline(always)]
+    fn step<O: Ops>(self, sums: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
+        product::<O>(sums, x, y)
+    }
+    #[inline(always)]
+    fn finish(self, sums: [f32; 2], _x: Mark, _y: Mark) -> f32 {
+        -sums[0]
+    }
+}
+
+impl Kernel for NegativeDot {
+    #[cfg(feature = "gpu")]
+    fn wgsl(self) -> String {
+        include_str!("../../../shaders/shared/metrics/negative_dot.wgsl").into()
+    }
+    #[inline(always)]
+    fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
+        [sums[0] + x * y, 0.0, 0.0]
+    }
+    fn defined(self, sums: [f64; 3]) -> f64 {
+        0.0 - sums[0]
+    }
+}

@@ -1,0 +1,352 @@
+//! Dense rows of an index, transformed where the metric asks for it.
+
+mod layout;
+mod value_store;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::dataset::{self, Dataset, Rows};
+use crate::distances::direct::Query;
+use crate::metric::route::Route;
+use crate::metric::transform::{Transform, Transformer};
+use crate::metric::{KernelMetric, Metric, MetricError};
+use crate::persist::{IndexFileError, Kind, Opened};
+use crate::points::{Dense, Points};
+use crate::rows::dense::codes::{self, CodedRows};
+use crate::rows::dense::coding::Coding;
+use crate::search::error::IndexError;
+use crate::search::quantization::Quantization;
+use crate::simd::Level;
+
+use super::element_type::ElementType;
+use super::file::of_length;
+use super::{IndexRows, PutMeta, QueryRow, SearchQuery};
+use layout::{CompressedCopy, Layout, WorkingValues};
+use value_store::ValueStore;
+
+pub(super) use layout::DenseQuery;
+
+/// Dense rows of an index.
+pub(crate) struct DenseRows {
+    metric: Metric,
+    /// From points as they are given to rows as they are searched.
+    transformer: Arc<Transformer>,
+    searched: WorkingValues,
+    /// The points as they were given, where distances between transformed rows only approximate the metric's.
+    originals: Option<ValueStore>,
+}
+
+/// The transform of dense rows of `dim` columns under a metric, and the kernel that they are then compared by.
+fn transform(metric: &Metric, dim: usize) -> Result<(Arc<Transformer>, KernelMetric), MetricError> {
+    let (transform, kernel) = match metric.route() {
+        Route::Direct(kernel) => (Transform::None, kernel),
+        Route::Same(transform, kernel) | Route::Proxy(transform, kernel) => (transform, kernel),
+        Route::Sets(_) | Route::Bits(_) | Route::Custom => {
+            return Err(MetricError::Rows { metric: metric.name(), rows: "dense values" });
+        }
+    };
+    Ok((Arc::new(dataset::transformer(metric, &transform, dim)?), kernel))
+}
+
+impl DenseRows {
+    /// The rows `order` of `searched`: `points`, transformed. Codes are tried on `groups` of points with their neighbours.
+    pub(super) fn new<'g>(
+        points: &Points,
+        metric: &Metric,
+        (searched, kernel): (&Dense, KernelMetric),
+        quantization: Quantization,
+        order: &[u32],
+        groups: impl Iterator<Item = &'g [u32]>,
+    ) -> Result<Self, MetricError> {
+        let (transformer, _) = transform(metric, points.dim())?;
+        let originals = points.as_dense().filter(|_| metric.is_proxied());
+        Ok(Self {
+            metric: metric.clone(),
+            transformer,
+            searched: WorkingValues::new(searched, kernel, quantization, order, groups),
+            originals: originals.map(|given| ValueStore::of_points(given, KernelMetric::EUCLIDEAN, order)),
+        })
+    }
+
+    /// What searches traverse by.
+    pub(super) fn quantization(&self) -> Quantization {
+        self.searched.layout.quantization()
+    }
+
+    /// Whether searches can traverse by the values or by a copy.
+    pub(super) fn has_copy(&self) -> bool {
+        matches!(self.searched.layout, Layout::ValuesAndCopy(..))
+    }
+
+    /// True distances of the query, as it was given, to points as they were given.
+    fn distances_of_originals(&self, originals: &ValueStore, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
+        let mut row = vec![0.0; query.given.len()];
+        out.clear();
+        out.extend(others.iter().map(|&other| {
+            originals.row(other, &mut row);
+            self.metric.distance(&query.given, &row) as f32
+        }));
+    }
+}
+
+impl IndexRows for DenseRows {
+    fn copy(&self) -> Self {
+        let (metric, transformer) = (self.metric.clone(), Arc::clone(&self.transformer));
+        Self { metric, transformer, searched: self.searched.copy(), originals: self.originals.clone() }
+    }
+
+    fn set_query(&self, row: QueryRow, by_values: bool, query: &mut SearchQuery) -> bool {
+        let QueryRow::Values(values) = row else { return false };
+        let SearchQuery { dense, given, transformed, .. } = query;
+        given.clear();
+        if matches!(*self.transformer, Transformer::None) {
+            self.searched.set_query(values, by_values, dense);
+            return true;
+        }
+        given.extend_from_slice(values);
+        transformed.resize(self.searched.dim, 0.0);
+        self.transformer.apply(values, transformed);
+        self.searched.set_query(transformed, by_values, dense);
+        true
+    }
+
+    fn set_own_query(&self, row: u32, by_values: bool, query: &mut SearchQuery) {
+        let SearchQuery { dense, given, transformed, .. } = query;
+        transformed.resize(self.searched.dim, 0.0);
+        self.searched.values(row, transformed);
+        self.searched.set_query(transformed, by_values, dense);
+        if let Some(originals) = &self.originals {
+            given.resize(originals.dense().dim(), 0.0);
+            originals.row(row, given);
+        }
+    }
+
+    fn is_lossy(&self, query: &SearchQuery) -> bool {
+        self.originals.is_some() || self.searched.is_lossy(&query.dense)
+    }
+
+    fn is_proxied(&self) -> bool {
+        self.originals.is_some()
+    }
+
+    fn in_traversal(&self, radius: f32, query: &SearchQuery) -> f32 {
+        let reduced = self.searched.kernel.to_reduced(self.metric.to_direct(radius), self.searched.dim);
+        self.searched.in_traversal(reduced, &query.dense)
+    }
+
+    fn in_unit_of(&self, distance: f32, query: &SearchQuery) -> f32 {
+        self.searched.in_unit_of(distance, &query.dense)
+    }
+
+    fn distances(&self, query: &mut SearchQuery, others: &[u32], out: &mut Vec<f32>) {
+        if let Some(originals) = &self.originals {
+            self.distances_of_originals(originals, query, others, out);
+            return;
+        }
+        self.searched.set_exact(&mut query.dense);
+        self.searched.exact(&query.dense, others, out);
+        let (kernel, dim) = (self.searched.kernel, self.searched.dim);
+        out.iter_mut().for_each(|d| *d = self.metric.of_direct(kernel.to_true(*d, dim)));
+    }
+
+    #[inline]
+    fn to_many(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
+        self.searched.to_many(&query.dense, others, out);
+    }
+
+    fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>) {
+        self.searched.between(row, others, room, out);
+    }
+
+    fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
+        let dataset = Dataset::new(points, &self.metric)?;
+        let Rows::Dense(dense, _) = dataset.problem().rows else {
+            return Err(IndexError::Type { found: points.type_name(), expected: self.searched.given.name() });
+        };
+        if let (Some(originals), Some(given)) = (&mut self.originals, points.as_dense()) {
+            originals.push(given, KernelMetric::EUCLIDEAN);
+        }
+        Ok(self.searched.push(&dense))
+    }
+
+    fn select(&mut self, order: &[u32]) {
+        if let Some(originals) = &mut self.originals {
+            originals.select(order, KernelMetric::EUCLIDEAN);
+        }
+        self.searched.select(order);
+    }
+
+    fn values(&self, row: u32) -> Option<Vec<f32>> {
+        let store = |dim: usize| vec![0.0; dim];
+        match (&self.originals, &*self.transformer) {
+            (Some(originals), _) => {
+                let mut values = store(originals.dense().dim());
+                originals.row(row, &mut values);
+                Some(values)
+            }
+            (None, Transformer::None) => {
+                let mut values = store(self.searched.dim);
+                self.searched.values(row, &mut values);
+                Some(values)
+            }
+            _ => None,
+        }
+    }
+
+    fn bytes_of_row(&self, by_values: bool) -> usize {
+        self.searched.bytes_of_row(by_values)
+    }
+
+    fn describe(&self) -> &'static str {
+        self.searched.layout.name()
+    }
+
+    fn prefault(&self) {
+        match &self.searched.layout {
+            Layout::Values(values) | Layout::ValuesAndCopy(_, CompressedCopy::Halves(values)) => values.prefault(),
+            Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => codes.prefault(),
+        }
+    }
+
+    fn add_memory(&self, add: &mut dyn FnMut(usize, bool)) {
+        if let Layout::Values(values) | Layout::ValuesAndCopy(values, _) = &self.searched.layout {
+            values.add_memory(add);
+        }
+        self.originals.iter().for_each(|originals| originals.add_memory(add));
+        match &self.searched.layout {
+            Layout::Values(_) => {}
+            Layout::ValuesAndCopy(_, CompressedCopy::Halves(halves)) => halves.add_memory(add),
+            Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => {
+                let (chunks, stats, _) = codes.parts();
+                add(size_of_val(chunks) + size_of_val(stats), codes.is_mapped());
+            }
+        }
+    }
+
+    fn put_meta(&self, by_values: bool, put: PutMeta) {
+        put("searched", &self.searched.given.name());
+        put("by_values", &u8::from(by_values));
+        let values = match &self.searched.layout {
+            Layout::Values(values) | Layout::ValuesAndCopy(values, _) => values.element_type().name(),
+            Layout::CodesAreValues(_) => NO_VALUES,
+        };
+        put("values", &values);
+        match &self.searched.layout {
+            Layout::Values(_) => put("traversal", &BY_VALUES),
+            Layout::ValuesAndCopy(_, CompressedCopy::Halves(_)) => put("traversal", &BY_HALVES),
+            Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => {
+                put("traversal", &BY_CODES);
+                let numbers = codes.parts().2.to_numbers();
+                CODING.into_iter().zip(numbers).for_each(|(key, number)| put(key, &number));
+            }
+        }
+    }
+
+    fn sections(&self) -> Vec<(Kind, Cow<'_, [u8]>)> {
+        let mut sections = Vec::new();
+        let mut add = |kind: Kind, bytes| sections.push((kind, Cow::Borrowed(bytes)));
+        if let Layout::Values(values) | Layout::ValuesAndCopy(values, _) = &self.searched.layout {
+            let (values, directions) = values.bytes();
+            add(VALUES, values);
+            add(DIRECTIONS, directions);
+        }
+        match &self.searched.layout {
+            Layout::Values(_) => {}
+            Layout::ValuesAndCopy(_, CompressedCopy::Halves(halves)) => {
+                let (values, directions) = halves.bytes();
+                add(HALVES, values);
+                add(HALF_DIRECTIONS, directions);
+            }
+            Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => {
+                let (chunks, stats, _) = codes.parts();
+                add(CODES, bytemuck::cast_slice(chunks));
+                add(STATS, bytemuck::cast_slice(stats));
+            }
+        }
+        if let Some(originals) = &self.originals {
+            add(ORIGINALS, originals.bytes().0);
+        }
+        sections
+    }
+}
+
+const VALUES: Kind = Kind(6, "the points");
+const DIRECTIONS: Kind = Kind(7, "the points' lengths");
+const CODES: Kind = Kind(8, "the points' codes");
+const STATS: Kind = Kind(9, "the sums of codes");
+const HALVES: Kind = Kind(10, "the points in f16");
+const HALF_DIRECTIONS: Kind = Kind(11, "the lengths of points in f16");
+const ORIGINALS: Kind = Kind(16, "the points as they were given");
+pub(super) const SECTIONS: [Kind; 7] = [VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS, ORIGINALS];
+
+/// `values` in files where codes are the values.
+const NO_VALUES: &str = "none";
+/// `traversal` in files.
+const BY_VALUES: &str = "values";
+const BY_HALVES: &str = "float16";
+const BY_CODES: &str = "codes";
+/// The keys of [`Coding::to_numbers`] in files.
+const CODING: [&str; 5] = ["code_offset", "code_zero", "code_scale", "code_scale_per_row", "code_centered"];
+
+impl DenseRows {
+    /// The `n` rows of a file, of `dim` columns as they were given.
+    pub(super) fn of_file(
+        file: &Opened,
+        metric: &Metric,
+        given: ElementType,
+        (n, dim): (usize, usize),
+    ) -> Result<Self, IndexFileError> {
+        let (transformer, kernel) = transform(metric, dim).map_err(|e| file.inconsistent(e.to_string()))?;
+        let columns = transformer.columns(dim);
+        let searched = match file.meta::<String>("searched") {
+            Ok(name) => type_named(file, &name)?,
+            Err(_) => given,
+        };
+        let layout = layout_of(file, kernel, (n, columns))?;
+        let originals = if metric.is_proxied() {
+            let sections = (ORIGINALS, DIRECTIONS);
+            Some(ValueStore::of_file(file, sections, given, KernelMetric::EUCLIDEAN, (n, dim))?)
+        } else {
+            None
+        };
+        let searched = WorkingValues { kernel, dim: columns, given: searched, layout };
+        Ok(Self { metric: metric.clone(), transformer, searched, originals })
+    }
+}
+
+fn type_named(file: &Opened, name: &str) -> Result<ElementType, IndexFileError> {
+    ElementType::named(name).ok_or_else(|| file.inconsistent(format!("points of type `{name}`")))
+}
+
+fn layout_of(file: &Opened, kernel: KernelMetric, shape: (usize, usize)) -> Result<Layout, IndexFileError> {
+    let store = |sections, element_type| ValueStore::of_file(file, sections, element_type, kernel, shape);
+    let values = match &*file.meta::<String>("values")? {
+        NO_VALUES => None,
+        name => Some(store((VALUES, DIRECTIONS), type_named(file, name)?)?),
+    };
+    let traversal = file.meta::<String>("traversal")?;
+    match (&*traversal, values) {
+        (BY_VALUES, Some(values)) => Ok(Layout::Values(values)),
+        (BY_HALVES, Some(values)) => {
+            let halves = store((HALVES, HALF_DIRECTIONS), ElementType::F16)?;
+            Ok(Layout::ValuesAndCopy(values, CompressedCopy::Halves(halves)))
+        }
+        (BY_CODES, values) => {
+            let (n, columns) = shape;
+            let mut numbers = [0.0; CODING.len()];
+            for (number, key) in numbers.iter_mut().zip(CODING) {
+                *number = file.meta(key)?;
+            }
+            let stats = of_length(file, STATS, n)?;
+            let chunks = of_length(file, CODES, n.saturating_mul(codes::chunks_of_row(columns)))?;
+            let coding = Coding::of_numbers(numbers);
+            let codes = CodedRows::of_parts(chunks, stats, coding, kernel.form(), Level::detect());
+            Ok(match values {
+                Some(values) => Layout::ValuesAndCopy(values, CompressedCopy::Codes(codes)),
+                None => Layout::CodesAreValues(codes),
+            })
+        }
+        (other, _) => Err(file.inconsistent(format!("traversal by `{other}`"))),
+    }
+}

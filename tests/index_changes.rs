@@ -1,0 +1,231 @@
+//! How indexes are made, tuned and changed, and what is refused.
+
+use std::collections::BTreeSet;
+
+use crate::common::indexes::{DIM, base_and_queries, index_of, points_of, recall};
+use nndescent::{
+    BuildError, DiversifyMethod, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization,
+    SearchError, SearchOptions, exact,
+};
+
+#[test]
+fn diversification_can_be_chosen() {
+    let (data, queries) = base_and_queries(4000, 200, 14);
+    let (points, query_points) = (points_of(&data), points_of(&queries));
+    let truth = exact::query(&points, &query_points, &Metric::Euclidean, 10).unwrap();
+    let graph = NnDescent::new(Metric::Euclidean).n_neighbors(30).graph(&points).unwrap().graph;
+    let index = |prepare: IndexOptions| prepare.index(&points, &Metric::Euclidean, &graph).unwrap();
+    let usual = index(IndexOptions::new());
+    let aware = index(IndexOptions::new().diversify_method(DiversifyMethod::DegreeAware { aggressiveness: 3.0 }));
+    let half = index(IndexOptions::new().diversify_prob(0.5));
+    let none = index(IndexOptions::new().diversify_prob(0.0));
+    let few = index(IndexOptions::new().pruning_degree_multiplier(0.3));
+    let edges = [&few, &aware, &usual, &half, &none].map(Index::n_edges);
+    assert!(edges.is_sorted_by(|a, b| a < b), "{edges:?}");
+    for index in [usual, aware, half, none] {
+        let hits = index.query(&query_points, 10, &SearchOptions::new().epsilon(0.2)).unwrap();
+        assert!(recall(&hits, &truth) > 0.99, "{index:?}");
+    }
+}
+
+#[test]
+fn tuning_reaches_its_target_at_the_least_cost() {
+    let (data, queries) = base_and_queries(5000, 300, 15);
+    let mut index = index_of(&data, Metric::Euclidean);
+    assert_eq!(index.epsilon(), 0.1);
+    let truth = exact::query(&points_of(&data), &points_of(&queries), &Metric::Euclidean, 10).unwrap();
+    let mut before = -1.0;
+    for target in [0.8, 0.99, 0.999] {
+        let tuning = index.tune(target, 10, 300).unwrap();
+        assert!(tuning.reached && tuning.epsilon >= before && index.epsilon() == tuning.epsilon, "{tuning:?}");
+        before = tuning.epsilon;
+        let hits = index.query(&points_of(&queries), 10, &SearchOptions::new()).unwrap();
+        assert!(recall(&hits, &truth) > f64::from(target) - 0.02, "{target}: {}", recall(&hits, &truth));
+    }
+}
+
+#[test]
+fn tuning_leaves_codes_that_do_not_serve() {
+    // One point far off takes all the codes but a few.
+    let (mut data, _) = base_and_queries(2000, 0, 22);
+    data.extend([3e4; DIM]);
+    let points = points_of(&data);
+    let graph = exact::graph(&points, &Metric::Euclidean, 30, false).unwrap();
+    let coded = |quantization| {
+        let mut index =
+            IndexOptions::new().quantization(quantization).index(&points, &Metric::Euclidean, &graph).unwrap();
+        let tuning = index.tune(0.95, 10, 200).unwrap();
+        assert!(tuning.reached, "{tuning:?}");
+        let file = tempfile::Builder::new().suffix(".nnd").tempfile().unwrap();
+        index.save(file.path()).unwrap();
+        let opened = Index::open(file.path()).unwrap();
+        let answers = |index: &Index| index.query(&points, 5, &SearchOptions::new()).unwrap();
+        assert_eq!(answers(&index), answers(&opened), "what was tuned is remembered");
+        tuning.quantized
+    };
+    assert!(!coded(Quantization::U8));
+    assert!(coded(Quantization::F16), "halves serve, and are half as many bytes");
+}
+
+#[test]
+fn a_fifth_changed_is_as_good_as_a_rebuild() {
+    let (data, queries) = base_and_queries(5000, 300, 16);
+    for (metric, quantization) in [
+        (Metric::Euclidean, Quantization::U8),
+        (Metric::Cosine, Quantization::None),
+        (Metric::Manhattan, Quantization::None),
+    ] {
+        // 4,000 points at first; 500 go, 500 are replaced, 500 come: 1,500 of 4,000 rows differ.
+        let builder = NnDescent::new(metric.clone())
+            .recall_sample(0)
+            .index_options(IndexOptions::new().quantization(quantization));
+        let mut index = builder.index(&points_of(&data[..4000 * DIM])).unwrap().index;
+        let check = |index: &Index, present: &[(u32, usize)], what: &str| {
+            let values: Vec<f32> = present.iter().flat_map(|&(_, row)| data[row * DIM..][..DIM].to_vec()).collect();
+            let rebuilt = builder.index(&points_of(&values)).unwrap().index;
+            let truth = exact::query(&points_of(&values), &points_of(&queries), &metric, 10).unwrap();
+            let asked = points_of(&queries);
+            let (changed, new) = (
+                index.query(&asked, 10, &SearchOptions::new()).unwrap(),
+                rebuilt.query(&asked, 10, &SearchOptions::new()).unwrap(),
+            );
+            let ids: BTreeSet<u32> = present.iter().map(|p| p.0).collect();
+            assert!(changed.all_ids().iter().all(|id| ids.contains(id)), "{metric} {what}: an id that is not there");
+            assert_eq!(index.len(), present.len());
+            let (changed, new) = (recall(&changed, &truth), recall(&new, &truth));
+            assert!(changed > new - 0.01, "{metric} {what}: {changed}, rebuilt {new}");
+        };
+        let mut present: Vec<(u32, usize)> = (0..4000).map(|i| (i as u32, i)).collect();
+        let gone: Vec<u32> = (0..500).map(|i| i * 3).collect();
+        index.remove(&gone).unwrap();
+        present.retain(|p| !gone.contains(&p.0));
+        check(&index, &present, "removed");
+        assert_eq!(index.add(&points_of(&data[4000 * DIM..4500 * DIM])).unwrap(), 4000..4500);
+        present.extend((4000..4500).map(|i| (i as u32, i)));
+        check(&index, &present, "added");
+        let replaced: Vec<u32> = (0..500).map(|i| 2000 + i * 3).collect();
+        index.update(&replaced, &points_of(&data[4500 * DIM..])).unwrap();
+        for (i, id) in replaced.iter().enumerate() {
+            present.iter_mut().find(|p| p.0 == *id).unwrap().1 = 4500 + i;
+        }
+        check(&index, &present, "updated");
+        index.compact().unwrap();
+        check(&index, &present, "compressed");
+        // Saved and opened again, it answers the same, and can be changed further.
+        let file = tempfile::Builder::new().suffix(".nnd").tempfile().unwrap();
+        index.save(file.path()).unwrap();
+        let mut opened = Index::open(file.path()).unwrap();
+        let asked = points_of(&queries);
+        assert_eq!(
+            index.query(&asked, 10, &SearchOptions::new()).unwrap(),
+            opened.query(&asked, 10, &SearchOptions::new()).unwrap()
+        );
+        opened.remove(&[4001]).unwrap();
+        present.retain(|p| p.0 != 4001);
+        check(&opened, &present, "opened and changed");
+    }
+}
+
+#[test]
+fn points_beyond_the_codes_can_be_added() {
+    let (data, _) = base_and_queries(2000, 0, 17);
+    let mut index = index_of(&data, Metric::Euclidean);
+    let far: Vec<f32> = data[..100 * DIM].iter().map(|v| v * 20.0).collect();
+    let ids = index.add(&points_of(&far)).unwrap();
+    let hits = index.query(&points_of(&far), 1, &SearchOptions::new()).unwrap();
+    assert_eq!(hits.all_ids(), ids.collect::<Vec<u32>>());
+    // Whole numbers kept as bytes become floats when others join them.
+    let whole: Vec<f32> = data.iter().map(|v| (v * 4.0 + 100.0).clamp(0.0, 255.0).round()).collect();
+    let mut index = index_of(&whole, Metric::Euclidean);
+    let others: Vec<f32> = whole[..50 * DIM].iter().map(|v| v + 0.5).collect();
+    let ids = index.add(&points_of(&others)).unwrap();
+    let hits = index.query(&points_of(&others), 1, &SearchOptions::new()).unwrap();
+    assert_eq!(hits.all_ids(), ids.collect::<Vec<u32>>());
+    assert_eq!(hits.all_distances(), vec![0.0; 50]);
+}
+
+#[test]
+fn bad_input_is_named() {
+    let (data, queries) = base_and_queries(300, 5, 18);
+    let mut index = index_of(&data, Metric::Euclidean);
+    let asked = points_of(&queries);
+    let message = |error: SearchError| error.to_string();
+    assert_eq!(message(index.query(&asked, 0, &SearchOptions::new()).unwrap_err()), "k = 0, but it must be at least 1");
+    assert_eq!(
+        message(index.query(&asked, 301, &SearchOptions::new()).unwrap_err()),
+        "k = 301, but the index holds 300 points"
+    );
+    assert!(
+        message(index.query(&asked, 5, &SearchOptions::new().epsilon(-0.1)).unwrap_err()).starts_with("epsilon = -0.1")
+    );
+    assert!(
+        message(index.query(&asked, 5, &SearchOptions::new().epsilon(f32::NAN)).unwrap_err())
+            .starts_with("epsilon = NaN")
+    );
+    let narrow = Points::dense(&queries[..10], 1, 10).unwrap();
+    let wrong = SearchError::Dimension { found: 10, expected: DIM };
+    assert_eq!(index.query(&narrow, 5, &SearchOptions::new()).unwrap_err(), wrong);
+    assert_eq!(index.query_radius(&narrow, 1.0, &SearchOptions::new().epsilon(0.1)).unwrap_err(), wrong);
+    assert_eq!(index.add(&narrow).unwrap_err(), IndexError::Dimension { found: 10, expected: DIM });
+    assert!(index.query_radius(&asked, f32::NAN, &SearchOptions::new().epsilon(0.1)).is_err());
+    assert_eq!(
+        index.query(&asked, 5, &SearchOptions::new().filter_mask(&[true; 299])).unwrap_err(),
+        SearchError::FilterLength { found: 299, expected: 300 }
+    );
+    assert_eq!(
+        index.query(&asked, 5, &SearchOptions::new().filter(|_| false)).unwrap_err(),
+        SearchError::NothingAllowed { n: 300 }
+    );
+    let labels = vec![1; 300];
+    assert_eq!(
+        index.query(&asked, 5, &SearchOptions::new().filter_labels(&labels, &[1, 1])).unwrap_err(),
+        SearchError::LabelCount { found: 2, expected: 5 }
+    );
+    assert_eq!(
+        index.query(&asked, 5, &SearchOptions::new().filter_labels(&labels, &[1, 1, 2, 1, 1])).unwrap_err(),
+        SearchError::NoSuchLabel { label: 2 }
+    );
+    assert_eq!(
+        index.query_ids(&[300], 5, &SearchOptions::new()).unwrap_err(),
+        SearchError::UnknownId { id: 300, bound: 300 }
+    );
+    assert!(message(index.nearest(&[f32::NAN; DIM], 5).unwrap_err()).contains("column 0 is NaN"));
+    assert_eq!(index.nearest(&[0.0; 3], 5).unwrap_err(), SearchError::Dimension { found: 3, expected: DIM });
+    // An empty set of queries is no set of points.
+    assert!(Points::dense(&[] as &[f32], 0, DIM).is_err());
+
+    assert_eq!(index.remove(&[1, 300]).unwrap_err(), IndexError::UnknownId { id: 300, bound: 300 });
+    assert_eq!(index.remove(&[1, 2, 1]).unwrap_err(), IndexError::IdTwice { id: 1 });
+    assert_eq!(index.remove(&(0..300).collect::<Vec<u32>>()).unwrap_err(), IndexError::NothingLeft { n: 300 });
+    assert_eq!(index.len(), 300, "what failed changed nothing");
+    index.remove(&[7]).unwrap();
+    assert_eq!(index.remove(&[7]).unwrap_err(), IndexError::UnknownId { id: 7, bound: 300 });
+    assert_eq!(index.update(&[1], &asked).unwrap_err(), IndexError::IdCount { found: 1, expected: 5 });
+    let bytes = vec![1u8; DIM];
+    let error = index.add(&Points::dense(&bytes, 1, DIM).unwrap()).unwrap_err();
+    assert_eq!(error, IndexError::Type { found: "uint8", expected: "float32" });
+
+    for prepare in [
+        IndexOptions::new().diversify_prob(1.5),
+        IndexOptions::new().diversify_prob(f32::NAN),
+        IndexOptions::new().pruning_degree_multiplier(0.0),
+        IndexOptions::new().diversify_method(DiversifyMethod::DegreeAware { aggressiveness: -1.0 }),
+    ] {
+        let graph = exact::graph(&points_of(&data), &Metric::Euclidean, 5, false).unwrap();
+        let error = prepare.index(&points_of(&data), &Metric::Euclidean, &graph).unwrap_err();
+        assert!(matches!(error, IndexError::Parameter { .. }), "{error}");
+    }
+    let other = KnnGraph::from_parts(2, 1, vec![1, 0], vec![0.0; 2]).unwrap();
+    let error = IndexOptions::new().index(&points_of(&data), &Metric::Euclidean, &other).unwrap_err();
+    assert_eq!(error, IndexError::Build(BuildError::InitGraphRows { rows: 2, n: 300 }));
+    let error = IndexOptions::new().quantization(Quantization::U8);
+    let graph = exact::graph(&points_of(&data), &Metric::Manhattan, 5, false).unwrap();
+    let error = error.index(&points_of(&data), &Metric::Manhattan, &graph).unwrap_err();
+    assert!(matches!(error, IndexError::Quantization { .. }), "{error}");
+    let huge: Vec<f32> = data.iter().map(|v| v * 1e6).collect();
+    let graph = exact::graph(&points_of(&huge), &Metric::Euclidean, 5, false).unwrap();
+    let halves = IndexOptions::new().quantization(Quantization::F16);
+    let error = halves.index(&points_of(&huge), &Metric::Euclidean, &graph).unwrap_err();
+    assert!(error.to_string().contains("beyond 65504"), "{error}");
+    assert!(index.tune(1.0, 10, 100).is_err() && index.tune(0.9, 0, 100).is_err() && index.tune(0.9, 10, 0).is_err());
+}
