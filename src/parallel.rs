@@ -105,9 +105,9 @@ mod tests {
             );
             assert_eq!(table, (0..3 * n).collect::<Vec<usize>>());
             assert_eq!(counts.iter().sum::<usize>(), n);
-            let sum = std::sync::atomic::AtomicUsize::new(0);
-            for_each((0..n).collect(), |i| drop(sum.fetch_add(i, std::sync::atomic::Ordering::Relaxed)));
-            assert_eq!(sum.into_inner(), n * n.saturating_sub(1) / 2);
+            let mut squares = vec![0; n];
+            for_each(squares.iter_mut().enumerate().collect(), |(i, square)| *square = i * i);
+            assert_eq!(squares, (0..n).map(|i| i * i).collect::<Vec<usize>>());
         }
     }
 }
