@@ -4,11 +4,13 @@ pub(crate) mod bits;
 pub(crate) mod dense;
 pub(crate) mod leaf_rows;
 pub(crate) mod offer;
+mod permute;
 pub(crate) mod sparse;
 pub(crate) mod tiles;
 
 use self::leaf_rows::LeafRows;
 use self::offer::offer;
+pub(crate) use self::permute::permute_rows;
 
 /// Rows in working order, apart from their distances.
 pub(crate) trait WorkingRows: Send + Sync {
@@ -75,30 +77,6 @@ pub(crate) fn all_pairs_by_rows(ids: &[u32], out: &mut [f32], one_to_many: &mut 
         one_to_many(i, &ids[i + 1..], row);
         for (j, &d) in row.iter().enumerate() {
             rest[j * m + i] = d;
-        }
-    }
-}
-
-/// Moves row `order[i]` of `stride` values to place `i`, in place, cycle by cycle.
-pub(crate) fn permute_rows<V: Copy>(rows: &mut [V], stride: usize, order: &[u32]) {
-    let mut done = vec![false; order.len()];
-    let mut held = Vec::with_capacity(stride);
-    for start in 0..order.len() {
-        if done[start] {
-            continue;
-        }
-        held.clear();
-        held.extend_from_slice(&rows[start * stride..(start + 1) * stride]);
-        let mut at = start;
-        loop {
-            done[at] = true;
-            let from = order[at] as usize;
-            if from == start {
-                rows[at * stride..(at + 1) * stride].copy_from_slice(&held);
-                break;
-            }
-            rows.copy_within(from * stride..(from + 1) * stride, at * stride);
-            at = from;
         }
     }
 }

@@ -116,11 +116,3 @@ fn byte_codes_of_floats_are_near() {
         }
     }
 }
-
-#[test]
-fn rows_move_to_their_places() {
-    let order = [3u32, 0, 2, 4, 1];
-    let mut rows: Vec<u32> = (0..10).collect();
-    permute_rows(&mut rows, 2, &order);
-    assert_eq!(rows, [6, 7, 0, 1, 4, 5, 8, 9, 2, 3]);
-}

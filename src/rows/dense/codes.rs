@@ -101,7 +101,7 @@ impl CodedRows {
     pub(crate) fn new(points: &Dense, form: Form, level: Level) -> Self {
         let (coding, distance) = (Coding::choose(points, form), CodedDistance::of(form));
         let (n, dim, stride) = (points.n(), points.dim(), chunks_of_row(points.dim()));
-        let mut codes = vec![Chunk([0; BYTES]); n * stride];
+        let mut codes: Vec<Chunk> = bytemuck::zeroed_vec(n * stride);
         let scratch = || (vec![0.0; dim], Vec::new());
         let parts = fold_rows(&mut codes, stride, 64, scratch, |(values, stats), i, codes| {
             points.widen_row(i, values);
