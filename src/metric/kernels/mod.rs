@@ -115,12 +115,9 @@ pub(crate) use with_sparse_terms;
 pub(crate) trait Kernel: Accumulate {
     /// `start`, `step` and `finish` for shaders/shared/distance.wgsl.
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String;
-
+    const WGSL: &str;
     /// Whether the definition is a sum over columns.
-    fn is_one_sum(self) -> bool {
-        true
-    }
+    const IS_ONE_SUM: bool = true;
 
     /// Adds a column to the sums of the definition, in f64.
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3];
@@ -184,7 +181,12 @@ impl Form {
     /// `start`, `step` and `finish` in WGSL.
     #[cfg(feature = "gpu")]
     pub(crate) fn wgsl(self) -> String {
-        with_kernel!(self, kernel => kernel.wgsl())
+        fn of<K: Kernel>(_: K) -> &'static str {
+            K::WGSL
+        }
+        let constants =
+            if let Self::Minkowski(p) = self { format!("const POWER: f32 = {p:?};\n") } else { String::new() };
+        constants + with_kernel!(self, kernel => of(kernel))
     }
 
     /// Every form that a metric has.

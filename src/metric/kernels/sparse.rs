@@ -141,8 +141,11 @@ pub(crate) type Sums<O> = [<O as Ops>::F; 2];
 pub(crate) trait SparseTerms: Copy + Sync {
     /// Whether values matter; else rows are sets, and every value is 1.
     const VALUES: bool = true;
-    /// Adds a column that `y` has, and `x` has if its value is not zero.
-    fn step<O: Ops>(self, sums: Sums<O>, x: O::F, y: O::F) -> Sums<O>;
+    /// Adds a column that `y` has, and `x` has if its value is not zero; the product, unless a kernel says otherwise.
+    #[inline(always)]
+    fn step<O: Ops>(self, [products, other]: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
+        [O::mul_add(x, y, products), other]
+    }
     /// [`Mark::size`] from the sums of a row with itself.
     fn own(self, sums: [f32; 2]) -> f32 {
         sums[0]
@@ -154,11 +157,6 @@ pub(crate) trait SparseTerms: Copy + Sync {
 #[inline(always)]
 pub(crate) fn at_least_zero(d: f32) -> f32 {
     if d.is_nan() { f32::INFINITY } else { d.max(0.0) }
-}
-
-#[inline(always)]
-pub(crate) fn product<O: Ops>(sums: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
-    [O::mul_add(x, y, sums[0]), sums[1]]
 }
 
 /// The smaller of |x| and |y| where the signs agree, else 0: half of |x| + |y| - |x-y|.

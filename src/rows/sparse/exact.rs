@@ -120,8 +120,8 @@ impl<I: Number> Row<'_, I> {
     }
 
     /// A kernel that is one sum over columns.
-    fn one_sum(&self, query: &SparseQuery, own: f64, kernel: impl Kernel) -> Option<f64> {
-        if !kernel.is_one_sum() {
+    fn one_sum<K: Kernel>(&self, query: &SparseQuery, own: f64, kernel: K) -> Option<f64> {
+        if !K::IS_ONE_SUM {
             return None;
         }
         let [other, shared] = self.shared(query, |x, y| kernel.add([0.0; 3], x, y)[0]);
