@@ -325,7 +325,7 @@ fn mistakes_with_indexes_have_their_exit_codes() {
     fails(&["remove", &index, &files.ids("gone.npy", &[3, 600])], 3, "there is no point 600");
     fails(&["add", &index, &wide], 3, "9 columns");
     fails(&["index", &input, "-o", &files.path("i.npz")], 4, "the name of the output must end in .nnd");
-    fails(&["index", &input, "--quantization", "u8", "-o", &index], 2, "u8 codes serve");
+    fails(&["index", &input, "--quantization", "u8", "-o", &index], 2, "quantization u8 is not possible");
     fails(&["index", &input, "--diversify-prob", "2", "-o", &index], 2, "diversify_prob = 2");
     let mut damaged = std::fs::read(&index).unwrap();
     let middle = damaged.len() / 2;
