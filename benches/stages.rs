@@ -7,7 +7,8 @@ mod data;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use data::{DIM, N, data};
-use nndescent::{Algorithm, IndexOptions, Metric, NnDescent, Points, SearchOptions, SearchScratch, exact};
+use nndescent::index::SearchScratch;
+use nndescent::{Algorithm, IndexOptions, Metric, NnDescent, Points, SearchOptions, exact};
 
 fn stages(c: &mut Criterion) {
     let data = data();

@@ -70,7 +70,7 @@ fn evaluate(row: u32, lane: u32, count: u32) {
         for (var h = 0u; h < HELD; h++) {
             ids[h] = waiting[min(mine + h * GROUP, count - 1u)];
         }
-        var distances = distances_to(row, ids, count - first, lane);
+        var distances = distances_between(row, ids);
         for (var h = 0u; h < HELD; h++) {
             if mine + h * GROUP < count {
                 offer(distances[h], ids[h] << 1u | 1u);

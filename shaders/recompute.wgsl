@@ -15,7 +15,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var first = 0u; first < WIDTH; first += GROUP) {
         let r = first + lane;
         let id = row_ids[row * WIDTH + min(r, WIDTH - 1u)];
-        let distance = distance_to(row, select(id >> 1u, row, id == NOBODY), lane);
+        let distance = distance_between(row, select(id >> 1u, row, id == NOBODY));
         if r < WIDTH {
             distances[r] = FAR;
             points[r] = NOBODY;

@@ -12,21 +12,30 @@ fn types_are_send_sync_and_debug() {
     // The index.
     owned::<nn::Index>();
     owned::<nn::IndexOptions>();
-    owned::<nn::IndexMemory>();
+    owned::<nn::index::IndexMemory>();
     owned::<nn::IndexError>();
-    owned::<nn::IndexFileError>();
+    owned::<nn::errors::IndexFileError>();
     owned::<nn::Indexed>();
     owned::<nn::Hits>();
     owned::<nn::RadiusHits>();
-    owned::<nn::QueryStats>();
+    owned::<nn::index::QueryStats>();
     owned::<nn::Quantization>();
-    owned::<nn::DiversifyMethod>();
+    owned::<nn::index::DiversifyMethod>();
     owned::<nn::SearchError>();
-    owned::<nn::SearchScratch>();
-    owned::<nn::Tuning>();
+    owned::<nn::index::SearchScratch>();
+    owned::<nn::index::Tuning>();
     borrowing::<nn::SearchOptions>();
     // Graphs.
     owned::<nn::KnnGraph>();
+    owned::<nn::CsrGraph>();
+    borrowing::<nn::InitGraph>();
+    owned::<nn::errors::GraphShapeError>();
+    owned::<nn::recall::RecallEstimate>();
+    owned::<nn::report::ExecutorInfo>();
+    owned::<nn::report::Reason>();
+    owned::<nn::Algorithm>();
+    owned::<nn::Device>();
+    owned::<nn::errors::GpuError>();
     owned::<nn::Neighbor>();
     borrowing::<nn::NnDescent>();
     owned::<nn::Built>();
@@ -34,7 +43,12 @@ fn types_are_send_sync_and_debug() {
     owned::<nn::BuildReport>();
     owned::<nn::Progress>();
     // Points.
+    borrowing::<nn::Points>();
+    borrowing::<nn::Csr>();
     owned::<nn::CsrMatrix>();
+    owned::<nn::custom::Custom<Vec<String>, fn(&String, &String) -> f32>>();
+    owned::<nn::custom::Kept>();
+    owned::<nn::MetricError>();
     owned::<nn::Metric>();
     owned::<nn::PointsError>();
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::common::checks::{Within, check_row};
 use crate::common::indexes::{DIM, base_and_queries, index_of, points_of, recall};
 use crate::common::points::patches;
+use nndescent::index::SearchScratch;
 use nndescent::{
-    Hits, IndexError, IndexOptions, KnnGraph, Metric, Neighbor, NnDescent, Points, Quantization, SearchOptions,
-    SearchScratch, exact,
+    Hits, IndexError, IndexOptions, KnnGraph, Metric, Neighbor, NnDescent, Points, Quantization, SearchOptions, exact,
 };
 
 /// Rows complete, distinct and ascending, with distances of the metric.

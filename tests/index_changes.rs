@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::common::indexes::{DIM, base_and_queries, index_of, points_of, recall};
+use nndescent::index::DiversifyMethod;
 use nndescent::{
-    BuildError, DiversifyMethod, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization,
-    SearchError, SearchOptions, exact,
+    BuildError, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization, SearchError,
+    SearchOptions, exact,
 };
 
 #[test]

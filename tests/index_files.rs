@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::common::indexes::{DIM, base_and_queries, index_of, points_of, recall};
-use nndescent::{Index, IndexFileError, IndexOptions, Metric, NnDescent, Points, Quantization, SearchOptions, exact};
+use nndescent::errors::IndexFileError;
+use nndescent::{Index, IndexOptions, Metric, NnDescent, Points, Quantization, SearchOptions, exact};
 
 fn saved(index: &Index, folder: &Path) -> Vec<u8> {
     let path = folder.join("saved.nnd");

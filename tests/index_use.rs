@@ -4,9 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::indexes::{DIM, base_and_queries, index_of, points_of, recall};
+use nndescent::errors::IndexFileError;
+use nndescent::index::SearchScratch;
 use nndescent::{
-    Hits, Index, IndexError, IndexFileError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization,
-    SearchError, SearchOptions, SearchScratch, exact,
+    Hits, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization, SearchError,
+    SearchOptions, exact,
 };
 
 #[test]

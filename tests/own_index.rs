@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nndescent::custom::{Custom, Items, Kept, KeptItems, items};
+use nndescent::index::SearchScratch;
 use nndescent::{
     CsrMatrix, Hits, Index, IndexError, KnnGraph, Metric, Neighbor, NnDescent, Points, SearchError, SearchOptions,
-    SearchScratch, SparseRow, exact, recall,
+    SparseRow, exact, recall,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};

@@ -1,9 +1,9 @@
 //! Sparse rows: graphs, exact search, indexes and files under every metric that takes them, against the same rows
 //! stored dense.
 
+use nndescent::index::SearchScratch;
 use nndescent::{
-    Algorithm, CsrMatrix, Index, KnnGraph, Metric, MetricArgument, NnDescent, Points, SearchOptions, SearchScratch,
-    exact, recall,
+    Algorithm, CsrMatrix, Index, KnnGraph, Metric, MetricArgument, NnDescent, Points, SearchOptions, exact, recall,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

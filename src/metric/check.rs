@@ -1,9 +1,9 @@
-//! What a metric asks of its arguments and of the rows it is used on.
+//! What a metric requires of its arguments and of the rows it is used on.
 
 use super::argument::Shape;
 use super::{Metric, MetricArgument, MetricError};
 
-/// Above half a turn by no more than rounding in f32.
+/// π/2, and as much more as rounding to f32 may add.
 const HALF_PI: f32 = std::f32::consts::FRAC_PI_2 * (1.0 + 1e-6);
 
 impl Metric {
@@ -65,7 +65,7 @@ impl Metric {
         )
     }
 
-    /// The place of the first value that the metric has no distances for.
+    /// The position of the first value that the metric has no distances for.
     pub(crate) fn first_wrong(&self, row: &[f32]) -> Option<usize> {
         match self {
             Self::Haversine => row[..1].iter().position(|latitude| latitude.abs() > HALF_PI),

@@ -24,7 +24,7 @@ enum Scale {
 }
 
 impl KernelMetric {
-    pub(crate) const EUCLIDEAN: Self = Self { form: Form::L2, scale: Scale::SquareRoot };
+    pub(crate) const EUCLIDEAN: Self = Self::root_of(Form::L2);
     pub(crate) const COSINE: Self = Self::reduced(Form::Angular { centered: false });
     pub(crate) const CORRELATION: Self = Self::reduced(Form::Angular { centered: true });
     pub(crate) const DOT: Self = Self { form: Form::Inner, scale: Scale::OneMore };
@@ -34,6 +34,11 @@ impl KernelMetric {
     /// The metric that is a kernel's reduced distance.
     pub(crate) const fn reduced(form: Form) -> Self {
         Self { form, scale: Scale::Same }
+    }
+
+    /// The metric that is the square root of a kernel's reduced distance.
+    pub(crate) const fn root_of(form: Form) -> Self {
+        Self { form, scale: Scale::SquareRoot }
     }
 
     /// Minkowski's, by the kernel that suits the exponent best.

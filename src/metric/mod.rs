@@ -1,7 +1,8 @@
 //! Metrics: their names, their definitions, and the kernels that compute them.
 //!
-//! A search compares *reduced* distances: cheaper numbers of the same order, such as the square for euclidean. True distances are
-//! computed at the end. Metrics without a kernel of their own are searched on transformed rows under one that has ([`route`]).
+//! A search compares *reduced* distances: cheaper numbers of the same order, such as the square for euclidean. True
+//! distances are computed at the end. Metrics without a kernel of their own are searched on transformed rows under one
+//! that has ([`route`]).
 //!
 //! A metric is a variant of [`Metric`] and a row of the table below. Its kernel, if it has one of its own, is a file in
 //! [`kernels`]; metrics of sets are in `sets.rs`.
@@ -37,9 +38,9 @@ use transform::Transform;
 /// How far two rows are from each other. Distances are computed from f32 values, whatever the type of the data.
 ///
 /// Every variant states its formula and range; the distances of zero rows; whose definition it follows (scipy is
-/// `scipy.spatial.distance`, PyNNDescent is `pynndescent.distances`); the kinds of rows it works on; and whether trees split rows by
-/// distance or by angle. All run on the CPU, and on a GPU for dense rows and bits. docs/METRICS.md says how each is searched, and
-/// where it differs from PyNNDescent's.
+/// `scipy.spatial.distance`, PyNNDescent is `pynndescent.distances`); the kinds of rows it works on; and whether trees
+/// split rows by distance or by angle. All run on the CPU, and on a GPU for dense rows and bits. docs/METRICS.md says
+/// how each is searched, and where it differs from PyNNDescent's.
 ///
 /// ```
 /// use nndescent::{Metric, NnDescent, Points};
@@ -56,52 +57,53 @@ use transform::Transform;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Metric {
-    /// sqrt(Σ (x-y)²), 0 to ∞. Zero rows: as others. Source: scipy.
+    /// sqrt(Σ (x-y)²), 0 to ∞. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Euclidean,
-    /// Σ (x-y)², 0 to ∞. Zero rows: as others. Source: scipy.
+    /// Σ (x-y)², 0 to ∞. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     SqEuclidean,
-    /// 1 - x·y / (|x| |y|), 0 to 2: not clamped beyond 90 degrees. Zero rows: 0 to each other, 1 to others. Source: scipy.
+    /// 1 - x·y / (|x| |y|), 0 to 2: not clamped beyond 90 degrees. Zero rows: 0 to each other, 1 to others. Source:
+    /// scipy.
     ///
     /// Rows: dense, sparse. Trees: by angle.
     Cosine,
-    /// 1 - x·y: cosine for rows already of length 1. Any value otherwise. Zero rows: 1 to all rows. Source: PyNNDescent.
+    /// 1 - x·y, any value: cosine for rows of length 1. Zero rows: 1 to all rows. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse. Trees: by angle.
     Dot,
-    /// -x·y: maximum inner product search. Any value. Zero rows: 0 to all rows. Source: PyNNDescent.
+    /// -x·y, any value: maximum inner product search. Zero rows: 0 to all rows. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse. Trees: by angle.
     InnerProduct,
-    /// Σ |x-y|, 0 to ∞. Zero rows: as others. Source: scipy (`cityblock`).
+    /// Σ |x-y|, 0 to ∞. Zero rows: no special case. Source: scipy (`cityblock`).
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Manhattan,
-    /// max |x-y|, 0 to ∞. Zero rows: as others. Source: scipy.
+    /// max |x-y|, 0 to ∞. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Chebyshev,
-    /// (Σ |x-y|^p)^(1/p), 0 to ∞. Zero rows: as others. Source: scipy.
+    /// (Σ |x-y|^p)^(1/p), 0 to ∞. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Minkowski {
         /// The exponent, finite and at least 1.
         p: f32,
     },
-    /// Share of columns that differ, 0 to 1. Zero rows: as others. Source: scipy.
+    /// Share of columns that differ, 0 to 1. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     Hamming,
-    /// Cosine of the rows less their means, 0 to 2; constant rows are as zero rows in cosine. Zero rows: 0 to each other, 1 to
-    /// others. Source: scipy.
+    /// Cosine distance of the rows minus their means, 0 to 2; constant rows count as zero rows. Zero rows: 0 to each
+    /// other, 1 to others. Source: scipy.
     ///
     /// Rows: dense, sparse. Trees: by angle.
     Correlation,
-    /// Σ |x-y| / (|x|+|y|), 0 to the number of columns; 0/0 is 0. Zero rows: 0 to each other, to others the number of columns that
-    /// these fill. Source: scipy.
+    /// Σ |x-y| / (|x|+|y|), 0 to the number of columns; 0/0 is 0. Zero rows: 0 to each other, the number of
+    /// non-zero columns to others. Source: scipy.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Canberra,
@@ -109,41 +111,41 @@ pub enum Metric {
     ///
     /// Rows: dense, sparse. Trees: by distance.
     BrayCurtis,
-    /// sqrt(Σ (x-y)² / v), 0 to ∞. Zero rows: as others. Source: scipy.
+    /// sqrt(Σ (x-y)² / v), 0 to ∞. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     StandardizedEuclidean {
-        /// One variance a column, finite and above 0.
+        /// One variance per column, finite and above 0.
         variances: Arc<[f32]>,
     },
-    /// (Σ w |x-y|^p)^(1/p), 0 to ∞. Zero rows: as others. Source: scipy (`minkowski` with `w`).
+    /// (Σ w |x-y|^p)^(1/p), 0 to ∞. Zero rows: no special case. Source: scipy (`minkowski` with `w`).
     ///
     /// Rows: dense, sparse. Trees: by distance.
     WeightedMinkowski {
-        /// One weight a column, finite and at least 0.
+        /// One weight per column, finite and at least 0.
         weights: Arc<[f32]>,
         /// The exponent, finite and at least 1.
         p: f32,
     },
-    /// sqrt((x-y)ᵀ V⁻¹ (x-y)), 0 to ∞. Zero rows: as others. Source: scipy.
+    /// sqrt((x-y)ᵀ V⁻¹ (x-y)), 0 to ∞. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense. Trees: by distance.
     Mahalanobis {
         /// V⁻¹, columns x columns: symmetric and positive definite.
         inverse_covariance: Arc<[f32]>,
     },
-    /// Correlation of the ranks of the columns within each row, ties sharing their mean rank, 0 to 2. Zero rows: 0 to each other, 1
-    /// to others. Source: PyNNDescent; 1 less scipy.stats.spearmanr.
+    /// Correlation of the ranks of the values within each row, ties having their mean rank, 0 to 2. Zero rows: 0 to
+    /// each other, 1 to others. Source: PyNNDescent; 1 - `scipy.stats.spearmanr`.
     ///
     /// Rows: dense, sparse. Trees: by angle.
     Spearman,
-    /// Great-circle distance in radians of (latitude, longitude) in radians, 0 to π. Two columns. Zero rows: as others. Source:
-    /// scikit-learn.
+    /// Great-circle distance in radians of (latitude, longitude) in radians, 0 to π. Two columns. Zero rows: no special
+    /// case. Source: scikit-learn.
     ///
     /// Rows: dense. Trees: by distance.
     Haversine,
-    /// Triangle area times sector area of two vectors, with PyNNDescent's 10 degrees beside the angle; any value: below 0 beyond
-    /// 170 degrees. Zero rows: 0 to all rows. Source: Heidarian and Dinneen, BigDataService 2016.
+    /// Triangle area times sector area of two vectors, with PyNNDescent's 10 degrees added to the angle; below 0 for
+    /// angles beyond 170 degrees. Zero rows: 0 to all rows. Source: Heidarian and Dinneen, BigDataService 2016.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     TsSs,
@@ -152,53 +154,55 @@ pub enum Metric {
     ///
     /// Rows: dense, sparse. Trees: by angle.
     TrueAngular,
-    /// sqrt(1 - Σ sqrt(x y) / sqrt(Σx Σy)), 0 to 1: rows are distributions up to a factor. Zero rows: 0 to each other, 1 to others.
-    /// Source: PyNNDescent.
+    /// sqrt(1 - Σ sqrt(x y) / sqrt(Σx Σy)), 0 to 1: rows are distributions up to a factor. Zero rows: 0 to each other,
+    /// 1 to others. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse. Trees: by angle.
     Hellinger,
-    /// Least cost of moving one distribution onto the other, 0 to the largest cost: the optimal transport, found exactly. Searched
+    /// Least cost of moving one distribution onto the other, 0 to the largest cost: exact optimal transport. Searched
     /// by a proxy. Zero rows: 0 to each other, the largest cost to others. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Kantorovich {
-        /// Cost of moving a unit from bin to bin, columns x columns: symmetric, finite, at least 0, and 0 on the diagonal.
+        /// Cost of moving a unit from bin to bin, columns x columns: symmetric, finite, at least 0, and 0 on the
+        /// diagonal.
         cost: Arc<[f32]>,
     },
-    /// The cost of the transport that Sinkhorn's entropy regularization prefers, 0 to the largest cost, in at most 10,000 rounds:
-    /// below 0.03 of the largest cost they begin at the exact transport, and the last digits hang on that. Searched by a proxy.
-    /// Zero rows: 0 to each other, the largest cost to others. Source: Cuturi, NIPS 2013.
+    /// Cost of the transport plan under Sinkhorn's entropic regularization, 0 to the largest cost, after at most 10,000
+    /// iterations. Where the regularization is below 0.03 of the largest cost, they start at the exact plan. Searched
+    /// by a proxy. Zero rows: 0 to each other, the largest cost to others. Source: Cuturi, NIPS 2013.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Sinkhorn {
-        /// As in [`Metric::Kantorovich`].
+        /// Same as in [`Metric::Kantorovich`].
         cost: Arc<[f32]>,
-        /// Strength of the regularization, above 0: PyNNDescent's 1.
+        /// Strength of the regularization, above 0; 1 in PyNNDescent.
         regularization: f32,
     },
-    /// (Σ |F-G|^p)^(1/p) of cumulative distributions over ordered bins, 0 to columns^(1/p). Zero rows: as rows whose cumulative
-    /// sums are 0. Source: PyNNDescent.
+    /// (Σ |F-G|^p)^(1/p) of cumulative distributions over ordered bins, 0 to columns^(1/p). Zero rows: same as rows
+    /// whose cumulative sums are 0. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Wasserstein1d {
         /// The exponent, finite and at least 1.
         p: f32,
     },
-    /// As `Wasserstein1d` on a circle: the differences F-G less their median, 0 to columns^(1/p). Searched by a proxy. Zero rows:
-    /// as rows whose cumulative sums are 0. Source: PyNNDescent, for p = 1.
+    /// Same as `Wasserstein1d`, on a circle: the differences F-G minus their median, 0 to columns^(1/p). Searched by a
+    /// proxy. Zero rows: same as rows whose cumulative sums are 0. Source: PyNNDescent, for p = 1.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     CircularKantorovich {
         /// The exponent, finite and at least 1.
         p: f32,
     },
-    /// Half the divergence of each distribution from the mean of both, natural logarithm, 0 to ln 2. Searched by a proxy. Zero
-    /// rows: 0 to each other, half of ln 2 to others. Source: PyNNDescent; the square of scipy's `jensenshannon`.
+    /// Half the divergence of each distribution from the mean of both, natural logarithm, 0 to ln 2. Searched by a
+    /// proxy. Zero rows: 0 to each other, half of ln 2 to others. Source: PyNNDescent; the square of scipy's
+    /// `jensenshannon`.
     ///
     /// Rows: dense, sparse. Trees: by angle.
     JensenShannon,
-    /// KL(p, q) + KL(q, p) of distributions smoothed by 1.2e-7 in every bin, 0 to 32. Searched by a proxy. Zero rows: as the
-    /// uniform distribution. Source: PyNNDescent.
+    /// KL(p, q) + KL(q, p) of distributions smoothed by 1.2e-7 in every bin, 0 to 32. Searched by a proxy. Zero rows:
+    /// same as the uniform distribution. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse. Trees: by angle.
     SymmetricKl,
@@ -206,7 +210,7 @@ pub enum Metric {
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     Jaccard,
-    /// Share of columns that are in one set only, 0 to 1. Zero rows: as others. Source: PyNNDescent.
+    /// Share of columns that are in one set only, 0 to 1. Zero rows: no special case. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     Matching,
@@ -214,42 +218,44 @@ pub enum Metric {
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     Dice,
-    /// (one only - both + columns) / (one only + columns), 0 to 1; 0 between equal sets. Zero rows: 0 to each other, 1 to others.
-    /// Source: PyNNDescent.
+    /// (one only - both + columns) / (one only + columns), 0 to 1; 0 between equal sets. Zero rows: 0 to each other, 1
+    /// to others. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     Kulsinski,
-    /// 2 one only / (columns + one only), 0 to 1. Zero rows: as others. Source: scipy.
+    /// 2 one only / (columns + one only), 0 to 1. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     RogersTanimoto,
-    /// As `RogersTanimoto`. Zero rows: as others. Source: PyNNDescent.
+    /// Same as `RogersTanimoto`. Zero rows: no special case. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     SokalMichener,
-    /// (columns - both) / columns, 0 to 1; 0 between equal sets. Zero rows: 0 to each other, 1 to others. Source: PyNNDescent.
+    /// (columns - both) / columns, 0 to 1; 0 between equal sets. Zero rows: 0 to each other, 1 to others. Source:
+    /// PyNNDescent.
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     RussellRao,
-    /// One only / (both / 2 + one only), 0 to 1; 0 between equal sets. Zero rows: 0 to each other, 1 to others. Source: scipy.
+    /// One only / (both / 2 + one only), 0 to 1; 0 between equal sets. Zero rows: 0 to each other, 1 to others. Source:
+    /// scipy.
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     SokalSneath,
-    /// 2 x-only y-only / (both neither + x-only y-only), 0 to 2; 0 where one set contains the other. Zero rows: 0 to all rows.
-    /// Source: PyNNDescent.
+    /// 2 x-only y-only / (both neither + x-only y-only), 0 to 2; 0 where one set contains the other. Zero rows: 0 to
+    /// all rows. Source: PyNNDescent.
     ///
     /// Rows: dense, sparse, bits. Trees: by distance.
     Yule,
-    /// Number of bits that differ, 0 to the number of bits. Zero rows: as others. Source: PyNNDescent.
+    /// Number of bits that differ, 0 to the number of bits. Zero rows: no special case. Source: PyNNDescent.
     ///
     /// Rows: dense, bits. Trees: by distance.
     BitHamming,
-    /// 1 - |x∩y| / |x∪y| of sets of bits, 0 to 1. Zero rows: 0 to each other, 1 to others. Source: PyNNDescent, without its
-    /// logarithm.
+    /// 1 - |x∩y| / |x∪y| of sets of bits, 0 to 1. Zero rows: 0 to each other, 1 to others. Source: PyNNDescent, without
+    /// its logarithm.
     ///
     /// Rows: dense, bits. Trees: by distance.
     BitJaccard,
-    /// The distance that [`Points::items`](crate::Points::items) bring with them; on a GPU, where these bring WGSL.
+    /// The distance that comes with [`Points::items`](crate::Points::items); on a GPU if it comes with WGSL.
     Custom,
 }
 
@@ -260,7 +266,8 @@ metrics! {
     Dot {} = "dot" => Route::Direct(KernelMetric::DOT),
     InnerProduct {} = "inner_product" => Route::Direct(KernelMetric::reduced(Form::Inner)),
     Manhattan {} = "manhattan" | "l1" | "taxicab" | "cityblock" => Route::Direct(KernelMetric::MANHATTAN),
-    Chebyshev {} = "chebyshev" | "linf" | "linfty" | "linfinity" => Route::Direct(KernelMetric::reduced(Form::Chebyshev)),
+    Chebyshev {} = "chebyshev" | "linf" | "linfty" | "linfinity" =>
+        Route::Direct(KernelMetric::reduced(Form::Chebyshev)),
     Minkowski { p: P } = "minkowski" => Route::Direct(KernelMetric::minkowski(*p)),
     Hamming {} = "hamming" => Route::Direct(KernelMetric::HAMMING),
     Correlation {} = "correlation" => Route::Direct(KernelMetric::CORRELATION),
@@ -285,7 +292,8 @@ metrics! {
         Route::Same(Transform::Cumulative { centered: false }, KernelMetric::minkowski(*p)),
     CircularKantorovich { p: P.or(1.0) } = "circular_kantorovich" | "circular_wasserstein" =>
         Route::Proxy(Transform::Cumulative { centered: true }, KernelMetric::minkowski(*p)),
-    JensenShannon {} = "jensen_shannon" | "jensen-shannon" => Route::Proxy(Transform::SquareRoots, KernelMetric::COSINE),
+    JensenShannon {} = "jensen_shannon" | "jensen-shannon" =>
+        Route::Proxy(Transform::SquareRoots, KernelMetric::COSINE),
     SymmetricKl {} = "symmetric_kl" | "symmetric-kl" | "symmetric_kullback_liebler" =>
         Route::Proxy(Transform::SquareRoots, KernelMetric::COSINE),
     Jaccard {} = "jaccard" => Route::Sets(SetMetric::Jaccard),
@@ -302,14 +310,13 @@ metrics! {
 }
 
 impl Metric {
-    /// The distance of two rows by its definition, in f64: slow, and what everything else is tested against.
+    /// The distance between two rows by definition, in f64: slow, and the reference for everything else.
     ///
-    /// The bits of `BitHamming` and `BitJaccard` are here those of whole numbers from 0 to 255.
-    ///
-    /// NaN for `Custom`, whose items bring their own.
+    /// `BitHamming` and `BitJaccard` take rows of whole numbers from 0 to 255, eight bits each. `Custom`, whose
+    /// distance comes with its items, gives NaN.
     ///
     /// # Panics
-    /// If the rows differ in length, or parameters of the metric are for rows of another length.
+    /// If the rows differ in length, or the metric's arguments are for rows of another length.
     #[must_use]
     pub fn distance(&self, x: &[f32], y: &[f32]) -> f64 {
         assert_eq!(x.len(), y.len(), "rows of {} and {} columns", x.len(), y.len());

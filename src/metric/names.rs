@@ -13,7 +13,8 @@ pub(super) struct Named {
     pub make: fn(&mut Arguments) -> Result<Metric, MetricError>,
 }
 
-/// The table of metrics, one a row: variant, fields with what their arguments must be, names, and the route of a search.
+/// The table of metrics, one a row: variant, fields with what their arguments must be, names, and the route of a
+/// search.
 macro_rules! metrics {
     ($($metric:ident { $($field:ident: $parameter:expr),* } = $($name:literal)|+ => $route:expr,)+) => {
         /// Every metric that has a name.
@@ -68,8 +69,9 @@ impl Metric {
     }
 
     /// A metric by name, in any case, and arguments by PyNNDescent's names: `p` of `minkowski`; `sigma` (variances) of
-    /// `seuclidean`; `w` and `p` (default 2) of `wminkowski`; `vinv` of `mahalanobis`; `cost` of `kantorovich` and `sinkhorn`,
-    /// `regularization` (default 1) of `sinkhorn`; `p` (default 1) of `wasserstein_1d` and `circular_kantorovich`.
+    /// `seuclidean`; `w` and `p` (default 2) of `wminkowski`; `vinv` of `mahalanobis`; `cost` of `kantorovich` and
+    /// `sinkhorn`, `regularization` (default 1) of `sinkhorn`; `p` (default 1) of `wasserstein_1d` and
+    /// `circular_kantorovich`.
     ///
     /// ```
     /// use nndescent::Metric;

@@ -11,25 +11,25 @@ use crate::points::{DenseValues, Points, PointsKind};
 pub(crate) enum Route {
     /// Rows as they are given.
     Direct(KernelMetric),
-    /// Rows transformed; the kernel's order is the metric's, but for rounding.
+    /// Transformed rows, in the metric's order up to rounding.
     Same(Transform, KernelMetric),
-    /// Rows transformed; the kernel's order is near the metric's: more neighbours are kept, and ranked anew.
+    /// Transformed rows, in an order near the metric's: more neighbours are kept, and reranked.
     Proxy(Transform, KernelMetric),
-    /// Rows as sets of their columns that are not zero.
+    /// Rows as sets of their non-zero columns.
     Sets(SetMetric),
     /// Rows as sets of bits.
     Bits(SetMetric),
-    /// As items say.
+    /// By the distance that comes with the items.
     Custom,
 }
 
 impl Metric {
-    /// Whether searches go by another distance near it.
+    /// Whether searches compare another distance near it.
     pub(crate) fn is_proxied(&self) -> bool {
         matches!(self.route(), Route::Proxy(..))
     }
 
-    /// The points as the metric takes them: rows of u8 are packed bits to those of bits.
+    /// The points as the metric takes them: under metrics of bits, rows of u8 are packed bits.
     pub(crate) fn points_as_taken<'a>(&self, points: &Points<'a>) -> Points<'a> {
         let PointsKind::Dense(dense) = points.kind() else { return *points };
         match (self.route(), dense.rows()) {
@@ -40,7 +40,7 @@ impl Metric {
         }
     }
 
-    /// The metric of sets that it is on rows of bits, if it works on these.
+    /// The metric of sets that it is on rows of bits, if it works on them.
     pub(crate) fn as_sets(&self) -> Option<SetMetric> {
         match self.route() {
             Route::Sets(sets) | Route::Bits(sets) => Some(sets),
@@ -58,7 +58,7 @@ impl Metric {
         }
     }
 
-    /// The metric's distance, where the order is the same, of the distance that the kernel finds between transformed rows.
+    /// The metric's distance from the kernel's true distance between transformed rows, where the order is the same.
     pub(crate) fn of_direct(&self, distance: f32) -> f32 {
         match self {
             Self::Haversine => 2.0 * (distance / 2.0).min(1.0).asin(),
@@ -78,7 +78,7 @@ impl Metric {
         }
     }
 
-    /// The kernel that computes it on rows as they are given, if there is one.
+    /// The kernel that computes it on untransformed rows, if there is one.
     pub(crate) fn direct(&self) -> Option<KernelMetric> {
         match self.route() {
             Route::Direct(direct) => Some(direct),

@@ -1,4 +1,4 @@
-//! Metrics of sets: functions of how many columns are in both, in one, and in neither.
+//! Metrics of sets: functions of the numbers of columns in both, in one, and in neither.
 
 use super::kernels::Real;
 
@@ -34,14 +34,15 @@ impl SetMetric {
     /// The distance of two sets of `x` and `y` of `dim` columns that have `both` in common.
     #[inline(always)]
     pub(crate) fn distance(self, both: u32, x: u32, y: u32, dim: u32) -> f32 {
-        // Counts are below 2^24 in all but the widest data, where the quotient of rounded ones is as near.
+        // Counts are exact below 2^24; in wider data the quotient of rounded counts is as near.
         let (numerator, denominator) = self.fraction(both as f32, x as f32, y as f32, dim as f32);
         numerator / denominator
     }
 
-    /// The distance as a fraction of positive denominator. Where more is in common, it is no greater.
+    /// The distance as a fraction with a positive denominator. It never grows with `both`.
     ///
-    /// Definitions: scipy.spatial.distance; kulsinski, russellrao and yule as PyNNDescent has them, 0 between equal sets.
+    /// Definitions: scipy.spatial.distance; kulsinski, russellrao and yule as PyNNDescent has them, 0 between equal
+    /// sets.
     #[inline(always)]
     pub(crate) fn fraction<T: Real>(self, both: T, x: T, y: T, dim: T) -> (T, T) {
         let [zero, half, one, two] = [0.0, 0.5, 1.0, 2.0].map(T::from);
@@ -58,13 +59,13 @@ impl SetMetric {
             Self::SokalSneath => (differ, half * both + differ),
             Self::Yule => (two * x_only * y_only, both * (dim - both - differ) + x_only * y_only),
         };
-        // Equal sets, and under yule sets of which one holds the other.
+        // Equal sets; under yule, sets of which one contains the other.
         let is_zero = if matches!(self, Self::Yule) { numerator == zero } else { differ == zero };
         (if is_zero { zero } else { numerator }, if is_zero { one } else { denominator })
     }
 
-    /// [`SetMetric::distance`] of sets that differ, in WGSL: of `both`, `x_only`, `y_only`, their sum `one`, their product `half`,
-    /// and `DIM`.
+    /// [`SetMetric::distance`] of sets that differ, in WGSL: of `both`, `x_only`, `y_only`, their sum `one`, their
+    /// product `half`, and `DIM`.
     #[cfg(feature = "gpu")]
     pub(crate) fn wgsl(self) -> &'static str {
         match self {
@@ -80,14 +81,14 @@ impl SetMetric {
         }
     }
 
-    /// Whether [`SetMetric::least_in_common`] tells anything.
+    /// Whether [`SetMetric::least_in_common`] is a bound.
     pub(crate) fn has_least(self) -> bool {
         self != Self::Yule
     }
 
-    /// What two sets must have in common to be within `worst` of each other, or a little less for rounding: [`SetMetric::fraction`]
-    /// solved for `both`. Equal sets may be nearer than that says: [`SetMetric::equal_are_nearer`]. Nothing under yule, which is not
-    /// linear.
+    /// Overlap that two sets need to be within `worst` of each other, or a little less for rounding:
+    /// [`SetMetric::fraction`] solved for `both`. Equal sets may be nearer than it says:
+    /// [`SetMetric::equal_are_nearer`]. No bound under yule, which is not linear.
     #[inline(always)]
     pub(crate) fn least_in_common(self, worst: f32, dim: f32) -> Least {
         let w = worst;
@@ -103,18 +104,18 @@ impl SetMetric {
             Self::SokalSneath => ((1.0 - w) / (2.0 - 1.5 * w), 0.0),
             Self::Yule => (0.0, f32::NEG_INFINITY),
         };
-        // Slopes are off by some units in the last place, and are multiplied with at most 2 dim.
+        // Slopes are off by a few units in the last place, and are multiplied by at most 2 dim.
         Least { slope, base: base - 0.001 - 8.0 * f32::EPSILON * dim }
     }
 
-    /// Whether equal sets are at 0, where sets that differ in a column are not near 0.
+    /// Whether equal sets are at 0 but sets that differ in one column are not near 0.
     #[inline(always)]
     pub(crate) fn equal_are_nearer(self) -> bool {
         matches!(self, Self::Kulsinski | Self::RussellRao)
     }
 }
 
-/// A number of columns in common: `slope * (x + y) + base` of sets of `x` and `y` columns.
+/// An overlap of `slope * (x + y) + base` columns for sets of `x` and `y` columns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Least {
     pub slope: f32,
@@ -125,7 +126,8 @@ pub(crate) struct Least {
 mod tests {
     use super::*;
 
-    /// For all sets of up to nine columns: nobody within `worst` has less in common, and not many that are farther have as much.
+    /// For all sets of up to nine columns: no pair within `worst` overlaps less, and few that are farther overlap as
+    /// much.
     #[test]
     fn what_is_near_has_enough_in_common() {
         let dim = 9u32;

@@ -10,23 +10,23 @@ pub(crate) enum Transform {
     None,
     /// Every column multiplied.
     Scale(Vec<f64>),
-    /// Lᵀx, where the matrix is L Lᵀ: differences of results have the matrix's quadratic form as their square.
+    /// Lᵀx, where the matrix is L Lᵀ: squared distances between results are the matrix's quadratic form.
     Factor(Arc<[f32]>),
-    /// The rank of every column within its row, from 1, ties sharing their mean.
+    /// The rank of every value within its row, from 1; ties have their mean rank.
     Ranks,
     /// Latitude and longitude to a point on the unit sphere.
     Sphere,
-    /// Square roots; whoever compares angles of them does not need sums of 1.
+    /// Square roots. Rows need not be normalized: only their angles are compared.
     SquareRoots,
-    /// Cumulative sums of the row brought to sum 1, less their mean if `centered`.
+    /// Cumulative sums of the row normalized to sum 1, minus their mean if `centered`.
     Cumulative {
         centered: bool,
     },
-    /// Masses of the subtrees of random trees over the bins: L1 distances of these are near the cost of transport.
+    /// Masses of the subtrees of random trees over the bins: their L1 distances approximate the cost of transport.
     Trees(Arc<[f32]>),
 }
 
-/// A [`Transform`] made ready for rows of `dim` columns.
+/// A [`Transform`] prepared for rows of `dim` columns.
 pub(crate) enum Transformer {
     None,
     Scale(Vec<f64>),
@@ -42,7 +42,7 @@ pub(crate) enum Transformer {
 }
 
 impl Transform {
-    /// Made ready for rows of `dim` columns; the pivot that is not positive, where a matrix has no factor.
+    /// Prepared for rows of `dim` columns. Fails with the first pivot that is not positive if the matrix has no factor.
     pub(crate) fn ready(&self, dim: usize) -> Result<Transformer, usize> {
         Ok(match self {
             Self::None => Transformer::None,
@@ -58,7 +58,7 @@ impl Transform {
 }
 
 impl Transformer {
-    /// Columns that a row of `dim` columns becomes.
+    /// Columns of a transformed row of `dim` columns.
     pub(crate) fn columns(&self, dim: usize) -> usize {
         match self {
             Self::Sphere => 3,
@@ -90,7 +90,7 @@ impl Transformer {
     }
 }
 
-/// The lower triangle L of L Lᵀ = `matrix`, `dim x dim`; the place of the first pivot that is not positive.
+/// The lower triangle L of L Lᵀ = `matrix`, `dim x dim`; fails with the first pivot that is not positive.
 fn cholesky(matrix: &[f32], dim: usize) -> Result<Vec<f64>, usize> {
     let mut lower = vec![0.0f64; dim * dim];
     for i in 0..dim {
@@ -114,12 +114,12 @@ fn multiply_transposed(lower: &[f64], row: &[f32], out: &mut [f32]) {
     out.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum as f32);
 }
 
-/// Ranks from 1, ties sharing their mean: scipy's `rankdata`.
+/// Ranks from 1, ties having their mean rank: scipy's `rankdata`.
 pub(crate) fn ranks(row: &[f32], out: &mut [f32]) {
     let mut order: Vec<u32> = (0..row.len() as u32).collect();
     order.sort_unstable_by(|&a, &b| row[a as usize].total_cmp(&(row[b as usize])));
     let mut before = 0;
-    // Zeros of both signs are ties, and stand beside each other.
+    // Zeros of both signs are ties, and adjacent.
     for tied in order.chunk_by(|&a, &b| row[a as usize] == row[b as usize]) {
         let mean = before as f32 + (tied.len() as f32 + 1.0) / 2.0;
         tied.iter().for_each(|&column| out[column as usize] = mean);
@@ -127,7 +127,7 @@ pub(crate) fn ranks(row: &[f32], out: &mut [f32]) {
     }
 }
 
-/// A row without mass stays zero.
+/// A zero row stays zero.
 fn cumulative(row: &[f32], centered: bool, out: &mut [f32]) {
     let total: f64 = row.iter().map(|&v| f64::from(v)).sum();
     let scale = if total > 0.0 { 1.0 / total } else { 0.0 };

@@ -1,8 +1,9 @@
 //! A proxy for optimal transport: random trees over the bins, in which the least cost is a sum of absolute differences.
 //!
-//! Le, Yamada, Fukumizu and Cuturi, "Tree-sliced variants of Wasserstein distances" (NeurIPS 2019): if the cost of moving
-//! mass is the length of the path in a tree, the least cost is Σ over edges of their length times the difference of the masses
-//! below. A few random trees, each halving the bins by two pivots, stand for a cost that is no tree's.
+//! Le, Yamada, Fukumizu and Cuturi, "Tree-sliced variants of Wasserstein distances" (NeurIPS 2019): if the cost of
+//! moving mass is the length of the path in a tree, the least cost is Σ over edges of their length times the difference
+//! of the masses below. A few random trees, each halving the bins by two pivots, approximate a cost that is not a tree
+//! metric.
 
 use crate::points::SparseRow;
 use crate::rng::{below, hash};
@@ -10,9 +11,9 @@ use crate::rng::{below, hash};
 /// Trees over the bins of a histogram.
 pub(crate) struct TransportTrees {
     dim: usize,
-    /// Of every subtree, the length of the edge that it hangs on, divided by the number of trees.
+    /// The length of the edge above every subtree, divided by the number of trees.
     lengths: Vec<f64>,
-    /// The subtrees that each bin is in, ascending.
+    /// The subtrees that contain each bin, ascending.
     above: Vec<Vec<u32>>,
 }
 
@@ -30,7 +31,7 @@ impl TransportTrees {
         trees
     }
 
-    /// Halves `bins` into those nearer to the one and to the other of two pivots, down to single bins.
+    /// Splits `bins` by the nearer of two pivots, down to single bins.
     fn split(&mut self, cost: &[f32], bins: &[u32], seed: u64) {
         let between = |a: u32, b: u32| cost[a as usize * self.dim + b as usize];
         let m = bins.len();
@@ -46,7 +47,7 @@ impl TransportTrees {
         let pairs = near.iter().flat_map(|&x| far.iter().map(move |&y| (x, y)));
         let apart = pairs.map(|(x, y)| f64::from(between(x, y))).sum::<f64>() / (near.len() * far.len()) as f64;
         for (half, side) in [near, far].into_iter().zip(1u64..) {
-            // Half the way between the halves, less what lies below: paths between leaves come out near their costs.
+            // Half the distance between the halves minus that within: paths between leaves come out near their costs.
             let inner = mean_cost(cost, self.dim, &half);
             let node = self.lengths.len() as u32;
             half.iter().for_each(|&bin| self.above[bin as usize].push(node));
@@ -60,7 +61,7 @@ impl TransportTrees {
         self.lengths.len().max(1)
     }
 
-    /// The mass of every subtree times the length of its edge, of the row brought to sum 1.
+    /// The mass of every subtree times the length of its edge, for the row normalized to sum 1.
     pub(crate) fn masses(&self, row: &[f32], out: &mut [f32]) {
         let mut masses = vec![0.0; out.len()];
         for (above, &v) in self.above.iter().zip(row).filter(|(_, v)| **v != 0.0) {
@@ -73,13 +74,13 @@ impl TransportTrees {
         }
     }
 
-    /// The same of a sparse row: the subtrees that have a mass, ascending, and what [`TransportTrees::masses`] gives of each.
+    /// The same for a sparse row: the subtrees with mass, ascending, and their values in [`TransportTrees::masses`].
     pub(crate) fn masses_of_entries(&self, row: SparseRow) -> (Vec<u32>, Vec<f32>) {
         let mut masses: Vec<(u32, f64)> = Vec::new();
         for (bin, v) in row.entries() {
             masses.extend(self.above[bin as usize].iter().map(|&node| (node, f64::from(v))));
         }
-        // Stable: sums are added up in the order of bins, as they are in dense rows.
+        // Stable: sums are added up in the order of bins, same as in dense rows.
         masses.sort_by_key(|mass| mass.0);
         let scale = to_sum_1(row.values);
         let of_node = |same: &[(u32, f64)]| {
@@ -90,13 +91,13 @@ impl TransportTrees {
     }
 }
 
-/// What brings values to sum 1; 0 where their sum is.
+/// What normalizes values to sum 1; 0 if their sum is 0.
 fn to_sum_1(values: &[f32]) -> f64 {
     let total: f64 = values.iter().map(|&v| f64::from(v)).sum();
     if total > 0.0 { 1.0 / total } else { 0.0 }
 }
 
-/// The mean cost between two different bins, as the path through their subtree; 0 of one bin.
+/// The mean cost between two different bins; 0 for a single bin.
 fn mean_cost(cost: &[f32], dim: usize, bins: &[u32]) -> f64 {
     let m = bins.len();
     let sum: f64 =

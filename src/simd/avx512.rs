@@ -122,7 +122,7 @@ impl<const COUNTS: bool> Simd for Avx512<COUNTS> {
         // SAFETY: both are 64 bytes, of which any will do.
         unsafe { std::mem::transmute(sum) }
     }
-    /// Eight places at a time: each keeps what it holds, or what comes before, or the neighbour, whichever is the second.
+    /// Eight places at a time: each takes the median of what it holds, what is before it, and the neighbour.
     #[inline(always)]
     fn insert(row: &mut [Neighbor], neighbor: Neighbor) -> bool {
         let last = row[row.len() - 1];

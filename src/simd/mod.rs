@@ -58,7 +58,7 @@ pub(crate) fn dispatch_counting<O: Op>(level: Level, op: O) -> O::Output {
 
 /// Sixteen f32 lanes, and sums of products of bytes.
 ///
-/// Implementations for instruction sets are private to their files: only [`dispatch`] runs work on them.
+/// Implementations for instruction sets are private to their files: only [`dispatch`] reaches them.
 pub(crate) trait Simd {
     /// [`LANES`] f32 values.
     type F: Copy;
@@ -117,7 +117,7 @@ pub(crate) trait Simd {
     const MANY_REGISTERS: bool;
 }
 
-/// Asks for the cache line that a value is in.
+/// Prefetches the cache line of a value.
 #[inline(always)]
 pub(crate) fn prefetch<T>(value: &T) {
     #[cfg(target_arch = "x86_64")]

@@ -3,7 +3,8 @@
 use super::{BYTES, LANES, Simd};
 use crate::points::Element;
 
-/// An array of lanes, filled by a loop: `std::array::from_fn` and `map` leave a copy of their machinery for every closure.
+/// An array of lanes, filled by a loop: `std::array::from_fn` and `map` leave a copy of their machinery for every
+/// closure.
 macro_rules! lanes {
     (|$i:ident| $lane:expr) => {{
         let mut lanes = [Default::default(); LANES];

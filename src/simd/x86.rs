@@ -5,8 +5,8 @@ use std::arch::x86_64::{__m128i, _mm_setr_epi8};
 /// An intrinsic call that is sound because its level's `run` is the only way to it.
 macro_rules! at_level {
     ($e:expr) => {
-        // SAFETY: `dispatch` runs a level only where its features are present; pointers come from references to arrays of
-        // the size that is read.
+        // SAFETY: `dispatch` runs a level only where its features are present; pointers come from references to arrays
+        // of the size that is read.
         unsafe { $e }
     };
 }

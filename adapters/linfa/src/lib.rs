@@ -19,7 +19,8 @@ use linfa::Float;
 use linfa_nn::distance::Distance;
 use linfa_nn::{BuildError, LinearSearch, NearestNeighbour, NearestNeighbourIndex, NnError};
 use ndarray::{Array1, ArrayBase, ArrayView1, ArrayView2, Data, Ix2};
-use nndescent::{Index, Metric, NnDescent, Points, SearchOptions, SearchScratch};
+use nndescent::index::SearchScratch;
+use nndescent::{Index, Metric, NnDescent, Points, SearchOptions};
 
 /// Builds indexes with NN-Descent.
 ///

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use nndescent::errors::IndexFileError;
 use nndescent::io::IoError;
-use nndescent::{BuildError, IndexError, IndexFileError, PointsError, SearchError};
+use nndescent::{BuildError, IndexError, PointsError, SearchError};
 
 pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that cannot be \
 read or used; 4 an output that cannot be written; 5 cancelled.";

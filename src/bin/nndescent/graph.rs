@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use nndescent::io::{read_graph, write_graph};
-use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Progress};
+use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, Metric, NnDescent, Points, Progress};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -38,7 +38,7 @@ pub struct BuildArguments {
     #[arg(short, long = "n-neighbors")]
     k: Option<usize>,
     #[command(flatten)]
-    pub metric: MetricArguments,
+    metric: MetricArguments,
     /// auto, nndescent or exact.
     #[arg(long, default_value = "auto", value_parser = parse::<Algorithm>)]
     algorithm: Algorithm,
@@ -51,7 +51,7 @@ pub struct BuildArguments {
     seed: u64,
     /// Threads [default: all cores]. The result does not depend on it.
     #[arg(long)]
-    pub threads: Option<usize>,
+    threads: Option<usize>,
     /// Refine until the lower bound of the estimated recall reaches this.
     #[arg(long)]
     target_recall: Option<f32>,
@@ -86,52 +86,66 @@ pub fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let asked = &arguments.build;
-    let metric = asked.metric.metric()?;
     check_writable(&arguments.output, "npz")?;
-    let pool = pool(asked.threads)?;
-
-    let Loaded { data, init_graph, seconds: load } = asked.load(&pool)?;
-
-    let bar = Bar::new(!arguments.json);
-    let show = |p: &Progress| bar.show(p);
-    let builder = NnDescent::new(metric).progress(show).include_self(arguments.include_self);
-    let builder = asked.configure(builder, init_graph.as_ref());
-    let built = pool.install(|| {
-        let points = data.points().map_err(|e| Failure::points(&asked.input, &e))?;
-        builder.graph(&points).map_err(Failure::from)
-    });
-    bar.done();
-    let built = built?;
+    let job = arguments.build.load()?;
+    let built = job.run(!arguments.json, |builder, points| {
+        builder.include_self(arguments.include_self).graph(points).map_err(Failure::from)
+    })?;
 
     let start = Instant::now();
     write_graph(&arguments.output, &built.graph).map_err(Failure::output)?;
     let write = start.elapsed().as_secs_f64();
 
     if arguments.json {
-        say!("{}", report(arguments, &data, &built, load, write));
+        say!("{}", report(arguments, &job, &built, write));
     } else {
-        summarize(arguments, &data, &built);
+        summarize(arguments, &job.data, &built);
     }
     Ok(())
 }
 
-/// Inputs that were read.
-pub struct Loaded {
+/// A build whose inputs were read.
+pub struct Job<'a> {
+    arguments: &'a BuildArguments,
+    metric: Metric,
+    pool: rayon::ThreadPool,
     pub data: Data,
-    pub init_graph: Option<KnnGraph>,
-    pub seconds: f64,
+    init_graph: Option<KnnGraph>,
+    /// Seconds that reading took.
+    pub load: f64,
+}
+
+impl Job<'_> {
+    /// Runs `work` in the pool, with the builder that was asked for; `bar` shows a progress bar.
+    pub fn run<T: Send>(
+        &self,
+        bar: bool,
+        work: impl FnOnce(NnDescent, &Points) -> Result<T, Failure> + Send,
+    ) -> Result<T, Failure> {
+        let bar = Bar::new(bar);
+        let builder = NnDescent::new(self.metric.clone()).progress(|progress: &Progress| bar.show(progress));
+        let builder = self.arguments.configure(builder, self.init_graph.as_ref());
+        let done = self.pool.install(|| {
+            let points = self.data.points().map_err(|e| Failure::points(&self.arguments.input, &e))?;
+            work(builder, &points)
+        });
+        bar.done();
+        done
+    }
 }
 
 impl BuildArguments {
-    pub fn load(&self, pool: &rayon::ThreadPool) -> Result<Loaded, Failure> {
+    /// Reads the inputs.
+    pub fn load(&self) -> Result<Job<'_>, Failure> {
+        let metric = self.metric.metric()?;
+        let pool = pool(self.threads)?;
         let start = Instant::now();
         let data = pool.install(|| self.data.read(&self.input))?;
         let init_graph = self.init_graph.as_deref().map(read_graph).transpose()?;
-        Ok(Loaded { data, init_graph, seconds: start.elapsed().as_secs_f64() })
+        Ok(Job { arguments: self, metric, pool, data, init_graph, load: start.elapsed().as_secs_f64() })
     }
 
-    pub fn configure<'a>(&self, builder: NnDescent<'a>, init_graph: Option<&'a KnnGraph>) -> NnDescent<'a> {
+    fn configure<'a>(&self, builder: NnDescent<'a>, init_graph: Option<&'a KnnGraph>) -> NnDescent<'a> {
         let builder = builder.algorithm(self.algorithm).device(self.device.clone()).seed(self.seed);
         let set = |b: NnDescent<'a>, v: Option<usize>, f: fn(NnDescent<'a>, usize) -> NnDescent<'a>| match v {
             Some(v) => f(b, v),
@@ -150,16 +164,16 @@ impl BuildArguments {
     }
 }
 
-fn report(arguments: &Arguments, data: &Data, built: &Built, load: f64, write: f64) -> Value {
+fn report(arguments: &Arguments, job: &Job, built: &Built, write: f64) -> Value {
     let mut report = build_report(&built.report);
     let [build, init, descent, finish, recall] = phase_seconds(&built.report);
     let more = json!({
-        "n": data.shape().0,
-        "dim": data.shape().1,
+        "n": job.data.shape().0,
+        "dim": job.data.shape().1,
         "k": built.graph.k(),
-        "narrowed_from": data.narrowed_from(),
+        "narrowed_from": job.data.narrowed_from(),
         "seconds": {
-            "load": load, "build": build, "init": init, "descent": descent, "finish": finish, "recall": recall,
+            "load": job.load, "build": build, "init": init, "descent": descent, "finish": finish, "recall": recall,
             "write": write,
         },
         "input": arguments.build.input.display().to_string(),

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::{IndexOptions, Indexed, NnDescent, Progress, Quantization};
+use nndescent::{IndexOptions, Indexed, Quantization};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::graph::{BuildArguments, Loaded, build_report, extend, parse, phase_seconds, summarize_build};
-use crate::input::{check_writable, pool};
-use crate::progress::Bar;
+use crate::graph::{BuildArguments, build_report, extend, parse, phase_seconds, summarize_build};
+use crate::input::check_writable;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -40,36 +39,25 @@ const TUNE_K: usize = 10;
 const TUNE_SAMPLE: usize = 500;
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let asked = &arguments.build;
-    let metric = asked.metric.metric()?;
     check_writable(&arguments.output, "nnd")?;
-    let pool = pool(asked.threads)?;
-
-    let Loaded { data, init_graph, seconds: load } = asked.load(&pool)?;
-
-    let bar = Bar::new(!arguments.json);
-    let show = |p: &Progress| bar.show(p);
-    let prepare = IndexOptions::new()
+    let options = IndexOptions::new()
         .diversify_prob(arguments.diversify_prob)
         .pruning_degree_multiplier(arguments.pruning_degree_multiplier)
         .quantization(arguments.quantization);
-    let builder = asked.configure(NnDescent::new(metric).progress(show).index_options(prepare), init_graph.as_ref());
-    let indexed = pool.install(|| -> Result<Indexed, Failure> {
-        let points = data.points().map_err(|e| Failure::points(&asked.input, &e))?;
-        let mut indexed = builder.index(&points)?;
+    let job = arguments.build.load()?;
+    let indexed = job.run(!arguments.json, |builder, points| {
+        let mut indexed = builder.index_options(options).index(points)?;
         if let Some(target) = arguments.tune {
             indexed.index.tune(target, TUNE_K.min(indexed.index.len() - 1), TUNE_SAMPLE)?;
         }
         Ok(indexed)
-    });
-    bar.done();
-    let indexed = indexed?;
+    })?;
 
     let start = Instant::now();
     indexed.index.save(&arguments.output).map_err(|e| Failure::saving(&e))?;
     let write = start.elapsed().as_secs_f64();
     if arguments.json {
-        say!("{}", report(arguments, &indexed, load, write));
+        say!("{}", report(arguments, &indexed, job.load, write));
     } else {
         say!("{:?} -> {}", indexed.index, arguments.output.display());
         summarize_build(&indexed.report);

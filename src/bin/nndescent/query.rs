@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use nndescent::index::{QueryStats, SearchScratch};
 use nndescent::io::{self, write_graph};
-use nndescent::{Index, KnnGraph, Points, QueryStats, SearchOptions, SearchScratch};
+use nndescent::{Index, KnnGraph, Points, SearchOptions};
 use serde_json::json;
 
 use crate::failure::Failure;

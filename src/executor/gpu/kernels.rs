@@ -38,7 +38,7 @@ pub(super) enum Part {
     /// The points, bound as group 1, and the metric's distances of them.
     Data,
     /// Distances of many rows to one.
-    Gather,
+    Distances,
     /// Cooperative matrices.
     Matrices,
 }
@@ -209,7 +209,7 @@ pub(super) const KERNELS: [KernelInfo; 12] = [
         name: "local_join",
         entry: "main",
         text: shader!("local_join"),
-        parts: &[Part::Params, Part::Counters, Part::Rows, Part::Nearest, Part::OwnedRow, Part::Data, Part::Gather],
+        parts: &[Part::Params, Part::Counters, Part::Rows, Part::Nearest, Part::OwnedRow, Part::Data, Part::Distances],
         bindings: &[
             (0, Slot::Params),
             (1, Slot::Counters),
@@ -224,7 +224,7 @@ pub(super) const KERNELS: [KernelInfo; 12] = [
         name: "recompute",
         entry: "main",
         text: shader!("recompute"),
-        parts: &[Part::Params, Part::Rows, Part::Nearest, Part::Data, Part::Gather],
+        parts: &[Part::Params, Part::Rows, Part::Nearest, Part::Data, Part::Distances],
         bindings: &[
             (0, Slot::Params),
             (3, Slot::RowIds),

@@ -12,9 +12,6 @@ pub(super) const CHUNK: u32 = 128;
 /// Offers, or candidates, that an invocation works on at a time: what they share is loaded once.
 pub(super) const HELD: u32 = 4;
 
-/// Quads of a row that a workgroup gathers at a time, the more the better: a cache line of 128 bytes, or half of one.
-const GATHERED: [u32; 2] = [8, 4];
-
 /// As `CHUNK`, where rows begin empty and most of those offered pass: the sooner the bound is known, the fewer are ranked.
 pub(super) const SETTLED: u32 = 32;
 
@@ -54,8 +51,6 @@ pub(super) struct Layout {
     pub shards: usize,
     /// Places of the set of candidates seen, a power of two.
     pub table: u32,
-    /// Quads of rows that a workgroup gathers at a time, if it gathers.
-    pub gathered: Option<u32>,
     /// Workgroups of one dispatch.
     pub groups: u32,
     /// Invocations of a workgroup.
@@ -120,10 +115,7 @@ impl Layout {
         let groups = (DISPATCH_OPERATIONS / operations).clamp(64.0, f64::from(limits.groups)) as u32;
         let tile = if limits.subgroup <= SOFTWARE_TILE.group { SOFTWARE_TILE } else { TILE };
         let pairs = (most.min(PAIR_BYTES) / 4) as usize;
-        let beside = 4 * table + beside_table(sizes.width, sizes.stride());
-        let fits = |quads: &u32| limits.gathers && beside + gather_bytes(group, *quads) <= limits.workgroup;
-        let gathered = GATHERED.into_iter().find(fits);
-        Ok(Self { sizes, shard_rows, shards, table, groups, group, gathered, tile, matrix_side: 0, pairs })
+        Ok(Self { sizes, shard_rows, shards, table, groups, group, tile, matrix_side: 0, pairs })
     }
 
     /// With cooperative matrices of so many rows.
@@ -182,11 +174,6 @@ fn beside_table(width: usize, stride: usize) -> u32 {
     8 * width as u32 + 20 * CHUNK + 4 * stride as u32 + 64
 }
 
-/// Bytes of workgroup memory of `gathered_distances.wgsl`.
-fn gather_bytes(group: u32, quads: u32) -> u32 {
-    group * (16 * (quads + 1) + 4)
-}
-
 /// The largest set of candidates that fits in workgroup memory; at most 1,024, which is what most rows meet, and soon emptied.
 fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
     let beside = beside_table(width, stride);
@@ -214,7 +201,6 @@ pub(super) mod tests {
         groups: 65_535,
         subgroup: 32,
         native_f16: false,
-        gathers: true,
         matrices: Err(""),
     };
 
@@ -258,19 +244,6 @@ pub(super) mod tests {
         assert!(all.iter().all(|d| d.1 <= 65_535 && d.1 > 0));
         assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
         assert_eq!(all.iter().map(|d| d.1).sum::<u32>(), 200_000);
-    }
-
-    /// Rows are gathered a cache line at a time where that fits beside the rest, by half lines where only that does.
-    #[test]
-    fn what_is_gathered_fits_in_workgroup_memory() {
-        let gathered = |subgroup, workgroup, gathers| {
-            let limits = DeviceLimits { subgroup, workgroup, gathers, ..WEB_GPU };
-            Layout::new(sizes(1000, 32), limits).unwrap().gathered
-        };
-        assert_eq!(gathered(32, 16_384, true), Some(8));
-        assert_eq!(gathered(64, 16_384, true), Some(4));
-        assert_eq!(gathered(64, 49_152, true), Some(8));
-        assert_eq!(gathered(32, 49_152, false), None);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! What a device allows, in the numbers that layouts depend on.
 
-use super::kind::AdapterKind;
 use super::matrices;
 
 /// Limits and features of a device.
@@ -20,8 +19,6 @@ pub(super) struct DeviceLimits {
     pub subgroup: u32,
     /// Whether kernels may load `f16`.
     pub native_f16: bool,
-    /// Whether rows that lie apart are brought to workgroup memory together, whole cache lines at a time. Software has no use for it.
-    pub gathers: bool,
     /// Rows of the cooperative matrices that kernels may use, or why they use none.
     pub matrices: Result<u32, &'static str>,
 }
@@ -31,7 +28,6 @@ impl DeviceLimits {
         let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
             native_f16: adapter.features().contains(wgpu::Features::SHADER_F16),
-            gathers: AdapterKind::of(info.device_type) != AdapterKind::Software,
             matrices: matrices::offered(adapter),
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,

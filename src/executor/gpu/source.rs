@@ -43,8 +43,7 @@ const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
 const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
 const TILES: &str = include_str!("../../../shaders/shared/tiles.wgsl");
 const DISTANCE: &str = include_str!("../../../shaders/shared/distance.wgsl");
-const OWN_DISTANCES: &str = include_str!("../../../shaders/shared/own_distances.wgsl");
-const GATHERED_DISTANCES: &str = include_str!("../../../shaders/shared/gathered_distances.wgsl");
+const DISTANCES: &str = include_str!("../../../shaders/shared/distances.wgsl");
 
 /// The WGSL of `kernel` for rows encoded and laid out so, under a metric, and whether it can be trusted.
 pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, layout: &Layout) -> (String, Trust) {
@@ -59,7 +58,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
             Part::Blocks => text.push_str(BLOCKS),
             Part::Tiles => text.push_str(TILES),
             Part::Data => text.push_str(&(data(encoding, layout.shards) + &distances(metric, encoding) + DISTANCE)),
-            Part::Gather => text.push_str(if layout.gathered.is_some() { GATHERED_DISTANCES } else { OWN_DISTANCES }),
+            Part::Distances => text.push_str(DISTANCES),
             Part::Matrices => text.push_str(&matrices(encoding, layout.matrix_side)),
         }
     }
@@ -76,7 +75,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
     (head + &text, if kernel.reads_data() { metric.trust() } else { Trust::Trusted })
 }
 
-fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
+fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 13] {
     let sizes = layout.sizes;
     // In `neighborhoods` what is kept are the reverse neighbours.
     let kept = if kernel == Kernel::Neighborhoods { sizes.reverse } else { sizes.width };
@@ -88,7 +87,6 @@ fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
         ("CHUNK", CHUNK),
         ("HELD", HELD.min(CHUNK / layout.group)),
         ("SETTLED", SETTLED.max(layout.group)),
-        ("GATHERED", layout.gathered.unwrap_or_default()),
         ("WIDTH", kept as u32),
         ("ROW", sizes.width as u32),
         ("FORWARD", sizes.forward as u32),
@@ -189,7 +187,7 @@ mod tests {
     use crate::executor::gpu::layout::{Params, Sizes};
     use crate::executor::gpu::limits::DeviceLimits;
 
-    fn layout(encoding: Encoding, n: usize, gathers: bool) -> Layout {
+    fn layout(encoding: Encoding, n: usize) -> Layout {
         let limits = DeviceLimits {
             binding: 1 << 27,
             buffer: 1 << 28,
@@ -198,7 +196,6 @@ mod tests {
             groups: 65_535,
             subgroup: 32,
             native_f16: false,
-            gathers,
             matrices: Err(""),
         };
         let sizes = Sizes { n, quads: 100, row_bytes: encoding.row_bytes(100), width: 20, forward: 15, reverse: 8 };
@@ -243,8 +240,8 @@ mod tests {
         let of_values = forms.iter().flat_map(|&form| values.map(|encoding| (MetricSource::Form(form), encoding)));
         let of_sets = SetMetric::ALL.map(|metric| (MetricSource::Sets(metric, 2000), Encoding::Bits));
         for (metric, encoding) in of_values.chain(of_sets).chain(of_dots) {
-            for (n, gathers) in [(1000, false), (1000, true), (120_000, true)] {
-                let layout = layout(encoding, n, gathers);
+            for n in [1000, 120_000] {
+                let layout = layout(encoding, n);
                 for kernel in KERNELS.map(|info| info.kernel).into_iter().filter(|k| *k != Kernel::BlockProducts) {
                     let module = parsed(&source(kernel, metric, encoding, &layout).0);
                     check_bindings(&module, kernel);
@@ -252,14 +249,14 @@ mod tests {
                 }
             }
         }
-        assert_eq!(texts, (forms.len() * 5 + SetMetric::ALL.len() + 3 * 2) * 3 * 11);
+        assert_eq!(texts, (forms.len() * 5 + SetMetric::ALL.len() + 3 * 2) * 2 * 11);
     }
 
     /// Whatever holds a user's text is checked when it runs, and nothing else is.
     #[test]
     fn texts_of_users_are_not_trusted() {
         let wgsl = "// A user's.\n";
-        let layout = layout(Encoding::F32, 1000, true);
+        let layout = layout(Encoding::F32, 1000);
         for info in &KERNELS {
             let (text, trust) = source(info.kernel, MetricSource::Own(wgsl), Encoding::F32, &layout);
             assert_eq!(trust == Trust::Checked, text.contains(wgsl), "{}", info.name);
@@ -275,7 +272,7 @@ mod tests {
         for side in [8, 16] {
             for form in [Form::L2, Form::Angular { centered: false }, Form::Inner] {
                 for encoding in [Encoding::U8Dots, Encoding::I8Dots] {
-                    let layout = layout(encoding, 120_000, true).with_matrices(side);
+                    let layout = layout(encoding, 120_000).with_matrices(side);
                     let text = source(Kernel::BlockProducts, MetricSource::Form(form), encoding, &layout).0;
                     check_bindings_with(&parsed_with(&text, needed), Kernel::BlockProducts, needed);
                 }
@@ -306,8 +303,7 @@ mod tests {
     #[test]
     fn params_have_the_same_offsets() {
         let module = parsed(
-            &source(Kernel::LocalJoin, MetricSource::Form(Form::L2), Encoding::F32, &layout(Encoding::F32, 100, true))
-                .0,
+            &source(Kernel::LocalJoin, MetricSource::Form(Form::L2), Encoding::F32, &layout(Encoding::F32, 100)).0,
         );
         let (members, span) = module
             .types
@@ -330,8 +326,7 @@ mod tests {
             ("rows", std::mem::offset_of!(Params, rows)),
         ];
         let block = parsed(
-            &source(Kernel::BlockPairs, MetricSource::Form(Form::L2), Encoding::F32, &layout(Encoding::F32, 100, true))
-                .0,
+            &source(Kernel::BlockPairs, MetricSource::Form(Form::L2), Encoding::F32, &layout(Encoding::F32, 100)).0,
         );
         let block =
             block.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Block")).expect("the shaders have Block").1;

@@ -1,5 +1,5 @@
-//! Distances of distributions over bins. Rows are brought to sum 1; a zero row has no mass. Values below 0, which no
-//! index accepts, count as 0.
+//! Distances of distributions over bins. Rows are normalized to sum 1; a zero row has no mass. Values below 0,
+//! which no build accepts, count as 0.
 
 use std::f64::consts::LN_2;
 
@@ -9,7 +9,7 @@ use crate::points::SparseRow;
 /// What PyNNDescent adds to every bin before it takes logarithms.
 pub(crate) const SMOOTHING: f64 = f32::EPSILON as f64;
 
-/// The masses of the bins, of sum 1; all 0 in a zero row.
+/// The masses of the bins, normalized to sum 1; all 0 for a zero row.
 pub(super) fn masses(row: &[f32]) -> Vec<f64> {
     let positive = || row.iter().map(|&v| f64::from(v).max(0.0));
     let total: f64 = positive().sum();
@@ -43,7 +43,8 @@ pub(super) fn jensen_shannon(x: &[f32], y: &[f32]) -> f64 {
 fn divergence_from_mean(p: f64, q: f64) -> f64 {
     let (sum, apart) = (p + q, (p - q).abs());
     if apart < 0.5 * sum {
-        // With t = |p-q| / (p+q) this is m ((1+t) ln(1+t) + (1-t) ln(1-t)): the first order, which cancels, is left out.
+        // With t = |p-q| / (p+q) this is m ((1+t) ln(1+t) + (1-t) ln(1-t)): the first order, which cancels, is left
+        // out.
         let t = apart / sum;
         return sum / 2.0 * ((-t * t).ln_1p() + 2.0 * t * t.atanh());
     }
@@ -69,12 +70,12 @@ pub(super) fn wasserstein_1d(x: &[f32], y: &[f32], p: f64) -> f64 {
     minkowski(apart.iter().map(|v| (1.0, v.abs())), p)
 }
 
-/// (Σ |F-G-median|^p)^(1/p). PyNNDescent takes the median of (F-G)^p, which is that of F-G for p = 1 only.
+/// (Σ |F-G-median|^p)^(1/p). PyNNDescent takes the median of (F-G)^p, which is the median of F-G for p = 1 only.
 pub(super) fn circular_kantorovich(x: &[f32], y: &[f32], p: f64) -> f64 {
     around_median(&bins_apart(x, y), p)
 }
 
-/// (Σ |v-median|^p)^(1/p), summed in the order of the values: opposite ones give the same bits.
+/// (Σ |v-median|^p)^(1/p), summed in the order of the values: opposite values give the same bits.
 pub(crate) fn around_median(values: &[f64], p: f64) -> f64 {
     let middle = median(&mut values.to_vec());
     minkowski(values.iter().map(|v| (1.0, (v - middle).abs())), p)
@@ -91,7 +92,7 @@ fn bins_apart(x: &[f32], y: &[f32]) -> Vec<f64> {
     masses(x).into_iter().zip(masses(y)).map(step).collect()
 }
 
-/// The mean of the middle two of an even number of values, which are put into another order; 0 of none.
+/// The mean of the middle two of an even number of values, which are reordered; 0 if there are none.
 fn median(values: &mut [f64]) -> f64 {
     if values.is_empty() {
         return 0.0;
@@ -103,7 +104,7 @@ fn median(values: &mut [f64]) -> f64 {
     f64::midpoint(lower.unwrap_or(upper), upper)
 }
 
-/// Bins in a row between which F-G does not change: how many, and the difference.
+/// Consecutive bins of equal F-G: how many, and the difference.
 type Stretch = (usize, f64);
 
 /// [`wasserstein_1d`] of the entries of rows of `dim` bins.

@@ -1,4 +1,4 @@
-//! Every metric by its definition, in f64. Exchanging the rows gives the same bits.
+//! Every metric by definition, in f64. Exchanging the rows gives the same bits.
 
 mod distribution;
 mod transport;
@@ -11,7 +11,7 @@ use super::{Form, Metric, SetMetric};
 use crate::points::SparseRow;
 
 /// # Panics
-/// If parameters of the metric are for rows of another length.
+/// If the metric's arguments are for rows of another length.
 pub(super) fn distance(metric: &Metric, x: &[f32], y: &[f32]) -> f64 {
     let pairs = || x.iter().zip(y).map(|(&a, &b)| (f64::from(a), f64::from(b)));
     let sizes = || pairs().map(|(a, b)| (a - b).abs());
@@ -45,16 +45,17 @@ pub(super) fn distance(metric: &Metric, x: &[f32], y: &[f32]) -> f64 {
             Route::Direct(direct) => direct.to_true(direct.form().defined(pairs()), x.len()),
             Route::Sets(sets) => of_columns(sets, x, y),
             Route::Bits(sets) => of_bits(sets, x, y),
-            // Items bring their own; metrics of transformed rows are defined above.
+            // The distance comes with the items; metrics of transformed rows are defined above.
             Route::Custom | Route::Same(..) | Route::Proxy(..) => f64::NAN,
         },
     }
 }
 
-/// The distance of two sparse rows of `dim` columns, from their entries alone; none under metrics that are not of transport.
+/// The distance of two sparse rows of `dim` columns, from their entries alone; none unless the metric is one of
+/// transport.
 ///
 /// # Panics
-/// If parameters of the metric are for rows of another length.
+/// If the metric's arguments are for rows of another length.
 pub(crate) fn sparse_transport(metric: &Metric, rows: [SparseRow; 2], dim: usize) -> Option<f64> {
     let bins = || rows.map(|row| Bins::new(row.indices.iter().map(|&column| column as usize), row.values));
     match metric {
@@ -74,19 +75,20 @@ pub(crate) fn sparse_transport(metric: &Metric, rows: [SparseRow; 2], dim: usize
     }
 }
 
-/// One parameter a column.
+/// One parameter per column.
 fn columns(values: &[f32], dim: usize) -> impl Iterator<Item = f64> + Clone {
     assert_eq!(values.len(), dim, "{} parameters for {dim} columns", values.len());
     values.iter().map(|&v| f64::from(v))
 }
 
-/// One row of parameters a column.
+/// One row of parameters per column.
 fn matrix(values: &[f32], dim: usize) -> &[f32] {
     assert_eq!(values.len(), dim * dim, "a matrix of {} values for {dim} columns", values.len());
     values
 }
 
-/// Cosine of the rows less their means. Sums of equal f32 are exact in f64, so that constant rows become zero rows.
+/// Cosine distance of the rows minus their means. Sums of equal f32 are exact in f64, so constant rows become zero
+/// rows.
 fn correlation(x: &[f32], y: &[f32]) -> f64 {
     let mean = |v: &[f32]| v.iter().map(|&a| f64::from(a)).sum::<f64>() / v.len() as f64;
     let (mx, my) = (mean(x), mean(y));
@@ -100,7 +102,7 @@ fn ranked(row: &[f32]) -> Vec<f32> {
     out
 }
 
-/// (Σ w size^p)^(1/p) of (w, size), as multiples of the largest size so that no power leaves f64's range.
+/// (Σ w size^p)^(1/p) of (w, size), scaled by the largest size so that no power leaves f64's range.
 fn minkowski(weighted: impl Iterator<Item = (f64, f64)> + Clone, p: f64) -> f64 {
     if p == 1.0 {
         return weighted.map(|(w, size)| w * size).sum();

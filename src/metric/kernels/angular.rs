@@ -1,6 +1,6 @@
 //! 1 - x·y of rows of length 1: `cosine`; of rows less their means: `correlation`.
 
-use super::sparse::{Mark, Ops, SparseTerms, Sums, product};
+use super::sparse::{Mark, SparseTerms};
 use super::{Kernel, OneSum};
 use crate::simd::Simd;
 
@@ -20,10 +20,6 @@ impl OneSum for OneMinusDot {
 
 impl SparseTerms for OneMinusDot {
     #[inline(always)]
-    fn step<O: Ops>(self, sums: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
-        product::<O>(sums, x, y)
-    }
-    #[inline(always)]
     fn finish(self, sums: [f32; 2], x: Mark, y: Mark) -> f32 {
         let cosine = sums[0] * (x.size * y.size) - x.mean * y.mean;
         if x.size + y.size == 0.0 { 0.0 } else { (1.0 - cosine).max(0.0) }
@@ -32,9 +28,8 @@ impl SparseTerms for OneMinusDot {
 
 impl Kernel for OneMinusDot {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        include_str!("../../../shaders/shared/metrics/angle.wgsl").into()
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/angle.wgsl");
+    const IS_ONE_SUM: bool = false;
     /// Of rows of any length.
     #[inline(always)]
     fn add(self, [xy, xx, yy]: [f64; 3], x: f64, y: f64) -> [f64; 3] {

@@ -44,9 +44,8 @@ impl SparseTerms for BrayCurtis {
 
 impl Kernel for BrayCurtis {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        include_str!("../../../shaders/shared/metrics/braycurtis.wgsl").into()
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/braycurtis.wgsl");
+    const IS_ONE_SUM: bool = false;
     #[inline(always)]
     fn add(self, [apart, size, _]: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [apart + (x - y).abs(), size + (x + y).abs(), 0.0]

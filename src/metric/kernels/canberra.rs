@@ -34,9 +34,7 @@ impl SparseTerms for Canberra {
 
 impl Kernel for Canberra {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        include_str!("../../../shaders/shared/metrics/canberra.wgsl").into()
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/canberra.wgsl");
     #[inline(always)]
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [sums[0] + ratio((x - y).abs(), x.abs() + y.abs()), 0.0, 0.0]

@@ -28,9 +28,8 @@ impl Accumulate for LargestDifference {
 
 impl Kernel for LargestDifference {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        include_str!("../../../shaders/shared/metrics/chebyshev.wgsl").into()
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/chebyshev.wgsl");
+    const IS_ONE_SUM: bool = false;
     #[inline(always)]
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [sums[0].max((x - y).abs()), 0.0, 0.0]

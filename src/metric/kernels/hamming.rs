@@ -31,9 +31,7 @@ impl SparseTerms for Differing {
 
 impl Kernel for Differing {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        include_str!("../../../shaders/shared/metrics/hamming.wgsl").into()
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/hamming.wgsl");
     #[inline(always)]
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [sums[0] + f64::from(u8::from(x != y)), 0.0, 0.0]

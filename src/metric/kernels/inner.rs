@@ -1,6 +1,6 @@
 //! -x·y: `inner_product`, `dot`.
 
-use super::sparse::{Mark, Ops, SparseTerms, Sums, product};
+use super::sparse::{Mark, SparseTerms};
 use super::{Kernel, OneSum};
 use crate::simd::Simd;
 
@@ -20,10 +20,6 @@ impl OneSum for NegativeDot {
 
 impl SparseTerms for NegativeDot {
     #[inline(always)]
-    fn step<O: Ops>(self, sums: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
-        product::<O>(sums, x, y)
-    }
-    #[inline(always)]
     fn finish(self, sums: [f32; 2], _x: Mark, _y: Mark) -> f32 {
         -sums[0]
     }
@@ -31,9 +27,7 @@ impl SparseTerms for NegativeDot {
 
 impl Kernel for NegativeDot {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        include_str!("../../../shaders/shared/metrics/negative_dot.wgsl").into()
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/negative_dot.wgsl");
     #[inline(always)]
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [sums[0] + x * y, 0.0, 0.0]

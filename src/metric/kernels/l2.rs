@@ -1,6 +1,6 @@
 //! Σ (x-y)²: `euclidean`, `sqeuclidean`.
 
-use super::sparse::{Mark, Ops, SparseTerms, Sums, at_least_zero, product};
+use super::sparse::{Mark, SparseTerms, at_least_zero};
 use super::{Kernel, OneSum};
 use crate::simd::Simd;
 
@@ -17,10 +17,6 @@ impl OneSum for SquaredDifferences {
 
 impl SparseTerms for SquaredDifferences {
     #[inline(always)]
-    fn step<O: Ops>(self, sums: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
-        product::<O>(sums, x, y)
-    }
-    #[inline(always)]
     fn finish(self, sums: [f32; 2], x: Mark, y: Mark) -> f32 {
         at_least_zero((x.size + y.size) - 2.0 * sums[0])
     }
@@ -28,9 +24,7 @@ impl SparseTerms for SquaredDifferences {
 
 impl Kernel for SquaredDifferences {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        include_str!("../../../shaders/shared/metrics/squared_differences.wgsl").into()
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/squared_differences.wgsl");
     #[inline(always)]
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [sums[0] + (x - y) * (x - y), 0.0, 0.0]

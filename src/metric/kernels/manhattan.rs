@@ -27,9 +27,7 @@ impl SparseTerms for AbsoluteDifferences {
 
 impl Kernel for AbsoluteDifferences {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        include_str!("../../../shaders/shared/metrics/manhattan.wgsl").into()
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/manhattan.wgsl");
     #[inline(always)]
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [sums[0] + (x - y).abs(), 0.0, 0.0]

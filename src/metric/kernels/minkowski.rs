@@ -65,10 +65,9 @@ impl SparseTerms for PowerDifferences {
 }
 
 impl Kernel for PowerDifferences {
+    /// With the exponent as `POWER`.
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        format!("const POWER: f32 = {:?};\n", self.0) + include_str!("../../../shaders/shared/metrics/minkowski.wgsl")
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/minkowski.wgsl");
     #[inline(always)]
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [sums[0] + (x - y).abs().powf(self.0.into()), 0.0, 0.0]
@@ -77,9 +76,7 @@ impl Kernel for PowerDifferences {
 
 impl Kernel for WholePowers {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        PowerDifferences(self.0 as f32).wgsl()
-    }
+    const WGSL: &str = PowerDifferences::WGSL;
     #[inline(always)]
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         PowerDifferences(self.0 as f32).add(sums, x, y)

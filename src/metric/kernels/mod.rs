@@ -1,5 +1,6 @@
-//! The kernels: how reduced distances are computed from the columns of two rows. A file for each, with its sums over dense rows
-//! ([`Accumulate`]), its terms over sparse rows ([`SparseTerms`]), its definition in f64 and its WGSL ([`Kernel`]).
+//! The kernels: how reduced distances are computed from the columns of two rows. A file for each, with its sums over
+//! dense rows ([`Accumulate`]), its terms over sparse rows ([`SparseTerms`]), its definition in f64 and its WGSL
+//! ([`Kernel`]).
 
 mod angular;
 mod braycurtis;
@@ -83,7 +84,8 @@ macro_rules! with_kernel {
 }
 pub(crate) use with_kernel;
 
-/// Runs `$run` with `$kernel` bound to the [`SparseTerms`](sparse::SparseTerms) of a [`Form`], or `$chebyshev`, which is not a sum.
+/// Runs `$run` with `$kernel` bound to the [`SparseTerms`](sparse::SparseTerms) of a [`Form`], or `$chebyshev`, which
+/// is not a sum.
 macro_rules! with_sparse_terms {
     ($form:expr, $kernel:ident => $run:expr, chebyshev => $chebyshev:expr) => {{
         use $crate::metric::kernels::{self, Form};
@@ -113,7 +115,9 @@ pub(crate) use with_sparse_terms;
 pub(crate) trait Kernel: Accumulate {
     /// `start`, `step` and `finish` for shaders/shared/distance.wgsl.
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String;
+    const WGSL: &str;
+    /// Whether the definition is a sum over columns.
+    const IS_ONE_SUM: bool = true;
 
     /// Adds a column to the sums of the definition, in f64.
     fn add(self, sums: [f64; 3], x: f64, y: f64) -> [f64; 3];
@@ -177,7 +181,12 @@ impl Form {
     /// `start`, `step` and `finish` in WGSL.
     #[cfg(feature = "gpu")]
     pub(crate) fn wgsl(self) -> String {
-        with_kernel!(self, kernel => kernel.wgsl())
+        fn of<K: Kernel>(_: K) -> &'static str {
+            K::WGSL
+        }
+        let constants =
+            if let Self::Minkowski(p) = self { format!("const POWER: f32 = {p:?};\n") } else { String::new() };
+        constants + with_kernel!(self, kernel => of(kernel))
     }
 
     /// Every form that a metric has.

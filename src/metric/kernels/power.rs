@@ -1,11 +1,11 @@
 //! Powers of f32 without branches.
 
-/// x^p of x from 0 and p from 1, to some millionths: exp2(p log2 x) without branches, so that compilers compute many at once. 0 of
-/// numbers below the normal ones. The polynomials are those of Cephes' `logf` and `exp2f`.
+/// x^p of x from 0 and p from 1, to some millionths: exp2(p log2 x) without branches, so that compilers vectorize it. 0
+/// for subnormal x. The polynomials are from Cephes' `logf` and `exp2f`.
 #[inline(always)]
 pub(crate) fn power(x: f32, p: f32) -> f32 {
     let log2 = log2(x) * p;
-    // What is clamped is beyond f32's range.
+    // Beyond these, the result is out of f32's range.
     let log2 = if log2 > 200.0 { 200.0 } else { log2 };
     let log2 = if log2 < -200.0 { -200.0 } else { log2 };
     if x < f32::MIN_POSITIVE { 0.0 } else { exp2(log2) }
@@ -34,10 +34,10 @@ fn log2(x: f32) -> f32 {
     exponent as f32 + ln * std::f32::consts::LOG2_E
 }
 
-/// Of -252 to 254.
+/// For x from -252 to 254.
 #[inline(always)]
 fn exp2(x: f32) -> f32 {
-    /// Added, it leaves no room for what is behind the point.
+    /// Adding it rounds to a whole number.
     const WHOLE: f32 = 12_582_912.0;
     let whole = x + WHOLE;
     let rest = x - (whole - WHOLE);
@@ -62,7 +62,7 @@ mod tests {
             for i in 1..4000 {
                 let x = (i as f32 * 0.05 - 100.0).exp2();
                 let (found, right) = (power(x, p), f64::from(x).powf(p.into()));
-                // Of the root, which is what distances are.
+                // Of the root: distances are roots.
                 let root = (f64::from(found) / right).powf(1.0 / f64::from(p));
                 let in_range = right > 1e-37 && right < 3e38;
                 assert!(!in_range || (root - 1.0).abs() < 5e-6, "{x}^{p}: {found}, not {right}");

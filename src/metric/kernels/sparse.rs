@@ -1,8 +1,9 @@
-//! What each kernel does with a column that two rows have in common, and how the sums become a reduced distance.
+//! Kernels over sparse rows: the terms of the columns that two rows have in common, and reduced distances from their
+//! sums.
 //!
-//! A column that only one of two rows has adds what it adds to that row's distance from zero. So every distance here is a
-//! function of one sum over each row alone (its [`Mark`]) and of sums over the columns in common: f(x, y) = f(x, 0) + f(0, y)
-//! - g(x, y), where g is symmetric, and zero unless both are there.
+//! A column that only one of two rows has contributes the same as to that row's distance from zero. So every distance
+//! is a function of one sum over each row alone (its [`Mark`]) and of sums over the columns in common: f(x, y) = f(x,
+//! 0) + f(0, y) - g(x, y), where g is symmetric, and zero unless both rows have the column.
 
 use std::marker::PhantomData;
 
@@ -74,7 +75,7 @@ impl<S: Simd> Ops for Lanes<S> {
     }
 }
 
-/// One pair, computed as each of the [`Lanes`] is.
+/// One pair, computed in the same way as each of the [`Lanes`].
 pub(crate) struct Single<S>(PhantomData<S>);
 
 impl<S: Simd> Ops for Single<S> {
@@ -105,7 +106,7 @@ impl<S: Simd> Ops for Single<S> {
     }
     #[inline(always)]
     fn mul_add(a: f32, b: f32, c: f32) -> f32 {
-        // Vectors of the portable level are arrays of f32; the others have an instruction that rounds once.
+        // The vectors of the portable level are arrays of f32; other levels have an instruction that rounds once.
         if align_of::<S::F>() > align_of::<f32>() { a.mul_add(b, c) } else { a * b + c }
     }
     #[inline(always)]
@@ -124,12 +125,13 @@ fn power(x: f32, y: f32, p: f32) -> f32 {
     if x == 0.0 { 0.0 } else { shared }
 }
 
-/// What distances need of a row as a whole.
+/// What distances need to know of a whole row.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Mark {
-    /// The row's own sum, [`SparseTerms::own`]; in angular kernels what brings its length to 1, 0 for rows without length.
+    /// The row's own sum, [`SparseTerms::own`]; in angular kernels the factor that brings its length to 1, 0 for a zero
+    /// row.
     pub size: f32,
-    /// The mean of all columns, in units of the length; 0 unless the kernel is centred.
+    /// The mean of all columns in units of the length; 0 unless the kernel is centred.
     pub mean: f32,
 }
 
@@ -139,8 +141,11 @@ pub(crate) type Sums<O> = [<O as Ops>::F; 2];
 pub(crate) trait SparseTerms: Copy + Sync {
     /// Whether values matter; else rows are sets, and every value is 1.
     const VALUES: bool = true;
-    /// Adds a column that `y` has, and `x` has if its value is not zero.
-    fn step<O: Ops>(self, sums: Sums<O>, x: O::F, y: O::F) -> Sums<O>;
+    /// Adds a column that `y` has, and `x` has if its value is not zero; the product, unless a kernel says otherwise.
+    #[inline(always)]
+    fn step<O: Ops>(self, [products, other]: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
+        [O::mul_add(x, y, products), other]
+    }
     /// [`Mark::size`] from the sums of a row with itself.
     fn own(self, sums: [f32; 2]) -> f32 {
         sums[0]
@@ -152,11 +157,6 @@ pub(crate) trait SparseTerms: Copy + Sync {
 #[inline(always)]
 pub(crate) fn at_least_zero(d: f32) -> f32 {
     if d.is_nan() { f32::INFINITY } else { d.max(0.0) }
-}
-
-#[inline(always)]
-pub(crate) fn product<O: Ops>(sums: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
-    [O::mul_add(x, y, sums[0]), sums[1]]
 }
 
 /// The smaller of |x| and |y| where the signs agree, else 0: half of |x| + |y| - |x-y|.

@@ -4,7 +4,7 @@ use super::Accumulate;
 use crate::points::Element;
 use crate::simd::{LANES, Simd};
 
-/// A tail of a row, filled up with zeros.
+/// The tail of a row, padded with zeros.
 #[inline(always)]
 fn padded<E: Element>(tail: &[E]) -> [E; LANES] {
     let mut full = [E::zeroed(); LANES];
@@ -14,7 +14,7 @@ fn padded<E: Element>(tail: &[E]) -> [E; LANES] {
 
 /// Reduced distances of `R` rows to four others, each load serving several pairs. All rows are equally long.
 ///
-/// Loops rather than closures over arrays: those are not always inlined into code compiled for an instruction set.
+/// Loops rather than closures over arrays, which are not always inlined into code compiled for an instruction set.
 #[inline(always)]
 pub(crate) fn tile<S: Simd, X: Element, Y: Element, K: Accumulate, const R: usize>(
     kernel: K,
@@ -37,7 +37,8 @@ pub(crate) fn tile<S: Simd, X: Element, Y: Element, K: Accumulate, const R: usiz
     out
 }
 
-/// A step of every pair. A function: a closure that is called twice is not inlined, and then neither are its instructions.
+/// A step of every pair. A function, as a closure that is called twice is not inlined, and then neither are its
+/// instructions.
 #[inline(always)]
 fn step_all<S: Simd, K: Accumulate, const R: usize>(
     kernel: K,
@@ -62,7 +63,7 @@ fn load_chunk<S: Simd, E: Element, const R: usize>(rows: &[&[E]; R], c: usize) -
     out
 }
 
-/// What follows the last whole chunk of every row.
+/// The values after the last whole chunk of every row.
 #[inline(always)]
 fn load_tail<S: Simd, E: Element, const R: usize>(rows: &[&[E]; R], chunks: usize) -> [S::F; R] {
     let mut out = [S::splat(0.0); R];

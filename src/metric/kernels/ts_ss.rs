@@ -1,6 +1,6 @@
 //! Triangle area times sector area: `tsss`.
 
-use super::sparse::{Mark, Ops, SparseTerms, Sums, at_least_zero, product};
+use super::sparse::{Mark, SparseTerms, at_least_zero};
 use super::{Accumulate, Kernel};
 use crate::simd::Simd;
 
@@ -35,10 +35,6 @@ impl Accumulate for TsSs {
 
 impl SparseTerms for TsSs {
     #[inline(always)]
-    fn step<O: Ops>(self, sums: Sums<O>, x: O::F, y: O::F) -> Sums<O> {
-        product::<O>(sums, x, y)
-    }
-    #[inline(always)]
     fn finish(self, sums: [f32; 2], x: Mark, y: Mark) -> f32 {
         let squared = at_least_zero((x.size + y.size) - 2.0 * sums[0]);
         ts_ss(squared.into(), x.size.into(), y.size.into()) as f32
@@ -47,9 +43,8 @@ impl SparseTerms for TsSs {
 
 impl Kernel for TsSs {
     #[cfg(feature = "gpu")]
-    fn wgsl(self) -> String {
-        include_str!("../../../shaders/shared/metrics/ts_ss.wgsl").into()
-    }
+    const WGSL: &str = include_str!("../../../shaders/shared/metrics/ts_ss.wgsl");
+    const IS_ONE_SUM: bool = false;
     #[inline(always)]
     fn add(self, [apart, xx, yy]: [f64; 3], x: f64, y: f64) -> [f64; 3] {
         [apart + (x - y) * (x - y), xx + x * x, yy + y * y]
@@ -59,8 +54,8 @@ impl Kernel for TsSs {
     }
 }
 
-/// TS-SS of two vectors by their squared distance and squared lengths: Heidarian and Dinneen (BigDataService 2016), with
-/// PyNNDescent's 10 degrees added to the angle. A zero vector is at right angles to others.
+/// TS-SS of two vectors by their squared distance and squared lengths: Heidarian and Dinneen (BigDataService 2016),
+/// with PyNNDescent's 10 degrees added to the angle. A zero vector is at right angles to others.
 pub(crate) fn ts_ss(squared: f64, xx: f64, yy: f64) -> f64 {
     let (x, y) = (xx.sqrt(), yy.sqrt());
     let cosine = if x * y > 0.0 { ((xx + yy - squared) / (2.0 * x * y)).clamp(-1.0, 1.0) } else { 0.0 };

@@ -5,7 +5,7 @@ use super::gather::SparseQuery;
 use super::kernels::SparseKernel;
 use super::{Head, Number, Numbers, SparseRows, Table, with_numbers};
 use crate::metric::Form;
-use crate::metric::kernels::{ratio, ts_ss};
+use crate::metric::kernels::{Kernel, ts_ss, with_kernel};
 use crate::points::SparseRow;
 use crate::rows::sparse::definition;
 
@@ -35,8 +35,7 @@ impl SparseRows {
             self.query_to_many(query, others, &mut found);
             return out.iter_mut().zip(found).for_each(|(out, d)| *out = d.into());
         };
-        let term = term(form);
-        let own = query.values.iter().fold(0.0, |own, &x| own + term(x.into(), 0.0));
+        let own = own(form, &query.values);
         with_numbers!(&self.numbers, numbers => {
             let table = self.table(numbers);
             for (&other, out) in others.iter().zip(out) {
@@ -54,7 +53,10 @@ impl SparseRows {
                 return f64::from(u8::from(query.mark.size != head.size));
             }
             Form::Angular { centered } => self.angle(query, own, row, centered),
-            form => of_sums(form, query, own, row),
+            Form::L2 => row.squared(query, own).map(|[squared, _]| squared),
+            Form::TsSs => row.squared(query, own).map(|[squared, other]| ts_ss(squared, own, other)),
+            Form::BrayCurtis => row.ratio(query, own),
+            form => with_kernel!(form, kernel => row.one_sum(query, own, kernel)),
         };
         found.unwrap_or_else(|| self.walked(query, row))
     }
@@ -104,6 +106,28 @@ impl<I: Number> Row<'_, I> {
         self.pairs(query).fold([0.0; 2], |[xy, yy], (x, y)| [xy + x * y, yy + y * y])
     }
 
+    /// Σ (x-y)² and y·y.
+    fn squared(&self, query: &SparseQuery, own: f64) -> Option<[f64; 2]> {
+        let [xy, yy] = self.products(query);
+        far(own + yy, 2.0 * xy).map(|squared| [squared, yy])
+    }
+
+    /// Σ |x-y| / Σ |x+y|.
+    fn ratio(&self, query: &SparseQuery, own: f64) -> Option<f64> {
+        let [other, shared] = self.shared(query, |x, y| (x - y).abs());
+        let [_, shared_of_opposite] = self.shared(query, |x, y| (x + y).abs());
+        Some(far(own + other, shared)? / far(own + other, shared_of_opposite)?)
+    }
+
+    /// A kernel that is one sum over columns.
+    fn one_sum<K: Kernel>(&self, query: &SparseQuery, own: f64, kernel: K) -> Option<f64> {
+        if !K::IS_ONE_SUM {
+            return None;
+        }
+        let [other, shared] = self.shared(query, |x, y| kernel.add([0.0; 3], x, y)[0]);
+        far(own + other, shared).map(|sum| kernel.defined([sum, 0.0, 0.0]))
+    }
+
     /// Of a sum over columns: what this row adds alone, and what is too much of that and the query's own where both are.
     fn shared(&self, query: &SparseQuery, term: impl Fn(f64, f64) -> f64) -> [f64; 2] {
         self.pairs(query).fold([0.0; 2], |[other, shared], (x, y)| {
@@ -114,34 +138,17 @@ impl<I: Number> Row<'_, I> {
     }
 }
 
-/// Kernels that are made of sums over columns; none if those are too near to what is taken from them.
-fn of_sums<I: Number>(form: Form, query: &SparseQuery, own: f64, row: Row<I>) -> Option<f64> {
-    let term = term(form);
-    let [other, shared] = match form {
-        Form::L2 | Form::TsSs => {
-            let [xy, yy] = row.products(query);
-            [yy, 2.0 * xy]
-        }
-        _ => row.shared(query, &term),
-    };
-    let (size, apart) = (own + other, (own + other) - shared);
-    let far = |sum: f64| sum > NEAR * size;
+/// What a row adds to the sum of a kernel alone.
+fn own(form: Form, values: &[f32]) -> f64 {
+    let values = values.iter().map(|&x| f64::from(x));
     match form {
-        Form::BrayCurtis => {
-            let together = size - row.shared(query, |x, y| term(x, -y))[1];
-            (far(apart) && far(together)).then(|| apart / together)
-        }
-        Form::TsSs => far(apart).then(|| ts_ss(apart, own, other)),
-        _ => far(apart).then_some(apart),
+        Form::Angular { .. } => values.fold(0.0, |own, x| own + x * x),
+        form => with_kernel!(form, kernel => values.fold([0.0; 3], |own, x| kernel.add(own, x, 0.0))[0]),
     }
 }
 
-/// What a column adds to the sum that a kernel is made of.
-fn term(form: Form) -> impl Fn(f64, f64) -> f64 {
-    move |a, b| match form {
-        Form::Manhattan | Form::BrayCurtis => (a - b).abs(),
-        Form::Minkowski(p) => (a - b).abs().powf(p.into()),
-        Form::Canberra => ratio((a - b).abs(), a.abs() + b.abs()),
-        _ => (a - b) * (a - b),
-    }
+/// A difference, unless it is too near zero for what it is the difference of.
+fn far(size: f64, shared: f64) -> Option<f64> {
+    let apart = size - shared;
+    (apart > NEAR * size).then_some(apart)
 }

@@ -91,18 +91,6 @@ const FAULTS_OF_VARIANTS: [(Encoding, Metric, &str, &str); 14] = [
     (Encoding::NativeF16, Metric::SqEuclidean, "row * params.quads + q", "row * params.quads + q / 2u"),
 ];
 
-/// Faults in what gathers rows.
-const FAULTS_OF_GATHERING: [(&str, &str); 8] = [
-    ("first + i % GATHERED;", "first + i % (GATHERED - 1u);"),
-    ("load(gathered_rows[i / GATHERED], q)", "load(gathered_rows[0], q)"),
-    ("gathered_rows[lane] = y", "gathered_rows[lane] = x"),
-    ("i / GATHERED * PITCH", "i / GATHERED * (PITCH - 1u)"),
-    ("if q < params.quads {", "if q + 1u < params.quads {"),
-    ("load(x, first + q), gathered[lane * PITCH + q]", "load(x, q), gathered[lane * PITCH + q]"),
-    ("q = 0u; first + q < params.quads", "q = 1u; first + q < params.quads"),
-    ("h * GROUP < count", "h * GROUP + 3u * GROUP < count"),
-];
-
 /// Plants a fault on the first adapter; what comparing then says.
 fn planted(
     limits: impl FnOnce(&mut DeviceLimits),
@@ -120,28 +108,11 @@ fn planted(
 }
 
 #[test]
-fn every_planted_fault_in_gathering_is_noticed() {
-    if gpu().is_none() {
-        return;
-    }
-    for fault in FAULTS_OF_GATHERING {
-        planted(
-            |limits| limits.gathers = true,
-            fault,
-            |gpu| compare_variant_on(gpu, Encoding::U8Dots, &Metric::SqEuclidean),
-        );
-    }
-}
-
-#[test]
 fn every_planted_fault_in_a_variant_is_noticed() {
     let Some(gpu) = gpu() else { return };
     let runs = |encoding: Encoding| encoding != Encoding::NativeF16 || gpu.limits.native_f16;
     for (encoding, metric, right, wrong) in FAULTS_OF_VARIANTS.into_iter().filter(|fault| runs(fault.0)) {
-        let limits = |limits: &mut DeviceLimits| {
-            limits.gathers = false;
-            limits.native_f16 = encoding == Encoding::NativeF16;
-        };
+        let limits = |limits: &mut DeviceLimits| limits.native_f16 = encoding == Encoding::NativeF16;
         planted(limits, (right, wrong), |gpu| compare_variant_on(gpu, encoding, &metric));
     }
 }
@@ -176,13 +147,13 @@ fn the_self_test_notices_planted_faults() {
 #[test]
 fn every_planted_fault_is_noticed() {
     let Some(mut gpu) = gpu() else { return };
-    (gpu.limits.gathers, gpu.limits.matrices) = (false, Err("no faults are in them"));
+    gpu.limits.matrices = Err("no faults are in them");
     let metrics: Vec<Metric> = FAULTS.iter().map(|fault| fault.0.clone()).collect();
     for (at, metric) in metrics.iter().enumerate().filter(|(at, metric)| !metrics[..*at].contains(metric)) {
         assert_eq!(compare(&gpu, metric), Ok(()), "without a fault ({at})");
     }
     for (metric, right, wrong) in FAULTS {
-        planted(|limits| limits.gathers = false, (right, wrong), |gpu| compare(gpu, &metric));
+        planted(|_| (), (right, wrong), |gpu| compare(gpu, &metric));
     }
 }
 

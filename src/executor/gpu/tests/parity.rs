@@ -190,33 +190,6 @@ fn every_variant_is_its_twin() {
     }
 }
 
-/// Rows that a workgroup gathers are the same rows, and their distances the same sums.
-#[test]
-fn gathered_rows_are_their_twins() {
-    for gathers in [false, true] {
-        let Some(mut gpu) = gpu() else { return };
-        gpu.limits.gathers = gathers;
-        compare_rounds(gpu.again(), &problem(&data(), DIM)).unwrap();
-        for (encoding, metric) in [(Encoding::U8Dots, Metric::SqEuclidean), (Encoding::I8Dots, Metric::Cosine)] {
-            compare_variant_on(&gpu, encoding, &metric).unwrap();
-        }
-    }
-    let values: Vec<f32> = data().iter().flat_map(|v| [0, 1, 2, 3, 4].map(|i| (v * 0.37 + i as f32).sin())).collect();
-    let problem = problem(&values, 5 * DIM);
-    for binding in [u64::MAX, 60_000] {
-        let graph = |gathers| {
-            let mut gpu = gpu()?;
-            gpu.limits.gathers = gathers;
-            gpu.limits.binding = gpu.limits.binding.min(binding);
-            let mut session = open(gpu, &problem, &plan(2));
-            let distances = session.round(&|_| Ok(())).unwrap().distances;
-            Some((distances, Box::new(session).finish(&|_| Ok(())).unwrap()))
-        };
-        let (Some(own), Some(gathered)) = (graph(false), graph(true)) else { return };
-        assert_eq!(own, gathered);
-    }
-}
-
 /// Builds of several threads on one device do not disturb each other.
 #[test]
 fn builds_at_once_share_a_device() {

@@ -6,24 +6,24 @@ use super::distribution::masses;
 
 /// Iterations of Sinkhorn and Knopp at most.
 const MOST_ITERATIONS: usize = 10_000;
-/// How far the marginals of a plan may be off, all bins together.
+/// Total error of a plan's marginals at most.
 const MARGINAL_TOLERANCE: f64 = 1e-9;
-/// Logarithms beyond this are too coarse to iterate on: costs are so many times the regularization, which then moves the
-/// result by less than f32 can tell.
+/// Logarithms beyond this are too coarse to iterate on; the regularization is then so small beside the costs that it
+/// changes the result by less than an f32 can hold.
 const LARGEST_LOGARITHM: f64 = 1e9;
 /// Below this share of the largest cost, iterations that start at the exact transport are far fewer.
 const SMALL_REGULARIZATION: f64 = 0.03;
-/// Factors between the inverse of this and this are multiplied without loss.
+/// Factors between this and its inverse are multiplied without overflow.
 const LARGEST_FACTOR: f64 = 1e100;
 
-/// Supplies, demands, and the cost of moving a unit from each of the first to each of the second, row by row.
+/// Supplies, demands, and the cost of moving a unit from each supply to each demand, row by row.
 struct Problem {
     supplies: Vec<f64>,
     demands: Vec<f64>,
     costs: Vec<f64>,
 }
 
-/// The bins that have mass, ascending, and their masses, of sum 1.
+/// The bins with mass, ascending, and their masses, normalized to sum 1.
 #[derive(PartialEq, PartialOrd)]
 pub(super) struct Bins {
     columns: Vec<usize>,
@@ -50,8 +50,8 @@ pub(super) fn kantorovich(x: &Bins, y: &Bins, cost: &[f32]) -> f64 {
 }
 
 /// Σ plan·cost of the plan that minimizes Σ plan·cost + regularization·Σ plan ln plan (Cuturi, NeurIPS 2013): iterated
-/// until the marginals agree to 1e-9, or 10,000 times, which may leave an error where regularization is below a hundredth of
-/// the costs. PyNNDescent weighs the plan with costs of other bins.
+/// until the marginals agree to 1e-9, or 10,000 times, which may leave an error where regularization is below a
+/// hundredth of the costs. PyNNDescent weighs the plan with costs of other bins.
 pub(super) fn sinkhorn(x: &Bins, y: &Bins, cost: &[f32], regularization: f64) -> f64 {
     between(x, y, cost, |problem| {
         let g = first_logarithms(problem, regularization);
@@ -62,7 +62,7 @@ pub(super) fn sinkhorn(x: &Bins, y: &Bins, cost: &[f32], regularization: f64) ->
     })
 }
 
-/// What the iterations start at.
+/// The start of the iterations.
 fn first_logarithms(problem: &Problem, regularization: f64) -> Vec<f64> {
     let largest = problem.costs.iter().copied().fold(0.0, f64::max);
     if regularization < SMALL_REGULARIZATION * largest {
@@ -72,9 +72,9 @@ fn first_logarithms(problem: &Problem, regularization: f64) -> Vec<f64> {
     }
 }
 
-/// Solves the problem of the bins with mass. 0 between two zero rows; the largest cost between one and another row.
+/// Solves the problem for the bins with mass. 0 between two zero rows; the largest cost between a zero row and another.
 fn between(x: &Bins, y: &Bins, cost: &[f32], solve: impl Fn(&Problem) -> f64) -> f64 {
-    // Solvers treat the sides differently: an order of the rows makes the result the same both ways.
+    // Solvers treat the sides differently: ordering the rows makes the result symmetric.
     let (x, y) = if x <= y { (x, y) } else { (y, x) };
     match (x.masses.is_empty(), y.masses.is_empty()) {
         (true, true) => 0.0,
@@ -134,7 +134,7 @@ impl<'a> Scaling<'a> {
         self
     }
 
-    /// An iteration on f and g, which no range of values ends; the kernel that belongs to them.
+    /// An iteration on f and g, in logarithms, which cannot overflow; sets the kernel that belongs to them.
     fn step_logarithms(&mut self) {
         let (rows, columns) = (self.f.len(), self.g.len());
         for i in 0..rows {
@@ -152,7 +152,7 @@ impl<'a> Scaling<'a> {
         self.v.fill(1.0);
     }
 
-    /// Iterates on u and v until the marginals agree, which it returns, or factors leave the range, or none is `left`.
+    /// Iterates on u and v until the marginals agree (true), factors leave the range, or no iteration is `left`.
     fn iterate(&mut self, left: &mut usize) -> bool {
         loop {
             let sums = self.row_sums();

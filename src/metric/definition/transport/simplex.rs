@@ -1,15 +1,15 @@
 //! The network simplex method for the transportation problem: a tree of arcs that carry the plan, improved one arc at a
 //! time (Ahuja, Magnanti and Orlin, Network Flows, 1993, chapter 11).
 //!
-//! Masses are whole numbers, so that flows are exact, and perturbed: every supply has 1 unit more, made up for by one
-//! demand, while all else are multiples of a larger number. No partial sum of supplies then equals one of demands, no arc
-//! of a tree is without flow, every step lowers the cost, and no tree comes twice (Dantzig).
+//! Masses are whole numbers, so that flows are exact, and perturbed: every supply has 1 unit more, balanced by one
+//! demand, while everything else is a multiple of a larger number. So no partial sum of supplies equals one of demands,
+//! every arc of a tree has flow, every step lowers the cost, and no tree occurs twice (Dantzig).
 
 use super::Problem;
 
 /// Masses are counted in shares of 2^62.
 const BITS: u32 = 62;
-/// In place of a node.
+/// No node.
 const NONE: usize = usize::MAX;
 
 /// The least cost of moving supplies onto demands.
@@ -18,8 +18,8 @@ pub(super) fn least_cost(problem: &Problem) -> f64 {
     Tree::best(problem, shift).cost(shift)
 }
 
-/// A number for each demand, and unseen ones for the supplies, that sum to cost / `regularization` + ln flow along the arcs
-/// of the best tree: the scaling, in logarithms, of a plan that regularization disturbs little.
+/// A number for each demand, and unseen ones for the supplies, that sum to cost / `regularization` + ln flow along the
+/// arcs of the best tree: the scaling, in logarithms, of a plan that regularization disturbs little.
 pub(super) fn scaling_of_demands(problem: &Problem, regularization: f64) -> Vec<f64> {
     let mut tree = Tree::best(problem, shift(problem));
     let share = (-f64::from(BITS)).exp2();
@@ -51,13 +51,13 @@ struct Tree<'a> {
     problem: &'a Problem,
     parent: Vec<usize>,
     depth: Vec<usize>,
-    /// Of the arc to the parent.
+    /// For the arc to the parent.
     flow: Vec<i64>,
-    /// Of the arc to the parent.
+    /// For the arc to the parent.
     cost: Vec<f64>,
-    /// Two that an arc of the tree joins sum to its cost.
+    /// The potentials of the two ends of a tree arc sum to its cost.
     potential: Vec<f64>,
-    /// Children of a node are a list, linked both ways.
+    /// The children of a node are a doubly linked list.
     first_child: Vec<usize>,
     next: Vec<usize>,
     previous: Vec<usize>,
@@ -70,7 +70,8 @@ impl<'a> Tree<'a> {
     fn best(problem: &'a Problem, shift: u32) -> Self {
         let mut tree = Self::new(problem, shift);
         let mut row = 0;
-        // Steps are a small multiple of the number of bins; the bound is for costs that rounding makes no sense of.
+        // Steps are a small multiple of the number of bins; the bound is for costs so far apart that rounding prevents
+        // convergence.
         for _ in 0..1000 + 100 * problem.costs.len() {
             match tree.entering(&mut row) {
                 Some((source, sink)) => tree.exchange(source, sink),
@@ -81,7 +82,8 @@ impl<'a> Tree<'a> {
         tree
     }
 
-    /// Sets the tolerance by the potentials, which are small once no arc of great cost is in the tree; whether that halves it.
+    /// Sets the tolerance by the potentials, which are small once no arc of great cost is in the tree; tells whether
+    /// that halved it.
     fn tighten(&mut self) -> bool {
         let largest = self.potential.iter().fold(0.0, |largest, v| v.abs().max(largest));
         let before = self.tolerance;
@@ -117,7 +119,7 @@ impl<'a> Tree<'a> {
         self.problem.costs[source * self.problem.demands.len() + sink - self.sources()]
     }
 
-    /// Hangs the arcs of a plan below node 0.
+    /// Builds the tree from the arcs of a plan, rooted at node 0.
     fn grow(&mut self, plan: &[(usize, usize, i64)]) {
         let mut arcs = vec![Vec::new(); self.parent.len()];
         for &(source, sink, flow) in plan {
@@ -157,7 +159,8 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Depths and potentials of `top` and of all below it. Computed anew from the parent's, so that errors do not add up.
+    /// Depths and potentials of `top` and of all below it. Recomputed from the parent's, so that errors do not
+    /// accumulate.
     fn refresh(&mut self, top: usize) {
         let mut node = top;
         loop {
@@ -187,8 +190,8 @@ impl<'a> Tree<'a> {
         None
     }
 
-    /// An arc that would lower the cost: the one that does most in a block of rows of about the root of all arcs, or in
-    /// the next block that has any. `row` is where to look first.
+    /// An arc that would lower the cost: the best in a block of rows with about the square root of all arcs, or in the
+    /// next block that has any. `row` is where to look first.
     fn entering(&self, row: &mut usize) -> Option<(usize, usize)> {
         let (sources, sinks) = (self.sources(), self.problem.demands.len());
         let block = sources.div_ceil(sinks).isqrt().max(1);
@@ -211,14 +214,14 @@ impl<'a> Tree<'a> {
         Some((source, sources + sink))
     }
 
-    /// Lets an arc into the tree, moves along the cycle that it closes what the first arc to run empty carries, and takes
-    /// that one out.
+    /// Adds an arc to the tree, moves flow along the cycle that it closes until the first arc is empty, and removes
+    /// that arc.
     fn exchange(&mut self, source: usize, sink: usize) {
         let (moved, last) = self.first_empty(source, sink);
         let sources = self.sources();
         let last_is_source = last < sources;
         self.walk_cycle(source, sink, |tree, node, less| tree.flow[node] += if less { -moved } else { moved });
-        // Arcs that lose flow are those of sources above the source, and of sinks above the sink.
+        // Flow is lost on arcs of sources above the source, and of sinks above the sink.
         let (below, above) = if last_is_source { (source, sink) } else { (sink, source) };
         self.turn(below, above, last, moved);
         self.refresh(below);
@@ -235,8 +238,8 @@ impl<'a> Tree<'a> {
         found
     }
 
-    /// Visits the nodes above `source` and `sink` whose arcs close a cycle with the arc between these, and tells whether
-    /// each arc loses flow.
+    /// Visits the nodes above `source` and `sink` whose arcs close a cycle with the arc between these, and tells
+    /// whether each arc loses flow.
     fn walk_cycle(&mut self, source: usize, sink: usize, mut visit: impl FnMut(&mut Self, usize, bool)) {
         let sources = self.sources();
         let (mut a, mut b) = (source, sink);
@@ -251,7 +254,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Hangs the subtree of `last` by its node `below` under `above`: the arcs from `below` up to `last` turn around.
+    /// Moves the subtree of `last` below `above`, rerooted at `below`: the arcs from `below` up to `last` are reversed.
     fn turn(&mut self, below: usize, above: usize, last: usize, flow: i64) {
         let (source, sink) = (below.min(above), below.max(above));
         let (mut node, mut parent, mut arc) = (below, above, (flow, self.cost_between(source, sink)));
@@ -274,7 +277,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The least cost less potential: eight lanes, for the compiler to make vectors of.
+/// The least cost minus potential: eight lanes, which the compiler vectorizes.
 fn least(costs: &[f64], potentials: &[f64]) -> f64 {
     const LANES: usize = 8;
     let lower = |least: f64, cost: f64, potential: f64| if cost - potential < least { cost - potential } else { least };
@@ -290,7 +293,7 @@ fn least(costs: &[f64], potentials: &[f64]) -> f64 {
     lanes.into_iter().fold(last, f64::min)
 }
 
-/// A plan on the arcs of a spanning tree: each source to the sinks that are cheapest for it and have demand left.
+/// A plan on the arcs of a spanning tree: each source supplies its cheapest sinks with demand left.
 fn first_plan(problem: &Problem, shift: u32) -> Vec<(usize, usize, i64)> {
     let (sources, sinks) = (problem.supplies.len(), problem.demands.len());
     let mut demands = units(&problem.demands, shift);
