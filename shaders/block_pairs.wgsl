@@ -1,13 +1,14 @@
-// Reduced distances between the rows and the columns of a block: a tile of TILE_X x TILE_Y pairs to a workgroup, staged in workgroup
-// memory a few quads at a time, 4 x 4 pairs to an invocation.
+// Reduced distances between the rows and the columns of a block: a tile of TILE_X x TILE_Y pairs to a workgroup and
+// 4 x 4 pairs to an invocation, with rows staged in workgroup memory a few quads at a time.
 // Twin: src/executor/cpu/leaf_join.rs (all pairs of a leaf), src/executor/cpu/scan.rs (exact search)
 
-// Quads of a row in workgroup memory at a time, and from row to row: one more, for the banks of the memory.
+// Quads of a row that are staged at a time. Rows lie one quad further apart, so that they begin in different banks.
 const DEPTH: u32 = 4u;
 const PITCH: u32 = DEPTH + 1u;
 var<workgroup> x_quads: array<Quad, TILE_X * PITCH>;
 var<workgroup> y_quads: array<Quad, TILE_Y * PITCH>;
-// From one row, or column, of an invocation to its next: its neighbours have those between.
+// Distance between the rows, and between the columns, of an invocation. Neighbouring invocations have neighbouring
+// ones.
 const X_STEP: u32 = TILE_X / 4u;
 const Y_STEP: u32 = TILE_Y / 4u;
 

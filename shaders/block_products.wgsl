@@ -1,9 +1,11 @@
-// block_pairs.wgsl for rows of bytes, by cooperative matrices: bytes widened to f16, which holds them exactly, products summed in f32 over
-// COLUMNS columns, which stays exact, and those sums added as integers. So the distances are those of block_pairs.wgsl to the bit.
-// Subgroups of any size share the matrices of a tile. SIDE, the types Left, Right and Sums, and `widened` are put before this text.
+// Same as block_pairs.wgsl, for bytes, by cooperative matrices. Bytes are widened to f16, which holds them exactly;
+// products are summed in f32 over COLUMNS columns, which is exact; and these sums are added as integers. So the
+// distances are the same to the bit. Subgroups of any size share the matrices of a tile. SIDE, the types Left, Right
+// and Sums, and `widened` are put before this text.
 // Twin: src/executor/cpu/leaf_join.rs, src/executor/cpu/scan.rs
 
-// Quads and columns of a row in workgroup memory at a time, and from row to row: 16 bytes more, for the banks of the memory.
+// Quads and columns of a row that are staged at a time. Rows lie 16 bytes further apart, so that they begin in
+// different banks.
 const DEPTH: u32 = 4u;
 const COLUMNS: u32 = 16u * DEPTH;
 const PITCH: u32 = COLUMNS + 8u;
@@ -11,7 +13,7 @@ const PITCH: u32 = COLUMNS + 8u;
 var<workgroup> staged: array<f16, (TILE_X + TILE_Y) * PITCH>;
 var<workgroup> products: array<f32, TILE_X * TILE_Y>;
 
-// Matrices of a tile, and pairs of an invocation: of one column, as TILE_GROUP is a multiple of TILE_Y.
+// Matrices of a tile, and pairs of an invocation, which are in one column, as TILE_GROUP is a multiple of TILE_Y.
 const MATRICES: u32 = TILE_X / SIDE * (TILE_Y / SIDE);
 const PAIRS: u32 = TILE_X * TILE_Y / TILE_GROUP;
 

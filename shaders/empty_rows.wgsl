@@ -1,4 +1,4 @@
-// Rows that hold no neighbour yet: an invocation to a row, the places of a workgroup's rows in order.
+// Empties rows, one to an invocation. A workgroup writes the places of its rows in order.
 // Twin: src/graph/rows.rs (`RowTable::new`)
 
 @compute @workgroup_size(GROUP)
@@ -7,6 +7,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = min(first + GROUP, params.rows) * WIDTH;
     for (var at = first * WIDTH + lane; at < end; at += GROUP) {
         row_distances[at] = FAR;
-        row_ids[at] = NOBODY;
+        row_ids[at] = NO_NEIGHBOR;
     }
 }

@@ -1,7 +1,7 @@
-// Completes rows: points that follow one another from a random place, which are distinct and in the end are all there are.
+// Completes rows with consecutive points from a random one on, which are distinct.
 // Twin: src/executor/cpu/fill.rs (completeness; it draws differently)
 
-// So many points hold enough that are neither kept already nor the row itself.
+// So many points include enough that are neither the row itself nor kept already.
 const ENOUGH: u32 = 2u * WIDTH + 1u;
 var<workgroup> is_full: u32;
 
@@ -20,7 +20,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var looked_at = 0u;
     loop {
         if lane == 0u {
-            is_full = u32(farthest.id != NOBODY || looked_at >= min(params.n, ENOUGH));
+            is_full = u32(farthest.id != NO_NEIGHBOR || looked_at >= min(params.n, ENOUGH));
         }
         if workgroupUniformLoad(&is_full) != 0u {
             break;

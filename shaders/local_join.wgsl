@@ -1,7 +1,7 @@
-// The local join, row by row: a workgroup collects the neighbours of its row's neighbours, each once, and owns what follows.
-// A pair is looked at if one of the two steps that lead to it is new. Nothing is proposed to other rows, so there is no buffer
-// that could overflow and no order of arrival. STRIDE is the room of a neighbourhood, TABLE (a power of two) that of the set of
-// those seen.
+// The local join, row by row: a workgroup collects the neighbours of its row's neighbours, each once, and updates its
+// own row. A pair is considered if one of the two steps that lead to it is new. Nothing is proposed to other rows, so
+// no buffer can overflow and the order of arrival does not matter. STRIDE is the size of a neighbourhood, TABLE (a
+// power of two) that of the set of candidates seen.
 // Twin: src/executor/cpu/local_join.rs
 @group(0) @binding(4) var<storage, read> near: array<u32>;
 
@@ -11,24 +11,24 @@ var<workgroup> waiting_count: atomic<u32>;
 var<workgroup> waiting_now: u32;
 var<workgroup> steps_now: u32;
 var<workgroup> updates: atomic<u32>;
-// Candidates visited between two looks at how many wait.
+// Steps between two checks of how many candidates wait.
 const VISITED: u32 = 2u * CHUNK;
 const WAITING: u32 = VISITED + CHUNK;
-// Candidates that an invocation reads before it looks any of them up: the reads wait for memory together.
+// Candidates that an invocation reads before it looks them up, so that the reads overlap.
 const AHEAD: u32 = min(8u, VISITED / GROUP);
 
-// Places of the set that this row uses, a power of two, and 32 less its logarithm.
+// Slots of the set that this row uses, a power of two, and 32 minus its logarithm.
 var<private> slots: u32;
 var<private> unused_bits: u32;
 
-// Whether `id` was not in the set; it is now. Open addressing; the set is never more than three quarters full. Most are
-// there already, which a load tells without an exchange.
+// Adds `id` to the set; whether it is new there. Open addressing; the set is at most three quarters full. Most
+// candidates are in it already, which a load finds out without an exchange.
 fn see(id: u32) -> bool {
     var slot = (id * 2654435769u) >> unused_bits;
     loop {
         var there = atomicLoad(&seen[slot]);
-        if there == NOBODY {
-            let found = atomicCompareExchangeWeak(&seen[slot], NOBODY, id);
+        if there == NO_NEIGHBOR {
+            let found = atomicCompareExchangeWeak(&seen[slot], NO_NEIGHBOR, id);
             if found.exchanged {
                 return true;
             }
@@ -37,17 +37,17 @@ fn see(id: u32) -> bool {
         if there == id {
             return false;
         }
-        if there != NOBODY {
+        if there != NO_NEIGHBOR {
             slot = (slot + 1u) & (slots - 1u);
         }
     }
     return false;
 }
 
-// Empties the set but for the row itself and those it has.
+// Empties the set, except for the row itself and its neighbours.
 fn forget(row: u32, lane: u32) {
     for (var s = lane; s < slots; s += GROUP) {
-        atomicStore(&seen[s], NOBODY);
+        atomicStore(&seen[s], NO_NEIGHBOR);
     }
     workgroupBarrier();
     for (var r = lane; r <= WIDTH; r += GROUP) {
@@ -55,14 +55,14 @@ fn forget(row: u32, lane: u32) {
         if r < WIDTH {
             id = kept[r].y;
         }
-        if id != NOBODY {
+        if id != NO_NEIGHBOR {
             see(id >> 1u);
         }
     }
     workgroupBarrier();
 }
 
-// Evaluates the last CHUNK (or, at the end, fewer) of those waiting.
+// Evaluates the last CHUNK candidates that wait, or all if there are fewer.
 fn evaluate(row: u32, lane: u32, count: u32) {
     for (var first = count - min(count, CHUNK); first < count; first += HELD * GROUP) {
         let mine = first + lane;
@@ -80,10 +80,10 @@ fn evaluate(row: u32, lane: u32, count: u32) {
     settle(lane, false);
 }
 
-// Before which step the candidates through each neighbour end. Those before the first are the row's own new neighbours.
+// The step at which the candidates through each neighbour end. The row's own new neighbours come first.
 var<workgroup> ends: array<u32, STRIDE>;
 
-// Fills `ends`; the number of steps.
+// Fills `ends`, and returns the number of steps.
 fn plan_steps(row: u32, all: u32, fresh: u32, lane: u32) -> u32 {
     for (var m = lane; m < all; m += GROUP) {
         let header = near[near[row * STRIDE + 1u + m] * STRIDE];
@@ -102,7 +102,7 @@ fn plan_steps(row: u32, all: u32, fresh: u32, lane: u32) -> u32 {
     return workgroupUniformLoad(&steps_now);
 }
 
-// The candidate at step `t`, and through which neighbour: no earlier one than `through`, that of an earlier step.
+// The candidate at step `t`. `through` is its neighbour, and on entry that of an earlier step.
 fn candidate(row: u32, t: u32, through: ptr<function, u32>) -> u32 {
     let base = row * STRIDE + 1u;
     var m = *through;
@@ -126,7 +126,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if steps == 0u {
         return;
     }
-    // At most half full, or all there are.
+    // So large that the set stays at most half full, or all slots.
     unused_bits = max(countLeadingZeros(2u * (WIDTH + steps)), 32u - TABLE_BITS);
     slots = 1u << (32u - unused_bits);
     keep_row(row, lane);
@@ -134,7 +134,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var t = 0u;
     var left = 0u;
     var through = 0u;
-    // How many are in the set.
+    // Size of the set.
     var known = slots;
     loop {
         if known + min(VISITED, steps - t) > slots / 4u * 3u {
@@ -145,13 +145,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             var ids: array<u32, AHEAD>;
             for (var a = 0u; a < AHEAD; a++) {
                 let mine = first + a * GROUP + lane;
-                ids[a] = NOBODY;
+                ids[a] = NO_NEIGHBOR;
                 if mine < steps {
                     ids[a] = candidate(row, mine, &through);
                 }
             }
             for (var a = 0u; a < AHEAD; a++) {
-                if ids[a] != NOBODY && see(ids[a]) {
+                if ids[a] != NO_NEIGHBOR && see(ids[a]) {
                     waiting[atomicAdd(&waiting_count, 1u)] = ids[a];
                 }
             }
@@ -164,7 +164,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let seen_here = workgroupUniformLoad(&waiting_now);
         known += seen_here - left;
         left = seen_here;
-        // Those waiting must be offered before they can be forgotten, and while there is room.
+        // Candidates that wait are offered before the set forgets them.
         let is_last = t >= steps;
         let must_all = is_last || known + min(VISITED, steps - t) > slots / 4u * 3u;
         while left >= CHUNK || (left > 0u && must_all) {

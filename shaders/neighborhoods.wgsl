@@ -1,17 +1,19 @@
-// Who is next to whom at the start of a round: the nearest `forward` of a row and the nearest `reverse` of those that hold it,
-// new ones first; those taken are marked as joined. Here WIDTH is `reverse`, ROW the length of rows.
+// The neighbourhood of every row at the start of a round: its `forward` nearest neighbours and its `reverse` nearest
+// reverse neighbours, new ones first. Those taken are marked as joined. Here WIDTH is `reverse`, and ROW the length of
+// rows.
 // Twin: src/executor/cpu/neighborhoods.rs
 @group(0) @binding(4) var<storage, read> counts: array<u32>;
 // Where a row's edges end.
 @group(0) @binding(5) var<storage, read> cursors: array<u32>;
 @group(0) @binding(6) var<storage, read> edge_distances: array<f32>;
 @group(0) @binding(7) var<storage, read> edge_ids: array<u32>;
-// For every row: how many, and how many of them, from the front, are new (16 bits each); then the points.
+// For every row: how many neighbours there are and how many of them, from the front, are new (16 bits each); then their
+// ids.
 @group(0) @binding(8) var<storage, read_write> near: array<u32>;
 
 var<workgroup> held: array<u32, FORWARD>;
 
-// The neighbour at a place: forward ones, then reverse ones.
+// The neighbour at a place. Forward neighbours come first, then reverse ones.
 fn at(place: u32) -> u32 {
     if place < FORWARD {
         return held[place];
@@ -19,7 +21,7 @@ fn at(place: u32) -> u32 {
     return kept[place - FORWARD].y;
 }
 
-// Offers edges whose ends are not held, HELD to an invocation.
+// Offers the edges to rows that are not held already, HELD to an invocation.
 fn offer_edges(first: u32, count: u32, lane: u32) {
     var ids: array<u32, HELD>;
     var is_held: array<bool, HELD>;
@@ -46,11 +48,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var r = lane; r < FORWARD; r += GROUP) {
         let id = row_ids[row * ROW + r];
         held[r] = id;
-        if id != NOBODY {
+        if id != NO_NEIGHBOR {
             row_ids[row * ROW + r] = id & ~1u;
         }
     }
-    keep_nobody(lane);
+    keep_none(lane);
     let count = counts[row];
     let first = cursors[row] - count;
     for (var e = 0u; e < count; e += HELD * GROUP) {
@@ -62,13 +64,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var fresh = 0u;
     for (var p = 0u; p < FORWARD + WIDTH; p++) {
         let id = at(p);
-        all += u32(id != NOBODY);
-        fresh += u32(id != NOBODY && (id & 1u) == 1u);
+        all += u32(id != NO_NEIGHBOR);
+        fresh += u32(id != NO_NEIGHBOR && (id & 1u) == 1u);
     }
     if lane == 0u {
         near[base] = all | fresh << 16u;
     }
-    // Everyone's place: how many of its kind come before it.
+    // A neighbour's place is the number of neighbours of its kind before it.
     for (var mine = lane; mine < FORWARD + WIDTH; mine += HELD * GROUP) {
         var ids: array<u32, HELD>;
         var places: array<u32, HELD>;
@@ -79,11 +81,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var q = 0u; q < FORWARD + WIDTH; q++) {
             let other = at(q);
             for (var h = 0u; h < HELD; h++) {
-                places[h] += u32(q < mine + h * GROUP && other != NOBODY && (other & 1u) == (ids[h] & 1u));
+                places[h] += u32(q < mine + h * GROUP && other != NO_NEIGHBOR && (other & 1u) == (ids[h] & 1u));
             }
         }
         for (var h = 0u; h < HELD; h++) {
-            if mine + h * GROUP < FORWARD + WIDTH && ids[h] != NOBODY {
+            if mine + h * GROUP < FORWARD + WIDTH && ids[h] != NO_NEIGHBOR {
                 near[base + 1u + places[h]] = ids[h] >> 1u;
             }
         }

@@ -1,8 +1,7 @@
-// Every place of a list owns a row of the graph and offers it the others of its list: the leaves of a tree (where this is
-// all-pairs, each leaf owning its rows), or neighbours known beforehand.
+// Offers neighbours that are known beforehand to their rows, one row to a workgroup.
 // Twin: src/executor/cpu/fill.rs (`fill_known`)
 @group(0) @binding(4) var<storage, read> ids: array<u32>;
-// For every place: the row it owns, and from where to where in `ids` its list goes. A list names nobody twice.
+// For every list its row, and its span in `ids`, which are distinct.
 @group(0) @binding(5) var<storage, read> owners: array<u32>;
 @group(0) @binding(6) var<storage, read> spans: array<vec2<u32>>;
 
@@ -24,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     write_row(row, lane);
     if lane == 0u {
         count_work(0u, span.y - span.x - 1u);
-        if farthest.id == NOBODY {
+        if farthest.id == NO_NEIGHBOR {
             atomicAdd(&counters[3], 1u);
         }
     }

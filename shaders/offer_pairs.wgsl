@@ -1,4 +1,4 @@
-// Every row of a block is offered the columns, at the distances that block_pairs.wgsl found, and keeps the nearest.
+// Offers the columns of a block to its rows, at the distances that block_pairs.wgsl computed.
 // Twin: src/executor/cpu/leaf_join.rs, src/executor/cpu/scan.rs
 @group(0) @binding(6) var<storage, read> pairs: array<f32>;
 // The block of a row, and its place among the rows of the block.
@@ -17,7 +17,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var at = lane;
     var settled = 0u;
     while settled < block.y_count {
-        // As many columns as leave room, however many of them are near enough.
+        // As many columns as fit, even if all of them are near enough.
         var made = 0u;
         while settled < block.y_count && made <= ROOM - GROUP {
             if at < block.y_count {
@@ -36,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         settle(lane, true);
     }
     write_row(row, lane);
-    if lane == 0u && farthest.id == NOBODY {
+    if lane == 0u && farthest.id == NO_NEIGHBOR {
         atomicAdd(&counters[3], 1u);
     }
 }

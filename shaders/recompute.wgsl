@@ -1,7 +1,8 @@
-// The end of a build: distances of kept neighbours computed anew from the points, each row's ranked by (distance, point), as the
-// points were given. Reduced distances: the CPU takes their roots.
+// The end of a build: recomputes the distances of neighbours from the points, and ranks each row by (distance, point),
+// with points as they were given. Distances are reduced; the CPU takes their roots.
 // Twin: src/distances/direct.rs, src/executor/finish.rs (ranking)
-// The point that stands at each place.
+
+// The point at each place.
 @group(0) @binding(4) var<storage, read> order: array<u32>;
 @group(0) @binding(5) var<storage, read_write> final_distances: array<f32>;
 @group(0) @binding(6) var<storage, read_write> final_points: array<u32>;
@@ -15,11 +16,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var first = 0u; first < WIDTH; first += GROUP) {
         let r = first + lane;
         let id = row_ids[row * WIDTH + min(r, WIDTH - 1u)];
-        let distance = distance_between(row, select(id >> 1u, row, id == NOBODY));
+        let distance = distance_between(row, select(id >> 1u, row, id == NO_NEIGHBOR));
         if r < WIDTH {
             distances[r] = FAR;
-            points[r] = NOBODY;
-            if id != NOBODY {
+            points[r] = NO_NEIGHBOR;
+            if id != NO_NEIGHBOR {
                 distances[r] = finite(distance);
                 points[r] = order[id >> 1u];
             }

@@ -1,8 +1,8 @@
-// Who holds whom: for every row the rows that hold it among their first `forward`, in no order (who reads them sorts them).
-// Counted, given room, placed.
+// Reverse edges: for every row, the rows that hold it among their first `forward` neighbours. They are counted, given
+// room, and put there in any order; the reader sorts them.
 // Twin: src/executor/cpu/neighborhoods.rs (`ReverseEdges`)
 @group(0) @binding(4) var<storage, read_write> counts: array<atomic<u32>>;
-// Where a row's edges begin; then, as they are placed, where the next one goes.
+// Where the edges of a row begin, and then where the next one goes.
 @group(0) @binding(5) var<storage, read_write> cursors: array<atomic<u32>>;
 @group(0) @binding(6) var<storage, read_write> edge_distances: array<f32>;
 @group(0) @binding(7) var<storage, read_write> edge_ids: array<u32>;
@@ -16,7 +16,7 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     }
     for (var r = 0u; r < params.forward; r++) {
         let id = row_ids[row * WIDTH + r];
-        if id != NOBODY {
+        if id != NO_NEIGHBOR {
             atomicAdd(&counts[id >> 1u], 1u);
         }
     }
@@ -38,7 +38,7 @@ fn put(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index)
     }
     for (var r = 0u; r < params.forward; r++) {
         let id = row_ids[row * WIDTH + r];
-        if id != NOBODY {
+        if id != NO_NEIGHBOR {
             let place = atomicAdd(&cursors[id >> 1u], 1u);
             edge_distances[place] = row_distances[row * WIDTH + r];
             edge_ids[place] = row << 1u | (id & 1u);

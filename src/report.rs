@@ -99,7 +99,7 @@ pub enum ExecutorInfo {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Matrices {
-    /// There is no kernel with matrices for these rows.
+    /// There is no kernel with matrices for these rows, or it was not asked for.
     NotApplicable,
     /// Square matrices with sides of this length.
     Used(u32),

@@ -4,15 +4,17 @@
 #     benches/gpu/run.sh FOLDER [DEVICE]
 #
 # FOLDER holds what was carried to the machine, each file as it is or with gzip (.gz):
-#   nndescent                       the command, of a release build
-#   unit                            the unit tests of the library, if kernels are to be compared with the CPU first:
-#                                   cargo test --release --lib --no-run
-#   train-images-idx3-ubyte         Fashion-MNIST, or any other matrix under that name; left out if it is not there
-#   *.deb                           packages of the Vulkan loader for a bare machine: libvulkan1 libegl1 libglvnd0 libopengl0
-#                                   libgl1 libglx0 libgles2; they are unpacked into /
-# DEVICE: as for `nndescent graph --device`; gpu unless given.
-# SHAPE=ROWSxCOLUMNS: other than a million x 128, to try the script on a small machine. OUT: where log.md goes; /tmp/out unless given.
-# Every part is worth having if a later one fails. Save the log in docs/gpu/, with device, driver and date.
+#   nndescent                 the command, of a release build
+#   unit                      the library's unit tests (cargo test --release --lib --no-run), to compare kernels first
+#   train-images-idx3-ubyte   Fashion-MNIST, or any other matrix under that name
+#   *.deb                     packages of the Vulkan loader for a bare machine, which are unpacked into /: libvulkan1
+#                             libegl1 libglvnd0 libopengl0 libgl1 libglx0 libgles2
+# All but the first may be missing.
+# DEVICE: as for `nndescent graph --device`; gpu by default.
+# SHAPE=ROWSxCOLUMNS: another size than a million x 128, to try the script on a small machine.
+# OUT: the folder for log.md; /tmp/out by default.
+#
+# If a part fails, the others still run. Save the log in docs/gpu/, with device, driver and date.
 set -uo pipefail
 folder=$(cd "${1:?the folder with nndescent}" && pwd)
 device=${2:-gpu}
@@ -74,7 +76,7 @@ fi
 # Is it right?
 part 20 "$nndescent" devices
 if [ -x "$work/unit" ]; then
-    NNDESCENT_REQUIRE_GPU=1 part 60 "$work/unit" gpu::tests::parity --test-threads 1
+    NNDESCENT_REQUIRE_GPU=1 part 60 "$work/unit" gpu::tests::parity gpu::tests::devices --test-threads 1
 fi
 
 # Real rows, exact search, and exact search by PyTorch beside it.
@@ -91,5 +93,12 @@ bench 60 --generate "$shape" -k 32 --repeats 3 --cpu-repeats 1
 bench 40 --generate "$shape" --structure flat -k 32 --repeats 2 --cpu-repeats 0
 bench 40 --generate "$shape" --structure flat --values u8 -k 32 --repeats 2 --cpu-repeats 0
 bench 60 --generate "$shape" -k 32 --repeats 1 --cpu-repeats 0 --exact=gpu
+
+# The variant of kernels that is off unless it is asked for.
+if [ -f "$data" ]; then
+    echo
+    echo "With NNDESCENT_GPU_TRY=matrices:"
+    NNDESCENT_GPU_TRY=matrices bench 30 "$data" -k 30 --repeats 3 --cpu-repeats 0 --exact=gpu
+fi
 echo
 echo "in all $SECONDS s"

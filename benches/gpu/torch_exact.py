@@ -1,4 +1,4 @@
-"""Exact neighbours of all rows by PyTorch, the distances of a block of rows in one matrix product: what there is to beat.
+"""Exact neighbours of all rows by PyTorch, with the distances of a block of rows in one matrix product.
 
     torch_exact.py FILE K
 
@@ -37,7 +37,8 @@ def main():
     points, k = read(sys.argv[1]), int(sys.argv[2])
     on_device = torch.from_numpy(points).to("cuda")
     rows = min(len(points), max(4096, (1 << 29) // len(points)))
-    for name, kind, tf32 in (("f16", torch.float16, False), ("tf32", torch.float32, True), ("f32", torch.float32, False)):
+    kinds = (("f16", torch.float16, False), ("tf32", torch.float32, True), ("f32", torch.float32, False))
+    for name, kind, tf32 in kinds:
         torch.backends.cuda.matmul.allow_tf32 = tf32
         base, squares = on_device.to(kind), on_device.float().pow(2).sum(1)
         nearest(base, squares, k, rows)

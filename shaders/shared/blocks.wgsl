@@ -1,4 +1,4 @@
-// Rows to be compared with columns: the leaves of a tree, each with itself, or a stretch of all rows with another.
+// Rows to be compared with columns: a leaf with itself, or a stretch of all rows with another.
 @group(0) @binding(4) var<storage, read> ids: array<u32>;
 struct Block {
     // Places in `ids` of the rows and of the columns.
@@ -8,10 +8,10 @@ struct Block {
     y_count: u32,
     // Where the matrix of distances begins in `pairs`.
     pairs: u32,
-    // ALL of rows and columns; SYMMETRIC: columns are the rows, and every distance is computed once and written twice; MIRRORED: all, and
-    // once more with columns as rows, behind its own matrix: the matrix of the next block, which has no tiles.
+    // ALL: all pairs. SYMMETRIC: columns are the rows, and every distance is computed once and written twice. MIRRORED:
+    // all pairs, written a second time with columns as rows, to the matrix of the next block, which has no tiles.
     pairing: u32,
-    // What makes ids of rows and columns of the data on the device, where these are a part of all.
+    // Offsets from places in the data to ids, where the device holds part of the points.
     x_id: u32,
     y_id: u32,
 }

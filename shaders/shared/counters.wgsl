@@ -1,4 +1,4 @@
-// Work done: updates, distances as two words, and rows that are not full.
+// Counts: updates, distances as two words, and rows that are not full.
 @group(0) @binding(1) var<storage, read_write> counters: array<atomic<u32>, 4>;
 
 fn count_work(updates: u32, distances: u32) {

@@ -1,4 +1,4 @@
-// Distances of one row to HELD others at a time, each invocation reading its own: what is loaded of `x` serves all. Reading
+// Distances of one row to HELD others, which share what is loaded of it. Each invocation reads its own rows. Reading
 // whole cache lines through workgroup memory instead made the join three times as slow on an H200 (docs/gpu).
 fn distances_between(x: u32, ys: array<u32, HELD>) -> array<f32, HELD> {
     var others = ys;

@@ -1,23 +1,23 @@
-// The WIDTH nearest that a workgroup has been offered, ascending by (distance, id). What is kept does not depend on the order
-// of offers. WIDTH, GROUP, CHUNK and HELD, of which HELD * GROUP is at most CHUNK, are constants put before this text.
+// The WIDTH nearest neighbours that a workgroup was offered, ascending by (distance, id), whatever the order of offers.
+// HELD * GROUP is at most CHUNK.
 const FAR: f32 = 3.4028234e38;
-const NOBODY: u32 = 0xffffffffu;
+const NO_NEIGHBOR: u32 = 0xffffffffu;
 
-// NaN and infinity are as far as it gets: they never come before a distance, and still fill a row.
+// NaN and infinity become the largest distance: they never come before others, but can fill a row.
 fn finite(d: f32) -> f32 {
     return select(FAR, d, d < FAR);
 }
 
 struct Neighbor { d: f32, id: u32 }
 
-// Packed: a load brings both.
+// Packed, so that one load reads both.
 var<workgroup> kept: array<vec2<u32>, WIDTH>;
 var<workgroup> offered: array<vec2<u32>, CHUNK>;
 var<workgroup> offers: atomic<u32>;
 var<workgroup> offers_made: u32;
-// Those of this invocation that were kept when they were settled.
+// Offers of this invocation that were kept.
 var<private> entered: u32;
-// The farthest that is kept, as every invocation knows it.
+// The farthest neighbour kept, the same in every invocation.
 var<private> farthest: Neighbor;
 
 fn nearer(d: f32, id: u32, e: f32, other: u32) -> bool {
@@ -36,7 +36,7 @@ fn unpacked(words: vec2<u32>) -> Neighbor {
     return Neighbor(bitcast<f32>(words.x), words.y);
 }
 
-// Offers a neighbour. Those offered until the next `settle` are distinct, and at most CHUNK.
+// Offers a neighbour. At most CHUNK, all distinct, may be offered before the next `settle`.
 fn offer(distance: f32, id: u32) {
     let it = Neighbor(finite(distance), id);
     if is_nearer(it, farthest) {
@@ -44,7 +44,7 @@ fn offer(distance: f32, id: u32) {
     }
 }
 
-// How many have been offered since the last `settle`. Uniform control flow only.
+// Number of offers since the last `settle`. For uniform control flow only.
 fn count_offers(lane: u32) -> u32 {
     workgroupBarrier();
     if lane == 0u {
@@ -53,8 +53,8 @@ fn count_offers(lane: u32) -> u32 {
     return workgroupUniformLoad(&offers_made);
 }
 
-// Keeps the nearest of those kept and those offered; of the offered, `may_be_kept` tells whether some are kept already, and these are
-// dropped. Uniform control flow only; begins and ends with a barrier.
+// Keeps the nearest of the kept and the offered. With `may_be_kept`, offers that are kept already are dropped. For
+// uniform control flow only; begins and ends with a barrier.
 fn settle(lane: u32, may_be_kept: bool) {
     let count = count_offers(lane);
     for (var first = 0u; first < count; first += HELD * GROUP) {
@@ -66,11 +66,12 @@ fn settle(lane: u32, may_be_kept: bool) {
     look_at_farthest();
 }
 
-// Places of those kept that an invocation looks after.
+// Kept neighbours per invocation.
 const KEPT: u32 = (WIDTH + GROUP - 1u) / GROUP;
 
-// Everyone's rank among those kept and those offered from `first` to `end`, at most HELD * GROUP, is its place. An invocation holds HELD
-// offers and KEPT of those kept in registers: what they are compared with is loaded once for all of them.
+// Puts every neighbour at its rank among the kept and the offers from `first` to `end`, at most HELD * GROUP. An
+// invocation holds HELD offers and KEPT kept neighbours in registers, so that what they are compared with is loaded
+// once.
 fn merge(lane: u32, first: u32, end: u32, may_be_kept: bool) {
     var mine: array<Neighbor, HELD>;
     var ranks: array<u32, HELD>;
@@ -90,7 +91,7 @@ fn merge(lane: u32, first: u32, end: u32, may_be_kept: bool) {
         for (var h = 0u; h < HELD; h++) {
             let o = first + lane + h * GROUP;
             if o < end && ranks[h] >= WIDTH {
-                offered[o] = vec2<u32>(bitcast<u32>(FAR), NOBODY);
+                offered[o] = vec2<u32>(bitcast<u32>(FAR), NO_NEIGHBOR);
             }
         }
         workgroupBarrier();
@@ -128,15 +129,15 @@ fn put_at(rank: u32, neighbor: Neighbor) {
     }
 }
 
-// Uniform control flow only; begins with a barrier.
+// For uniform control flow only; begins with a barrier.
 fn look_at_farthest() {
     workgroupBarrier();
     farthest = unpacked(kept[WIDTH - 1u]);
 }
 
-fn keep_nobody(lane: u32) {
+fn keep_none(lane: u32) {
     for (var r = lane; r < WIDTH; r += GROUP) {
-        kept[r] = vec2<u32>(bitcast<u32>(FAR), NOBODY);
+        kept[r] = vec2<u32>(bitcast<u32>(FAR), NO_NEIGHBOR);
     }
     look_at_farthest();
 }

@@ -1,4 +1,4 @@
-// A workgroup's own row of the graph, brought to workgroup memory and back.
+// Reads a workgroup's own row of the graph to workgroup memory, and writes it back.
 fn keep_row(row: u32, lane: u32) {
     for (var r = lane; r < WIDTH; r += GROUP) {
         kept[r] = vec2<u32>(bitcast<u32>(row_distances[row * WIDTH + r]), row_ids[row * WIDTH + r]);

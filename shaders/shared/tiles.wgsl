@@ -1,9 +1,9 @@
-// Tiles of blocks, and the distances of their pairs: what block_pairs.wgsl and block_products.wgsl share.
+// Tiles of blocks and the distances of their pairs, for block_pairs.wgsl and block_products.wgsl.
 @group(0) @binding(6) var<storage, read_write> pairs: array<f32>;
 // The block of a tile, and its first row and column: row << 16 | column.
 @group(0) @binding(7) var<storage, read> tiles: array<vec2<u32>>;
 
-// Zeros beyond the end of a row, which change no distance.
+// A quad of a row, or zeros beyond its end, which change no distance.
 fn quad_of(place: u32, q: u32) -> Quad {
     if q >= params.quads {
         return Quad();
@@ -15,7 +15,7 @@ fn put(block: Block, row: u32, column: u32, distance: f32) {
     if row >= block.x_count || column >= block.y_count {
         return;
     }
-    // Of symmetric ones each pair from one tile.
+    // Of a symmetric block, each pair is written by one tile.
     if block.pairing != SYMMETRIC || row < column {
         pairs[block.pairs + row * block.y_count + column] = distance;
     }

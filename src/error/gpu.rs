@@ -1,31 +1,31 @@
-//! What can go wrong on a device.
+//! Errors of a device.
 
 use thiserror::Error;
 
-/// Why a GPU did not build a graph.
+/// The reason why a GPU did not build a graph.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GpuError {
     /// This build of the crate has no GPU executor.
     #[error("this build has no GPU executor (feature `gpu`)")]
     NotCompiled,
-    /// No adapter answers to what was asked for.
+    /// No adapter matches the selector.
     #[error("no GPU adapter for `{wanted}`; {}", found_text(found))]
     NoAdapter {
-        /// What was asked for.
+        /// The selector.
         wanted: String,
-        /// The adapters there are.
+        /// The adapters that were found.
         found: Vec<String>,
     },
-    /// The adapter would not open a device.
+    /// The driver did not open a device.
     #[error("{adapter} opens no device: {reason}")]
     NoDevice {
         /// The adapter.
         adapter: String,
-        /// What the driver says.
+        /// The driver's message.
         reason: String,
     },
-    /// The adapter has too little of something.
+    /// A limit of the adapter is too low.
     #[error("{adapter} allows {limit} = {value}, at least {least} is needed")]
     Limit {
         /// The adapter.
@@ -37,7 +37,7 @@ pub enum GpuError {
         /// What is needed.
         least: u64,
     },
-    /// Something is larger than the device allows.
+    /// A buffer or binding would be larger than the device allows.
     #[error("{what} needs {}, but this device allows {}: use `Device::Cpu`", size(*bytes), size(*limit))]
     TooLarge {
         /// What is too large.
@@ -47,7 +47,7 @@ pub enum GpuError {
         /// Bytes allowed.
         limit: u64,
     },
-    /// Something that only the CPU does.
+    /// A metric or a kind of rows that only the CPU supports.
     #[error("metric `{metric}` on these rows does not run on a GPU: use `Device::Cpu`")]
     Unsupported {
         /// Name of the metric.
@@ -56,20 +56,20 @@ pub enum GpuError {
     /// The device ran out of memory.
     #[error("the device ran out of memory in {during} (this build needs about {})", size(*bytes))]
     OutOfMemory {
-        /// What was being done.
+        /// The operation.
         during: &'static str,
-        /// Bytes of the whole build.
+        /// Bytes that the whole build needs.
         bytes: u64,
     },
     /// The device was lost.
     #[error("the device was lost in {during}: {reason}")]
     Lost {
-        /// What was being done.
+        /// The operation.
         during: &'static str,
-        /// What the driver says.
+        /// The driver's message.
         reason: String,
     },
-    /// The driver computes something else than the CPU.
+    /// The device's distances differ from the CPU's.
     #[error("{adapter} computes {got} where {expected} is right: its driver cannot be used")]
     WrongResult {
         /// The adapter.
@@ -79,12 +79,12 @@ pub enum GpuError {
         /// The CPU's.
         expected: String,
     },
-    /// A mistake of this crate or of the driver.
+    /// An error in this crate or in the driver.
     #[error("{during} failed on the device: {reason}")]
     Failed {
-        /// What was being done.
+        /// The operation.
         during: &'static str,
-        /// What wgpu says.
+        /// The message of wgpu.
         reason: String,
     },
 }

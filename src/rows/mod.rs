@@ -3,7 +3,10 @@
 pub(crate) mod bits;
 pub(crate) mod dense;
 pub(crate) mod leaf_rows;
+mod permute;
 pub(crate) mod sparse;
+
+pub(crate) use permute::permute_rows;
 
 use crate::simd::{Level, Op, Simd, dispatch};
 
@@ -243,30 +246,6 @@ fn four_of(ids: &[u32]) -> Option<[u32; 4]> {
     Some(four)
 }
 
-/// Moves rows of `stride` values so that row `order[i]` stands at `i`, in place, cycle by cycle.
-pub(crate) fn permute_rows<V: Copy>(rows: &mut [V], stride: usize, order: &[u32]) {
-    let mut done = vec![false; order.len()];
-    let mut held = Vec::with_capacity(stride);
-    for start in 0..order.len() {
-        if done[start] {
-            continue;
-        }
-        held.clear();
-        held.extend_from_slice(&rows[start * stride..(start + 1) * stride]);
-        let mut at = start;
-        loop {
-            done[at] = true;
-            let from = order[at] as usize;
-            if from == start {
-                rows[at * stride..(at + 1) * stride].copy_from_slice(&held);
-                break;
-            }
-            rows.copy_within(from * stride..(from + 1) * stride, at * stride);
-            at = from;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use half::f16;
@@ -385,13 +364,5 @@ mod tests {
                 check_space(&points, &values, metric, &*space, 0.02);
             }
         }
-    }
-
-    #[test]
-    fn rows_move_to_their_places() {
-        let order = [3u32, 0, 2, 4, 1];
-        let mut rows: Vec<u32> = (0..10).collect();
-        permute_rows(&mut rows, 2, &order);
-        assert_eq!(rows, [6, 7, 0, 1, 4, 5, 8, 9, 2, 3]);
     }
 }

@@ -1,4 +1,4 @@
-//! `nndescent devices`: the GPUs there are, and what they allow.
+//! `nndescent devices`: the GPUs of this machine and what they allow.
 
 use nndescent::gpu::{AdapterKind, adapters};
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::failure::Failure;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }

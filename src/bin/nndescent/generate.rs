@@ -1,4 +1,4 @@
-//! Rows made up for `nndescent bench`: the same on every machine.
+//! Generated rows for `nndescent bench`, the same on every machine.
 
 use rayon::prelude::*;
 
@@ -25,7 +25,7 @@ pub fn clusters(n: usize, dim: usize) -> Vec<f32> {
 const CENTERS: usize = 4096;
 const SPREAD: usize = 24;
 
-/// A cloud without clusters worth the name: 4,096 centres that lie closer than rows spread around them.
+/// A cloud of overlapping clusters: 4,096 centres that are nearer to each other than rows are to their centre.
 pub fn flat(n: usize, dim: usize) -> Vec<f32> {
     let mut random = Random(2);
     let centers: Vec<f32> = (0..CENTERS * dim).map(|_| 0.7 * random.normal()).collect();
@@ -43,7 +43,7 @@ pub fn flat(n: usize, dim: usize) -> Vec<f32> {
     values
 }
 
-/// Values as bytes: 0 is the least, 255 the largest.
+/// Values as bytes: the smallest is 0, the largest 255.
 pub fn bytes(values: &[f32]) -> Vec<u8> {
     let (least, largest) = values.iter().fold((f32::MAX, f32::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
     let step = 255.0 / (largest - least).max(f32::MIN_POSITIVE);
@@ -61,7 +61,7 @@ impl Random {
         ((z ^ z >> 31) >> 40) as f32 / (1u64 << 24) as f32
     }
 
-    /// About normal: the sum of four uniform numbers, which is all that these clusters need.
+    /// About normal: the sum of four uniform numbers.
     fn normal(&mut self) -> f32 {
         ((0..4).map(|_| self.uniform()).sum::<f32>() - 2.0) * 3f32.sqrt()
     }

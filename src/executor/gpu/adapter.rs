@@ -1,15 +1,15 @@
-//! The adapters of this machine, and which one a selector means.
+//! The adapters of this machine, and selection among them.
 
 use std::fmt;
 
 use super::encoding::variants;
 use super::kind::AdapterKind;
-use super::matrices;
+use super::limits::DeviceLimits;
 use super::shared::{Known, known};
 use crate::error::GpuError;
 use crate::params::GpuSelector;
 
-/// A GPU (or a software stand-in) that wgpu can use.
+/// A GPU, or a software renderer, that wgpu can use.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AdapterSummary {
@@ -33,8 +33,8 @@ pub struct AdapterSummary {
     pub subgroups: (u32, u32),
     /// Whether kernels can be timed: [`NnDescent::time_kernels`](crate::NnDescent::time_kernels).
     pub timestamps: bool,
-    /// The variants of kernels that would run, by the kind of rows. Bytes are multiplied as integers under metrics of dot products,
-    /// and widened to f32 under the others.
+    /// The kernel variants that would run, one for each kind of rows. Bytes are multiplied as integers under metrics of
+    /// dot products, and widened to f32 under the others.
     pub variants: Vec<&'static str>,
 }
 
@@ -44,8 +44,8 @@ impl fmt::Display for AdapterSummary {
     }
 }
 
-/// The adapters of this machine, hardware first. Honours `WGPU_BACKEND`. The first call loads the drivers, which takes some
-/// tenths of a second; they stay loaded.
+/// The adapters of this machine, hardware first. Honours `WGPU_BACKEND`. The first call loads the drivers, which takes
+/// some tenths of a second; they stay loaded.
 #[must_use]
 pub fn adapters() -> Vec<AdapterSummary> {
     known().iter().enumerate().map(|(index, known)| summary(index, &known.adapter)).collect()
@@ -65,13 +65,13 @@ fn summary(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
         timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
         variants: variants(
             adapter.features().contains(wgpu::Features::SHADER_F16),
-            matrices::offered(adapter).unwrap_or_default(),
+            DeviceLimits::of(adapter).matrices.and_then(Result::ok).unwrap_or_default(),
         ),
         name: info.name,
     }
 }
 
-/// The adapter that `selector` means. `WGPU_ADAPTER_NAME` decides where any GPU will do.
+/// The adapter that `selector` names. Where any GPU will do, `WGPU_ADAPTER_NAME` decides.
 pub(super) fn select(selector: &GpuSelector) -> Result<&'static Known, GpuError> {
     let summaries = adapters();
     let from_env = std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
@@ -85,7 +85,7 @@ pub(super) fn select(selector: &GpuSelector) -> Result<&'static Known, GpuError>
     })
 }
 
-/// The first adapter that is meant. Any GPU: software is none unless named.
+/// The first adapter that matches. Software counts as a GPU only if it is named.
 fn choose(selector: &GpuSelector, adapters: &[AdapterSummary]) -> Option<usize> {
     let wanted = |adapter: &AdapterSummary| match selector {
         GpuSelector::Any => adapter.kind != AdapterKind::Software,

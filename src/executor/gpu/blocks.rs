@@ -1,4 +1,4 @@
-//! Blocks: the rows that are compared with columns, as the leaves of a tree or for exact search, and their tiles.
+//! Blocks, which are rows to be compared with columns (leaves of a tree, or exact search), and their tiles.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -6,17 +6,17 @@ use super::layout::Layout;
 use super::tile::SOFTWARE_TILE;
 use crate::error::GpuError;
 
-/// Rows of a block of exact search: as many workgroups keep the nearest. Few for software, whose blocks are to end soon.
+/// Rows in a block of exact search, one workgroup each. Fewer in software, so that a block ends soon.
 const EXACT_ROWS: u32 = 1 << 13;
 const SOFTWARE_EXACT_ROWS: u32 = 1 << 10;
-/// Columns of a tile's corner are 16 bits.
+/// The largest column that a tile can begin at fits 16 bits.
 const LARGEST_SIDE: u32 = 1 << 15;
-/// Operations of a block of exact search: a dispatch, beside others that wait for it.
+/// Operations in a block of exact search, which is one dispatch.
 const EXACT_OPERATIONS: f64 = 0.05e12;
 const SOFTWARE_EXACT_OPERATIONS: f64 = 0.002e12;
 
 impl Layout {
-    /// The leaves of a tree as blocks, in batches that there is room for the distances of.
+    /// The leaves of a tree as blocks, in batches whose distances fit in the buffer.
     pub(super) fn leaf_batches(&self, bounds: &[u32]) -> Result<Vec<Vec<Block>>, GpuError> {
         let mut batches = vec![Vec::new()];
         let mut pairs = 0;
@@ -38,8 +38,8 @@ impl Layout {
         Ok(batches)
     }
 
-    /// Rows against columns, both a stretch of the data on the device, a block at a time; a stretch against itself computes every pair once,
-    /// for both of its rows.
+    /// Blocks that compare one stretch of the data with another. A stretch is compared with itself one pair at a time,
+    /// for both rows.
     pub(super) fn exact_blocks(&self, rows: &Stretch, columns: &Stretch) -> Vec<Vec<Block>> {
         let (most_rows, operations) = if self.tile == SOFTWARE_TILE {
             (SOFTWARE_EXACT_ROWS, SOFTWARE_EXACT_OPERATIONS)
@@ -62,7 +62,7 @@ impl Layout {
         starts(m, x_step).flat_map(|x| starts(n, y_step).map(move |y| block(x, y))).collect()
     }
 
-    /// The tiles of blocks, as `block_pairs.wgsl` reads them; of symmetric ones those with pairs above the diagonal.
+    /// The tiles of blocks, as `block_pairs.wgsl` reads them. Of symmetric blocks, those with pairs above the diagonal.
     pub(super) fn tiles(&self, blocks: &[Block]) -> Vec<[u32; 2]> {
         let mut tiles = Vec::new();
         for (block, i) in blocks.iter().zip(0..).filter(|(block, _)| block.pairing() != Pairing::Mirror) {
@@ -76,12 +76,12 @@ impl Layout {
     }
 }
 
-/// Rows of the data on a device that follow one another.
+/// Consecutive rows of the data on a device.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Stretch {
     pub first: u32,
     pub count: u32,
-    /// Added to places in the data, gives ids.
+    /// The offset from places in the data to ids.
     pub id: u32,
 }
 
@@ -116,7 +116,7 @@ pub(super) struct Block {
     pub pairs: u32,
     /// A [`Pairing`].
     pub pairing: u32,
-    /// What makes ids of rows and columns of the data on the device, where these are a part of all.
+    /// Offsets from places in the data to ids, where the device holds part of the points.
     pub x_id: u32,
     pub y_id: u32,
 }
@@ -140,7 +140,7 @@ impl Block {
         self.x_count as usize * self.y_count as usize
     }
 
-    /// Distances that are computed for it: those of rows to themselves do not count.
+    /// Distances that are computed for it, not counting those from rows to themselves.
     pub(super) fn distances(&self) -> u64 {
         let all = self.pairs() as u64;
         match self.pairing() {
@@ -155,7 +155,7 @@ impl Block {
     }
 }
 
-/// A stretch against itself: blocks on the diagonal, and beside every other its mirror.
+/// The blocks of a stretch compared with itself: those on the diagonal, and the others each with its mirror.
 fn self_blocks(rows: &Stretch, side: u32) -> Vec<Vec<Block>> {
     let span = |start: u32| [rows.first + start, side.min(rows.count - start)];
     let block = |x, y, pairs, pairing| Block { x_id: rows.id, y_id: rows.id, ..Block::new(x, y, pairs, pairing) };
@@ -216,7 +216,7 @@ mod tests {
         assert!(error.starts_with("the distances of a leaf needs"), "{error}");
     }
 
-    /// Every row of a stretch meets every other, and is met for itself nowhere.
+    /// Every row of a stretch meets every other row, but not itself.
     #[test]
     fn blocks_of_exact_search_cover_all_pairs() {
         let mut layout = Layout::new(sizes(5000, 4), WEB_GPU).unwrap();

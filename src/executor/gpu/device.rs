@@ -1,4 +1,5 @@
-//! An open device, and a build's use of it: every call in error scopes, a lost device noticed, work counted.
+//! An open device, and one session's use of it. Every call runs in error scopes, a lost device is noticed, and work is
+//! counted.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -19,11 +20,11 @@ pub(super) struct Device {
     pub limits: DeviceLimits,
     /// Why the device was lost.
     lost: Arc<Mutex<Option<String>>>,
-    /// Whether something failed inside the driver: the next build opens a device of its own.
+    /// Whether something failed inside the driver. The next build then opens another device.
     failed: AtomicBool,
     /// Results of the self-tests of cooperative matrices with so many rows.
     matrices: Mutex<HashMap<(Encoding, u32), Result<(), String>>>,
-    /// By entry point and text: sessions after the first find theirs here.
+    /// By entry point and text, for the sessions that follow.
     pipelines: RwLock<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
     pub(super) uploads: StagingPool,
     pub(super) downloads: StagingPool,
@@ -32,7 +33,7 @@ pub(super) struct Device {
     compiled: Mutex<Vec<(&'static str, Trust)>>,
 }
 
-/// What one session does with a device.
+/// One session's use of a device.
 pub(super) struct Gpu {
     device: Arc<Device>,
     /// What the session may use of what the device allows.
@@ -60,7 +61,7 @@ const LEAST: [(&str, u64); 4] = [
 /// Features that are used where an adapter has them.
 const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SHADER_F16);
 
-/// What panics while it is held is not what the lock guards.
+/// Locks, even after a panic: what the locks here guard is whole at any time.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -71,13 +72,14 @@ impl Device {
         let info = adapter.get_info();
         let name = format!("{} ({}, {} {})", info.name, info.backend.to_str(), info.driver, info.driver_info);
         check_limits(&name, &adapter.limits())?;
-        let opened = match request(adapter, matrices::features(limits.matrices)) {
-            Err(_) if limits.matrices.is_ok() => {
-                limits.matrices = Err("the device does not open with them");
-                request(adapter, wgpu::Features::empty())
-            }
-            opened => opened,
-        };
+        let opened =
+            match request(adapter, matrices::features(limits.matrices.is_some_and(|matrices| matrices.is_ok()))) {
+                Err(_) if limits.matrices.is_some_and(|matrices| matrices.is_ok()) => {
+                    limits.matrices = Some(Err("the device does not open with them"));
+                    request(adapter, wgpu::Features::empty())
+                }
+                opened => opened,
+            };
         let (device, queue) =
             opened.map_err(|e| GpuError::NoDevice { adapter: name.clone(), reason: e.to_string() })?;
         let lost = Arc::new(Mutex::new(None));
@@ -103,7 +105,7 @@ impl Device {
 
     /// Whether another build may begin on it.
     pub(super) fn is_usable(&self) -> bool {
-        // A device is often lost between builds: polling makes it say so.
+        // The loss of a device is reported when it is polled.
         let _ = self.device.poll(wgpu::PollType::Poll);
         !self.failed.load(Relaxed) && lock(&self.lost).is_none()
     }
@@ -124,7 +126,7 @@ impl Device {
     pub(super) fn wait(&self, during: &'static str, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
         let polled = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
         if polled.is_err() {
-            // Of a device that was lost the submission is not known; waiting for all makes it say so.
+            // A lost device does not know the submission. Waiting for all of them reports the loss.
             let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
         }
         self.still_there(during)?;
@@ -177,7 +179,7 @@ impl Gpu {
         self.read_bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// What a self-test of cooperative matrices said: run once for a device, kind of rows and size of matrices.
+    /// The result of the self-test of cooperative matrices, which runs once for each encoding and size.
     pub(super) fn matrices_tested(
         &self,
         encoding: Encoding,
@@ -214,8 +216,8 @@ impl Gpu {
         Ok(Some((queries, self.device.queue.get_timestamp_period())))
     }
 
-    /// Runs `work`; whatever the device finds wrong with it is the error. Error scopes belong to threads, so builds do not see
-    /// each other's.
+    /// Runs `work`, and returns what the device reports as an error. Error scopes are thread-local, so builds do not
+    /// see each other's errors.
     pub(super) fn checked<T>(
         &self,
         during: &'static str,
@@ -230,7 +232,7 @@ impl Gpu {
         let internal = pollster::block_on(internal.pop());
         let out_of_memory = pollster::block_on(memory.pop());
         if out_of_memory.is_some() || internal.is_some() || validation.is_some() {
-            // A device that was lost shows first as invalid buffers; polling makes it say so.
+            // A lost device first shows as invalid buffers. Polling reports the loss.
             let _ = device.poll(wgpu::PollType::Poll);
         }
         self.device.still_there(during)?;
@@ -298,7 +300,7 @@ impl Gpu {
         Ok(pipeline)
     }
 
-    /// Tests check the bounds of trusted modules, too.
+    /// Test and debug builds check trusted modules as well.
     fn compile(
         &self,
         label: &'static str,
@@ -313,8 +315,8 @@ impl Gpu {
             let module = if is_checked {
                 device.create_shader_module(descriptor)
             } else {
-                // SAFETY: the text is this crate's alone. Its indices come from the layout's sizes and from ids below n, as the
-                // checked runs of the tests show; its loops are bounded by these sizes.
+                // SAFETY: the text is this crate's alone. Its indices come from the layout's sizes and from ids below
+                // n, as the checked runs of the tests show; its loops are bounded by these sizes.
                 unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
             };
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -328,7 +330,7 @@ impl Gpu {
         })
     }
 
-    /// Where commands are recorded.
+    /// A recorder of commands.
     pub(super) fn encoder(&self, during: &'static str) -> Result<wgpu::CommandEncoder, GpuError> {
         self.checked(during, |device| {
             device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(during) })
@@ -345,7 +347,7 @@ impl Gpu {
     }
 }
 
-/// A device with all that the adapter allows, and these features beside those that are used where there are any.
+/// A device with the adapter's limits, these features, and those of [`USED`] that the adapter has.
 fn request(
     adapter: &wgpu::Adapter,
     features: wgpu::Features,
@@ -353,8 +355,8 @@ fn request(
     let experimental_features = if features.is_empty() {
         wgpu::ExperimentalFeatures::disabled()
     } else {
-        // SAFETY: there may be bugs behind this in wgpu. Only `block_products.wgsl` uses it, within arrays of a fixed size, and no
-        // build does before a device has passed the self-test.
+        // SAFETY: wgpu warns of bugs behind these features. Only `block_products.wgsl` uses it, within arrays of a
+        // fixed size, and no build does before a device has passed the self-test.
         unsafe { wgpu::ExperimentalFeatures::enabled() }
     };
     pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
@@ -394,7 +396,7 @@ mod tests {
         limits.max_compute_workgroup_storage_size = 8192;
         let message = check_limits("x", &limits).unwrap_err().to_string();
         assert_eq!(message, "x allows max_compute_workgroup_storage_size = 8192, at least 16384 is needed");
-        // As of an adapter of OpenGL ES 3.0.
+        // As reported by OpenGL ES 3.0.
         limits.max_compute_invocations_per_workgroup = 0;
         let message = check_limits("x", &limits).unwrap_err().to_string();
         assert_eq!(message, "x opens no device: it runs no compute shaders");

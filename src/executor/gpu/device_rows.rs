@@ -1,4 +1,4 @@
-//! The points as a device holds them.
+//! The points as they are held on a device.
 
 use half::f16;
 
@@ -62,14 +62,14 @@ impl<'p> DeviceRows<'p> {
         }
     }
 
-    /// The same values in a quarter of the memory, where all are whole numbers that fit a byte.
+    /// The same values in a quarter of the memory, where all are integers that fit a byte.
     pub(super) fn whole_bytes(&self) -> Option<(Vec<u8>, Encoding)> {
         let Self::Dense(points, direct) = self else { return None };
         let encoding = Encoding::of_whole_bytes(direct.form(), points.dim())?;
         points.whole_bytes().map(|bytes| (bytes, encoding))
     }
 
-    /// Whether final distances are the device's: those of the metric itself, and not of rows that stand for others.
+    /// Whether the device computes the final distances: only for the metric itself, not for a proxy.
     pub(super) fn finishes(&self, problem: &Problem, encoding: Encoding) -> bool {
         let is_own = |direct| !problem.is_proxy && problem.metric.direct() == Some(direct);
         matches!(self, Self::Dense(_, direct) if is_own(*direct) && encoding.finishes(direct.form()))
@@ -78,7 +78,7 @@ impl<'p> DeviceRows<'p> {
     pub(super) fn sizes(&self, plan: &Plan, encoding: Encoding) -> Sizes {
         let caps = caps(plan);
         let (n, columns) = match self {
-            // One column more for rows without length.
+            // One more column, which tells zero vectors apart.
             Self::Dense(points, direct) => {
                 (points.n(), points.dim() + usize::from(angular(direct.form()) && !encoding.is_dots()))
             }
@@ -90,15 +90,15 @@ impl<'p> DeviceRows<'p> {
         Sizes { n, quads, row_bytes: encoding.row_bytes(quads), width: plan.width, forward, reverse }
     }
 
-    /// Buffers for the data, as many as it takes.
+    /// As many buffers as the data needs.
     pub(super) fn buffers(gpu: &Gpu, layout: &Layout) -> Result<Vec<wgpu::Buffer>, GpuError> {
         let Sizes { n, row_bytes, .. } = layout.sizes;
         let rows = (0..n).step_by(layout.shard_rows).map(|first| layout.shard_rows.min(n - first));
         rows.map(|rows| gpu.buffer("data", (rows * row_bytes) as u64)).collect()
     }
 
-    /// Writes points as rows of the data from place `first` on, padded with zeros to whole quads; of `bytes` where these stand for
-    /// the values.
+    /// Writes points as rows of the data from place `first` on, padded with zeros to whole quads; from `bytes` where
+    /// these hold the values.
     pub(super) fn upload(
         &self,
         gpu: &Gpu,
@@ -143,7 +143,7 @@ impl<'p> DeviceRows<'p> {
         }
     }
 
-    /// Distances to compare the device's with, once [`DeviceRows::to_true`].
+    /// The true distances that the device's, after [`DeviceRows::to_true`], are compared with.
     pub(super) fn truth(&self) -> Box<dyn TrueDistances + '_> {
         match self {
             Self::Dense(points, direct) => Box::new(DirectDistances::new(*direct, points, points)),
@@ -160,12 +160,12 @@ impl<'p> DeviceRows<'p> {
     }
 }
 
-/// What `of_row` of shaders/shared/metrics is of a row of bytes.
+/// The word that `of_row` in shaders/shared/metrics reads from a row of bytes.
 fn word_of_row(values: &[u8], encoding: Encoding, form: Form) -> u32 {
     let square = |v: &u8| if encoding == Encoding::I8Dots { i32::from(*v as i8).pow(2) } else { i32::from(*v).pow(2) };
     let squares: i32 = values.iter().map(square).sum();
     match form {
-        // As the CPU's codes have it.
+        // Same as in the CPU's codes.
         Form::Angular { .. } if squares > 0 => (1.0 / (squares as f32).sqrt()).to_bits(),
         Form::Angular { .. } => 0,
         _ => squares as u32,

@@ -1,10 +1,9 @@
-//! How values lie on a device, and what kernels make of them: the variant of the kernels, chosen by the rows, the metric and what
-//! the device offers.
+//! How values are stored on a device and read by kernels. The rows, the metric and the device decide.
 
 use crate::metric::Form;
 use crate::points::DenseValues;
 
-/// How values lie in the data, and how they are read.
+/// How values are stored, and how they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Encoding {
     F32,
@@ -12,24 +11,24 @@ pub(super) enum Encoding {
     F16,
     /// Loaded as `f16` (`SHADER_F16`) and widened: sums are f32 in both.
     NativeF16,
-    /// Bytes as floats, for metrics that are no dot products.
+    /// Bytes widened to floats, for metrics without dot products.
     U8,
     I8,
-    /// Bytes, loaded sixteen at a time and multiplied into 32-bit sums, which are exact. Every row ends with a word of its own: `of_row` in
-    /// shaders/shared/metrics.
+    /// Bytes, loaded sixteen at a time and multiplied into 32-bit sums, which are exact. Every row ends with a word of
+    /// its own, which `of_row` in shaders/shared/metrics reads.
     U8Dots,
     I8Dots,
     /// 128 members of a set to a quad.
     Bits,
 }
 
-/// The most columns whose products of bytes a 32-bit sum takes.
+/// The most columns whose products of bytes fit a 32-bit sum.
 const MOST_COLUMNS: usize = 32_768;
 
 /// A row's word, on the boundary of a quad.
 pub(super) const WORD_BYTES: usize = 16;
 
-/// Whether bytes under this form are compared by dot products of integers. Rows less their mean are no bytes.
+/// Whether bytes under this form are compared by dot products of integers. Centred rows do not fit bytes.
 fn takes_dots(form: Form, dim: usize) -> bool {
     dim <= MOST_COLUMNS && matches!(form, Form::L2 | Form::Inner | Form::Angular { centered: false })
 }
@@ -49,7 +48,7 @@ impl Encoding {
         }
     }
 
-    /// For floats that are whole numbers of a byte, where bytes serve.
+    /// For floats that are integers from 0 to 255, if there is a way to compare them as bytes.
     pub(super) fn of_whole_bytes(form: Form, dim: usize) -> Option<Self> {
         match form {
             _ if takes_dots(form, dim) => Some(Self::U8Dots),
@@ -82,8 +81,9 @@ impl Encoding {
         matches!(self, Self::U8Dots | Self::I8Dots)
     }
 
-    /// Whether kernels compute final distances of rows kept so under this form: sums of products and differences, rounded as the
-    /// CPU's are. Divisions, powers and arcs of cosines are looser in WGSL; 1 - x·y of bytes cancels near zero.
+    /// Whether kernels compute the final distances of such rows under this form: sums of products and differences do,
+    /// as they are rounded like the CPU's. Division, powers and arc cosines are less precise in WGSL, and 1 - x·y of
+    /// bytes cancels near zero.
     pub(super) fn finishes(self, form: Form) -> bool {
         match form {
             Form::Angular { .. } => !self.is_dots(),
@@ -106,7 +106,7 @@ impl Encoding {
         }
     }
 
-    /// The type of a quad in the data, its type in kernels, and what makes the one of the other.
+    /// The type of a quad in the data, its type in kernels, and the expression that converts the first to the second.
     pub(super) fn quad(self) -> [&'static str; 3] {
         match self {
             Self::F32 => ["vec4<f32>", "vec4<f32>", "quad"],
@@ -120,7 +120,7 @@ impl Encoding {
     }
 }
 
-/// What a device would run, for the list of adapters.
+/// The variants that a device would run, for the list of adapters.
 pub(super) fn variants(native_f16: bool, matrix_side: u32) -> Vec<&'static str> {
     let f16 = if native_f16 { Encoding::NativeF16 } else { Encoding::F16 };
     let all = [Encoding::F32, f16, Encoding::U8Dots, Encoding::I8Dots, Encoding::U8, Encoding::I8, Encoding::Bits];
@@ -152,7 +152,7 @@ mod tests {
             assert_eq!([of(u8s, angular(true)), of(f16s, angular(true)), of(f16s, angular(false))], [Encoding::F32; 3]);
             assert_eq!(of(f32s, Form::L2), Encoding::F32);
             assert_eq!(of(f16s, Form::L2), if native { Encoding::NativeF16 } else { Encoding::F16 });
-            // Sums that might not fit 32 bits are sums of floats.
+            // Sums that may not fit 32 bits are computed in floats.
             assert_eq!(Encoding::of_rows(u8s, Form::L2, 32_769, native), Encoding::U8);
         }
         assert_eq!(Encoding::of_whole_bytes(manhattan, 128), Some(Encoding::U8));

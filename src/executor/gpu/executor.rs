@@ -16,7 +16,7 @@ use crate::report::ExecutorInfo;
 /// Runs distances, joins and row updates on a GPU.
 pub(crate) struct GpuExecutor {
     adapter: GpuSelector,
-    /// Instead of the device that builds share.
+    /// Replaces the shared device.
     #[cfg(test)]
     own: Option<Gpu>,
 }
@@ -30,7 +30,7 @@ impl GpuExecutor {
         }
     }
 
-    /// On a device of a test's own.
+    /// Uses a device that a test made.
     #[cfg(test)]
     pub(super) fn on(gpu: Gpu) -> Self {
         Self { adapter: GpuSelector::Any, own: Some(gpu) }
@@ -73,7 +73,7 @@ impl Executor for GpuExecutor {
     }
 }
 
-/// The most of these points that a device takes at once.
+/// How many of these points a device can hold at once.
 pub(super) fn most_rows_of(problem: &Problem, plan: &Plan, limits: DeviceLimits) -> Result<usize, GpuError> {
     let rows = DeviceRows::of(problem)?;
     let most = most_rows(rows.sizes(plan, rows.encoding(limits.native_f16)), limits);
@@ -83,7 +83,7 @@ pub(super) fn most_rows_of(problem: &Problem, plan: &Plan, limits: DeviceLimits)
     Ok(rows.whole_bytes().map_or(most, |(_, encoding)| most_rows(rows.sizes(plan, encoding), limits)))
 }
 
-/// Bytes that a build takes on the device.
+/// Bytes of device memory that a build needs.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> Result<u64, GpuError> {
     let rows = DeviceRows::of(problem)?;
     Ok(rows.sizes(plan, rows.encoding(false)).bytes() + pair_bytes(problem.n(), plan.leaf_size))

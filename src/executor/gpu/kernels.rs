@@ -1,4 +1,4 @@
-//! The kernels: one row of [`KERNELS`] for each entry point of the files in shaders/.
+//! The table of kernels: one row for each entry point of the files in shaders/.
 
 /// What a binding of group 0 holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,14 +61,14 @@ pub(super) enum Kernel {
     Recompute,
 }
 
-/// What there is to know of a kernel.
+/// A row of [`KERNELS`].
 pub(super) struct KernelInfo {
     pub kernel: Kernel,
     /// For reports and messages.
     pub name: &'static str,
     pub entry: &'static str,
     pub text: &'static str,
-    /// What comes before `text`, in this order.
+    /// The texts before `text`, in order.
     pub parts: &'static [Part],
     /// Bindings of group 0 that the entry point uses.
     pub bindings: &'static [(u32, Slot)],
@@ -92,7 +92,7 @@ const REVERSE_EDGES: KernelInfo = KernelInfo {
     row_per_invocation: true,
 };
 
-/// Of every kernel, in the order of [`Kernel`].
+/// Every kernel, in the order of [`Kernel`].
 pub(super) const KERNELS: [KernelInfo; 12] = [
     KernelInfo {
         kernel: Kernel::EmptyRows,
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    /// A kernel names the code on the CPU that it is compared with: `// Twin: src/...`.
+    /// Every shader has a line that names the code on the CPU that it is compared with.
     #[test]
     fn every_kernel_names_its_twin() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -14,7 +14,7 @@ pub enum AdapterKind {
     Virtual,
     /// The driver does not say.
     Other,
-    /// The CPU, as with lavapipe or WARP. [`Device::Auto`](crate::Device::Auto) never takes it; it can be named.
+    /// The CPU, as with lavapipe or WARP. [`Device::Auto`](crate::Device::Auto) never chooses it, but it can be named.
     Software,
 }
 

@@ -1,4 +1,5 @@
-//! How a build is laid out on a device: what goes into which buffer, and how large. Pure functions of sizes and limits.
+//! The layout of a build on a device: sizes of buffers, workgroups and dispatches, as pure functions of sizes and
+//! limits.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -6,13 +7,13 @@ use super::limits::DeviceLimits;
 use super::tile::{SOFTWARE_TILE, TILE, TileSize};
 use crate::error::GpuError;
 
-/// Neighbours offered to a row before those that stay are settled: few barriers, yet a bound that tightens.
+/// Neighbours offered to a row before the nearest are settled: few barriers, but a bound that still tightens.
 pub(super) const CHUNK: u32 = 128;
 
-/// Offers, or candidates, that an invocation works on at a time: what they share is loaded once.
+/// Offers or candidates that an invocation works on at a time. What they share is loaded once.
 pub(super) const HELD: u32 = 4;
 
-/// As `CHUNK`, where rows begin empty and most of those offered pass: the sooner the bound is known, the fewer are ranked.
+/// Same as `CHUNK`, for rows that begin empty: the sooner the bound is known, the fewer neighbours are ranked.
 pub(super) const SETTLED: u32 = 32;
 
 /// `Params` of shaders/shared/params.wgsl.
@@ -29,11 +30,11 @@ pub(super) struct Params {
     pub rows: u32,
 }
 
-/// What is to be laid out.
+/// The sizes of a build.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Sizes {
     pub n: usize,
-    /// Groups of four values in a row, and the bytes of a row.
+    /// Quads in a row, and its bytes.
     pub quads: usize,
     pub row_bytes: usize,
     /// Neighbours in a row.
@@ -49,35 +50,34 @@ pub(super) struct Layout {
     /// Rows in one binding of the data, and bindings.
     pub shard_rows: usize,
     pub shards: usize,
-    /// Places of the set of candidates seen, a power of two.
+    /// Slots in the set of candidates seen, a power of two.
     pub table: u32,
     /// Workgroups of one dispatch.
     pub groups: u32,
     /// Invocations of a workgroup.
     pub group: u32,
     pub tile: TileSize,
-    /// Rows of the cooperative matrices that distances of pairs are computed by; 0: of none.
+    /// Side of the cooperative matrices that compute distances of pairs; 0 if none do.
     pub matrix_side: u32,
-    /// Distances of pairs of rows of leaves that are kept at once.
+    /// Distances of pairs that fit in the buffer.
     pub pairs: usize,
 }
 
-/// Storage bindings of the kernel with most of them, the data's not counted: `offer_lists`.
+/// Storage bindings beside the data in the kernel with the most of them, `offer_lists`.
 const OTHER_BINDINGS: u32 = 6;
 
-/// Seconds that a dispatch may take on a device of 10^12 operations a second, the slowest worth using: drivers end those
-/// of about two seconds, and desktops stutter long before.
+/// Operations in a dispatch: 0.2 seconds on a device of 10^12 operations a second, the slowest worth using. Drivers end
+/// dispatches of about two seconds, and desktops stutter long before.
 const DISPATCH_OPERATIONS: f64 = 0.2e12;
 
-/// Bytes of distances between the rows of leaves: a tree of half a million points in leaves of 128. Every batch of leaves is waited
-/// for.
+/// Bytes of distances within leaves at a time: a tree of half a million points in leaves of 128.
 const PAIR_BYTES: u64 = 256 << 20;
 /// Bytes for the distances within the leaves of a tree.
 pub(super) fn pair_bytes(n: usize, leaf_size: usize) -> u64 {
     (4 * n as u64 * leaf_size.min(n) as u64).min(PAIR_BYTES)
 }
 
-/// The most rows of this kind that a device takes at once.
+/// How many such rows a device can hold at once.
 pub(super) fn most_rows(sizes: Sizes, limits: DeviceLimits) -> usize {
     let most = limits.binding.min(limits.buffer);
     let row_bytes = sizes.row_bytes as u64;
@@ -86,7 +86,7 @@ pub(super) fn most_rows(sizes: Sizes, limits: DeviceLimits) -> usize {
     of_one.into_iter().fold(data, |rows, bytes| rows.min(most / bytes.max(1))) as usize
 }
 
-/// Bindings that there are for the data.
+/// Bindings left for the data.
 fn spare_bindings(limits: DeviceLimits) -> usize {
     limits.bindings.saturating_sub(OTHER_BINDINGS) as usize
 }
@@ -107,7 +107,7 @@ impl Layout {
                 return Err(GpuError::TooLarge { what, bytes, limit: most });
             }
         }
-        // One subgroup to a row: its barriers cost least. Software runs one of these after another.
+        // One subgroup to a row, whose barriers cost least.
         let group = limits.subgroup.clamp(8, 64);
         let table = table(sizes.width, sizes.stride(), limits.workgroup)?;
         let candidates = ((sizes.forward + sizes.reverse).pow(2) as f64).min(sizes.n as f64);
@@ -137,7 +137,7 @@ impl Layout {
 }
 
 impl Sizes {
-    /// Of a distance: a difference and a multiplication that adds, for each of four values to a quad.
+    /// Operations of a distance: a difference and a fused multiply-add for each of four values in a quad.
     pub(super) fn operations(&self) -> f64 {
         (self.quads * 12) as f64
     }
@@ -151,7 +151,7 @@ impl Sizes {
         (self.n * self.row_bytes) as u64 + self.buffers().iter().map(|b| b.1).sum::<u64>()
     }
 
-    /// Every buffer beside the data, and its bytes.
+    /// The other buffers and their bytes.
     pub(super) fn buffers(&self) -> [(&'static str, u64); 8] {
         let n = self.n as u64;
         let row = 4 * n * self.width as u64;
@@ -174,7 +174,8 @@ fn beside_table(width: usize, stride: usize) -> u32 {
     8 * width as u32 + 20 * CHUNK + 4 * stride as u32 + 64
 }
 
-/// The largest set of candidates that fits in workgroup memory; at most 1,024, which is what most rows meet, and soon emptied.
+/// The largest set of candidates that fits in workgroup memory. At most 1,024, which suffices for most rows and is
+/// quick to clear.
 fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
     let beside = beside_table(width, stride);
     let least = (4 * CHUNK).max(4 * width as u32).next_power_of_two();
@@ -201,7 +202,7 @@ pub(super) mod tests {
         groups: 65_535,
         subgroup: 32,
         native_f16: false,
-        matrices: Err(""),
+        matrices: None,
     };
 
     pub(in super::super) fn sizes(n: usize, quads: usize) -> Sizes {
@@ -226,7 +227,7 @@ pub(super) mod tests {
         assert!(message.starts_with("a row in workgroup memory needs"), "{message}");
     }
 
-    /// The most rows can be laid out, and one more cannot.
+    /// The largest number of rows can be laid out, and one more cannot.
     #[test]
     fn the_most_rows_are_the_most() {
         for (quads, width) in [(196, 30), (4, 30), (1, 200), (4096, 20)] {

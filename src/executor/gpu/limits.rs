@@ -1,4 +1,6 @@
-//! What a device allows, in the numbers that layouts depend on.
+//! The limits of a device that layouts depend on.
+
+use std::env;
 
 use super::matrices;
 
@@ -19,8 +21,14 @@ pub(super) struct DeviceLimits {
     pub subgroup: u32,
     /// Whether kernels may load `f16`.
     pub native_f16: bool,
-    /// Rows of the cooperative matrices that kernels may use, or why they use none.
-    pub matrices: Result<u32, &'static str>,
+    /// Side of the cooperative matrices that kernels may use, or the reason why not. None unless asked for.
+    pub matrices: Option<Result<u32, &'static str>>,
+}
+
+/// Whether `NNDESCENT_GPU_TRY` asks for cooperative matrices. They are off because they were slower where they were
+/// measured (docs/gpu).
+fn tries_matrices() -> bool {
+    env::var("NNDESCENT_GPU_TRY").is_ok_and(|variant| variant == "matrices")
 }
 
 impl DeviceLimits {
@@ -28,7 +36,7 @@ impl DeviceLimits {
         let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
             native_f16: adapter.features().contains(wgpu::Features::SHADER_F16),
-            matrices: matrices::offered(adapter),
+            matrices: tries_matrices().then(|| matrices::offered(adapter)),
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,
             bindings: limits.max_storage_buffers_per_shader_stage,

@@ -1,7 +1,7 @@
-//! Cooperative matrices: which an adapter offers that serve, and the rows that tell whether a device multiplies them right.
+//! Cooperative matrices: the shapes that can be used, and the rows of the self-test.
 //!
-//! They serve rows of bytes alone, whose products they sum exactly: distances are those of the plain kernel to the bit. Floats rounded
-//! to f16 would need rows that are longer, or exact search that looks twice; no device has shown yet that it would be worth it.
+//! They are used for rows of bytes only, whose products they sum exactly: distances are the same as the plain kernel's,
+//! to the bit. Floats rounded to f16 would need longer rows, or a second pass in exact search.
 
 use wgpu::{CooperativeMatrixProperties as Properties, CooperativeScalarType as Scalar};
 
@@ -9,11 +9,11 @@ use super::encoding::Encoding;
 use super::tile::TILE;
 use crate::rng::hash;
 
-/// What a device needs for them, besides their own feature: values of f16, and which subgroup an invocation belongs to.
+/// The features they need: their own, f16 values, and the number of an invocation's subgroup.
 const NEEDED: wgpu::Features =
     wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16).union(wgpu::Features::SUBGROUP);
 
-/// Rows of the matrices that kernels may use, or why they use none.
+/// Side of the matrices that kernels may use, or the reason why not.
 pub(super) fn offered(adapter: &wgpu::Adapter) -> Result<u32, &'static str> {
     if adapter.get_info().device_type == wgpu::DeviceType::Cpu {
         return Err("software has no units for them");
@@ -21,15 +21,15 @@ pub(super) fn offered(adapter: &wgpu::Adapter) -> Result<u32, &'static str> {
     of_adapter(adapter)
 }
 
-/// The same of any adapter.
+/// Same, with software adapters.
 pub(super) fn of_adapter(adapter: &wgpu::Adapter) -> Result<u32, &'static str> {
     let largest_subgroup = adapter.get_info().subgroup_max_size;
     usable(&adapter.cooperative_matrix_properties(), adapter.features(), largest_subgroup)
 }
 
 /// The features to open a device with.
-pub(super) fn features(matrices: Result<u32, &'static str>) -> wgpu::Features {
-    if matrices.is_ok() { NEEDED } else { wgpu::Features::empty() }
+pub(super) fn features(with_matrices: bool) -> wgpu::Features {
+    if with_matrices { NEEDED } else { wgpu::Features::empty() }
 }
 
 /// The largest square matrices of f16 that are summed in f32.
@@ -48,11 +48,11 @@ fn usable(properties: &[Properties], features: wgpu::Features, largest_subgroup:
     largest.ok_or("no matrices of 8 x 8 or 16 x 16 values of f16 that are summed in f32")
 }
 
-/// Rows and columns of the self-test: more than a tile of the one, and of the other more than kernels hold at a time.
+/// Rows and columns of the self-test: more than a tile has, and more than the kernel stages at a time.
 pub(super) const TESTED_ROWS: usize = 41;
 pub(super) const TESTED_COLUMNS: usize = 150;
 
-/// The values of the self-test: the largest products that there are, none, and any.
+/// The values of the self-test: two rows with the largest products, a zero row, and random ones.
 pub(super) fn tested_rows(encoding: Encoding) -> Vec<u8> {
     let largest = if encoding == Encoding::I8Dots { 128 } else { 255 };
     let value = |row: usize, at: usize| match row {
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(usable(&offers, NEEDED, 64), Ok(16));
     }
 
-    /// Sums of the products that the kernel holds at a time are whole numbers that f32 has.
+    /// The sums that the kernel holds at a time are integers that f32 represents.
     #[test]
     fn sums_are_exact() {
         let text = include_str!("../../../shaders/block_products.wgsl");

@@ -1,7 +1,7 @@
-//! The GPU executor: the only room that says `use wgpu`.
+//! The GPU executor, the only room that uses `wgpu`.
 //!
-//! Trees are the CPU's; rows and data live on the device. Every kernel lets a workgroup own a row, so there are no locks, no
-//! buffers of proposals, and the same bytes on every run.
+//! Trees grow on the CPU; rows and data stay on the device. In every kernel a workgroup or an invocation owns a row, so
+//! there are no locks and no buffers of proposals, and every run gives the same bytes.
 
 #[cfg(feature = "gpu")]
 mod adapter;

@@ -1,5 +1,5 @@
-//! Staging buffers, which are mapped again and again: the memory of a new one has to be pinned by the driver, which takes longer
-//! than the copy through it.
+//! Staging buffers, which are kept and mapped again: pinning the memory of a new one takes longer than a copy through
+//! it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -13,10 +13,10 @@ const SMALL: u64 = 64 << 10;
 /// Staging buffers kept for the next transfer.
 const KEPT: usize = 32;
 
-/// A staging buffer and what has to be done before it can be used again.
+/// A staging buffer.
 pub(super) struct Staging {
     pub buffer: wgpu::Buffer,
-    /// The submission that uses it; none while it is mapped as it was made.
+    /// The submission that last used it; none if it is new, and mapped if it is for writing.
     pub in_use: Option<wgpu::SubmissionIndex>,
 }
 
@@ -35,7 +35,7 @@ impl StagingPool {
         Self { usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST, idle: Mutex::default() }
     }
 
-    /// The buffer of at least `bytes` that has been idle for longest, or a new one; those to write are mapped when they are new.
+    /// The buffer of at least `bytes` that has been idle for longest, or a new one.
     pub(super) fn take(&self, device: &wgpu::Device, bytes: u64) -> Staging {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |s: &Staging| s.buffer.size() >= bytes && (bytes > SMALL || s.buffer.size() == SMALL);

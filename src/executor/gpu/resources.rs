@@ -54,7 +54,7 @@ impl Resources {
         Ok(())
     }
 
-    /// Compiles kernels, all at once; those that are not named compile when they are first used.
+    /// Compiles kernels in parallel. The others are compiled when they are first used.
     pub(super) fn compile(
         &mut self,
         gpu: &Gpu,
@@ -68,7 +68,7 @@ impl Resources {
             let text = source(kernel, metric, encoding, &self.layout);
             Ok((kernel, gpu.pipeline(kernel.name(), kernel.info().entry, text)?))
         };
-        // Of several errors the first is told, in the order of the kernels.
+        // Of several errors, the first in the order of the kernels is reported.
         let compiled: Vec<Result<_, GpuError>> = match *missing {
             [] => return Ok(()),
             [one] => vec![compile(one)],

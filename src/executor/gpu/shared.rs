@@ -1,7 +1,8 @@
 //! What builds of one process share: the wgpu instance, its adapters, and the devices that are open.
 //!
-//! All are made once and kept. NVIDIA's driver is no longer found once a process has loaded and unloaded it about eight times (its
-//! thread-local storage is not given back), and a device takes tenths of a second to open and to compile kernels for.
+//! All are made once and kept. A process that has loaded and unloaded NVIDIA's driver about eight times no longer finds
+//! it, as its thread-local storage is not given back; and opening a device and compiling for it takes tenths of a
+//! second.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -21,7 +22,7 @@ impl Known {
         Self { adapter, device: Mutex::new(None) }
     }
 
-    /// The device that builds share. One that was lost, or that failed inside its driver, is opened anew.
+    /// The shared device. One that was lost, or failed inside its driver, is replaced.
     pub(super) fn device(&self) -> Result<Arc<Device>, GpuError> {
         let mut open = self.device.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(device) = open.as_ref().filter(|device| device.is_usable()) {
@@ -33,14 +34,14 @@ impl Known {
         Ok(device)
     }
 
-    /// What its device allows, which need not be open for it.
+    /// The limits of its device, which need not be open.
     pub(super) fn limits(&self) -> DeviceLimits {
         let open = self.device.lock().unwrap_or_else(PoisonError::into_inner);
         open.as_ref().map_or_else(|| DeviceLimits::of(&self.adapter), |device| device.limits)
     }
 }
 
-/// The adapters of this machine, hardware first. Asked for again as long as there is none.
+/// The adapters of this machine, hardware first. Looked for again as long as there are none.
 pub(super) fn known() -> &'static [Known] {
     static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
     if let Some(known) = KNOWN.get() {

@@ -1,4 +1,4 @@
-//! The WGSL of a build: kernels from shaders/ with the snippets and constants that they need put before them.
+//! The WGSL of a build: kernels from shaders/, preceded by the snippets and constants that they need.
 
 use std::fmt::Write;
 
@@ -11,18 +11,18 @@ use crate::metric::{Form, SetMetric};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum MetricSource {
     Form(Form),
-    /// Rows as sets of so many columns at most.
+    /// Sets, and the number of columns.
     Sets(SetMetric, u32),
-    /// A user's.
+    /// A user's WGSL.
     Own(&'static str),
 }
 
-/// Whether a module is compiled without checks of bounds and loops.
+/// Whether a module may be compiled without checks of bounds and loops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
     /// The text is this crate's alone.
     Trusted,
-    /// Part of the text is a user's: whatever it does has to stay within its buffers and end.
+    /// Part of the text is a user's. Whatever it does must stay within its buffers, and end.
     Checked,
 }
 
@@ -45,7 +45,7 @@ const TILES: &str = include_str!("../../../shaders/shared/tiles.wgsl");
 const DISTANCE: &str = include_str!("../../../shaders/shared/distance.wgsl");
 const DISTANCES: &str = include_str!("../../../shaders/shared/distances.wgsl");
 
-/// The WGSL of `kernel` for rows encoded and laid out so, under a metric, and whether it can be trusted.
+/// The WGSL of `kernel` for a metric, an encoding and a layout, and whether it can be trusted.
 pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, layout: &Layout) -> (String, Trust) {
     let mut text = String::new();
     for part in kernel.info().parts {
@@ -68,7 +68,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
         _ if encoding == Encoding::NativeF16 => "enable f16;\n",
         _ => "",
     });
-    // Those alone that it depends on, so that plans that differ in others share its pipeline.
+    // Only those that the text uses, so that plans that differ in others share its pipeline.
     for (name, value) in constants(kernel, layout).into_iter().filter(|(name, _)| text.contains(name)) {
         writeln!(head, "const {name}: u32 = {value}u;").expect("writing to a string");
     }
@@ -77,7 +77,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
 
 fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 13] {
     let sizes = layout.sizes;
-    // In `neighborhoods` what is kept are the reverse neighbours.
+    // `neighborhoods` keeps the reverse neighbours.
     let kept = if kernel == Kernel::Neighborhoods { sizes.reverse } else { sizes.width };
     [
         ("GROUP", layout.group),
@@ -96,7 +96,7 @@ fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 13] {
     ]
 }
 
-/// `load(row, q)`: a quad of a row, from as many bindings as the data takes.
+/// `load(row, q)`, which reads a quad of a row from one or more bindings.
 fn data(encoding: Encoding, shards: usize) -> String {
     let [quad, loaded, made] = encoding.quad();
     let stride = if encoding.is_dots() { "(params.quads + 1u)" } else { "params.quads" };
@@ -120,7 +120,7 @@ fn data(encoding: Encoding, shards: usize) -> String {
     text
 }
 
-/// The matrices of `block_products.wgsl`, and four bytes as their values.
+/// The matrix types of `block_products.wgsl`, and the conversion of four bytes to f16.
 fn matrices(encoding: Encoding, side: u32) -> String {
     let unpack = if encoding == Encoding::U8Dots { "unpack4xU8" } else { "unpack4xI8" };
     let matrix =
@@ -138,7 +138,7 @@ macro_rules! body {
     };
 }
 
-/// `start` and `step` of a metric, the word that a row brings (`of_row`), and `distance_of`.
+/// `start`, `step`, `of_row` (the word of a row) and `distance_of` of a metric.
 fn distances(body: MetricSource, encoding: Encoding) -> String {
     match body {
         MetricSource::Form(form) if encoding.is_dots() => of_dots(form, encoding),
@@ -196,7 +196,7 @@ mod tests {
             groups: 65_535,
             subgroup: 32,
             native_f16: false,
-            matrices: Err(""),
+            matrices: None,
         };
         let sizes = Sizes { n, quads: 100, row_bytes: encoding.row_bytes(100), width: 20, forward: 15, reverse: 8 };
         Layout::new(sizes, limits).unwrap()

@@ -1,6 +1,6 @@
-//! Tiles: the pairs of rows that a workgroup computes the distances of at once.
+//! Tiles: the pairs of rows whose distances a workgroup computes.
 
-/// Rows and columns of a tile, and the workgroup that computes it: 4 x 4 pairs to an invocation.
+/// Rows and columns of a tile, and the invocations that compute it, 4 x 4 pairs each.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct TileSize {
     pub group: u32,
@@ -15,7 +15,7 @@ impl TileSize {
     }
 }
 
-/// A row or column of a tile is 16 bits wide, and leaves are no larger than that.
+/// For hardware.
 pub(super) const TILE: TileSize = TileSize { group: 64, x: 32, y: 32 };
 /// For software, which runs the invocations of a workgroup one subgroup after another.
 pub(super) const SOFTWARE_TILE: TileSize = TileSize { group: 8, x: 8, y: 16 };

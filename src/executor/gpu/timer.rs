@@ -8,10 +8,10 @@ use crate::error::GpuError;
 use crate::executor::device_work::DeviceWork;
 use crate::report::KernelTime;
 
-/// Offset of resolved timestamps in the buffer of counters: the least that a device has to take.
+/// Offset of the resolved timestamps in the buffer of counters: the smallest that WebGPU allows.
 pub(super) const STAMPS: u64 = wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
 
-/// Dispatches of one submission that are timed. Two queries each, 32 KiB of them.
+/// Dispatches that can be timed before the times are read. Each takes two queries.
 const MOST_TIMED: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
 /// Collects the work of a session's kernels.
@@ -19,7 +19,7 @@ pub(super) struct Timer {
     queries: wgpu::QuerySet,
     /// Nanoseconds of a tick.
     period: f32,
-    /// The kernels whose passes have been recorded since the last submission.
+    /// The kernels of the passes that were recorded since times were last read.
     recorded: Vec<Kernel>,
     work: DeviceWork,
 }
@@ -48,14 +48,14 @@ impl Timer {
         })
     }
 
-    /// Resolves what was recorded into `buffer`; the bytes that are to be read of it.
+    /// Resolves what was recorded into `buffer`. Returns the bytes to read from it.
     pub(super) fn resolve(&self, encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer) -> u64 {
         let queries = 2 * self.recorded.len() as u32;
         encoder.resolve_query_set(&self.queries, 0..queries, buffer, STAMPS);
         STAMPS + 8 * u64::from(queries)
     }
 
-    /// Whether so little room is left that what was recorded has to be read before more is.
+    /// Whether times should be read before more passes are recorded.
     pub(super) fn is_nearly_full(&self) -> bool {
         self.recorded.len() > MOST_TIMED * 3 / 4
     }

@@ -1,4 +1,4 @@
-//! Points and rows on their way to a device and back, in pieces that all threads work on at once.
+//! Transfers to a device and back, in pieces that all threads fill or empty at once.
 
 use rayon::prelude::*;
 
@@ -6,10 +6,10 @@ use super::device::Gpu;
 use super::pool::{PIECE, Staging};
 use crate::error::GpuError;
 
-/// Bytes that are filled at a time and then copied to a staging buffer, which is slow to be written here and there.
+/// Bytes that are filled at a time and then copied to a staging buffer, as scattered writes to one are slow.
 const FILLED: usize = 32 << 10;
 
-/// Bytes from which a write is staged by all threads.
+/// Bytes from which on all threads share a write.
 const LARGE: usize = 1 << 20;
 
 impl Gpu {
@@ -23,7 +23,8 @@ impl Gpu {
         })
     }
 
-    /// Writes `rows` rows of `row_bytes` (a multiple of four) from `offset` on; `fill` makes some from a first one on.
+    /// Writes `rows` rows of `row_bytes` (a multiple of four) from `offset` on. `fill` is given the number of a row and
+    /// room for some rows from it on.
     pub(super) fn write_rows(
         &self,
         (buffer, offset): (&wgpu::Buffer, u64),
@@ -71,7 +72,7 @@ impl Gpu {
         Ok(())
     }
 
-    /// Reads words from the start of `buffer`: `take` turns some of them into as many places of `out`.
+    /// Reads words from the start of `buffer`. `take` is given places of `out` and as many words.
     pub(super) fn read_words<T: Send>(
         &self,
         during: &'static str,
@@ -86,7 +87,7 @@ impl Gpu {
         })
     }
 
-    /// Submits what was recorded and then a copy of `bytes` bytes at `offset` of `buffer`, waits, and hands them to `take`.
+    /// Submits what was recorded and a copy of `bytes` bytes at `offset` of `buffer`, waits, and passes them to `take`.
     pub(super) fn submit_and_read(
         &self,
         during: &'static str,
@@ -122,7 +123,7 @@ impl Gpu {
         let (tell, told) = std::sync::mpsc::channel();
         self.checked(during, |_| {
             staging.buffer.map_async(mode, 0..bytes, move |result| {
-                // The receiver is gone only after an error already reported.
+                // The receiver is gone only after an error that was reported already.
                 let _ = tell.send(result);
             });
         })?;

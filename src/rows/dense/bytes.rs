@@ -290,7 +290,7 @@ fn range(points: &Dense) -> (f32, f32) {
 impl<F: Finish> ByteRows<F> {
     fn new(points: &Dense, coding: Coding, finish: F, level: Level) -> Self {
         let (n, dim, stride) = (points.n(), points.dim(), stride(points.dim()) / BYTES);
-        let mut codes = vec![Chunk([0; BYTES]); n * stride];
+        let mut codes: Vec<Chunk> = bytemuck::zeroed_vec(n * stride);
         let mut stats = vec![Stats::default(); n];
         codes.par_chunks_mut(stride).zip(&mut stats).enumerate().with_min_len(64).for_each_init(
             || vec![0.0; dim],

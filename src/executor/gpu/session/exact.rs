@@ -16,10 +16,10 @@ use crate::graph::rows::RowTable;
 use crate::params::Plan;
 use crate::report::ExecutorInfo;
 
-/// Neighbours kept beyond those sizes by exact search: sums in another order can exchange near ties.
+/// Neighbours that exact search keeps beyond those asked for, as sums in another order can swap near ties.
 const EXACT_SLACK: usize = 8;
 
-/// Points at once below which exact search gives up for want of memory.
+/// Exact search gives up when memory does not suffice for this many points at once.
 const LEAST_HELD: usize = 1024;
 
 impl<'p> GpuSession<'p> {
@@ -30,7 +30,7 @@ impl<'p> GpuSession<'p> {
         plan: &Plan,
         tick: Tick,
     ) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
-        // A few more than are sizes, whose order the final distances may exchange.
+        // A few more than are asked for, as the final distances may swap some.
         let width = (plan.others() + EXACT_SLACK).min(problem.n() - 1);
         let plan = Plan { width, ..plan.clone() };
         let mut held = problem.n().min(most_rows_of(problem, &plan, gpu.limits)?);
@@ -42,8 +42,8 @@ impl<'p> GpuSession<'p> {
         }
     }
 
-    /// The exact graph by a device that holds so many points at once: one half of them owns its rows and stays, while all others
-    /// come by in the other.
+    /// The exact graph on a device that holds `held` points at once: the rows of one half stay, and all other points
+    /// pass through the other half.
     fn exact_of_parts(
         gpu: Gpu,
         problem: &Problem<'p>,
@@ -52,7 +52,7 @@ impl<'p> GpuSession<'p> {
         tick: Tick,
     ) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
         let (n, order) = (problem.n() as u32, (0..problem.n() as u32).collect());
-        // What cannot hold two points says so when it is laid out.
+        // A device that cannot hold two points fails in the layout.
         let held = held.max(2);
         let rows = DeviceRows::of(problem)?;
         let mut session = Self::with_room(gpu, problem, rows, plan, (held, &OF_EXACT_SEARCH, &DeviceWork::default()))?;
@@ -97,7 +97,7 @@ impl<'p> GpuSession<'p> {
         self.upload(stretch.first as usize, &self.order[point..point + stretch.count as usize])
     }
 
-    /// Rows against columns, whose distances are offered to the rows.
+    /// Compares rows with columns, and offers the distances to the rows.
     fn compare(&mut self, rows: &Stretch, columns: &Stretch, tick: Tick) -> Result<(), BuildError> {
         let all = self.resources.layout.exact_blocks(rows, columns);
         let mut written = (Vec::new(), (0, 0));

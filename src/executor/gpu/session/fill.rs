@@ -1,19 +1,23 @@
-//! What fills the rows before the first round: leaves of trees, a graph handed over, random points.
+//! Neighbours before the first round: from the leaves of trees, a graph handed over, or random.
 
 use std::time::Instant;
+
+use rayon::prelude::*;
 
 use super::{Fullness, GpuSession};
 use crate::error::{BuildError, GpuError};
 use crate::executor::Tick;
 use crate::executor::gpu::blocks::{Block, block_places};
 use crate::executor::gpu::kernels::{Kernel, Slot};
-use crate::forest;
+use crate::forest::{self, Leaves};
 use crate::graph::{InitGraph, KnnGraph};
 use crate::report::DevicePhase;
 
+/// Trees that grow at once, as one tree leaves threads idle near its root.
+const GROWN_AT_ONCE: u64 = 2;
+
 impl GpuSession<'_> {
-    /// Joins the leaves of a tree, as many at a time as there is room for the distances of. Nothing waits: the next tree grows
-    /// meanwhile.
+    /// Submits the joins of a tree's leaves, in batches whose distances fit. Does not wait for them.
     pub(super) fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
         let start = Instant::now();
         self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
@@ -26,7 +30,7 @@ impl GpuSession<'_> {
         Ok(())
     }
 
-    /// Writes the tiles and the rows of blocks; how many there are.
+    /// Writes the tiles and the rows of blocks. Returns how many there are of each.
     pub(super) fn write_tiles(&mut self, blocks: &[Block]) -> Result<(usize, usize), GpuError> {
         let (tiles, places) = (self.resources.layout.tiles(blocks), block_places(blocks));
         self.write_slot(Slot::Tiles, bytemuck::cast_slice(&tiles))?;
@@ -34,7 +38,8 @@ impl GpuSession<'_> {
         Ok((tiles.len(), places.len()))
     }
 
-    /// Computes the distances of blocks and offers them to their rows. `is_first`: rows that are not full are counted anew.
+    /// Computes the distances of blocks and offers them to their rows. `is_first` clears the count of rows that are not
+    /// full.
     pub(super) fn join_blocks(
         &mut self,
         during: &'static str,
@@ -59,7 +64,7 @@ impl GpuSession<'_> {
         Ok(())
     }
 
-    /// Offers to every one of `owners` those at its span of `ids`, which names the owner itself, and none twice.
+    /// Offers to each of `owners` the points in its span of `ids`, which are distinct and include the owner.
     pub(super) fn offer_lists(
         &mut self,
         during: &'static str,
@@ -100,20 +105,34 @@ impl GpuSession<'_> {
         self.offer_lists("init_graph", &ids, &owners, &spans)
     }
 
-    /// Grows trees until there are as many as planned, each joined on the device.
-    pub(super) fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
-        while self.trees_grown < self.plan.n_trees as u64 {
-            tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
-            let Some(space) = &self.space else { break };
-            let (leaf_size, seed, tree) = (self.plan.leaf_size, self.plan.seed, self.trees_grown);
-            let leaves = self.work.time(DevicePhase::Trees, || forest::tree(&**space, leaf_size, seed, tree));
-            self.join_leaves(&leaves.ids, &leaves.bounds)?;
-            self.trees_grown += 1;
+    /// Grows the planned trees. The device joins each while the next ones grow. `leaves` are those of the tree that the
+    /// points were arranged by.
+    pub(super) fn grow_trees(&mut self, leaves: Option<Leaves>, tick: Tick) -> Result<(), BuildError> {
+        let Some(space) = self.space.take() else { return tick(1.0) };
+        let (n_trees, leaf_size, seed) = (self.plan.n_trees as u64, self.plan.leaf_size, self.plan.seed);
+        let work = self.work.clone();
+        let mut grown: Vec<Leaves> = leaves.into_iter().collect();
+        loop {
+            tick(self.trees_grown as f32 / n_trees.max(1) as f32)?;
+            let next = self.trees_grown + grown.len() as u64;
+            let next = next..n_trees.min(next + GROWN_AT_ONCE);
+            if grown.is_empty() && next.is_empty() {
+                break;
+            }
+            let grow = || next.into_par_iter().map(|tree| forest::tree(&*space, leaf_size, seed, tree)).collect();
+            let (joined, next) = rayon::join(
+                || grown.iter().try_for_each(|leaves| self.join_leaves(&leaves.ids, &leaves.bounds)),
+                || work.time(DevicePhase::Trees, grow),
+            );
+            joined?;
+            self.trees_grown += grown.len() as u64;
+            grown = next;
         }
+        self.space = Some(space);
         tick(1.0)
     }
 
-    /// Completes rows with random points, once all that was submitted is done.
+    /// Completes rows with random points, after all submissions are done.
     pub(super) fn fill_random(&mut self) -> Result<(), GpuError> {
         let start = Instant::now();
         let not_full = match self.fullness {

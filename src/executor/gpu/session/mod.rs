@@ -1,4 +1,4 @@
-//! The session on a GPU: data and rows on the device, trees on the CPU, a few counters back after every round.
+//! The session on a GPU: data and rows on the device, trees on the CPU, and a few counters read back after every round.
 
 mod exact;
 mod fill;
@@ -24,6 +24,7 @@ use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::device_work::DeviceWork;
 use crate::executor::finish::{self, Finisher};
 use crate::executor::{Session, Tick};
+use crate::forest::Leaves;
 use crate::graph::locality::places;
 use crate::graph::order::{EMPTY, joined};
 use crate::graph::rows::RowTable;
@@ -36,13 +37,13 @@ pub(super) struct GpuSession<'p> {
     problem: Problem<'p>,
     rows: DeviceRows<'p>,
     plan: Plan,
-    /// For the trees; exact search needs none.
+    /// For the trees. Exact search has none.
     space: Option<Box<dyn ReducedDistances + 'p>>,
     /// The point that stands at each place of the working order.
     order: Vec<u32>,
     /// The place of each point.
     place: Vec<u32>,
-    /// Bytes that stand for the values, until all are on the device.
+    /// The values as bytes, where they are integers that fit, until all are on the device.
     bytes: Option<Vec<u8>>,
     encoding: Encoding,
     gpu: Gpu,
@@ -56,22 +57,22 @@ pub(super) struct GpuSession<'p> {
     dispatches: u64,
     timer: Option<Timer>,
     work: DeviceWork,
-    /// What became of cooperative matrices, where rows are multiplied by them: what their rows are, or why there are none.
+    /// The side of the cooperative matrices in use, or the reason why none are, if they were asked for.
     matrices: Option<Result<u32, String>>,
 }
 
-/// What is known of rows that are not full.
+/// The number of rows with unused places.
 enum Fullness {
-    /// So many rows have unused places.
+    /// Known.
     NotFull(u32),
-    /// The device has counted them since it was last asked.
+    /// Counted on the device, and not read yet.
     Counted,
 }
 
 /// Whether the neighbours in `rows` count as new when a plan is widened.
 const NEW: u64 = 1;
 
-/// What a build runs, and what exact search runs, beside the distances of pairs.
+/// The kernels of a build and of exact search, beside those for the distances of pairs.
 const OF_BUILDS: [Kernel; 8] = [
     Kernel::EmptyRows,
     Kernel::OfferPairs,
@@ -104,19 +105,15 @@ impl<'p> GpuSession<'p> {
         work.time(DevicePhase::Upload, || session.upload(0, &session.order))?;
         session.bytes = None;
         session.space = Some(space);
-        if let Some(bounds) = bounds {
-            let ids: Vec<u32> = (0..n as u32).collect();
-            session.join_leaves(&ids, &bounds)?;
-            session.trees_grown = 1;
-        }
         init_graph.map_or(Ok(()), |graph| session.take_over(graph))?;
-        session.grow_trees(tick)?;
+        let first = bounds.map(|bounds| Leaves { ids: (0..n as u32).collect(), bounds });
+        session.grow_trees(first, tick)?;
         session.fill_random()?;
         session.check_rows()?;
         Ok(session)
     }
 
-    /// A session with room for so many points on the device, none of which is there yet, and with these kernels.
+    /// A session with room for `held` points on the device, and with these kernels compiled.
     fn with_room(
         gpu: Gpu,
         problem: &Problem<'p>,
@@ -124,7 +121,7 @@ impl<'p> GpuSession<'p> {
         plan: &Plan,
         (held, kernels, work): (usize, &[Kernel], &DeviceWork),
     ) -> Result<Self, GpuError> {
-        // Whole numbers that fit a byte are read as bytes: the same distances from a quarter of the memory.
+        // Integers that fit a byte are stored as bytes: the same distances from a quarter of the memory.
         let (bytes, encoding) = match rows.whole_bytes() {
             Some((bytes, encoding)) => (Some(bytes), encoding),
             None => (None, rows.encoding(gpu.limits.native_f16)),
@@ -176,7 +173,7 @@ impl<'p> GpuSession<'p> {
         self.rows.upload(&self.gpu, how, (&self.resources.layout, &self.data), first, points)
     }
 
-    /// What computes the distances of blocks.
+    /// The kernel that computes the distances of blocks.
     fn pair_kernel(&self) -> Kernel {
         if self.resources.layout.matrix_side > 0 { Kernel::BlockProducts } else { Kernel::BlockPairs }
     }
@@ -255,7 +252,7 @@ impl Session for GpuSession<'_> {
         }
         self.write_rows(&rows)?;
         self.fullness = Fullness::NotFull(self.order.len() as u32);
-        self.grow_trees(tick)?;
+        self.grow_trees(None, tick)?;
         Ok(self.fill_random()?)
     }
 

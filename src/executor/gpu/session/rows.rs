@@ -1,4 +1,4 @@
-//! The rows of the graph on their way to the device and back.
+//! Rows of the graph: to the device, back, and their final distances.
 
 use std::time::Instant;
 
@@ -11,12 +11,12 @@ use crate::graph::order::{EMPTY, distance, fresh, id, is_new};
 use crate::graph::rows::RowTable;
 use crate::report::DevicePhase;
 
-/// `FAR` and `NOBODY` of shaders/shared/nearest.wgsl: what unused places hold.
+/// `FAR` and `NO_NEIGHBOR` of shaders/shared/nearest.wgsl: the contents of unused places.
 const FAR: f32 = f32::MAX;
-const NOBODY: u32 = u32::MAX;
+const NO_NEIGHBOR: u32 = u32::MAX;
 
 impl GpuSession<'_> {
-    /// Leaves every row without neighbours.
+    /// Empties every row.
     pub(super) fn empty_rows(&mut self) -> Result<(), GpuError> {
         let n = self.resources.layout.sizes.n;
         self.submit("empty rows", |this, encoder| this.record(encoder, Kernel::EmptyRows, n))
@@ -37,7 +37,7 @@ impl GpuSession<'_> {
             for (slot, &d) in slots.iter_mut().zip(distances) {
                 let flagged = *slot as u32;
                 let kept = fresh(f32::from_bits(d), flagged >> 1) & !1 | u64::from(flagged & 1);
-                *slot = if flagged == NOBODY { EMPTY } else { kept };
+                *slot = if flagged == NO_NEIGHBOR { EMPTY } else { kept };
             }
         })?;
         Ok(rows)
@@ -45,7 +45,7 @@ impl GpuSession<'_> {
 
     pub(in super::super) fn write_rows(&self, rows: &RowTable) -> Result<(), GpuError> {
         let bits = |s: u64| if s == EMPTY { FAR.to_bits() } else { distance(s).to_bits() };
-        let flagged = |s: u64| if s == EMPTY { NOBODY } else { id(s) << 1 | u32::from(is_new(s)) };
+        let flagged = |s: u64| if s == EMPTY { NO_NEIGHBOR } else { id(s) << 1 | u32::from(is_new(s)) };
         let words = |of: &(dyn Fn(u64) -> u32 + Sync)| rows.slots.par_iter().map(|&s| of(s)).collect::<Vec<u32>>();
         for (slot, words) in [(Slot::RowDistances, words(&bits)), (Slot::RowIds, words(&flagged))] {
             self.gpu.write(&self.resources.buffers[&slot], 0, bytemuck::cast_slice(&words))?;
@@ -57,7 +57,7 @@ impl GpuSession<'_> {
     pub(super) fn recompute(&mut self) -> Result<(Vec<u32>, Vec<f32>), GpuError> {
         let (n, start) = (self.order.len(), Instant::now());
         let places = n * self.plan.others();
-        // The room of what only rounds need.
+        // Makes room by dropping what only rounds need.
         self.resources.buffers.retain(|slot, _| !matches!(slot, Slot::Near | Slot::EdgeDistances | Slot::EdgeIds));
         let order = std::mem::take(&mut self.order);
         self.write_slot(Slot::Order, bytemuck::cast_slice(&order))?;

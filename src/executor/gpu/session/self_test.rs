@@ -1,4 +1,4 @@
-//! Whether a device computes what it should.
+//! Self-tests of a device.
 
 use super::GpuSession;
 use crate::dataset::Problem;
@@ -18,12 +18,13 @@ use crate::points::{Dense, DenseValues};
 /// Rows that are compared with the CPU's.
 const CHECKED: usize = 16;
 
-/// Difference of two sums in f32, in whatever order, by the larger of the right one and the median of all that are compared: near zero
-/// subtraction cancels.
+/// Largest difference of two sums in f32, relative to the right one or to the median of all, whichever is larger: near
+/// zero, subtraction cancels.
 const TOLERANCE: f32 = 1e-3;
 
 impl GpuSession<'_> {
-    /// Takes cooperative matrices for the rows that they serve, where the device has passed the self-test.
+    /// The side of the cooperative matrices to use, or the reason why not. None where they are not asked for or not
+    /// applicable.
     pub(super) fn choose_matrices(
         gpu: &Gpu,
         problem: &Problem,
@@ -35,7 +36,7 @@ impl GpuSession<'_> {
             let test = || Self::test_matrices(gpu, problem.metric, plan, (encoding, direct, side));
             gpu.matrices_tested(encoding, side, test).map(|()| side)
         };
-        Some(gpu.limits.matrices.map_err(str::to_owned).and_then(tested))
+        gpu.limits.matrices.map(|offered| offered.map_err(str::to_owned).and_then(tested))
     }
 
     /// Compares the distances of a few rows, computed by cooperative matrices, with those of the plain kernel.
@@ -55,7 +56,7 @@ impl GpuSession<'_> {
         let plan = Plan { time_kernels: false, ..plan.clone() };
         let pairs = |side| {
             let mut gpu = gpu.again();
-            gpu.limits.matrices = Err("self-test");
+            gpu.limits.matrices = None;
             let (n, rows) = (problem.n(), DeviceRows::of(&problem)?);
             let mut session = GpuSession::with_room(gpu, &problem, rows, &plan, (n, &[], &DeviceWork::default()))?;
             session.resources.layout = session.resources.layout.with_matrices(side);
@@ -87,7 +88,8 @@ impl GpuSession<'_> {
         Ok(pairs)
     }
 
-    /// Compares distances of a few rows with the CPU's: a driver that computes something else is found before it matters.
+    /// Compares distances of a few rows with the CPU's: a driver that computes something else is found before it
+    /// matters.
     pub(in super::super) fn check_rows(&self) -> Result<(), GpuError> {
         let checked = CHECKED.min(self.order.len());
         let rows = self.read_first_rows(checked)?;
@@ -111,7 +113,7 @@ impl GpuSession<'_> {
     }
 }
 
-/// The first distance that is not the right one beside it.
+/// The first distance that is too far from the right one.
 fn first_wrong(compared: &[(f32, f32)]) -> Option<(f32, f32)> {
     let mut sizes: Vec<f32> = compared.iter().map(|(_, right)| right.abs()).filter(|size| *size > 0.0).collect();
     sizes.sort_unstable_by(f32::total_cmp);
@@ -134,7 +136,7 @@ mod tests {
                 assert!(first_wrong(&pairs(wrong)).is_some(), "{wrong} instead of {}", 3.0 * scale);
             }
         }
-        // Sums that cancel: as good as the rest of them.
+        // Sums that cancel.
         assert_eq!(first_wrong(&[(1e-7, 0.0), (0.5, 0.5), (0.7, 0.7)]), None);
         assert_eq!(first_wrong(&[(f32::INFINITY, f32::INFINITY)]), None);
     }

@@ -1,19 +1,19 @@
-//! Kernels recorded, submitted, and what they counted read back.
+//! Recording and submitting kernels, and reading what they counted.
 
 use super::GpuSession;
 use crate::error::GpuError;
 use crate::executor::gpu::kernels::{Kernel, Slot};
 use crate::executor::gpu::timer::{STAMPS, Timer};
 
-/// What kernels counted.
+/// The counters of kernels.
 pub(super) struct Counted {
     pub updates: u64,
     pub distances: u64,
-    /// Rows with unused places, after lists were offered.
+    /// Rows with unused places.
     pub not_full: u32,
 }
 
-/// Submissions that are not waited for: enough to keep a device busy, few enough that a build soon ends when it is cancelled.
+/// Submissions in flight: enough to keep a device busy, few enough that a cancelled build soon ends.
 const MOST_PENDING: usize = 16;
 
 impl GpuSession<'_> {
@@ -63,7 +63,7 @@ impl GpuSession<'_> {
         Ok(())
     }
 
-    /// Submits what `record` records, without waiting for it: what it counts adds up until it is read.
+    /// Submits what `record` records, without waiting for it. Its counts add up until they are read.
     pub(super) fn submit(
         &mut self,
         during: &'static str,
@@ -83,7 +83,7 @@ impl GpuSession<'_> {
         Ok(())
     }
 
-    /// Submits what `record` records, and returns what it counted.
+    /// Submits what `record` records, waits, and returns its counts.
     pub(super) fn run(
         &mut self,
         during: &'static str,
@@ -99,7 +99,7 @@ impl GpuSession<'_> {
         encoder.clear_buffer(&self.resources.buffers[&Slot::Counters], 0, None);
     }
 
-    /// What was counted since the counters were cleared.
+    /// The counts since the counters were cleared.
     pub(super) fn read_counters(&mut self, during: &'static str) -> Result<Counted, GpuError> {
         let encoder = self.gpu.encoder(during)?;
         self.submit_and_count(during, encoder)
