@@ -82,7 +82,7 @@ pub fn query_with_progress(
     match (base.problem().direct(), queries.problem().direct()) {
         (Some((base, direct)), Some((queries, _))) => {
             let scan = Scan::new(&base, &queries, direct);
-            in_blocks(&rows, k, &tick, |rows, ids, ds| scan.nearest(rows, k, false, ids, ds))
+            in_blocks(&rows, k, &tick, &|rows, ids, ds| scan.nearest(rows, k, false, ids, ds))
         }
         _ => {
             let joined = base

@@ -108,6 +108,7 @@ mod graph;
 #[cfg(feature = "io")]
 pub mod io;
 mod metric;
+mod parallel;
 mod params;
 mod persist;
 mod points;

@@ -6,8 +6,6 @@
 //! best distinct ids by (distance, id). What the second partition adds is marked new: the rounds of NN-Descent that
 //! follow on the CPU join neighbours that never shared a part, and only these.
 
-use rayon::prelude::*;
-
 use super::descent::descend;
 use crate::dataset::Problem;
 use crate::error::BuildError;
@@ -20,6 +18,7 @@ use crate::executor::{Executor, Session, Tick};
 use crate::forest;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::{KernelMetric, Metric};
+use crate::parallel::for_rows;
 use crate::params::Plan;
 use crate::points::{Dense, Element, with_rows};
 use crate::report::{ExecutorInfo, RoundStats};
@@ -186,7 +185,7 @@ struct BuiltPart {
 
 fn gathered<E: Element>(values: &[E], dim: usize, rows: &[u32]) -> Vec<E> {
     let mut out = vec![E::zeroed(); rows.len() * dim];
-    out.par_chunks_mut(dim).zip(rows).for_each(|(to, &row)| to.copy_from_slice(&values[row as usize * dim..][..dim]));
+    for_rows(&mut out, dim, 64, |i, to| to.copy_from_slice(&values[rows[i] as usize * dim..][..dim]));
     out
 }
 

@@ -41,7 +41,7 @@ impl<'a> Rows<'a> {
         match self {
             Self::Dense(dense, direct) => floats::space(dense, direct.form(), Level::detect()),
             Self::Sparse(rows) => rows.working_copy(),
-            Self::Sets(sets) => Box::new(sets.bit_rows()),
+            Self::Sets(sets) => sets.working_copy(),
             Self::Items(items) => items.working_copy(),
         }
     }

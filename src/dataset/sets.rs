@@ -3,7 +3,9 @@
 use crate::metric::SetMetric;
 use crate::points::{Bits, Dense};
 use crate::rng::stratified_sample;
+use crate::rows::ReducedDistances;
 use crate::rows::bits::BitRows;
+use crate::rows::bits::join::SketchedRows;
 
 /// Rows sampled to estimate how many bits are set.
 const MEASURED: usize = 256;
@@ -30,7 +32,13 @@ impl<'a> Sets<'a> {
         Self { rows: SetRows::Bits(bits), metric }
     }
 
-    /// A working copy, which holds true distances as well.
+    /// A working copy, which joins leaves by sketches where the metric bounds what near rows have in common.
+    pub(crate) fn working_copy(&self) -> Box<dyn ReducedDistances> {
+        let rows = self.bit_rows();
+        if self.metric.has_least() { Box::new(SketchedRows::new(rows)) } else { Box::new(rows) }
+    }
+
+    /// The rows as bits, whose distances are true ones.
     pub(crate) fn bit_rows(&self) -> BitRows {
         match &self.rows {
             SetRows::Columns(dense) => BitRows::of_columns(dense, self.metric),

@@ -1,9 +1,8 @@
 //! Dense rows transformed to those that a kernel searches.
 
-use rayon::prelude::*;
-
 use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{Metric, MetricError};
+use crate::parallel::fold_rows;
 use crate::points::Dense;
 
 /// Rows of a dense matrix, transformed: their columns and values.
@@ -16,7 +15,7 @@ pub(super) fn transformed(
     let columns = transformer.columns(points.dim());
     let mut values = vec![0.0; points.n() * columns];
     let room = || vec![0.0; points.dim()];
-    values.par_chunks_mut(columns).enumerate().for_each_init(room, |row, (i, out)| {
+    fold_rows(&mut values, columns, 16, room, |row, i, out| {
         points.widen_row(i, row);
         transformer.apply(row, out);
     });

@@ -5,11 +5,10 @@
 
 use std::f64::consts::{LN_2, PI};
 
-use rayon::prelude::*;
-
 use super::TrueDistances;
 use crate::metric::Metric;
 use crate::metric::definition::{SMOOTHING, around_median};
+use crate::parallel;
 use crate::points::Dense;
 use crate::simd::{LANES, Level, Op, Simd, dispatch};
 
@@ -75,12 +74,10 @@ impl<'a> DefinitionDistances<'a> {
                 | Metric::Sinkhorn { .. }
         );
         let room = || vec![0.0; self.rows.dim()];
-        let all = (0..if is_alone { self.rows.n() } else { 0 }).into_par_iter().with_min_len(64);
-        all.map_init(room, |row, i| {
+        parallel::map(if is_alone { self.rows.n() } else { 0 }, 64, room, |row, i| {
             self.rows.widen_row(i, row);
             self.alone(row)
         })
-        .collect()
     }
 
     fn alone(&self, row: &[f32]) -> Alone {

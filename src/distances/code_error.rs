@@ -1,9 +1,9 @@
-//! How far the distances of byte codes are from those of the values.
+//! How much the distances of byte codes differ from the distances of the values.
 
 use super::direct::DirectDistances;
 use crate::rows::ReducedDistances;
 
-/// Neighbours compared of each group.
+/// Neighbours compared in each group.
 const NEAREST: usize = 8;
 /// The mean relative error of coded reduced distances, between the first of each group and the nearest of the rest.
 pub(crate) fn mean_error<'a>(
@@ -12,7 +12,7 @@ pub(crate) fn mean_error<'a>(
     groups: impl Iterator<Item = &'a [u32]>,
 ) -> f64 {
     let pairs: Vec<(f64, f64)> = groups.flat_map(|group| nearest_pairs(exact, codes, group)).collect();
-    // Codes have a scale of their own; the ratio of sums finds it.
+    // Distances of codes have a scale of their own: the ratio of the sums.
     let (coded, truth) = pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
     let scale = truth / coded;
     let error =

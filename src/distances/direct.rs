@@ -1,32 +1,35 @@
-//! Final distances: kept pairs computed anew in f32 from the points as they were given.
+//! True distances of metrics with a kernel, computed in f32 from the points as they were given.
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
-
-use crate::metric::kernels::{Accumulate, tile, with_kernel};
 use crate::metric::{Form, KernelMetric};
+use crate::parallel;
 use crate::points::{Dense, Element, with_rows};
-use crate::rows::dense::floats::direction_scale;
+use crate::rows::dense::direction::direction_scale;
+use crate::rows::dense::matrix::{Comparison, Matrix};
 use crate::simd::{LANES, Level, Op, Simd, dispatch, prefetch};
 
-/// Computes true distances between the points of a set and those of another (or the same).
+/// True distances from the points of one set, the queries, to the points of another or the same, the base.
 pub(crate) struct DirectDistances<'a> {
     metric: KernelMetric,
     base: Dense<'a>,
     queries: Dense<'a>,
     level: Level,
-    /// Length and mean of every row of the base, and of the queries; empty unless the metric is angular.
+    /// For every row of the base; empty unless the metric is angular.
     directions: Cow<'a, [Direction]>,
+    /// For every query; empty unless the metric is angular.
     query_directions: Vec<Direction>,
 }
+
+/// Rows that are prefetched ahead of those computed.
+const AHEAD: usize = 4;
 
 /// What brings a row to length 1: (v - mean) · scale.
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Direction {
     mean: f32,
-    /// 0 for rows without length.
+    /// 0 for zero vectors.
     scale: f32,
 }
 
@@ -44,7 +47,7 @@ impl Direction {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
     values: Vec<f32>,
-    /// Without length, under an angular metric.
+    /// A zero vector, under an angular metric.
     empty: bool,
 }
 
@@ -57,7 +60,7 @@ impl<'a> DirectDistances<'a> {
         Self { metric, base, queries, level: Level::detect(), directions, query_directions }
     }
 
-    /// A base whose [`directions`] are known, to be compared with rows that are not points: [`DirectDistances::query`].
+    /// A base whose [`directions`] are known, to be compared with rows that are not among the points: [`DirectDistances::set_query`].
     pub(crate) fn of_base(metric: KernelMetric, base: Dense<'a>, directions: &'a [Direction]) -> Self {
         let directions = Cow::Borrowed(directions);
         Self { metric, base, queries: base, level: Level::detect(), directions, query_directions: Vec::new() }
@@ -113,15 +116,15 @@ impl<'a> DirectDistances<'a> {
 
     /// Reduced distances of a row to `others`, in place of what `out` held.
     pub(crate) fn reduced_from(&self, query: &Query, others: &[u32], out: &mut Vec<f32>) {
+        let (level, directions, x, form) = (self.level, &self.directions[..], &query.values[..], self.metric.form());
         out.clear();
-        let (level, directions, x) = (self.level, &self.directions[..], &query.values[..]);
-        if let Form::Angular { .. } = self.metric.form() {
+        out.resize(others.len(), 0.0);
+        if let Form::Angular { .. } = form {
             let x_empty = query.empty;
             with_rows!(self.base.rows(), base => dispatch(level, Angles { x, x_empty, base, others, directions, out }));
         } else {
-            with_rows!(self.base.rows(), base => {
-                with_kernel!(self.metric.form(), body => dispatch(level, Pairs { x, base, others, body, out }));
-            });
+            let base = Matrix { values: self.base.rows(), stride: self.base.dim() };
+            Comparison { form, level }.one_to_many(x, base, others, AHEAD, out);
         }
     }
 
@@ -152,52 +155,14 @@ impl<'a> DirectDistances<'a> {
     }
 }
 
-/// The queries, as the type of the base: callers have checked that they are the same.
-pub(crate) fn typed_as<'a, E: Element>(_: &[E], queries: &Dense<'a>) -> &'a [E] {
-    with_rows!(queries.rows(), q => bytemuck::cast_slice(q))
-}
-
-/// Length and mean of every row; none unless the metric is angular.
+/// The direction of every row; none unless the metric is angular.
 pub(crate) fn directions(points: &Dense, metric: KernelMetric) -> Vec<Direction> {
     let Form::Angular { centered } = metric.form() else { return Vec::new() };
-    (0..points.n())
-        .into_par_iter()
-        .with_min_len(64)
-        .map_init(
-            || vec![0.0; points.dim()],
-            |row, i| {
-                points.widen_row(i, row);
-                Direction::of(row, centered)
-            },
-        )
-        .collect()
-}
-
-struct Pairs<'a, E, B> {
-    x: &'a [f32],
-    base: &'a [E],
-    others: &'a [u32],
-    body: B,
-    out: &'a mut Vec<f32>,
-}
-
-impl<E: Element, B: Accumulate> Op for Pairs<'_, E, B> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let dim = self.x.len();
-        let row = |y: u32| &self.base[y as usize * dim..][..dim];
-        let (fours, rest) = self.others.as_chunks::<4>();
-        for (i, &four) in fours.iter().enumerate() {
-            self.others[4 * i + 4..].iter().take(4).for_each(|&ahead| prefetch_row(row(ahead)));
-            self.out.extend(tile::<S, f32, E, B, 1>(self.body, [self.x], four.map(row))[0]);
-        }
-        if let Some(&last) = rest.last() {
-            let four = std::array::from_fn(|i| row(*rest.get(i).unwrap_or(&last)));
-            self.out.extend(&tile::<S, f32, E, B, 1>(self.body, [self.x], four)[0][..rest.len()]);
-        }
-    }
+    let room = || vec![0.0; points.dim()];
+    parallel::map(points.n(), 64, room, |row, i| {
+        points.widen_row(i, row);
+        Direction::of(row, centered)
+    })
 }
 
 #[inline(always)]
@@ -212,7 +177,7 @@ struct Angles<'a, E> {
     base: &'a [E],
     others: &'a [u32],
     directions: &'a [Direction],
-    out: &'a mut Vec<f32>,
+    out: &'a mut [f32],
 }
 
 impl<E: Element> Op for Angles<'_, E> {
@@ -221,15 +186,15 @@ impl<E: Element> Op for Angles<'_, E> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let dim = self.x.len();
-        for (i, &y) in self.others.iter().enumerate() {
+        for (i, (&y, out)) in self.others.iter().zip(self.out).enumerate() {
             self.others.get(i + 3).iter().for_each(|&&y| prefetch_row(&self.base[y as usize * dim..][..dim]));
             let direction = self.directions[y as usize];
             let row = &self.base[y as usize * dim..][..dim];
-            self.out.push(match (self.x_empty, direction.scale == 0.0) {
+            *out = match (self.x_empty, direction.scale == 0.0) {
                 (false, false) => half_squared::<S, E>(self.x, row, direction),
                 (true, true) => 0.0,
                 _ => 1.0,
-            });
+            };
         }
     }
 }

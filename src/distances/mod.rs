@@ -1,4 +1,4 @@
-//! The distances that results hold, computed from the points as they were given.
+//! True distances, as results hold them, computed from the points as they were given.
 
 pub(crate) mod by_definition;
 pub(crate) mod code_error;
@@ -9,13 +9,13 @@ use crate::graph::order::nearest_first;
 use crate::rows::ReducedDistances;
 use crate::rows::bits::BitRows;
 
-/// The distances that results hold.
+/// True distances, as results hold them.
 pub(crate) trait TrueDistances: Send + Sync {
     /// True distances of point `i` to `others`, in place of what `out` held.
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>);
     /// The true distance of a point to itself.
     fn to_self(&self, i: usize) -> f32;
-    /// The points as they are searched, in their own order, if they are held anyway.
+    /// The points as they are searched, in their own order, if this holds them anyway.
     fn space(&self) -> Option<&dyn ReducedDistances> {
         None
     }
@@ -29,7 +29,7 @@ pub(crate) trait TrueDistances: Send + Sync {
     }
 }
 
-/// The distances that rows are searched by, where these are true and 0 from a row to itself.
+/// Reduced distances that are true ones, and 0 from a row to itself.
 pub(crate) struct ReducedIsTrue<'a>(pub &'a dyn ReducedDistances);
 
 impl TrueDistances for ReducedIsTrue<'_> {
@@ -47,7 +47,7 @@ impl TrueDistances for ReducedIsTrue<'_> {
     }
 }
 
-/// Counts are whole numbers: the distances that are searched by are true.
+/// Distances of sets are made of counts, so that reduced distances are true ones.
 impl TrueDistances for BitRows {
     fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
         ReducedIsTrue(self).distances(i, others, out);

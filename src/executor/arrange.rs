@@ -8,7 +8,8 @@ use crate::metric::KernelMetric;
 use crate::params::Plan;
 use crate::points::Dense;
 use crate::rows::ReducedDistances;
-use crate::rows::dense::{byte_differences, bytes, floats};
+use crate::rows::dense::codes::{self, CodedRows};
+use crate::rows::dense::{byte_differences, floats};
 use crate::simd::Level;
 
 /// Points in working order.
@@ -33,9 +34,9 @@ pub(crate) fn arrange<'p>(problem: &Problem<'p>, plan: &Plan) -> Arranged<'p> {
     if byte_differences::suits(points, form) {
         return arrange_coded(points, direct, plan, byte_differences::space(points, level));
     }
-    if bytes::suits(points, form) {
-        let codes = (bytes::space(points, form, level), bytes::is_exact(points, form));
-        return arrange_coded(points, direct, plan, codes);
+    if codes::suits(points, form) {
+        let rows = Box::new(CodedRows::new(points, form, level));
+        return arrange_coded(points, direct, plan, (rows, codes::is_exact(points, form)));
     }
     arrange_rows(floats::space(points, form, level), plan)
 }

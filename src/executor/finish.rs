@@ -1,14 +1,13 @@
 //! From rows in working order to the finished graph: distances are recomputed from the points as given, then rows are
 //! sorted.
 
-use rayon::prelude::*;
-
 use crate::dataset::Problem;
 use crate::distances::TrueDistances;
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, distance, id, nearest_first, put};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
+use crate::parallel::{for_each, for_indices, map};
 use crate::params::Plan;
 
 /// Rows of any executor, to be finished.
@@ -35,8 +34,11 @@ struct RowScratch {
 pub(crate) fn of_ranked(problem: &Problem, plan: &Plan, mut points: Vec<u32>, mut distances: Vec<f32>) -> KnnGraph {
     let (n, others) = (problem.n(), plan.others());
     if others > 0 {
-        let rows = points.par_chunks_exact_mut(others).zip(distances.par_chunks_exact_mut(others));
-        rows.with_min_len(64).for_each(|(points, distances)| rank_ties(points, distances));
+        let rows = points.chunks_mut(64 * others).zip(distances.chunks_mut(64 * others));
+        for_each(rows.collect(), |(points, distances)| {
+            let rows = points.chunks_exact_mut(others).zip(distances.chunks_exact_mut(others));
+            rows.for_each(|(points, distances)| rank_ties(points, distances));
+        });
     }
     if plan.include_self {
         with_self(problem, &points, &distances)
@@ -103,12 +105,12 @@ impl<'a> Finisher<'a> {
 
     /// The rows of these points; `place` is the place of each point.
     pub(crate) fn rows_of(&self, points: &[u32], place: &[u32]) -> KnnGraph {
-        let row = |&p: &u32| {
+        let row = |(): &mut (), i: usize| {
             let mut scratch = RowScratch::default();
-            self.row(place[p as usize] as usize, &mut scratch);
+            self.row(place[points[i] as usize] as usize, &mut scratch);
             scratch.found
         };
-        let rows: Vec<Vec<(f32, u32)>> = points.par_iter().map(row).collect();
+        let rows: Vec<Vec<(f32, u32)>> = map(points.len(), 16, || (), row);
         let flat = || rows.iter().flatten();
         let (ids, distances) = (flat().map(|f| f.1).collect(), flat().map(|f| f.0).collect());
         KnnGraph::new(points.len(), self.plan.others(), ids, distances)
@@ -122,7 +124,7 @@ impl<'a> Finisher<'a> {
         let mut distances = vec![0f32; n * k];
         let (ids, ds) = (OwnedRows::new(&mut indices, k), OwnedRows::new(&mut distances, k));
         // In working order, so that rows shared by neighbours are still in cache.
-        (0..n).into_par_iter().with_min_len(64).for_each_init(RowScratch::default, |scratch, i| {
+        for_indices(n, 64, RowScratch::default, |scratch, i| {
             self.row(i, scratch);
             let point = self.order[i];
             // SAFETY: `order` is a permutation, so every point's row is taken once.

@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use rayon::prelude::*;
-
 use super::order::{EMPTY, Neighbor, id};
 use super::rows::RowTable;
+use crate::parallel::for_indices;
 
 /// For a range of rows, the rows that have them as neighbours: (distance, id of that row, flag), in no particular
 /// order.
@@ -22,16 +21,20 @@ impl ReverseEdges {
     /// From the first `forward` places of every row, for the rows `held`: counts first, then places. Threads race only
     /// for places within one row, and readers sort these.
     pub(crate) fn collect(rows: &RowTable, forward: usize, held: Range<usize>) -> Self {
-        let per_row = || rows.slots.par_chunks_exact(rows.width).enumerate().with_min_len(64);
         let next: Vec<AtomicU32> = (0..=held.len()).map(|_| AtomicU32::new(0)).collect();
         let place = |s: Neighbor| {
             (id(s) as usize).checked_sub(held.start).filter(|_| s != EMPTY && (id(s) as usize) < held.end)
         };
-        per_row().for_each(|(_, row)| {
-            for at in row[..forward].iter().filter_map(|&s| place(s)) {
-                next[at].fetch_add(1, Relaxed);
-            }
-        });
+        for_indices(
+            rows.n(),
+            64,
+            || (),
+            |(), holder| {
+                for at in rows.row(holder)[..forward].iter().filter_map(|&s| place(s)) {
+                    next[at].fetch_add(1, Relaxed);
+                }
+            },
+        );
         let mut total = 0;
         let starts: Vec<u32> = next
             .iter()
@@ -42,12 +45,17 @@ impl ReverseEdges {
             })
             .collect();
         let edges: Vec<AtomicU64> = (0..total).map(|_| AtomicU64::new(0)).collect();
-        per_row().for_each(|(holder, row)| {
-            for (s, at) in row[..forward].iter().filter_map(|&s| Some((s, place(s)?))) {
-                let edge = next[at].fetch_add(1, Relaxed);
-                edges[edge as usize].store(s >> 32 << 32 | (holder as u64) << 1 | s & 1, Relaxed);
-            }
-        });
+        for_indices(
+            rows.n(),
+            64,
+            || (),
+            |(), holder| {
+                for (s, at) in rows.row(holder)[..forward].iter().filter_map(|&s| Some((s, place(s)?))) {
+                    let edge = next[at].fetch_add(1, Relaxed);
+                    edges[edge as usize].store(s >> 32 << 32 | (holder as u64) << 1 | s & 1, Relaxed);
+                }
+            },
+        );
         Self { first: held.start, starts, edges }
     }
 

@@ -1,8 +1,7 @@
 //! Rows moved into another order, in place.
 
-use rayon::prelude::*;
-
 use crate::graph::owned_rows::OwnedRows;
+use crate::parallel::for_indices;
 
 /// Rows of a piece of a cycle, which one task moves.
 const PIECE: usize = 4096;
@@ -35,19 +34,25 @@ pub(crate) fn permute_rows<V: Copy + Send + Sync>(rows: &mut [V], stride: usize,
     let first_row = |piece: &Piece| rows[piece.start as usize * stride..][..stride].iter().copied();
     let held: Vec<V> = pieces.iter().flat_map(first_row).collect();
     let owned = OwnedRows::new(rows, stride);
-    pieces.par_iter().for_each(|piece| {
-        let mut at = piece.start;
-        for _ in 1..piece.rows {
-            let from = order[at as usize];
-            // SAFETY: both rows are of this piece, no row is of two, and they differ, as a cycle of one row has no
-            // piece.
-            let (to, row) = unsafe { (owned.row(at), owned.row(from)) };
-            to.copy_from_slice(row);
-            at = from;
-        }
-        // SAFETY: as above.
-        unsafe { owned.row(at) }.copy_from_slice(&held[piece.next * stride..][..stride]);
-    });
+    for_indices(
+        pieces.len(),
+        1,
+        || (),
+        |(), i| {
+            let piece = &pieces[i];
+            let mut at = piece.start;
+            for _ in 1..piece.rows {
+                let from = order[at as usize];
+                // SAFETY: both rows are of this piece, no row is of two, and they differ, as a cycle of one row has no
+                // piece.
+                let (to, row) = unsafe { (owned.row(at), owned.row(from)) };
+                to.copy_from_slice(row);
+                at = from;
+            }
+            // SAFETY: as above.
+            unsafe { owned.row(at) }.copy_from_slice(&held[piece.next * stride..][..stride]);
+        },
+    );
 }
 
 /// Marks the rows of the cycle from `start` on as done, and adds its pieces; its length.

@@ -13,7 +13,7 @@ use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::points::{Dense, DenseValues, Points};
 use crate::progress::Progress;
-use crate::rows::dense::bytes;
+use crate::rows::dense::codes;
 
 use super::filter::Filter;
 use super::quantization::Quantization;
@@ -207,7 +207,7 @@ impl IndexOptions {
 fn has_codes(points: &Points, metric: &Metric) -> Result<bool, IndexError> {
     let dataset = Dataset::new(points, metric)?;
     let dense = dataset.problem().dense();
-    Ok(dense.is_some_and(|(dense, kernel)| bytes::suits(&dense, kernel.form())))
+    Ok(dense.is_some_and(|(dense, kernel)| codes::suits(&dense, kernel.form())))
 }
 
 /// The f32 value of the largest size.

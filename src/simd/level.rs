@@ -2,8 +2,6 @@
 
 use std::sync::OnceLock;
 
-use super::Op;
-use super::{Simd, dispatch};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 
@@ -49,19 +47,6 @@ impl Level {
 
     pub(super) fn isa(self) -> Isa {
         self.0
-    }
-
-    /// [`Simd::BIAS`] of the level.
-    pub(crate) fn byte_bias(self) -> i64 {
-        struct Bias;
-        impl Op for Bias {
-            type Output = i32;
-            #[inline(always)]
-            fn run<S: Simd>(self) -> i32 {
-                S::BIAS
-            }
-        }
-        i64::from(dispatch(self, Bias))
     }
 
     /// Its name in reports.

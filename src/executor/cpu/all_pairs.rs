@@ -1,7 +1,7 @@
-//! Exact rows by comparing all pairs, where sketches tell which of them may be near: some trees fill the rows, so that there are
-//! bounds, and then every two chunks of points are compared, those at the same time that share no chunk.
+//! Exact graphs by comparing all pairs, where sketches rule most of them out. Some trees fill the rows first, so that there are
+//! bounds. Then every two chunks of points are compared; pairs of chunks that are compared at the same time share no chunk.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
 use super::regroup::rename;
 use super::session::CpuSession;
@@ -12,35 +12,39 @@ use crate::graph::KnnGraph;
 use crate::graph::order::{Neighbor, distance, id};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
+use crate::parallel::{for_indices, map_ranges};
 use crate::params::Plan;
-use crate::rows::bits::BitRows;
+use crate::rows::WorkingRows;
+use crate::rows::bits::join::SketchedRows;
 use crate::rows::bits::sketch_blocks::{BLOCK, BitBlocks};
 use crate::rows::leaf_rows::LeafRows;
 
-/// More would cost what they spare.
+/// More would cost what they save.
 const TREES: usize = 4;
 /// Points of a chunk: the sketches and rows of two stay in the cache of a core. Whole blocks; fewer where there would be too few
 /// chunks for all threads.
 const CHUNK: usize = 1024;
 const SMALL_CHUNK: usize = 128;
 
-/// The exact graph of a plan, at least one neighbour a row and no row its own. None where pairs are not passed over.
+/// The exact graph of a plan with at least one neighbour a row, without the rows themselves. None if sketches rule nothing out.
 pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option<KnnGraph>, BuildError> {
-    if !matches!(problem.rows, Rows::Sets(sets) if sets.sketched_pair_cost().is_some()) {
-        return Ok(None);
-    }
+    let sets = match problem.rows {
+        Rows::Sets(sets) if sets.sketched_pair_cost().is_some() => sets,
+        _ => return Ok(None),
+    };
     let plan = Plan { width: plan.others(), n_trees: TREES, ..plan.clone() };
-    let mut session = CpuSession::open(problem, &plan, None, &|_| tick(0.0))?;
-    let (space, order, rows) = session.working_rows();
-    // So that of equally distant ones the smaller point is kept.
-    rename(rows, order);
-    join_all(space.sketched().expect("rows whose pairs are passed over"), order, rows, tick)?;
-    let (points, distances) = in_points_order(order, rows);
+    let (order, mut rows) = CpuSession::open(problem, &plan, None, &|_| tick(0.0))?.into_rows();
+    let mut bits = SketchedRows::new(sets.bit_rows());
+    bits.renumber(&order);
+    // Rows hold points from here on, so that of equally distant ones the smaller is kept.
+    rename(&mut rows, &order);
+    join_all(&bits, &order, &mut rows, tick)?;
+    let (points, distances) = in_points_order(&order, &rows);
     Ok(Some(KnnGraph::new(problem.n(), plan.others(), points, distances)))
 }
 
 /// Offers all points to each other.
-fn join_all(bits: &BitRows, order: &[u32], rows: &mut RowTable, tick: Tick) -> Result<(), BuildError> {
+fn join_all(bits: &SketchedRows, order: &[u32], rows: &mut RowTable, tick: Tick) -> Result<(), BuildError> {
     let places: Vec<u32> = (0..rows.n() as u32).collect();
     // All chunks but the last are whole blocks.
     let chunk = (rows.n() / (4 * rayon::current_num_threads())).clamp(SMALL_CHUNK, CHUNK).next_multiple_of(BLOCK);
@@ -51,19 +55,29 @@ fn join_all(bits: &BitRows, order: &[u32], rows: &mut RowTable, tick: Tick) -> R
         let rows = unsafe { LeafRows::new(&blocks.ids, &owned) };
         bits.join_blocks(blocks, split, &mut rows.known_as(&names));
     };
-    let chunks: Vec<BitBlocks> = places.par_chunks(chunk).map(|places| bits.blocks(places)).collect();
-    chunks.par_iter().for_each(|chunk| join(chunk, None));
+    let blocks = |range: Range<usize>| bits.blocks(&places[range]);
+    let chunks: Vec<BitBlocks> = map_ranges(places.len(), chunk, blocks);
+    for_indices(chunks.len(), 1, || (), |(), i| join(&chunks[i], None));
     let turns = turns(chunks.len());
     for (turn, pairs) in turns.iter().enumerate() {
         tick(turn as f32 / turns.len() as f32)?;
-        pairs.par_iter().for_each(|&(left, right)| join(&chunks[left].followed_by(&chunks[right]), Some(chunk)));
+        for_indices(
+            pairs.len(),
+            1,
+            || (),
+            |(), i| {
+                let (left, right) = pairs[i];
+                join(&chunks[left].followed_by(&chunks[right]), Some(chunk));
+            },
+        );
     }
     tick(1.0)
 }
 
-/// All pairs of `count`, the lesser first, in turns in which each comes once at most: a round-robin tournament by the circle method.
+/// All pairs of `count` chunks, the lesser first, in turns in which each chunk occurs at most once: a round-robin tournament by the
+/// circle method.
 fn turns(count: usize) -> Vec<Vec<(usize, usize)>> {
-    // The last one keeps its place, and rests where there is nobody in it.
+    // The last place is fixed. If the number of chunks is odd it is empty, and its opponent rests.
     let places = count.next_multiple_of(2);
     let last = places.saturating_sub(1);
     let turn = |turn: usize| {
@@ -81,12 +95,18 @@ fn in_points_order(order: &[u32], rows: &RowTable) -> (Vec<u32>, Vec<f32>) {
     let (mut points, mut distances) = (vec![0u32; rows.slots.len()], vec![0f32; rows.slots.len()]);
     let (to_points, to_distances) =
         (OwnedRows::new(&mut points, rows.width), OwnedRows::new(&mut distances, rows.width));
-    order.par_iter().zip(rows.slots.par_chunks_exact(rows.width)).with_min_len(64).for_each(|(&point, row)| {
-        // SAFETY: `order` is a permutation, so every point's row is taken once.
-        let (points, distances) = unsafe { (to_points.row(point), to_distances.row(point)) };
-        let put = |(i, &slot): (usize, &Neighbor)| (points[i], distances[i]) = (id(slot), distance(slot));
-        row.iter().enumerate().for_each(put);
-    });
+    for_indices(
+        order.len(),
+        64,
+        || (),
+        |(), i| {
+            let (point, row) = (order[i], rows.row(i));
+            // SAFETY: `order` is a permutation, so every point's row is taken once.
+            let (points, distances) = unsafe { (to_points.row(point), to_distances.row(point)) };
+            let put = |(i, &slot): (usize, &Neighbor)| (points[i], distances[i]) = (id(slot), distance(slot));
+            row.iter().enumerate().for_each(put);
+        },
+    );
     (points, distances)
 }
 
@@ -95,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_pairs_meet_once_and_nobody_twice_in_a_turn() {
+    fn all_pairs_meet_once_and_no_chunk_twice_in_a_turn() {
         for count in 0..20 {
             let turns = turns(count);
             for turn in &turns {

@@ -7,7 +7,7 @@ use crate::dataset::{Problem, Rows};
 use crate::metric::{Form, KernelMetric};
 use crate::params::{Algorithm, Plan};
 use crate::points::Dense;
-use crate::rows::dense::bytes;
+use crate::rows::dense::codes;
 
 /// How many times as long exact search may take, since it misses no neighbour.
 const WORTH_EXACT: f64 = 1.25;
@@ -38,7 +38,7 @@ const PROXIED: f64 = 20.0;
 fn in_tiles(points: &Dense, direct: KernelMetric) -> f64 {
     let (dim, form) = (points.dim() as f64, direct.form());
     match form {
-        Form::L2 | Form::Angular { .. } if bytes::suits(points, form) => 1.5 + 1.2 * (dim / 64.0).ceil(),
+        Form::L2 | Form::Angular { .. } if codes::suits(points, form) => 1.5 + 1.2 * (dim / 64.0).ceil(),
         form if form.is_slow() => 0.5 * dim,
         _ => 2.0 + 1.5 * (dim / 16.0).ceil(),
     }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::all_pairs;
-use super::leaf_join::offer;
 use super::scan::Scan;
 use crate::dataset::Problem;
 use crate::distances::TrueDistances;
@@ -17,13 +16,14 @@ use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, id, put};
 use crate::params::Plan;
 use crate::rows::ReducedDistances;
+use crate::rows::offer::offer;
 
 /// The exact rows of some points, themselves left out.
 pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -> Result<KnnGraph, BuildError> {
     match problem.direct() {
         Some((dense, direct)) => {
             let scan = Scan::of_points(&dense, direct);
-            in_blocks(rows, k, tick, |rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
+            in_blocks(rows, k, tick, &|rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
         }
         None => Compared::new(problem, problem.n()).rows(rows, k, true, tick),
     }
@@ -41,21 +41,20 @@ pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Knn
     Ok(if plan.include_self { with_self(problem, others.all_ids(), others.all_distances()) } else { others })
 }
 
-/// Points that are no dense rows under a kernel of the metric's own: compared as they are searched, and ranked by their
-/// true distances.
+/// Points that are not dense rows under the metric's own kernel: compared as they are searched, and reranked by true
+/// distances.
 pub(crate) struct Compared<'a> {
     truth: Box<dyn TrueDistances + 'a>,
-    /// What is compared if `truth` does not hold it. None where the order that is searched by is only near the
-    /// metric's, too.
+    /// The working copy to compare by, unless `truth` holds one. None for proxies as well.
     space: Option<Box<dyn ReducedDistances + 'a>>,
     is_proxy: bool,
-    /// The first so many points may be found.
+    /// Only the first `base` points are candidates.
     base: usize,
 }
 
-/// Neighbours kept beyond those wanted, whose order the true distances may exchange.
+/// Neighbours kept beyond k, because true distances may change their order.
 const SLACK: usize = 8;
-/// Points of the base between two looks at the best so far.
+/// Points of the base that a block of rows is compared with before distances are offered.
 const BASE: usize = 1024;
 
 impl<'a> Compared<'a> {
@@ -67,7 +66,7 @@ impl<'a> Compared<'a> {
     }
 
     pub(crate) fn rows(&self, rows: &[usize], k: usize, skip_own: bool, tick: Tick) -> Result<KnnGraph, BuildError> {
-        in_blocks(rows, k, tick, |rows, ids, distances| {
+        in_blocks(rows, k, tick, &|rows, ids, distances| {
             let (mut to, mut row) = (Vec::new(), Vec::new());
             let kept = self.candidates(rows, k, skip_own);
             let out = ids.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
@@ -81,12 +80,12 @@ impl<'a> Compared<'a> {
         })
     }
 
-    /// All points of the base but, if wanted, point `i`.
+    /// All points of the base, without point `i` if `skip_own`.
     fn others(&self, i: usize, skip_own: bool) -> Vec<u32> {
         (0..self.base as u32).filter(|&other| !(skip_own && other as usize == i)).collect()
     }
 
-    /// For each of some points, those among which its `k` nearest are. None: they may be any.
+    /// For each of some points, candidates among which its `k` nearest are. None: any point may be one.
     fn candidates(&self, rows: &[usize], k: usize, skip_own: bool) -> Option<Vec<Vec<u32>>> {
         let space = self.space.as_deref().or(self.truth.space()).filter(|_| !self.is_proxy)?;
         let wanted = (k + SLACK).min(self.base - usize::from(skip_own));
@@ -118,7 +117,7 @@ pub(crate) fn in_blocks(
     rows: &[usize],
     k: usize,
     tick: Tick,
-    nearest: impl Fn(&[usize], &mut [u32], &mut [f32]) + Sync,
+    nearest: &(dyn Fn(&[usize], &mut [u32], &mut [f32]) + Sync),
 ) -> Result<KnnGraph, BuildError> {
     let mut indices = vec![0u32; rows.len() * k];
     let mut distances = vec![0f32; rows.len() * k];

@@ -1,12 +1,11 @@
 //! Completes rows: from an initial graph, and with random points where trees left gaps.
 
-use rayon::prelude::*;
-
-use super::leaf_join::offer;
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
+use crate::parallel::fold_rows;
 use crate::rng::{below, hash};
 use crate::rows::ReducedDistances;
+use crate::rows::offer::offer;
 
 /// Offers every row the points that `known` gives for it. Returns the number of distances evaluated.
 pub(crate) fn fill_known(
@@ -15,34 +14,34 @@ pub(crate) fn fill_known(
     known: impl Fn(usize, &mut Vec<u32>) + Sync,
 ) -> u64 {
     let width = rows.width;
-    let fill = |(i, row): (usize, &mut [u64])| {
+    let fill = |count: &mut u64, i: usize, row: &mut [u64]| {
         let mut ids = Vec::new();
         known(i, &mut ids);
         ids.retain(|&p| p as usize != i);
         let mut distances = vec![0.0; ids.len()];
         space.one_to_many(i as u32, &ids, &mut distances);
         offer(row, &ids, &distances, usize::MAX);
-        ids.len() as u64
+        *count += ids.len() as u64;
     };
-    rows.slots.par_chunks_mut(width).enumerate().with_min_len(64).map(fill).sum()
+    fold_rows(&mut rows.slots, width, 64, || 0, fill).iter().sum()
 }
 
 /// Fills the empty slots of every row with distinct random points. Rows must not be longer than there are other points.
 pub(crate) fn fill_random(space: &dyn ReducedDistances, rows: &mut RowTable, seed: u64) -> u64 {
     let n = space.n();
     let width = rows.width;
-    let fill = |(i, row): (usize, &mut [u64])| {
+    let fill = |count: &mut u64, i: usize, row: &mut [u64]| {
         let missing = row.iter().filter(|s| **s == EMPTY).count();
         if missing == 0 {
-            return 0;
+            return;
         }
         let ids = draw(i, row, missing, n, seed);
         let mut distances = vec![0.0; ids.len()];
         space.one_to_many(i as u32, &ids, &mut distances);
         offer(row, &ids, &distances, usize::MAX);
-        ids.len() as u64
+        *count += ids.len() as u64;
     };
-    rows.slots.par_chunks_mut(width).enumerate().with_min_len(64).map(fill).sum()
+    fold_rows(&mut rows.slots, width, 64, || 0, fill).iter().sum()
 }
 
 /// `missing` points that are neither `i` nor in its row: drawn at random, or after many vain draws (few points) taken

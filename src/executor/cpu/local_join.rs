@@ -1,19 +1,18 @@
 //! The local join, row by row: the neighbours of a row's neighbours are offered to it.
 //!
-//! Dong, Charikar and Li (WWW 2011), algorithm 2, turned round: instead of every point introducing its neighbours to each
-//! other, every row collects whom it would be introduced to, each once, and owns what follows. A pair is looked at if one of
-//! the two steps that lead to it is new. No buffers of proposals, no order of arrival.
+//! Dong, Charikar and Li (WWW 2011), algorithm 2, from the other end: instead of every point introducing its neighbours to
+//! each other, every row collects the candidates that it would be introduced to, each once, and updates only itself. A pair is
+//! evaluated if one of the two steps that lead to it is new. There are no buffers of proposals, and no order of arrival.
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::leaf_join::offer;
 use super::neighborhoods::Neighborhoods;
 use super::scratch::{Scratch, ScratchPool};
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
+use crate::parallel::fold_rows;
 use crate::rows::ReducedDistances;
+use crate::rows::offer::offer;
 
 /// Joins every row. Returns (updates, distances).
 pub(crate) fn local_join(
@@ -23,7 +22,7 @@ pub(crate) fn local_join(
     pool: &ScratchPool,
 ) -> (u64, u64) {
     let width = rows.width;
-    let join_row = |(i, row): (usize, &mut [u64])| {
+    let join_row = |counts: &mut (u64, u64), i: usize, row: &mut [u64]| {
         pool.with(|scratch| {
             let candidates = collect(i as u32, row, near, space.n(), scratch);
             let ids = &scratch.ids[candidates];
@@ -31,14 +30,15 @@ pub(crate) fn local_join(
             scratch.distances.resize(m.max(scratch.distances.len()), 0.0);
             let distances = &mut scratch.distances[..m];
             space.one_to_many(i as u32, ids, distances);
-            (offer(row, ids, distances, usize::MAX), m as u64)
-        })
+            counts.0 += offer(row, ids, distances, usize::MAX);
+            counts.1 += m as u64;
+        });
     };
-    let sum = |a: (u64, u64), b: (u64, u64)| (a.0 + b.0, a.1 + b.1);
-    rows.slots.par_chunks_mut(width).enumerate().with_min_len(64).map(join_row).reduce(|| (0, 0), sum)
+    let counts = fold_rows(&mut rows.slots, width, 64, || (0, 0), join_row);
+    counts.into_iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }
 
-/// Where in `scratch.ids` the candidates of row `i` then are, each once, without itself and those it has.
+/// Collects the candidates of row `i`, each once, without itself and its neighbours. Returns their range in `scratch.ids`.
 fn collect(i: u32, row: &[u64], near: &Neighborhoods, n: usize, scratch: &mut Scratch) -> Range<usize> {
     let Scratch { ids, seen, .. } = scratch;
     seen.resize(n.div_ceil(64), 0);
@@ -61,14 +61,14 @@ fn collect(i: u32, row: &[u64], near: &Neighborhoods, n: usize, scratch: &mut Sc
 
 /// Points, each once.
 struct Once<'a> {
-    /// The first `count` are those visited.
+    /// The first `count` were visited.
     ids: &'a mut Vec<u32>,
     seen: &'a mut [u64],
     count: usize,
 }
 
 impl Once<'_> {
-    /// Without branches: whether a point was seen before is as good as random.
+    /// Without branches, because whether a point was seen before cannot be predicted.
     #[inline(always)]
     fn visit(&mut self, points: impl Iterator<Item = u32>) {
         let most = self.count + points.size_hint().1.expect("points of a slice");

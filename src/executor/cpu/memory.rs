@@ -6,7 +6,7 @@ use crate::dataset::{Problem, Rows};
 use crate::metric::Form;
 use crate::params::Plan;
 use crate::points::Dense;
-use crate::rows::dense::{bytes, floats};
+use crate::rows::dense::{codes, floats};
 
 /// Peak bytes beyond the input: points in working order, rows and order throughout, and the largest of the temporary
 /// structures.
@@ -34,8 +34,8 @@ pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> u64 {
 /// Bytes of dense points in working order, and of their codes.
 fn dense_memory(points: &Dense, form: Form) -> (u64, u64) {
     let float = floats::bytes(points, form) as u64;
-    let codes = if bytes::suits(points, form) { bytes::bytes(points) as u64 } else { 0 };
-    (if codes > 0 && bytes::is_exact(points, form) { codes } else { float.max(codes) }, codes)
+    let codes = if codes::suits(points, form) { codes::bytes(points) as u64 } else { 0 };
+    (if codes > 0 && codes::is_exact(points, form) { codes } else { float.max(codes) }, codes)
 }
 
 /// Lengths and means of a row in recomputation, as base and as query.

@@ -1,10 +1,9 @@
 //! Neighbourhood lists at the start of a round: neighbours and reverse neighbours of every row, new ones first.
 
-use rayon::prelude::*;
-
 use crate::graph::order::{EMPTY, id, is_new, joined};
 use crate::graph::reverse::ReverseEdges;
 use crate::graph::rows::RowTable;
+use crate::parallel::{fold_rows, for_rows};
 use crate::simd::prefetch;
 
 /// Neighbourhoods of at most `forward + reverse` points each.
@@ -37,11 +36,14 @@ impl Neighborhoods {
         let some = rows_at_once(rows.n());
         for (first, table) in (0..rows.n()).step_by(some).zip(this.table.chunks_mut(some * stride)) {
             let held = first..first + table.len() / stride;
-            let reverse = ReverseEdges::collect(rows, forward, held.clone());
-            let places = table.par_chunks_mut(stride).zip(held).with_min_len(64);
-            places.for_each_init(
+            let reverse = ReverseEdges::collect(rows, forward, held);
+            fold_rows(
+                table,
+                stride,
+                64,
                 || (Vec::new(), Vec::new()),
-                |(near, back), (place, i)| {
+                |(near, back), at, place| {
+                    let i = first + at;
                     near.clear();
                     near.extend(rows.row(i)[..forward].iter().filter(|s| **s != EMPTY));
                     back.clear();
@@ -58,7 +60,7 @@ impl Neighborhoods {
                 },
             );
         }
-        rows.slots.par_chunks_mut(rows.width).with_min_len(64).for_each(|row| {
+        for_rows(&mut rows.slots, rows.width, 64, |_, row| {
             row[..forward].iter_mut().filter(|s| **s != EMPTY).for_each(|s| *s = joined(*s));
         });
         this

@@ -1,11 +1,10 @@
 //! A second working order, from the graph that the trees gave: neighbours become adjacent in memory, so that most of
 //! what a row's join reads is still in cache from the row before.
 
-use rayon::prelude::*;
-
 use crate::graph::locality::{breadth_first_groups, places};
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
+use crate::parallel::for_rows;
 use crate::rows::permute_rows;
 
 /// Neighbours followed from every row.
@@ -27,7 +26,7 @@ pub(crate) fn renumber_rows(rows: &mut RowTable, order: &[u32]) {
 
 /// Replaces id `i` by `names[i]` in all rows.
 pub(crate) fn rename(rows: &mut RowTable, names: &[u32]) {
-    rows.slots.par_chunks_mut(rows.width).with_min_len(64).for_each(|row| {
+    for_rows(&mut rows.slots, rows.width, 64, |_, row| {
         for slot in row.iter_mut().filter(|s| **s != EMPTY) {
             *slot = *slot >> 32 << 32 | u64::from(names[id(*slot) as usize]) << 1 | *slot & 1;
         }

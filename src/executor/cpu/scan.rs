@@ -1,21 +1,22 @@
-//! Exact k-nearest: a block of queries against the whole base, in tiles, with a running best k for each query.
+//! Exact k-nearest neighbours: a block of queries against the whole base, with the best so far of each query.
 
-use super::leaf_join::offer;
 use crate::distances::TrueDistances;
 use crate::distances::direct::DirectDistances;
 use crate::graph::order::{EMPTY, distance, id, put};
-use crate::metric::kernels::{Accumulate, NegativeDot, tile, with_kernel};
 use crate::metric::{Form, KernelMetric};
-use crate::points::{Dense, Element, with_rows};
+use crate::points::Dense;
 use crate::rows::ReducedDistances;
-use crate::rows::dense::bytes::{self, Bound};
-use crate::simd::{Level, Op, Simd, dispatch};
+use crate::rows::dense::code_error_bound::CodeErrorBound;
+use crate::rows::dense::codes::CodedRows;
+use crate::rows::dense::matrix::{Comparison, Matrix};
+use crate::rows::offer::offer;
+use crate::simd::Level;
 
-/// Rows of the base between two looks at the best so far; a block of them stays in cache for all queries.
+/// Bytes of the base that a block of queries is compared with before distances are offered; they stay in cache for all queries.
 const BASE_BYTES: usize = 128 << 10;
-/// More neighbours are kept than asked for while distances are dot products, whose rounding can exchange near ties.
+/// Neighbours kept beyond k while distances are dot products, whose rounding can swap near ties.
 const SLACK: usize = 8;
-/// Neighbours kept by codes, as `CODED_FACTOR * k + CODED_SLACK`: enough to make nearly all rows certain.
+/// Candidates kept by codes are `CODED_FACTOR * k + CODED_SLACK`: enough for nearly all rows to be certain.
 const CODED_FACTOR: usize = 3;
 const CODED_SLACK: usize = 40;
 
@@ -28,10 +29,10 @@ pub(crate) struct Scan<'a> {
     coded: Option<Coded>,
 }
 
-/// The points as byte codes, for a first look whose error is bounded.
+/// The points as byte codes, for a first pass with a bounded error.
 struct Coded {
-    space: Box<dyn ReducedDistances>,
-    bound: Bound,
+    rows: CodedRows,
+    bound: CodeErrorBound,
 }
 
 impl<'a> Scan<'a> {
@@ -39,11 +40,11 @@ impl<'a> Scan<'a> {
         Self { metric, exact: DirectDistances::new(metric, base, queries), base: *base, queries: *queries, coded: None }
     }
 
-    /// The points against themselves, looked at as byte codes first where that can be bounded.
+    /// The points against themselves, by byte codes first where their error can be bounded.
     pub(crate) fn of_points(points: &Dense<'a>, metric: KernelMetric) -> Self {
-        let bound = Bound::new(points, metric.form());
-        let space = || bytes::space(points, metric.form(), Level::detect());
-        Self { coded: bound.map(|bound| Coded { space: space(), bound }), ..Self::new(points, points, metric) }
+        let rows = || CodedRows::new(points, metric.form(), Level::detect());
+        let coded = CodeErrorBound::new(points, metric.form()).map(|bound| Coded { rows: rows(), bound });
+        Self { coded, ..Self::new(points, points, metric) }
     }
 
     /// The `k` nearest of each of `rows` of the queries, ascending, with true distances; row `i` of the base is left out for
@@ -63,7 +64,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Fills the rows whose nearest are certain from codes; returns the others, as positions in `rows`.
+    /// Fills the rows whose nearest neighbours codes determine with certainty; returns the positions in `rows` of the others.
     fn nearest_by_codes(
         &self,
         coded: &Coded,
@@ -81,7 +82,7 @@ impl<'a> Scan<'a> {
         for first in (0..n).step_by(per_block) {
             let m = per_block.min(n - first);
             let others: Vec<u32> = (first as u32..(first + m) as u32).collect();
-            coded.space.block(&row_ids, first as u32, &mut to_base[..rows.len() * m]);
+            coded.rows.block(&row_ids, first as u32, &mut to_base[..rows.len() * m]);
             for ((&row, best), to) in rows.iter().zip(best.chunks_exact_mut(width)).zip(to_base.chunks_exact(m)) {
                 offer(best, &others, to, row.wrapping_sub(first));
             }
@@ -97,7 +98,7 @@ impl<'a> Scan<'a> {
         best.chunks_exact(width).enumerate().filter_map(is_certain).collect()
     }
 
-    /// Kept points with true distances, ascending.
+    /// The kept points with true distances, ascending.
     fn finished(&self, query: usize, best: &[u64]) -> Vec<(f32, u32)> {
         let kept: Vec<u32> = best.iter().filter(|s| **s != EMPTY).map(|&s| id(s)).collect();
         let mut row = Vec::with_capacity(kept.len());
@@ -106,59 +107,24 @@ impl<'a> Scan<'a> {
     }
 
     fn scan(&self, rows: &[usize], skip_own: bool, width: usize, best: &mut [u64]) {
-        let (exact, level) = (&self.exact, Level::detect());
-        with_rows!(self.base.rows(), base => {
-            let queries = crate::distances::direct::typed_as(base, &self.queries);
-            let dim = self.base.dim();
-            match self.metric.form() {
-                Form::Angular { .. } => {
-                    dispatch(level, Block { exact, base, queries, dim, rows, skip_own, width, body: NegativeDot, best });
-                }
-                form => with_kernel!(form, body => {
-                    dispatch(level, Block { exact, base, queries, dim, rows, skip_own, width, body, best });
-                }),
-            }
-        });
-    }
-}
-
-struct Block<'a, E, B> {
-    exact: &'a DirectDistances<'a>,
-    base: &'a [E],
-    queries: &'a [E],
-    dim: usize,
-    rows: &'a [usize],
-    skip_own: bool,
-    width: usize,
-    body: B,
-    best: &'a mut [u64],
-}
-
-impl<E: Element, B: Accumulate> Op for Block<'_, E, B> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let Self { exact, base, queries, dim, rows, skip_own, width, body, best } = self;
-        let per_block = (BASE_BYTES / (dim * size_of::<E>())).clamp(4, 1024);
-        let mut to_base = vec![0.0; per_block];
-        let mut ids: Vec<u32> = Vec::with_capacity(per_block);
-        for (block, values) in base.chunks(per_block * dim).enumerate() {
-            let first = block * per_block;
-            let m = values.len() / dim;
-            ids.clear();
-            ids.extend(first as u32..(first + m) as u32);
+        let (n, dim) = (self.base.n(), self.base.dim());
+        let form = match self.metric.form() {
+            Form::Angular { .. } => Form::Inner,
+            form => form,
+        };
+        let comparison = Comparison { form, level: Level::detect() };
+        let base = Matrix { values: self.base.rows(), stride: dim };
+        let per_block = (BASE_BYTES / (dim * self.base.value_size())).clamp(4, 1024);
+        let (mut x, mut to_base) = (vec![0.0; dim], vec![0.0; per_block]);
+        for first in (0..n).step_by(per_block) {
+            let others: Vec<u32> = (first as u32..n.min(first + per_block) as u32).collect();
+            let to_base = &mut to_base[..others.len()];
             for (&row, best) in rows.iter().zip(best.chunks_exact_mut(width)) {
-                let x = &queries[row * dim..][..dim];
-                for j in (0..m).step_by(4) {
-                    let ys = std::array::from_fn(|l| &values[(j + l).min(m - 1) * dim..][..dim]);
-                    let four = tile::<S, E, E, B, 1>(body, [x], ys)[0];
-                    let end = m.min(j + 4);
-                    to_base[j..end].copy_from_slice(&four[..end - j]);
-                }
-                exact.angles_from_dots(row, first, &mut to_base[..m]);
+                self.queries.widen_row(row, &mut x);
+                comparison.one_to_many(&x, base, &others, 0, to_base);
+                self.exact.angles_from_dots(row, first, to_base);
                 let own = if skip_own { row.wrapping_sub(first) } else { usize::MAX };
-                offer(best, &ids, &to_base[..m], own);
+                offer(best, &others, to_base, own);
             }
         }
     }

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use rayon::prelude::*;
-
 use super::fill::{fill_known, fill_random};
 use super::leaf_join::leaf_join;
 use super::local_join::local_join;
@@ -21,6 +19,7 @@ use crate::graph::order::{EMPTY, fresh, joined};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::{RowTable, insert};
 use crate::graph::{InitGraph, KnnGraph};
+use crate::parallel::for_indices;
 use crate::params::Plan;
 use crate::report::{ExecutorInfo, RoundStats};
 use crate::rows::ReducedDistances;
@@ -93,9 +92,9 @@ impl<'p> CpuSession<'p> {
         (&*self.space, &self.order)
     }
 
-    /// The same, and the rows.
-    pub(crate) fn working_rows(&mut self) -> (&dyn ReducedDistances, &[u32], &mut RowTable) {
-        (&*self.space, &self.order, &mut self.rows)
+    /// Which point stands at each place, and the rows.
+    pub(crate) fn into_rows(self) -> (Vec<u32>, RowTable) {
+        (self.order, self.rows)
     }
 
     /// Takes over the rows of a graph of the points `part`, which are distinct. Neighbours that a row does not have yet
@@ -104,16 +103,22 @@ impl<'p> CpuSession<'p> {
         let Self { space, place, rows, .. } = self;
         let at = |point: u32| place[point as usize];
         let owned = OwnedRows::new(&mut rows.slots, rows.width);
-        part.par_iter().enumerate().with_min_len(64).for_each(|(i, &point)| {
-            let ids: Vec<u32> = graph.ids(i).iter().map(|&p| at(part[p as usize])).collect();
-            let mut distances = vec![0.0; ids.len()];
-            space.one_to_many(at(point), &ids, &mut distances);
-            // SAFETY: no other task has the row, since the points of a part are distinct.
-            let row = unsafe { owned.row(at(point)) };
-            for (&id, &d) in ids.iter().zip(&distances) {
-                insert(row, if new { fresh(d, id) } else { joined(fresh(d, id)) });
-            }
-        });
+        for_indices(
+            part.len(),
+            64,
+            || (),
+            |(), i| {
+                let point = part[i];
+                let ids: Vec<u32> = graph.ids(i).iter().map(|&p| at(part[p as usize])).collect();
+                let mut distances = vec![0.0; ids.len()];
+                space.one_to_many(at(point), &ids, &mut distances);
+                // SAFETY: no other task has the row, since the points of a part are distinct.
+                let row = unsafe { owned.row(at(point)) };
+                for (&id, &d) in ids.iter().zip(&distances) {
+                    insert(row, if new { fresh(d, id) } else { joined(fresh(d, id)) });
+                }
+            },
+        );
         self.init_distances += (part.len() * graph.k()) as u64;
     }
 

@@ -16,7 +16,7 @@ use crate::params::Plan;
 use crate::points::{Dense, DenseValues};
 use crate::rows::ReducedDistances;
 use crate::rows::bits::BitRows;
-use crate::rows::dense::floats::direction_of;
+use crate::rows::dense::direction::direction_of;
 
 /// Rows that kernels can search.
 pub(super) enum DeviceRows<'p> {

@@ -1,5 +1,6 @@
 //! Rows of packed bits, compared by how many they have in common.
 
+pub(crate) mod join;
 mod near_pairs;
 mod sketch;
 pub(crate) mod sketch_blocks;
@@ -7,25 +8,19 @@ mod threshold;
 
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
-
-use self::near_pairs::NearPairs;
-use self::sketch::Sketch;
-use self::sketch_blocks::BitBlocks;
 use crate::metric::SetMetric;
+use crate::parallel::{self, fold_rows};
 use crate::points::{Bits, Dense};
 use crate::rng::{hash, stratified_sample};
-use crate::rows::leaf_rows::LeafRows;
-use crate::rows::{Tiles, WorkingRows};
+use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
+use crate::rows::{ReducedDistances, WorkingRows};
 use crate::simd::{Level, Op, Simd, dispatch_counting, prefetch};
 use crate::storage::Storage;
 
 /// Bits of a step: the widest vectors, and a cache line.
 const WORDS: usize = 8;
 
-/// Words of sketches, at least: where many pairs of a leaf are near, a sketch has to tell more; where most pairs are far, it has to be
-/// read fast.
-const NARROWEST_IN_LEAVES: usize = 16;
+/// Words of sketches, at least, where all pairs are compared: most are far, so that reading sketches is what takes time.
 const NARROWEST: usize = 10;
 
 /// Rows that tell how frequent bits are.
@@ -39,9 +34,6 @@ pub(crate) struct BitRows {
     dim: u32,
     metric: SetMetric,
     level: Level,
-    /// Made when leaves are joined, or all rows, of the rows in their order.
-    sketch: OnceLock<Sketch>,
-    narrow_sketch: OnceLock<Sketch>,
     /// How many rows of a sample have each bit.
     frequencies: OnceLock<Vec<u32>>,
 }
@@ -85,8 +77,11 @@ impl BitRows {
     fn filled(n: usize, dim: usize, metric: SetMetric, fill: impl Fn(usize, &mut [[u64; WORDS]]) + Sync) -> Self {
         let stride = stride(dim);
         let mut words = vec![[0u64; WORDS]; n * stride];
-        words.par_chunks_mut(stride).enumerate().for_each(|(i, row)| fill(i, row));
-        let counts: Vec<u32> = words.par_chunks(stride).map(count).collect();
+        let fill = |counts: &mut Vec<u32>, i: usize, row: &mut [[u64; WORDS]]| {
+            fill(i, row);
+            counts.push(count(row));
+        };
+        let counts = fold_rows(&mut words, stride, 64, Vec::new, fill).concat();
         Self::of_parts(words.into(), counts.into(), dim, metric)
     }
 
@@ -99,8 +94,6 @@ impl BitRows {
             dim: dim as u32,
             metric,
             level: Level::detect(),
-            sketch: OnceLock::new(),
-            narrow_sketch: OnceLock::new(),
             frequencies: OnceLock::new(),
         }
     }
@@ -131,31 +124,19 @@ impl BitRows {
     pub(crate) fn query_to_many(&self, query: &BitQuery, others: &[u32], out: &mut Vec<f32>) {
         out.resize(others.len(), 0.0);
         let row = BitRow { words: &query.words, count: query.count };
-        super::to_many(self.level, self, [row], others, out.as_chunks_mut().0);
+        to_many(self.level, self, [row], others, AHEAD, out.as_chunks_mut().0);
     }
 
     /// Adds rows of the same width.
     pub(crate) fn push(&mut self, more: &Self) {
-        self.forget();
+        self.frequencies.take();
         self.words.edit(|words| words.extend_from_slice(&more.words));
         self.counts.edit(|counts| counts.extend_from_slice(&more.counts));
     }
 
-    /// What was found out of rows that are no longer the same.
-    fn forget(&mut self) {
-        self.forget_sketches();
-        self.frequencies.take();
-    }
-
-    /// What was made of rows that now stand elsewhere.
-    fn forget_sketches(&mut self) {
-        self.sketch.take();
-        self.narrow_sketch.take();
-    }
-
     /// Keeps the rows `order`, in that order.
     pub(crate) fn select(&mut self, order: &[u32]) {
-        self.forget();
+        self.frequencies.take();
         let words: Vec<[u64; WORDS]> = order.iter().flat_map(|&row| self.row(row).words).copied().collect();
         self.counts = order.iter().map(|&row| self.counts[row as usize]).collect::<Vec<u32>>().into();
         self.words = words.into();
@@ -188,21 +169,9 @@ impl BitRows {
         S::total(both)
     }
 
-    /// Offers all points of a leaf to each other's rows.
-    pub(crate) fn join_leaf(&self, rows: &mut LeafRows) {
-        let sketch = self.sketch.get_or_init(|| Sketch::new(self, NARROWEST_IN_LEAVES));
-        let blocks = BitBlocks::new(self, sketch, rows.leaf);
-        self.join_blocks(&blocks, None, rows);
-    }
-
-    /// Rows to be compared with many others.
-    pub(crate) fn blocks(&self, ids: &[u32]) -> BitBlocks {
-        BitBlocks::new(self, self.narrow_sketch.get_or_init(|| Sketch::new(self, NARROWEST)), ids)
-    }
-
-    /// Offers the rows of some blocks to each other.
-    pub(crate) fn join_blocks(&self, blocks: &BitBlocks, split: Option<usize>, rows: &mut LeafRows) {
-        dispatch_counting(self.level, NearPairs::new(self, blocks, rows, split));
+    /// The instructions that rows are compared with.
+    pub(super) fn level(&self) -> Level {
+        self.level
     }
 
     /// Words of 32 bits of a row.
@@ -296,19 +265,14 @@ impl WorkingRows for BitRows {
 
     fn sort_keys(&self, _tree: u64, seed: u64) -> Option<Vec<u64>> {
         let bits = self.drawn_bits(seed);
-        let key = |words: &[[u64; WORDS]]| {
-            let words = words.as_flattened();
+        let key = |(): &mut (), i: usize| {
+            let words = self.row(i as u32).words.as_flattened();
             bits.iter().fold(0, |key, &bit| key << 1 | words[bit as usize / 64] >> (bit % 64) & 1)
         };
-        Some(self.words.par_chunks(self.stride).with_min_len(256).map(key).collect())
-    }
-
-    fn sketched(&self) -> Option<&BitRows> {
-        self.metric.has_least().then_some(self)
+        Some(parallel::map(self.n(), 256, || (), key))
     }
 
     fn renumber(&mut self, order: &[u32]) {
-        self.forget_sketches();
         self.words.edit(|words| super::permute_rows(words, self.stride, order));
         self.counts.edit(|counts| super::permute_rows(counts, 1, order));
     }
@@ -322,7 +286,20 @@ impl WorkingRows for BitRows {
     }
 }
 
+impl ReducedDistances for BitRows {
+    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        to_many(self.level, self, [self.row(row)], others, AHEAD, out.as_chunks_mut().0);
+    }
+
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        all_pairs_by_fours(ids, out, &mut |rows, others, out| {
+            to_many(self.level, self, rows.map(|row| self.row(row)), others, 0, out);
+        });
+    }
+}
+
 impl Tiles for BitRows {
+    type Query<'a> = BitRow<'a>;
     type Row<'a> = BitRow<'a>;
 
     #[inline(always)]
@@ -361,9 +338,5 @@ impl Tiles for BitRows {
     #[inline(always)]
     fn prefetch(&self, row: u32) {
         self.row(row).words.iter().for_each(prefetch);
-    }
-
-    fn level(&self) -> Level {
-        self.level
     }
 }

@@ -1,32 +1,32 @@
-//! Pairs of rows of bits: sketches tell which may be near, and these alone are looked at whole.
+//! Near pairs of rows of bits: sketches rule most pairs out, and the rest are compared in full.
 
 use super::BitRows;
 use super::sketch_blocks::{BLOCK, BLOCK_LANES, BitBlocks, ROWS};
-use super::threshold::Asked;
-use crate::rows::Tiles;
+use super::threshold::OverlapThreshold;
 use crate::rows::leaf_rows::LeafRows;
+use crate::rows::tiles::Tiles;
 use crate::simd::{LANES, Op, Simd};
 
-/// All pairs of some rows, or those of some rows with some others.
+/// All pairs of some rows, or of some rows with some others.
 pub(super) struct NearPairs<'a, 'b> {
     rows: &'a BitRows,
     blocks: &'a BitBlocks,
     near: &'a mut LeafRows<'b>,
-    /// Rows before this one are compared with those from it on, a multiple of [`BLOCK`]. None: all with all.
+    /// Rows before this one are compared with the rows from it on; a multiple of [`BLOCK`]. None: all with all.
     split: Option<usize>,
-    /// Beyond it nobody enters the row.
+    /// For every row, the distance beyond which nothing enters it.
     worst: Vec<f32>,
-    asked: Asked,
-    /// Whether these are bounds for now, of rows that are not full.
+    threshold: OverlapThreshold,
+    /// Whether thresholds are preliminary, because rows are not full yet.
     for_now: bool,
     room: Box<Room>,
 }
 
 /// Room for the pairs of two blocks.
 struct Room {
-    /// Those that may be near, as places in the leaf: of the blocks compared last, and of those before.
+    /// Pairs that may be near, as places in the leaf: of the blocks compared last, and of the blocks before.
     listed: [Box<Listed>; 2],
-    /// Those that are, with what they have in common.
+    /// Pairs that are near, with the number of bits in common.
     near: [(u32, u32, u32); BLOCK * BLOCK],
 }
 
@@ -42,7 +42,7 @@ impl Room {
     }
 }
 
-/// The pairs of a leaf that were offered, as bits: for every row a word to each block.
+/// The pairs of a leaf that were offered, as bits: a word for every row and block.
 struct Offered {
     words: Vec<u32>,
     blocks: usize,
@@ -53,7 +53,7 @@ impl Offered {
         Self { words: vec![0; blocks * BLOCK * blocks], blocks }
     }
 
-    /// Those of `near` that were not, which then are.
+    /// The pairs of `near` that were not offered before; now they count as offered.
     #[inline(always)]
     fn add(&mut self, row: usize, block: usize, near: u32) -> u32 {
         let word = &mut self.words[row * self.blocks + block];
@@ -63,7 +63,7 @@ impl Offered {
     }
 }
 
-/// Bounds are a little wider than they have to be, because sketches bound quotients of rounded numbers.
+/// Bounds are a little wider than necessary, because thresholds are quotients of rounded numbers.
 const SLACK: f32 = 1.0 + 4.0 * f32::EPSILON;
 
 impl Op for NearPairs<'_, '_> {
@@ -82,14 +82,14 @@ impl Op for NearPairs<'_, '_> {
             return;
         }
         let mut offered = Offered::none(count);
-        // Rows that are not full would be offered everybody: first those that seem nearest, so that there are bounds for the rest.
+        // Rows that are not full would take every pair. So the pairs that seem nearest come first, and bound the rest.
         if self.worst.contains(&f32::INFINITY) {
             let bounds = self.first_bounds::<S>();
-            self.asked = Asked::of(self.rows, self.blocks, &bounds);
+            self.threshold = OverlapThreshold::of(self.rows, self.blocks, &bounds);
             self.for_now = true;
             self.offer_all::<S>(&mut offered);
             self.for_now = false;
-            self.asked = Asked::of(self.rows, self.blocks, &self.worst);
+            self.threshold = OverlapThreshold::of(self.rows, self.blocks, &self.worst);
         }
         self.offer_all::<S>(&mut offered);
     }
@@ -103,11 +103,11 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         split: Option<usize>,
     ) -> Self {
         let worst: Vec<f32> = (0..blocks.ids.len()).map(|i| near.worst(i) * SLACK).collect();
-        let asked = Asked::of(rows, blocks, &worst);
-        Self { rows, blocks, near, split, worst, asked, for_now: false, room: Room::new() }
+        let threshold = OverlapThreshold::of(rows, blocks, &worst);
+        Self { rows, blocks, near, split, worst, threshold, for_now: false, room: Room::new() }
     }
 
-    /// For every row, a distance that few more others than it has room for may be within.
+    /// For every row, a distance within which there may be a few more neighbours than it has room for.
     #[inline(always)]
     fn first_bounds<S: Simd>(&mut self) -> Vec<f32> {
         let wanted = self.near.row(0).len() as u32 + 1;
@@ -125,18 +125,18 @@ impl<'a, 'b> NearPairs<'a, 'b> {
             for r in 0..ROWS {
                 let count = counts[first + r];
                 let farthest = self.rows.metric().distance(0, count as u32, most_bits as u32, self.rows.dim());
-                bounds.push(self.asked.bound::<S>((&most, r), (count, &self.blocks.counts), farthest, wanted));
+                bounds.push(self.threshold.bound::<S>((&most, r), (count, &self.blocks.counts), farthest, wanted));
             }
         }
         bounds.truncate(len);
         bounds
     }
 
-    /// Offers to each other all pairs that have in common what one asks, but those that were.
+    /// Offers all pairs that reach the threshold of one of the two and were not offered before.
     #[inline(always)]
     fn offer_all<S: Simd>(&mut self, offered: &mut Offered) {
         let count = self.blocks.len();
-        // Blocks next to each other first: rows that follow each other are likely to be near.
+        // Adjacent blocks first: their rows are likely to be near.
         for apart in 0..count {
             for block in 0..count - apart {
                 self.offer_near::<S>(block, block + apart, Some(offered));
@@ -145,8 +145,8 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         self.offer_listed::<S>();
     }
 
-    /// The same of the rows of two blocks. In steps without branches that hang on distances: they are as good as random. Loops,
-    /// because closures are not always inlined into code compiled for an instruction set.
+    /// The same for the rows of two blocks, in steps without branches on distances, which cannot be predicted. Loops, because
+    /// closures are not always inlined into code compiled for an instruction set.
     #[inline(always)]
     fn offer_near<S: Simd>(&mut self, left: usize, right: usize, offered: Option<&mut Offered>) {
         let mut near = [0; BLOCK];
@@ -159,7 +159,7 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         self.offer_listed::<S>();
     }
 
-    /// Offers the pairs that were listed before the last ones, whose rows are on their way.
+    /// Offers the pairs of the list before the last, whose rows are being prefetched since.
     #[inline(always)]
     fn offer_listed<S: Simd>(&mut self) {
         self.room.listed.swap(0, 1);
@@ -174,15 +174,14 @@ impl<'a, 'b> NearPairs<'a, 'b> {
                 if d <= self.worst[to] {
                     self.worst[to] = self.near.offer::<S>(to, other, d) * SLACK;
                     if !self.for_now {
-                        self.asked.set(to, self.worst[to], count);
+                        self.threshold.set(to, self.worst[to], count);
                     }
                 }
             }
         }
     }
 
-    /// For each of [`ROWS`] rows from `first` on, the rows of a block that may have in common with it what one of the two asks, as
-    /// bits.
+    /// For each of the [`ROWS`] rows from `first` on, the rows of a block that may reach the threshold of one of the two, as bits.
     #[inline(always)]
     fn compare<S: Simd>(&self, first: usize, block: usize, near: &mut [u32; ROWS]) {
         let most = self.blocks.most_in_common::<S>(first, block);
@@ -191,13 +190,13 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         let own = &self.blocks.counts.as_flattened()[first..][..ROWS];
         for r in 0..ROWS {
             let (i, count) = (first + r, own[r]);
-            let left = S::at_most(self.asked.of_pairs::<S>(i, count, lanes, &counts[0]), most[r][0]);
-            let right = S::at_most(self.asked.of_pairs::<S>(i, count, lanes + 1, &counts[1]), most[r][1]);
+            let left = S::at_most(self.threshold.of_pairs::<S>(i, count, lanes, &counts[0]), most[r][0]);
+            let right = S::at_most(self.threshold.of_pairs::<S>(i, count, lanes + 1, &counts[1]), most[r][1]);
             near[r] = left | right << LANES;
         }
     }
 
-    /// Leaves out rows that do not exist, pairs that come twice in a block, and those that were offered before.
+    /// Leaves out rows that do not exist, pairs that occur twice in a block, and pairs that were offered before.
     #[inline(always)]
     fn leave_out(&self, left: usize, right: usize, near: &mut [u32; BLOCK], offered: Option<&mut Offered>) {
         let len = self.blocks.ids.len();
@@ -216,7 +215,7 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         }
     }
 
-    /// Lists pairs and asks for their rows.
+    /// Lists pairs and prefetches their rows.
     #[inline(always)]
     fn list(&mut self, left: usize, right: usize, near: &[u32; BLOCK]) {
         let mut count = 0;
@@ -233,7 +232,7 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         self.room.listed[0].count = count;
     }
 
-    /// Of the pairs listed before, keeps those that have in common what one of the two asks; how many they are.
+    /// Keeps the listed pairs that do reach the threshold of one of the two, and returns their number.
     #[inline(always)]
     fn look_at<S: Simd>(&mut self) -> usize {
         let listed = std::mem::take(&mut self.room.listed[0].count);
@@ -244,8 +243,8 @@ impl<'a, 'b> NearPairs<'a, 'b> {
             let (left, right) = (i as usize, j as usize);
             let both = self.rows.in_common::<S>(self.blocks.ids[left], self.blocks.ids[right]);
             self.room.near[count] = (i, j, both);
-            let asked = self.asked.of_pair((left, counts[left]), (right, counts[right]));
-            count += usize::from(self.for_now || asked <= both as f32);
+            let least = self.threshold.of_pair((left, counts[left]), (right, counts[right]));
+            count += usize::from(self.for_now || least <= both as f32);
         }
         count
     }
@@ -273,7 +272,7 @@ mod tests {
 
     const WIDTH: usize = 4;
 
-    /// Rows that were offered to each of `some` all `others`, and to these those.
+    /// The rows after all pairs of `some` and `others` have been offered.
     fn all_offered(rows: &BitRows, some: &[u32], others: &[u32]) -> Vec<[u64; WIDTH]> {
         let mut table = vec![[EMPTY; WIDTH]; rows.counts.len()];
         for (&i, &j) in some.iter().flat_map(|i| others.iter().map(move |j| (i, j))).filter(|(i, j)| i != j) {
@@ -285,7 +284,7 @@ mod tests {
         table
     }
 
-    /// The same by sketches.
+    /// The rows after the pairs that sketches let through have been offered.
     fn near_offered(
         level: Level,
         counting: bool,
@@ -303,9 +302,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// Passing over pairs loses nobody, at any level, however sketches are made.
+        /// Ruling pairs out never drops a true neighbour, at any level, however sketches are made.
         #[test]
-        fn rows_hold_whom_all_pairs_would_put_there(
+        fn rows_are_the_same_as_after_all_pairs(
             n in 1usize..90, bytes in 1usize..200, one_in in 1u64..60, seed in 0u64..1000,
         ) {
             let packed = bits(n, 8 * bytes, one_in, seed);
@@ -337,9 +336,9 @@ mod tests {
         }
     }
 
-    /// What bounds rest on, for all sets of up to nine columns.
+    /// What the bounds rely on, for all sets of up to nine columns.
     #[test]
-    fn nothing_is_farther_for_having_more_in_common() {
+    fn distances_do_not_grow_with_the_overlap() {
         let dim = 9u32;
         for metric in SetMetric::ALL {
             for (x, y) in (0..=dim).flat_map(|x| (0..=dim).map(move |y| (x, y))) {

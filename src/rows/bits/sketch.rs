@@ -1,20 +1,18 @@
-//! Rows of bits folded to fewer: what two rows can have in common at most is known from a quarter of their bits or less.
+//! Rows of bits folded to fewer: an upper bound of what two rows have in common, from a quarter of their bits or less.
 //!
-//! Bits are put into buckets, and a row's sketch has the buckets of its bits. Of the bits that two rows have in common, those
-//! in different buckets are counted by the sketches; the others are at most as many as the bits that either row lost, its
-//! excess. So `|X and Y| <= |sketch X and sketch Y| + min(excess X, excess Y)`, and no distance of
+//! Bits are hashed into buckets, and a row's sketch is the set of its buckets. Common bits in different buckets are counted by
+//! the sketches; the rest are at most as many as either row lost to shared buckets, its excess. So `|X and Y| <= |sketch X and sketch Y| + min(excess X, excess Y)`, and no distance of
 //! [`SetMetric`](crate::metric::SetMetric) grows when more is in common.
 
-use rayon::prelude::*;
-
 use super::BitRows;
+use crate::parallel::fold_rows;
 
-/// Sketches may lose one bit in so many; wider ones are made otherwise, and at last rows are their own.
+/// A sketch may lose one bit in so many. If it loses more a wider one is made, and at last the row itself is its sketch.
 const LOST: u64 = 16;
 
 /// The sketches of rows of bits.
 pub(super) struct Sketch {
-    /// Empty where rows are their own sketches.
+    /// Empty if rows are their own sketches.
     words: Vec<u32>,
     pub excess: Vec<u32>,
     /// Words of a sketch.
@@ -22,7 +20,7 @@ pub(super) struct Sketch {
 }
 
 impl Sketch {
-    /// The narrowest that serve, of `narrowest` words or more.
+    /// The narrowest sketches that lose few enough bits, of at least `narrowest` words.
     pub(super) fn new(rows: &BitRows, narrowest: usize) -> Self {
         let whole = rows.words_of_row();
         let order = by_frequency(rows.frequencies());
@@ -40,14 +38,14 @@ impl Sketch {
 
     fn folded(rows: &BitRows, buckets: &[u32], width: usize) -> Self {
         let mut words = vec![0; rows.counts.len() * width];
-        let fold = |(i, sketch): (usize, &mut [u32])| {
+        let fold = |excess: &mut Vec<u32>, i: usize, sketch: &mut [u32]| {
             rows.ones(i, |bit| {
                 let bucket = buckets[bit];
                 sketch[bucket as usize / 32] |= 1 << (bucket % 32);
             });
-            rows.counts[i] - sketch.iter().map(|word| word.count_ones()).sum::<u32>()
+            excess.push(rows.counts[i] - sketch.iter().map(|word| word.count_ones()).sum::<u32>());
         };
-        let excess = words.par_chunks_mut(width).enumerate().with_min_len(256).map(fold).collect();
+        let excess = fold_rows(&mut words, width, 256, Vec::new, fold).concat();
         Self { words, excess, width }
     }
 

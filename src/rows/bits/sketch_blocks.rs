@@ -1,4 +1,4 @@
-//! Sketches of rows of bits side by side, so that a row is compared with many others at once.
+//! Sketches of rows of bits, interleaved, so that a row is compared with many others at once.
 
 use super::BitRows;
 use super::sketch::Sketch;
@@ -13,7 +13,7 @@ pub(super) const ROWS: usize = 4;
 /// A value of each of [`LANES`] rows.
 pub(super) type Lanes<T> = [T; LANES];
 
-/// The sketches of some rows, in blocks of [`BLOCK`]. Rows of a block that do not exist have no bits.
+/// The sketches of some rows, in blocks of [`BLOCK`]. The last block is filled up with rows without bits.
 pub(crate) struct BitBlocks {
     pub ids: Vec<u32>,
     /// For every [`LANES`] rows, their sketches word by word.
@@ -40,7 +40,7 @@ impl BitBlocks {
         Self { ids: ids.to_vec(), words, width, counts, excess }
     }
 
-    /// These rows, which fill their blocks, and after them others.
+    /// These rows, which fill whole blocks, followed by others.
     pub(crate) fn followed_by(&self, other: &Self) -> Self {
         debug_assert_eq!(self.ids.len() % BLOCK, 0);
         Self {
@@ -57,7 +57,7 @@ impl BitBlocks {
         self.counts.len() / BLOCK_LANES
     }
 
-    /// What the [`ROWS`] rows from `first` on and those of a block may have in common, at most.
+    /// The most bits that the [`ROWS`] rows from `first` on can share with each row of a block.
     #[inline(always)]
     pub(super) fn most_in_common<S: Simd>(&self, first: usize, block: usize) -> [[S::F; BLOCK_LANES]; ROWS] {
         let width = self.width;

@@ -1,39 +1,40 @@
-//! What rows of bits ask of others: how much they must have in common to be near enough.
+//! How many bits two rows must have in common to be near enough for one of their neighbour lists.
 
 use super::BitRows;
 use super::sketch_blocks::{BLOCK, BitBlocks, Lanes, ROWS};
 use crate::metric::SetMetric;
 use crate::simd::Simd;
 
-/// What rows ask of others to be looked at: so much in common, at least.
-pub(super) struct Asked {
+/// For every row, the least overlap that brings another row within its worst neighbour's distance: a linear function of the other's
+/// number of bits.
+pub(super) struct OverlapThreshold {
     metric: SetMetric,
     dim: f32,
     slope: Vec<f32>,
-    /// With the row's own bits counted in.
+    /// Includes the term of the row's own bits.
     base: Vec<f32>,
 }
 
-impl Asked {
-    /// What rows of these bounds ask.
+impl OverlapThreshold {
+    /// The thresholds of rows whose worst neighbours are at these distances.
     pub(super) fn of(rows: &BitRows, blocks: &BitBlocks, worst: &[f32]) -> Self {
         let places = blocks.len() * BLOCK;
         let (slope, base) = (vec![0.0; places], vec![f32::INFINITY; places]);
-        let mut asked = Self { metric: rows.metric(), dim: rows.dim() as f32, slope, base };
+        let mut threshold = Self { metric: rows.metric(), dim: rows.dim() as f32, slope, base };
         for (i, (&worst, &count)) in worst.iter().zip(blocks.counts.as_flattened()).enumerate() {
-            asked.set(i, worst, count);
+            threshold.set(i, worst, count);
         }
-        asked
+        threshold
     }
 
-    /// Row `i`, of `count` bits, asks to be within `worst`.
+    /// Row `i`, of `count` bits, takes neighbours within `worst`.
     #[inline(always)]
     pub(super) fn set(&mut self, i: usize, worst: f32, count: f32) {
         let least = self.metric.least_in_common(worst, self.dim);
         (self.slope[i], self.base[i]) = (least.slope, least.base + least.slope * count);
     }
 
-    /// For a row and the others of some lanes, how much in common is enough for one of the two.
+    /// The overlap of a row with each row of some lanes that is enough for one of the two.
     #[inline(always)]
     pub(super) fn of_pairs<S: Simd>(&self, i: usize, count: f32, lanes: usize, counts: &Lanes<f32>) -> S::F {
         let (slopes, bases): (&[Lanes<f32>], &[Lanes<f32>]) = (self.slope.as_chunks().0, self.base.as_chunks().0);
@@ -48,15 +49,15 @@ impl Asked {
         S::min(least, S::mul_add(S::add(count, counts), half, S::splat(0.0)))
     }
 
-    /// The same for one other.
+    /// The overlap of two rows that is enough for one of them.
     #[inline(always)]
     pub(super) fn of_pair(&self, (i, x): (usize, f32), (j, y): (usize, f32)) -> f32 {
         let least = (self.slope[i] * y + self.base[i]).min(self.slope[j] * x + self.base[j]);
         if self.metric.equal_are_nearer() { least.min(0.5 * (x + y)) } else { least }
     }
 
-    /// A distance from a row of `count` bits that `wanted` others may be within, or few more, by what they may have in common with it:
-    /// the `r`th of `most`. At most `farthest`.
+    /// A distance, at most `farthest`, within which there may be `wanted` neighbours of a row of `count` bits, or a few more, judged by
+    /// upper bounds of their overlaps with it: the `r`th of `most`.
     #[inline(always)]
     pub(super) fn bound<S: Simd>(
         &self,

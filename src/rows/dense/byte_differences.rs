@@ -1,22 +1,22 @@
 //! Rows as unsigned bytes, compared by sums of absolute differences: manhattan, exact for byte data, rounded for the rest.
 //!
-//! Codes are those of `bytes.rs` for euclidean: one zero and scale for all, so that differences of codes are scaled
-//! differences of values. Sixty-four of them are an instruction or two.
+//! The codes are the ones for euclidean distances: one zero and scale for all rows, so that differences of codes are scaled
+//! differences of values. Sixty-four of them take an instruction or two.
 
-use rayon::prelude::*;
-
-use super::bytes::{Chunk, Coding, stride};
+use super::coding::{Chunk, Coding, stride};
 use crate::metric::Form;
+use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
-use crate::rows::{ReducedDistances, Tiles, WorkingRows};
+use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
+use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
 use crate::simd::{BYTES, Level, Simd, prefetch};
 
-/// Columns whose differences an f32 counts exactly, at least.
+/// Sums of differences of so many columns are exact in f32.
 const MAX_DIM: usize = 65_536;
 /// Below this, padding to 64 bytes wastes what bytes save.
 const MIN_DIM: usize = 24;
 
-/// Whether rows under a form can be compared so.
+/// Whether rows under a form can be compared by byte differences.
 pub(crate) fn suits(points: &Dense, form: Form) -> bool {
     form == Form::Manhattan && (MIN_DIM..=MAX_DIM).contains(&points.dim())
 }
@@ -38,13 +38,11 @@ pub(crate) fn space(points: &Dense, level: Level) -> (Box<dyn ReducedDistances>,
     let coding = Coding::choose(points, Form::L2);
     let stride = stride(points.dim()) / BYTES;
     let mut codes = vec![Chunk([0; BYTES]); points.n() * stride];
-    codes.par_chunks_mut(stride).enumerate().with_min_len(64).for_each_init(
-        || vec![0.0; points.dim()],
-        |values, (i, codes)| {
-            points.widen_row(i, values);
-            coding.encode(values, bytemuck::cast_slice_mut(codes));
-        },
-    );
+    let scratch = || vec![0.0; points.dim()];
+    fold_rows(&mut codes, stride, 64, scratch, |values, i, codes| {
+        points.widen_row(i, values);
+        coding.encode(values, bytemuck::cast_slice_mut(codes));
+    });
     let is_exact = matches!(points.rows(), DenseValues::U8(_) | DenseValues::I8(_));
     (Box::new(ByteDifferences { codes, stride, n: points.n(), level, is_exact }), is_exact)
 }
@@ -59,7 +57,7 @@ impl WorkingRows for ByteDifferences {
     }
 
     fn renumber(&mut self, order: &[u32]) {
-        crate::rows::permute_rows(&mut self.codes, self.stride, order);
+        permute_rows(&mut self.codes, self.stride, order);
     }
 
     fn describe(&self) -> String {
@@ -71,7 +69,24 @@ impl WorkingRows for ByteDifferences {
     }
 }
 
+impl ReducedDistances for ByteDifferences {
+    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        to_many(self.level, self, [self.row(row)], others, AHEAD, out.as_chunks_mut().0);
+    }
+
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        to_many(self.level, self, rows.map(|row| self.row(row)), others, AHEAD, out);
+    }
+
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        all_pairs_by_fours(ids, out, &mut |rows, others, out| {
+            to_many(self.level, self, rows.map(|row| self.row(row)), others, 0, out);
+        });
+    }
+}
+
 impl Tiles for ByteDifferences {
+    type Query<'a> = &'a [Chunk];
     type Row<'a> = &'a [Chunk];
 
     #[inline(always)]
@@ -99,9 +114,5 @@ impl Tiles for ByteDifferences {
     #[inline(always)]
     fn prefetch(&self, row: u32) {
         self.row(row).iter().for_each(prefetch);
-    }
-
-    fn level(&self) -> Level {
-        self.level
     }
 }

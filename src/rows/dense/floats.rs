@@ -1,136 +1,155 @@
 //! Rows with values as they came, or as f32 of length 1 for angular metrics.
 
+use std::borrow::Cow;
+
 use half::f16;
-use rayon::prelude::*;
 
+use super::direction::direction_of;
+use super::matrix::{Comparison, Matrix};
 use crate::metric::Form;
-use crate::metric::kernels::{Accumulate, OneMinusDot, tile, with_kernel};
+use crate::parallel::for_rows;
 use crate::points::{Dense, DenseValues, Element};
-use crate::rows::{ReducedDistances, Tiles, WorkingRows};
-use crate::simd::{LANES, Level, Simd, prefetch};
+use crate::rows::tiles::{AHEAD, all_pairs_by_fours, block_by_fours};
+use crate::rows::{ReducedDistances, WorkingRows, all_pairs_by_rows, permute_rows};
+use crate::simd::{LANES, Level};
 
-/// Rows padded with zeros to whole vectors, and the body of a metric.
-struct FloatRows<E, B> {
-    values: Vec<E>,
+/// Rows padded with zeros to whole vectors.
+struct FloatRows {
+    values: Values,
     n: usize,
+    /// Values of a row.
     stride: usize,
-    body: B,
-    by_direction: bool,
-    level: Level,
+    comparison: Comparison,
+}
+
+enum Values {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    U8(Vec<u8>),
+    I8(Vec<i8>),
+}
+
+/// Runs `$body` with `$x` bound to the typed vector of [`Values`].
+macro_rules! with_values {
+    ($values:expr, $x:ident => $body:expr) => {
+        match $values {
+            Values::F32($x) => $body,
+            Values::F16($x) => $body,
+            Values::U8($x) => $body,
+            Values::I8($x) => $body,
+        }
+    };
 }
 
 /// The points as they are, under `form`.
 pub(crate) fn space(points: &Dense, form: Form, level: Level) -> Box<dyn ReducedDistances> {
-    if let Form::Angular { centered } = form {
-        return Box::new(FloatRows::<f32, _> {
-            values: directions(points, centered),
-            n: points.n(),
-            stride: direction_stride(points.dim()),
-            body: OneMinusDot,
-            by_direction: false,
-            level,
-        });
-    }
-    match points.rows() {
-        DenseValues::F32(x) => as_given(x, points, form, level),
-        DenseValues::F16(x) => as_given::<f16>(x, points, form, level),
-        DenseValues::U8(x) => as_given(x, points, form, level),
-        DenseValues::I8(x) => as_given(x, points, form, level),
-    }
+    let stride = stride(points.dim(), form);
+    let values = match (form, points.rows()) {
+        (Form::Angular { centered }, _) => Values::F32(directions(points, stride, centered)),
+        (_, DenseValues::F32(x)) => Values::F32(padded(x, points, stride)),
+        (_, DenseValues::F16(x)) => Values::F16(padded(x, points, stride)),
+        (_, DenseValues::U8(x)) => Values::U8(padded(x, points, stride)),
+        (_, DenseValues::I8(x)) => Values::I8(padded(x, points, stride)),
+    };
+    Box::new(FloatRows { values, n: points.n(), stride, comparison: Comparison { form, level } })
 }
 
 /// Bytes that [`space`] will hold.
 pub(crate) fn bytes(points: &Dense, form: Form) -> usize {
-    match form {
-        Form::Angular { .. } => points.n() * direction_stride(points.dim()) * size_of::<f32>(),
-        _ => points.n() * points.dim().next_multiple_of(LANES) * points.value_size(),
-    }
+    let value = if matches!(form, Form::Angular { .. }) { size_of::<f32>() } else { points.value_size() };
+    points.n() * stride(points.dim(), form) * value
 }
 
-fn as_given<E: Element>(x: &[E], points: &Dense, form: Form, level: Level) -> Box<dyn ReducedDistances> {
+/// Values of a row of `dim` columns. Angular forms have an extra column: see [`direction_of`].
+fn stride(dim: usize, form: Form) -> usize {
+    (dim + usize::from(matches!(form, Form::Angular { .. }))).next_multiple_of(LANES)
+}
+
+fn padded<E: Element>(x: &[E], points: &Dense, stride: usize) -> Vec<E> {
     let (n, dim) = (points.n(), points.dim());
-    let stride = dim.next_multiple_of(LANES);
     let mut values = vec![E::zeroed(); n * stride];
-    values.par_chunks_mut(stride).zip(x.par_chunks(dim)).for_each(|(to, from)| to[..dim].copy_from_slice(from));
-    let by_direction = form == Form::Inner;
-    with_kernel!(form, body => Box::new(FloatRows { values, n, stride, body, by_direction, level }))
+    for_rows(&mut values, stride, 64, |i, to| to[..dim].copy_from_slice(&x[i * dim..][..dim]));
+    values
 }
 
-/// One column more than the data: see [`direction_of`].
-fn direction_stride(dim: usize) -> usize {
-    (dim + 1).next_multiple_of(LANES)
-}
-
-fn directions(points: &Dense, centered: bool) -> Vec<f32> {
-    let (dim, stride) = (points.dim(), direction_stride(points.dim()));
+fn directions(points: &Dense, stride: usize, centered: bool) -> Vec<f32> {
+    let dim = points.dim();
     let mut values = vec![0.0; points.n() * stride];
-    values.par_chunks_mut(stride).enumerate().for_each(|(i, to)| {
+    for_rows(&mut values, stride, 64, |i, to| {
         points.widen_row(i, &mut to[..dim]);
         direction_of(&mut to[..=dim], centered);
     });
     values
 }
 
-/// Brings a row to length 1, its mean subtracted first if `centered`. The last value is an extra column: a row of length
-/// zero becomes its unit vector, so that it is at distance 0 from other zero rows and 1 from the rest.
-pub(crate) fn direction_of(row: &mut [f32], centered: bool) {
-    let (extra, values) = row.split_last_mut().expect("an extra column");
-    let scale = direction_scale(values, centered);
-    *extra = f32::from(u8::from(scale == 0.0));
-    values.iter_mut().for_each(|v| *v = (f64::from(*v) * scale) as f32);
-}
-
-/// Subtracts the mean if `centered`; what remains times the result has length 1 (0 for rows without length).
-pub(crate) fn direction_scale(values: &mut [f32], centered: bool) -> f64 {
-    if centered {
-        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
-        let constant = values.iter().all(|v| *v == values[0]);
-        values.iter_mut().for_each(|v| *v = if constant { 0.0 } else { (f64::from(*v) - mean) as f32 });
+impl FloatRows {
+    fn matrix(&self) -> Matrix<'_> {
+        Matrix { values: with_values!(&self.values, x => Element::rows(x)), stride: self.stride }
     }
-    let length = values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
-    if length > 0.0 { 1.0 / length } else { 0.0 }
+
+    /// A row as f32.
+    fn widened(&self, row: u32) -> Cow<'_, [f32]> {
+        if let Values::F32(values) = &self.values {
+            return Cow::Borrowed(&values[row as usize * self.stride..][..self.stride]);
+        }
+        let mut values = vec![0.0; self.stride];
+        self.matrix().widen(self.comparison.level, &[row], &mut values);
+        Cow::Owned(values)
+    }
+
+    fn few_to_many<const R: usize>(&self, rows: [u32; R], others: &[u32], ahead: usize, out: &mut [[f32; R]]) {
+        let rows = rows.map(|row| self.widened(row));
+        let mut xs: [&[f32]; R] = [&[]; R];
+        xs.iter_mut().zip(&rows).for_each(|(x, row)| *x = row);
+        self.comparison.few_to_many(xs, self.matrix(), others, ahead, out);
+    }
 }
 
-impl<E: Element, B: Accumulate + Send> WorkingRows for FloatRows<E, B> {
+impl WorkingRows for FloatRows {
     fn n(&self) -> usize {
         self.n
     }
 
     fn renumber(&mut self, order: &[u32]) {
-        crate::rows::permute_rows(&mut self.values, self.stride, order);
+        with_values!(&mut self.values, x => permute_rows(x, self.stride, order));
     }
 
     fn describe(&self) -> String {
-        format!("{} rows, {}", E::NAME, self.level.name())
+        fn name<E: Element>(_: &[E]) -> &'static str {
+            E::NAME
+        }
+        format!("{} rows, {}", with_values!(&self.values, x => name(x)), self.comparison.level.name())
     }
 
     fn splits_by_direction(&self) -> bool {
-        self.by_direction
+        self.comparison.form == Form::Inner
     }
 }
 
-impl<E: Element, B: Accumulate + Send> Tiles for FloatRows<E, B> {
-    type Row<'a>
-        = &'a [E]
-    where
-        B: 'a;
-
-    #[inline(always)]
-    fn row(&self, i: u32) -> &[E] {
-        &self.values[i as usize * self.stride..][..self.stride]
+impl ReducedDistances for FloatRows {
+    fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        self.comparison.one_to_many(&self.widened(row), self.matrix(), others, AHEAD, out);
     }
 
-    #[inline(always)]
-    fn tile<S: Simd, const R: usize>(&self, xs: [&[E]; R], ys: [&[E]; 4]) -> [[f32; 4]; R] {
-        tile::<S, E, E, B, R>(self.body, xs, ys)
+    fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        self.few_to_many(rows, others, AHEAD, out);
     }
 
-    #[inline(always)]
-    fn prefetch(&self, row: u32) {
-        self.row(row).iter().step_by(64 / size_of::<E>()).for_each(prefetch);
+    fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        let matrix = self.matrix();
+        if self.comparison.has_tiles(matrix) {
+            return all_pairs_by_fours(ids, out, &mut |rows, others, out| self.few_to_many(rows, others, 0, out));
+        }
+        let mut values = vec![0.0; ids.len() * self.stride];
+        matrix.widen(self.comparison.level, ids, &mut values);
+        let places: Vec<u32> = (0..ids.len() as u32).collect();
+        let rows = Matrix { values: DenseValues::F32(&values), ..matrix };
+        all_pairs_by_rows(&places, out, &mut |i, others, out| {
+            self.comparison.one_to_many(&values[i * self.stride..][..self.stride], rows, others, 0, out);
+        });
     }
 
-    fn level(&self) -> Level {
-        self.level
+    fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
+        block_by_fours(rows, first, out, &mut |rows, others, out| self.few_to_many(rows, others, 0, out));
     }
 }

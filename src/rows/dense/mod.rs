@@ -1,5 +1,9 @@
 //! Working copies of dense rows.
 
 pub(crate) mod byte_differences;
-pub(crate) mod bytes;
+pub(crate) mod code_error_bound;
+pub(crate) mod codes;
+pub(crate) mod coding;
+pub(crate) mod direction;
 pub(crate) mod floats;
+pub(crate) mod matrix;

@@ -1,5 +1,4 @@
-//! Distances between sparse rows in f64, by walking along both: what everything else is tested against, and what final
-//! distances are computed by.
+//! Distances between sparse rows in f64, by merging their entries: the reference for tests, and the source of true distances.
 
 use super::kernels::SparseKernel;
 use crate::metric::Form;
@@ -74,13 +73,13 @@ fn entries(row: SparseRow, first: usize) -> impl Iterator<Item = (u32, f32)> {
     row.indices[first..].iter().copied().zip(row.values[first..].iter().copied())
 }
 
-/// The value or 0, without a branch: which of two rows is next cannot be foreseen.
+/// The value or 0, without a branch, because which of the two rows is next cannot be predicted.
 #[inline(always)]
 fn kept_if(here: bool, value: f32) -> f32 {
     f32::from_bits(value.to_bits() & u32::from(here).wrapping_neg())
 }
 
-/// What brings a row to length 1: (v - mean) · scale; a scale of 0 for rows without length, and under kernels without angles.
+/// What brings a row to length 1: (v - mean) · scale; a scale of 0 for zero vectors, and under kernels without angles.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Direction {
     mean: f64,
@@ -110,8 +109,8 @@ impl Direction {
     }
 }
 
-/// 1 - cos as half the squared distance of directions, which is exact near zero; 0 between two rows without length, 1 between
-/// one and another row.
+/// 1 - cos as half the squared distance of directions, which is exact near zero; 0 between two zero vectors, 1 between a
+/// zero vector and another row.
 fn angular((x, to_x): (SparseRow, Direction), (y, to_y): (SparseRow, Direction), centered: Option<usize>) -> f64 {
     match (to_x.scale > 0.0, to_y.scale > 0.0) {
         (false, false) => return 0.0,

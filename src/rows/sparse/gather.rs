@@ -1,4 +1,4 @@
-//! One row against many: its values stand in an array of all columns, and the others look up theirs.
+//! One row against many: its values are scattered into an array of all columns, and the others look up theirs.
 
 use super::kernels::{SparseKernel, with_terms};
 use super::{Entries, Number, Numbers, Prepare, SparseRows, Table, UNKNOWN, with_numbers};
@@ -13,7 +13,7 @@ pub(crate) struct SparseQuery {
     /// The largest of the values in columns that no row has, as |x|.
     beyond: f32,
     pub(super) numbers: Vec<u32>,
-    /// The value of each number, then those of columns that no row has.
+    /// The value of each number, then the values of columns that no row has.
     pub(super) values: Vec<f32>,
     /// The values, by number; zero elsewhere.
     pub(super) dense: Vec<f32>,
@@ -46,7 +46,7 @@ impl SparseQuery {
 }
 
 impl SparseRows {
-    /// Makes `query` a row of this space. It must be cleared.
+    /// Makes `query`, which must be clear, one of these rows.
     pub(super) fn scatter(&self, row: u32, query: &mut SparseQuery) {
         let head = self.heads[row as usize];
         (query.mark, query.beyond) = (head.mark(), 0.0);
@@ -59,7 +59,7 @@ impl SparseRows {
         query.spread(self.kernel, self.columns.len());
     }
 
-    /// Makes `query` a row of as many columns as this space's, some of which no row here may have.
+    /// Makes `query` a row of the same number of columns, some of which may occur in no row here.
     pub(crate) fn set_query(&self, row: SparseRow, query: &mut SparseQuery) {
         query.clear();
         let prepare = Prepare { kernel: self.kernel, dim: self.dim, columns: &self.columns, level: self.level };
@@ -92,7 +92,7 @@ impl SparseRows {
     }
 }
 
-/// Rows ahead that are asked for.
+/// Rows that are prefetched ahead.
 pub(super) const PREFETCH: usize = 8;
 
 struct Gather<'a, K, I> {
@@ -120,7 +120,7 @@ impl<K: SparseTerms, I: Number> Op for Gather<'_, K, I> {
     }
 }
 
-/// Asks for the first of `others`.
+/// Prefetches the first of `others`.
 #[inline(always)]
 fn prefetch_first<I: Number>(table: Table<I>, others: &[u32]) {
     for &ahead in others.iter().take(2 * PREFETCH) {
@@ -131,7 +131,7 @@ fn prefetch_first<I: Number>(table: Table<I>, others: &[u32]) {
     }
 }
 
-/// Asks for rows that come after `others[i]`: their heads first, then what those lead to.
+/// Prefetches rows that come after `others[i]`: first their heads, then what the heads point to.
 #[inline(always)]
 fn prefetch_ahead<I: Number>(table: Table<I>, others: &[u32], i: usize) {
     if let Some(&ahead) = others.get(i + 2 * PREFETCH) {
@@ -142,11 +142,11 @@ fn prefetch_ahead<I: Number>(table: Table<I>, others: &[u32], i: usize) {
     }
 }
 
-/// Cache lines that are asked for of each row's numbers and values: few and always as many, because loops of other lengths
-/// cost more than they bring. What comes after them, the machine expects.
+/// Cache lines that are prefetched of each row's numbers and of its values. Few, and a constant number, because variable loops cost
+/// more than they save; hardware prefetches the rest.
 const AHEAD_LINES: (usize, usize) = (2, 4);
 
-/// Asks for the first cache lines of a row.
+/// Prefetches the first cache lines of a row.
 #[inline(always)]
 pub(super) fn prefetch_row<I: Number>(table: Table<I>, row: u32) {
     let start = table.heads[row as usize].start as usize;
@@ -163,8 +163,8 @@ fn prefetch_lines<T>(values: &[T], start: usize, lines: usize) {
     }
 }
 
-/// Sums that do not wait for each other. Two take two thirds of the time of one for rows of 70 columns; four are no faster, and
-/// slower for rows of 10. The last bits of a distance depend on which of two rows is the other.
+/// Independent sums. Two take two thirds of the time of one for rows of 70 columns; four are no faster, and slower for rows of 10.
+/// The last bits of a distance depend on which of the two rows is the query.
 const STEPS: usize = 2;
 
 /// The sums over the columns of a row.
@@ -196,7 +196,7 @@ fn largest_differences<I: Number>(query: &SparseQuery, table: Table<I>, others: 
     }
 }
 
-/// The columns of the other row are looked up; of those that the query alone has, the one with the largest value counts.
+/// Looks up the columns of the other row; of the columns that only the query has, the one with the largest value counts.
 fn largest_difference<I: Number>(query: &SparseQuery, table: Table<I>, other: u32) -> f32 {
     let (numbers, values) = table.entries(table.heads[other as usize]);
     let mut largest = query.beyond;

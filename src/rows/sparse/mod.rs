@@ -17,8 +17,6 @@ mod scratch;
 #[cfg(test)]
 mod tests;
 
-use rayon::prelude::*;
-
 use self::columns::Columns;
 pub(crate) use self::gather::SparseQuery;
 pub(crate) use self::kernels::SparseKernel;
@@ -27,6 +25,7 @@ use self::min_hash::min_hashes;
 use self::scratch::Pool;
 use crate::metric::Form;
 use crate::metric::kernels::sparse::{Mark, Single, SparseTerms};
+use crate::parallel;
 use crate::points::{Csr, SparseRow};
 use crate::rows::{ReducedDistances, WorkingRows};
 use crate::simd::{Level, Op, Simd, dispatch};
@@ -344,8 +343,8 @@ fn append<I: Number>(prepare: Prepare, rows: Csr, heads: &mut Vec<Head>, numbers
         rest = (here.1, there.1);
         blocks.push((block * BLOCK, heads, here.0, there.0));
     }
-    blocks.into_par_iter().for_each_init(Entries::default, |entries, (first, heads, numbers, values)| {
-        fill_block(prepare, rows, first, entries, heads, numbers, values);
+    parallel::for_each(blocks, |(first, heads, numbers, values)| {
+        fill_block(prepare, rows, first, &mut Entries::default(), heads, numbers, values);
     });
 }
 
@@ -382,8 +381,11 @@ impl WorkingRows for SparseRows {
         if tree == 0 {
             return None;
         }
-        let key = |head: &Head| with_numbers!(&self.numbers, numbers => min_hashes(&numbers[head.range()], self.values.get(head.range()), seed));
-        Some(self.heads.par_iter().with_min_len(256).map(key).collect())
+        let key = |(): &mut (), i: usize| {
+            let head = self.heads[i];
+            with_numbers!(&self.numbers, numbers => min_hashes(&numbers[head.range()], self.values.get(head.range()), seed))
+        };
+        Some(parallel::map(self.heads.len(), 256, || (), key))
     }
 
     fn renumber(&mut self, order: &[u32]) {

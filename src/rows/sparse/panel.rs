@@ -1,5 +1,5 @@
-//! Many rows against many: some are put side by side into lines, one for each column, and a column of another row serves all
-//! of them at once.
+//! Many rows against many: some are interleaved into lines, one for each column, so that a column of another row is multiplied
+//! with all of them at once.
 //!
 //! Sums run over ascending columns, one after the other. So the bits of a distance depend neither on which row comes first nor
 //! on the rows around it: a pair that meets in the leaves of several trees has one distance. Equal rows are at distance 0 (but for
@@ -61,7 +61,7 @@ impl Local {
         (&self.places[range.clone()], &self.values[range])
     }
 
-    /// Appends a row: those of its columns whose place is at least `least`, less that.
+    /// Appends a row: its columns whose places are at least `least`, as places less `least`.
     fn push<I: Number>(&mut self, table: Table<I>, row: u32, places: &[u32], least: u32) {
         let head = table.heads[row as usize];
         let (numbers, values) = table.entries(head);
@@ -98,7 +98,7 @@ pub(super) fn all_pairs<I: Number>(space: &SparseRows, table: Table<I>, ids: &[u
         places.resize(space.columns.len().max(places.len()), 0);
         let mut used = SHARED;
         for_columns(table, ids, |column| {
-            // No branches: which of the three it is, nobody can foresee.
+            // No branches, because which of the three cases it is cannot be predicted.
             let place = places[column];
             let second = place == ONCE;
             places[column] = if second { used } else { place.max(ONCE) };
@@ -154,7 +154,7 @@ fn for_columns<I: Number>(table: Table<I>, rows: &[u32], mut f: impl FnMut(usize
     }
 }
 
-/// For the kernel that is no sum.
+/// For the kernel that is not a sum.
 fn one_by_one(space: &SparseRows, rows: &[u32], others: &[u32], out: &mut [f32]) {
     space.pool.with(|scratch| {
         let query: &mut SparseQuery = &mut scratch.query;

@@ -1,12 +1,13 @@
 //! Dense rows as a search reads them: values to rank by and, mostly, a compressed copy to traverse the graph by.
 
-use rayon::prelude::*;
-
 use crate::distances::code_error::mean_error;
 use crate::distances::direct::{DirectDistances, Query};
 use crate::metric::{Form, KernelMetric};
+use crate::parallel::for_rows;
 use crate::points::{Dense, DenseValues};
-use crate::rows::dense::bytes::{self, CodedQuery, Codes, Fit};
+use crate::rows::dense::codes::{self, CodedQuery, CodedRows};
+use crate::rows::dense::coding::Fit;
+use crate::rows::{ReducedDistances, WorkingRows};
 use crate::search::quantization::Quantization;
 use crate::search::rows::element_type::ElementType;
 use crate::simd::Level;
@@ -20,7 +21,7 @@ pub(crate) enum Layout {
     /// Values to rank by, and a copy to traverse by.
     ValuesAndCopy(ValueStore, CompressedCopy),
     /// u8 codes from which the values can be had exactly.
-    CodesAreValues(Box<dyn Codes>),
+    CodesAreValues(CodedRows),
 }
 
 /// A smaller copy of the rows.
@@ -28,7 +29,7 @@ pub(crate) enum CompressedCopy {
     /// Values rounded to f16.
     Halves(ValueStore),
     /// u8 codes and integer dot products.
-    Codes(Box<dyn Codes>),
+    Codes(CodedRows),
 }
 
 /// Dense rows, maybe transformed, under a kernel.
@@ -55,7 +56,7 @@ pub(crate) struct DenseQuery {
 const TOLERANCE: f64 = 0.03;
 
 /// Adds rows to codes; the worst fit of any of them.
-fn push_codes(codes: &mut dyn Codes, points: &Dense) -> Fit {
+fn push_codes(codes: &mut CodedRows, points: &Dense) -> Fit {
     let mut row = vec![0.0; points.dim()];
     let mut query = CodedQuery::default();
     let fit = |i: usize| {
@@ -74,9 +75,9 @@ impl Layout {
         }
     }
 
-    fn codes(&self) -> Option<&dyn Codes> {
+    fn codes(&self) -> Option<&CodedRows> {
         match self {
-            Self::CodesAreValues(codes) | Self::ValuesAndCopy(_, CompressedCopy::Codes(codes)) => Some(&**codes),
+            Self::CodesAreValues(codes) | Self::ValuesAndCopy(_, CompressedCopy::Codes(codes)) => Some(codes),
             Self::Values(_) | Self::ValuesAndCopy(_, CompressedCopy::Halves(_)) => None,
         }
     }
@@ -111,16 +112,16 @@ impl WorkingValues {
         let (form, dim, level, given) = (kernel.form(), points.dim(), Level::detect(), ElementType::of_dense(points));
         let bytes = if quantization == Quantization::None { None } else { points.whole_bytes() };
         let points = &bytes.as_ref().map_or(*points, |bytes| Dense::trusted(DenseValues::U8(bytes), points.n(), dim));
-        let suits = bytes::suits(points, form);
-        let exact_codes = suits && bytes::is_exact(points, form);
-        let serve = |codes: &dyn Codes| {
+        let suits = codes::suits(points, form);
+        let exact_codes = suits && codes::is_exact(points, form);
+        let serve = |codes: &CodedRows| {
             let exact = DirectDistances::new(kernel, points, points);
             mean_error(&exact, codes, groups) <= TOLERANCE
         };
         let codes = match quantization {
             Quantization::U8 | Quantization::Auto if suits => {
-                let mut codes = bytes::codes(points, form, level);
-                let wanted = quantization == Quantization::U8 || exact_codes || serve(&*codes);
+                let mut codes = CodedRows::new(points, form, level);
+                let wanted = quantization == Quantization::U8 || exact_codes || serve(&codes);
                 wanted.then(|| {
                     codes.renumber(order);
                     codes
@@ -144,18 +145,18 @@ impl WorkingValues {
 
     /// A copy that shares nothing which a change would write to.
     pub(crate) fn copy(&self) -> Self {
-        let copy_of = |codes: &dyn Codes| {
+        let copy_of = |codes: &CodedRows| {
             let (chunks, stats, coding) = codes.parts();
             let (chunks, stats) = (chunks.to_vec().into(), stats.to_vec().into());
-            bytes::codes_of_parts(chunks, stats, coding, self.kernel.form(), Level::detect())
+            CodedRows::of_parts(chunks, stats, coding, self.kernel.form(), Level::detect())
         };
         let layout = match &self.layout {
             Layout::Values(values) => Layout::Values(values.clone()),
-            Layout::CodesAreValues(codes) => Layout::CodesAreValues(copy_of(&**codes)),
+            Layout::CodesAreValues(codes) => Layout::CodesAreValues(copy_of(codes)),
             Layout::ValuesAndCopy(values, copy) => {
                 let copy = match copy {
                     CompressedCopy::Halves(halves) => CompressedCopy::Halves(halves.clone()),
-                    CompressedCopy::Codes(codes) => CompressedCopy::Codes(copy_of(&**codes)),
+                    CompressedCopy::Codes(codes) => CompressedCopy::Codes(copy_of(codes)),
                 };
                 Layout::ValuesAndCopy(values.clone(), copy)
             }
@@ -263,13 +264,13 @@ impl WorkingValues {
     fn widen(&mut self) {
         let n = self.n();
         let mut values = vec![0.0; n * self.dim];
-        values.par_chunks_mut(self.dim).enumerate().for_each(|(row, to)| self.values(row as u32, to));
+        for_rows(&mut values, self.dim, 64, |row, to| self.values(row as u32, to));
         let dense = Dense::trusted(DenseValues::F32(&values), n, self.dim);
         let order: Vec<u32> = (0..n as u32).collect();
         let values = ValueStore::of_points(&dense, self.kernel, &order);
         self.layout = if self.layout.codes().is_some() {
             // One scale for whole numbers does for others near them; angles get a scale for every row.
-            let codes = bytes::codes(&dense, self.kernel.form(), Level::detect());
+            let codes = CodedRows::new(&dense, self.kernel.form(), Level::detect());
             Layout::ValuesAndCopy(values, CompressedCopy::Codes(codes))
         } else {
             Layout::Values(values)
@@ -289,15 +290,15 @@ impl WorkingValues {
         match &mut self.layout {
             Layout::Values(values) => values.push(points, kernel),
             Layout::CodesAreValues(codes) => {
-                push_codes(&mut **codes, points);
+                push_codes(codes, points);
             }
             Layout::ValuesAndCopy(values, copy) => {
                 values.push(points, kernel);
                 match copy {
                     CompressedCopy::Halves(halves) => halves.push(&ValueStore::halves(points, kernel).dense(), kernel),
                     CompressedCopy::Codes(codes) => {
-                        if push_codes(&mut **codes, points) == Fit::Outside {
-                            *codes = bytes::codes(&values.dense(), kernel.form(), Level::detect());
+                        if push_codes(codes, points) == Fit::Outside {
+                            *codes = CodedRows::new(&values.dense(), kernel.form(), Level::detect());
                         }
                     }
                 }
@@ -317,7 +318,7 @@ impl WorkingValues {
             Layout::ValuesAndCopy(values, _) if by_values => values.bytes_of_row(),
             Layout::Values(values) | Layout::ValuesAndCopy(_, CompressedCopy::Halves(values)) => values.bytes_of_row(),
             Layout::ValuesAndCopy(_, CompressedCopy::Codes(_)) | Layout::CodesAreValues(_) => {
-                bytes::chunks_of_row(self.dim) * 64
+                codes::chunks_of_row(self.dim) * 64
             }
         }
     }
@@ -329,7 +330,7 @@ impl WorkingValues {
 
     /// What a reduced distance of values is multiplied with to be one of the traversal.
     fn unit(&self) -> f32 {
-        self.layout.codes().map_or(1.0, Codes::unit)
+        self.layout.codes().map_or(1.0, CodedRows::unit)
     }
 
     /// Keeps the rows `order`, in that order.
@@ -362,12 +363,12 @@ impl WorkingValues {
             Layout::Values(values) | Layout::ValuesAndCopy(values, _) => {
                 values.compare(self.kernel).reduced_from(&query.exact, others, out);
             }
-            Layout::CodesAreValues(codes) => self.reduced_by_decoding(&**codes, query, others, out),
+            Layout::CodesAreValues(codes) => self.reduced_by_decoding(codes, query, others, out),
         }
     }
 
     /// Reduced distances of values that codes are turned back into.
-    fn reduced_by_decoding(&self, codes: &dyn Codes, query: &DenseQuery, others: &[u32], out: &mut Vec<f32>) {
+    fn reduced_by_decoding(&self, codes: &CodedRows, query: &DenseQuery, others: &[u32], out: &mut Vec<f32>) {
         let mut values = vec![0.0; others.len() * self.dim];
         for (row, &other) in values.chunks_exact_mut(self.dim).zip(others) {
             codes.decode(other, row);

@@ -13,7 +13,8 @@ use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{KernelMetric, Metric, MetricError};
 use crate::persist::{IndexFileError, Kind, Opened};
 use crate::points::{Dense, Points};
-use crate::rows::dense::bytes::{self, Coding};
+use crate::rows::dense::codes::{self, CodedRows};
+use crate::rows::dense::coding::Coding;
 use crate::search::error::IndexError;
 use crate::search::quantization::Quantization;
 use crate::simd::Level;
@@ -338,9 +339,9 @@ fn layout_of(file: &Opened, kernel: KernelMetric, shape: (usize, usize)) -> Resu
                 *number = file.meta(key)?;
             }
             let stats = of_length(file, STATS, n)?;
-            let chunks = of_length(file, CODES, n.saturating_mul(bytes::chunks_of_row(columns)))?;
+            let chunks = of_length(file, CODES, n.saturating_mul(codes::chunks_of_row(columns)))?;
             let coding = Coding::of_numbers(numbers);
-            let codes = bytes::codes_of_parts(chunks, stats, coding, kernel.form(), Level::detect());
+            let codes = CodedRows::of_parts(chunks, stats, coding, kernel.form(), Level::detect());
             Ok(match values {
                 Some(values) => Layout::ValuesAndCopy(values, CompressedCopy::Codes(codes)),
                 None => Layout::CodesAreValues(codes),

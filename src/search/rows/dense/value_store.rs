@@ -1,10 +1,10 @@
 //! The values of dense rows, owned or in a mapped file.
 
 use half::f16;
-use rayon::prelude::*;
 
 use crate::distances::direct::{DirectDistances, Direction, directions};
 use crate::metric::{Form, KernelMetric};
+use crate::parallel::{fold_rows, for_rows};
 use crate::persist::{IndexFileError, Kind, Opened};
 use crate::points::{Dense, DenseValues};
 use crate::search::rows::element_type::ElementType;
@@ -46,9 +46,7 @@ impl ValueStore {
     pub(crate) fn of_points(points: &Dense, metric: KernelMetric, order: &[u32]) -> Self {
         fn take<T: bytemuck::Pod + Send + Sync>(x: &[T], dim: usize, order: &[u32]) -> Storage<T> {
             let mut values = vec![T::zeroed(); order.len() * dim];
-            values.par_chunks_mut(dim).zip(order).with_min_len(256).for_each(|(to, &from)| {
-                to.copy_from_slice(&x[from as usize * dim..][..dim]);
-            });
+            for_rows(&mut values, dim, 256, |i, to| to.copy_from_slice(&x[order[i] as usize * dim..][..dim]));
             values.into()
         }
         let dim = points.dim();
@@ -65,13 +63,11 @@ impl ValueStore {
     pub(crate) fn halves(points: &Dense, metric: KernelMetric) -> Self {
         let dim = points.dim();
         let mut values = vec![f16::ZERO; points.n() * dim];
-        values.par_chunks_mut(dim).enumerate().with_min_len(256).for_each_init(
-            || vec![0.0; dim],
-            |row, (i, to)| {
-                points.widen_row(i, row);
-                to.iter_mut().zip(row).for_each(|(to, v)| *to = f16::from_f32(*v));
-            },
-        );
+        let room = || vec![0.0; dim];
+        fold_rows(&mut values, dim, 256, room, |row, i, to| {
+            points.widen_row(i, row);
+            to.iter_mut().zip(row).for_each(|(to, v)| *to = f16::from_f32(*v));
+        });
         Self::new(Values::F16(values.into()), dim, metric)
     }
 

@@ -1,0 +1,177 @@
+//! How values become unsigned bytes.
+//!
+//! A value v becomes the code zero + round(v · scale). Differences of codes are scaled differences of values, so euclidean
+//! order survives any common zero and scale; dot products need the zero taken out again, and angles allow a scale per row.
+
+use super::direction::direction_scale;
+use crate::metric::Form;
+use crate::parallel::map_ranges;
+use crate::points::{Dense, DenseValues};
+use crate::simd::BYTES;
+
+/// Bytes of a row of `dim` codes.
+pub(super) fn stride(dim: usize) -> usize {
+    dim.next_multiple_of(BYTES)
+}
+
+/// [`BYTES`] codes on a cache line of their own.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+pub(crate) struct Chunk(pub [u8; BYTES]);
+
+/// Sums over the codes of a row.
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct Stats {
+    pub(super) sum: i32,
+    /// Sum of squares: of the codes, or of the codes less the code of zero where dot products count.
+    pub(super) squares: i32,
+    /// 1 / length, for angles.
+    pub(super) inverse: f32,
+}
+
+/// How values become codes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Coding {
+    /// Added after scaling, before rounding.
+    pub(super) offset: f32,
+    /// The code of the value zero, where dot products need it.
+    pub(super) zero: u8,
+    pub(super) scale: Scale,
+    pub(super) centered: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Scale {
+    /// One for all rows.
+    Common(f32),
+    /// The largest absolute value of a row becomes this many codes.
+    PerRow(f32),
+}
+
+/// How well codes represent a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Fit {
+    /// The codes are its values.
+    Exact,
+    /// Its values are rounded.
+    #[default]
+    Rounded,
+    /// Some values are beyond the range of the codes.
+    Outside,
+}
+
+impl Coding {
+    pub(super) fn choose(points: &Dense, form: Form) -> Self {
+        let centered = form == Form::Angular { centered: true };
+        let coding = |offset: f32, scale| Self { offset, zero: offset as u8, scale, centered };
+        if !centered {
+            match points.rows() {
+                DenseValues::U8(_) => return coding(0.0, Scale::Common(1.0)),
+                DenseValues::I8(_) => return coding(128.0, Scale::Common(1.0)),
+                DenseValues::F32(_) | DenseValues::F16(_) => {}
+            }
+        }
+        let (low, high) = range(points);
+        let (zero, codes) = if low >= 0.0 && !centered { (0.0, 255.0) } else { (128.0, 127.0) };
+        let scale = |codes: f32, size: f32| if size > 0.0 { codes / size } else { 0.0 };
+        match form {
+            Form::Angular { .. } => coding(zero, Scale::PerRow(codes)),
+            Form::L2 => {
+                let scale = scale(255.0, high - low);
+                Self { offset: -low * scale, zero: 0, scale: Scale::Common(scale), centered }
+            }
+            _ => coding(zero, Scale::Common(scale(codes, high.max(-low)))),
+        }
+    }
+
+    /// The codes of a row and their sums; `values` is overwritten.
+    pub(super) fn encode_row(&self, values: &mut [f32], chunks: &mut [Chunk], from_zero: bool) -> Stats {
+        let codes: &mut [u8] = bytemuck::cast_slice_mut(chunks);
+        self.encode(values, codes);
+        let zero = if from_zero { i32::from(self.zero) } else { 0 };
+        let sum = codes.iter().map(|&c| i32::from(c)).sum();
+        let squares: i32 = codes.iter().map(|&c| (i32::from(c) - zero).pow(2)).sum();
+        Stats { sum, squares, inverse: if squares > 0 { 1.0 / (squares as f32).sqrt() } else { 0.0 } }
+    }
+
+    /// The codes of a row, padding included; `values` is overwritten. True for zero vectors, if rows have a scale each.
+    pub(super) fn encode(&self, values: &mut [f32], codes: &mut [u8]) -> bool {
+        let empty = matches!(self.scale, Scale::PerRow(_)) && direction_scale(values, self.centered) == 0.0;
+        let scale = match self.scale {
+            Scale::Common(s) => s,
+            Scale::PerRow(codes) => {
+                let largest = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+                if largest > 0.0 { codes / largest } else { 0.0 }
+            }
+        };
+        let (data, padding) = codes.split_at_mut(values.len());
+        for (code, v) in data.iter_mut().zip(values.iter()) {
+            *code = (v * scale + self.offset + 0.5) as u8;
+        }
+        padding.fill(self.zero);
+        empty
+    }
+
+    /// Values farther than this many codes outside are beyond rounding.
+    const MARGIN: f32 = 2.0;
+
+    /// How well the codes of a row represent its values.
+    pub(super) fn fit(&self, values: &[f32]) -> Fit {
+        let Scale::Common(scale) = self.scale else { return Fit::Rounded };
+        let code = |v: &f32| {
+            let code = v * scale + self.offset;
+            if !(-Self::MARGIN..=255.0 + Self::MARGIN).contains(&code) {
+                Fit::Outside
+            } else if code.fract() == 0.0 && (0.0..=255.0).contains(&code) {
+                Fit::Exact
+            } else {
+                Fit::Rounded
+            }
+        };
+        values.iter().map(code).max().unwrap_or_default()
+    }
+
+    /// The difference of two values whose codes differ by one; 1 with a scale per row.
+    pub(super) fn unit(&self) -> f32 {
+        match self.scale {
+            Scale::Common(scale) if scale > 0.0 => 1.0 / scale,
+            _ => 1.0,
+        }
+    }
+
+    /// The values that codes represent; with a scale per row, up to that scale.
+    pub(super) fn decode(&self, codes: &[u8], values: &mut [f32]) {
+        let unit = self.unit();
+        values.iter_mut().zip(codes).for_each(|(v, &c)| *v = (f32::from(c) - self.offset) * unit);
+    }
+
+    /// Offset, zero, scale, whether it is per row, whether rows are centred: the form it has in files.
+    pub(crate) fn to_numbers(self) -> [f32; 5] {
+        let (scale, per_row) = match self.scale {
+            Scale::Common(scale) => (scale, 0.0),
+            Scale::PerRow(codes) => (codes, 1.0),
+        };
+        [self.offset, f32::from(self.zero), scale, per_row, f32::from(u8::from(self.centered))]
+    }
+
+    /// The reverse of [`Coding::to_numbers`].
+    pub(crate) fn of_numbers([offset, zero, scale, per_row, centered]: [f32; 5]) -> Self {
+        let scale = if per_row == 0.0 { Scale::Common(scale) } else { Scale::PerRow(scale) };
+        Self { offset, zero: zero as u8, scale, centered: centered != 0.0 }
+    }
+}
+
+/// Smallest and largest value.
+fn range(points: &Dense) -> (f32, f32) {
+    let dim = points.dim();
+    let none = (f32::INFINITY, f32::NEG_INFINITY);
+    let ranges = map_ranges(points.n(), 256, |rows| {
+        let mut row = vec![0.0; dim];
+        rows.fold(none, |range, i| {
+            points.widen_row(i, &mut row);
+            row.iter().fold(range, |(low, high), &v| (low.min(v), high.max(v)))
+        })
+    });
+    ranges.into_iter().fold(none, |a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
