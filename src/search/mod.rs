@@ -47,9 +47,9 @@ use ticker::{Ticker, Watcher};
 
 /// Points prepared for searching: a diversified graph, and the points' values in an order that suits it.
 ///
-/// Made by [`NnDescent::index`](crate::NnDescent::index), or from any neighbour graph by [`IndexOptions::index`]. The points are
-/// copied, so that near ones lie together; they are not needed afterwards. Cloning shares the data: readers keep a snapshot while a
-/// writer changes its own.
+/// Made by [`NnDescent::index`](crate::NnDescent::index), or from any neighbour graph by [`IndexOptions::index`]. The
+/// points are copied, so that near ones lie together; they are not needed afterwards. Cloning shares the data: readers
+/// keep a snapshot while a writer changes its own.
 ///
 /// ```
 /// use nndescent::{Metric, NnDescent, Points, SearchOptions};
