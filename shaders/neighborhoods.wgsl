@@ -11,6 +11,9 @@
 // ids.
 @group(0) @binding(8) var<storage, read_write> near: array<u32>;
 
+// Places of a neighbourhood that an invocation looks after at a time.
+const RANKED: u32 = min(HELD, (FORWARD + WIDTH + GROUP - 1u) / GROUP);
+
 var<workgroup> held: array<u32, FORWARD>;
 
 // The neighbour at a place. Forward neighbours come first, then reverse ones.
@@ -71,20 +74,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         near[base] = all | fresh << 16u;
     }
     // A neighbour's place is the number of neighbours of its kind before it.
-    for (var mine = lane; mine < FORWARD + WIDTH; mine += HELD * GROUP) {
-        var ids: array<u32, HELD>;
-        var places: array<u32, HELD>;
-        for (var h = 0u; h < HELD; h++) {
+    for (var mine = lane; mine < FORWARD + WIDTH; mine += RANKED * GROUP) {
+        var ids: array<u32, RANKED>;
+        var places: array<u32, RANKED>;
+        for (var h = 0u; h < RANKED; h++) {
             ids[h] = at(min(mine + h * GROUP, FORWARD + WIDTH - 1u));
             places[h] = select(fresh, 0u, (ids[h] & 1u) == 1u);
         }
         for (var q = 0u; q < FORWARD + WIDTH; q++) {
             let other = at(q);
-            for (var h = 0u; h < HELD; h++) {
+            for (var h = 0u; h < RANKED; h++) {
                 places[h] += u32(q < mine + h * GROUP && other != NO_NEIGHBOR && (other & 1u) == (ids[h] & 1u));
             }
         }
-        for (var h = 0u; h < HELD; h++) {
+        for (var h = 0u; h < RANKED; h++) {
             if mine + h * GROUP < FORWARD + WIDTH && ids[h] != NO_NEIGHBOR {
                 near[base + 1u + places[h]] = ids[h] >> 1u;
             }

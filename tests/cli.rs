@@ -150,7 +150,7 @@ fn fails(files: &Files, words: &str, output: &str) -> (i32, String) {
 fn wrong_arguments() {
     let files = Files::new();
     let cases = [
-        ("graph IN -k 600 -o OUT", "n_neighbors = 600, but 600 points have only 599 other points to be near to"),
+        ("graph IN -k 600 -o OUT", "n_neighbors = 600, but 600 points have only 599 other points"),
         ("graph IN -k 0 -o OUT", "n_neighbors = 0, but it must be at least 1"),
         ("graph IN --metric euclidian -o OUT", "unknown metric `euclidian`: did you mean `euclidean`?"),
         ("graph IN --metric minkowski -o OUT", "metric `minkowski` needs the argument `p`"),
@@ -324,8 +324,8 @@ fn mistakes_with_indexes_have_their_exit_codes() {
     fails(&["query", &index, &input, "--filter", &files.ids("minus.npy", &[-1]), "-o", &output], 3, "entry 0 is -1");
     fails(&["remove", &index, &files.ids("gone.npy", &[3, 600])], 3, "there is no point 600");
     fails(&["add", &index, &wide], 3, "9 columns");
-    fails(&["index", &input, "-o", &files.path("i.npz")], 4, "the output is an .nnd file");
-    fails(&["index", &input, "--quantization", "u8", "-o", &index], 2, "u8 codes serve");
+    fails(&["index", &input, "-o", &files.path("i.npz")], 4, "the name of the output must end in .nnd");
+    fails(&["index", &input, "--quantization", "u8", "-o", &index], 2, "quantization u8 is not possible");
     fails(&["index", &input, "--diversify-prob", "2", "-o", &index], 2, "diversify_prob = 2");
     let mut damaged = std::fs::read(&index).unwrap();
     let middle = damaged.len() / 2;

@@ -68,8 +68,11 @@ pub(crate) trait ReducedDistances: WorkingRows {
     }
 }
 
+/// Distances of the `i`th of some rows to others.
+type OneToMany<'a> = dyn FnMut(usize, &[u32], &mut [f32]) + 'a;
+
 /// [`ReducedDistances::all_pairs`] by the distances of the `i`th to those after it.
-pub(crate) fn all_pairs_by_rows(ids: &[u32], out: &mut [f32], one_to_many: &mut dyn FnMut(usize, &[u32], &mut [f32])) {
+pub(crate) fn all_pairs_by_rows(ids: &[u32], out: &mut [f32], one_to_many: &mut OneToMany) {
     let m = ids.len();
     for i in 0..m {
         let (above, rest) = out.split_at_mut((i + 1) * m);

@@ -112,13 +112,11 @@ impl<'a> Compared<'a> {
 /// Queries per block: enough to use each row of the base often while it is in cache.
 const QUERIES: usize = 32;
 
+/// Finds the nearest of some rows: their ids and distances.
+type Nearest<'a> = dyn Fn(&[usize], &mut [u32], &mut [f32]) + Sync + 'a;
+
 /// Runs `nearest(rows, ids, distances)` over blocks of rows.
-pub(crate) fn in_blocks(
-    rows: &[usize],
-    k: usize,
-    tick: Tick,
-    nearest: &(dyn Fn(&[usize], &mut [u32], &mut [f32]) + Sync),
-) -> Result<KnnGraph, BuildError> {
+pub(crate) fn in_blocks(rows: &[usize], k: usize, tick: Tick, nearest: &Nearest) -> Result<KnnGraph, BuildError> {
     let mut indices = vec![0u32; rows.len() * k];
     let mut distances = vec![0f32; rows.len() * k];
     let (done, count) = (AtomicUsize::new(0), rows.len());

@@ -39,6 +39,7 @@ const PARAMS: &str = include_str!("../../../shaders/shared/params.wgsl");
 const COUNTERS: &str = include_str!("../../../shaders/shared/counters.wgsl");
 const ROWS: &str = include_str!("../../../shaders/shared/rows.wgsl");
 const NEAREST: &str = include_str!("../../../shaders/shared/nearest.wgsl");
+const MERGE: &str = include_str!("../../../shaders/shared/merge.wgsl");
 const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
 const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
 const TILES: &str = include_str!("../../../shaders/shared/tiles.wgsl");
@@ -53,7 +54,10 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
             Part::Params => text.push_str(PARAMS),
             Part::Counters => text.push_str(COUNTERS),
             Part::Rows => text.push_str(ROWS),
-            Part::Nearest => text.push_str(NEAREST),
+            Part::Nearest => {
+                let few = MERGE.replace("fn merge(", "fn merge_few(").replace("HELD", "1u");
+                text.extend([NEAREST, MERGE, &few]);
+            }
             Part::OwnedRow => text.push_str(OWNED_ROW),
             Part::Blocks => text.push_str(BLOCKS),
             Part::Tiles => text.push_str(TILES),

@@ -63,7 +63,7 @@ impl CodedDistance {
     }
 
     /// Whether the code of zero is taken out of dot products.
-    fn from_zero(self) -> bool {
+    fn has_zero_removed(self) -> bool {
         self != Self::Squared
     }
 }
@@ -105,7 +105,7 @@ impl CodedRows {
         let scratch = || (vec![0.0; dim], Vec::new());
         let parts = fold_rows(&mut codes, stride, 64, scratch, |(values, stats), i, codes| {
             points.widen_row(i, values);
-            stats.push(coding.encode_row(values, codes, distance.from_zero()));
+            stats.push(coding.encode_row(values, codes, distance.has_zero_removed()));
         });
         let stats: Vec<Stats> = parts.into_iter().flat_map(|part| part.1).collect();
         Self { codes: codes.into(), stats: stats.into(), coding, stride, distance, level }
@@ -128,7 +128,7 @@ impl CodedRows {
         query.values.clear();
         query.values.extend_from_slice(values);
         query.chunks.resize(self.stride, Chunk([0; BYTES]));
-        query.stats = self.coding.encode_row(&mut query.values, &mut query.chunks, self.distance.from_zero());
+        query.stats = self.coding.encode_row(&mut query.values, &mut query.chunks, self.distance.has_zero_removed());
         self.coding.fit(values)
     }
 
@@ -170,7 +170,7 @@ impl CodedRows {
     /// Appends a row.
     pub(crate) fn push(&mut self, values: &[f32]) {
         let (mut values, mut chunks) = (values.to_vec(), vec![Chunk([0; BYTES]); self.stride]);
-        let stats = self.coding.encode_row(&mut values, &mut chunks, self.distance.from_zero());
+        let stats = self.coding.encode_row(&mut values, &mut chunks, self.distance.has_zero_removed());
         self.codes.edit(|codes| codes.append(&mut chunks));
         self.stats.edit(|all| all.push(stats));
     }

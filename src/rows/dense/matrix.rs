@@ -55,11 +55,11 @@ impl Comparison {
 
     /// Whether [`Comparison::few_to_many`] computes several rows at once.
     pub(crate) fn has_tiles(self, matrix: Matrix) -> bool {
-        match (self.form, matrix.values) {
-            (Form::L2 | Form::Inner, DenseValues::F32(_) | DenseValues::F16(_)) => true,
-            (Form::Angular { .. } | Form::Manhattan, DenseValues::F32(_)) => true,
-            _ => false,
-        }
+        matches!(
+            (self.form, matrix.values),
+            (Form::L2 | Form::Inner, DenseValues::F32(_) | DenseValues::F16(_))
+                | (Form::Angular { .. } | Form::Manhattan, DenseValues::F32(_))
+        )
     }
 
     /// Reduced distances of `R` rows to the rows `others`.

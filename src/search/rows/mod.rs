@@ -114,6 +114,16 @@ macro_rules! with_rows {
     };
 }
 
+/// Methods that call those of the rows, of whatever kind.
+macro_rules! delegate {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) $(-> $result:ty)?;)*) => {
+        $(#[inline]
+        fn $name(&self $(, $argument: $type)*) $(-> $result)? {
+            with_rows!(&self.kind, rows => rows.$name($($argument),*))
+        })*
+    };
+}
+
 impl SearchRows {
     /// The rows `order` of `points`. Codes are tried on `groups` of points with their neighbours.
     pub(crate) fn new<'g>(
@@ -205,41 +215,21 @@ impl IndexRows for SearchRows {
         Self { metric: self.metric.clone(), dim: self.dim, given: self.given, kind }
     }
 
-    fn set_query(&self, row: QueryRow, by_values: bool, query: &mut SearchQuery) -> bool {
-        with_rows!(&self.kind, rows => rows.set_query(row, by_values, query))
-    }
-
-    fn set_own_query(&self, row: u32, by_values: bool, query: &mut SearchQuery) {
-        with_rows!(&self.kind, rows => rows.set_own_query(row, by_values, query));
-    }
-
-    fn is_lossy(&self, query: &SearchQuery) -> bool {
-        with_rows!(&self.kind, rows => rows.is_lossy(query))
-    }
-
-    fn is_proxied(&self) -> bool {
-        with_rows!(&self.kind, rows => rows.is_proxied())
-    }
-
-    fn in_traversal(&self, radius: f32, query: &SearchQuery) -> f32 {
-        with_rows!(&self.kind, rows => rows.in_traversal(radius, query))
-    }
-
-    fn in_unit_of(&self, distance: f32, query: &SearchQuery) -> f32 {
-        with_rows!(&self.kind, rows => rows.in_unit_of(distance, query))
-    }
-
-    fn distances(&self, query: &mut SearchQuery, others: &[u32], out: &mut Vec<f32>) {
-        with_rows!(&self.kind, rows => rows.distances(query, others, out));
-    }
-
-    #[inline]
-    fn to_many(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>) {
-        with_rows!(&self.kind, rows => rows.to_many(query, others, out));
-    }
-
-    fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>) {
-        with_rows!(&self.kind, rows => rows.between(row, others, room, out));
+    delegate! {
+        fn set_query(&self, row: QueryRow, by_values: bool, query: &mut SearchQuery) -> bool;
+        fn set_own_query(&self, row: u32, by_values: bool, query: &mut SearchQuery);
+        fn is_lossy(&self, query: &SearchQuery) -> bool;
+        fn is_proxied(&self) -> bool;
+        fn in_traversal(&self, radius: f32, query: &SearchQuery) -> f32;
+        fn in_unit_of(&self, distance: f32, query: &SearchQuery) -> f32;
+        fn distances(&self, query: &mut SearchQuery, others: &[u32], out: &mut Vec<f32>);
+        fn to_many(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>);
+        fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>);
+        fn values(&self, row: u32) -> Option<Vec<f32>>;
+        fn bytes_of_row(&self, by_values: bool) -> usize;
+        fn describe(&self) -> &'static str;
+        fn prefault(&self);
+        fn add_memory(&self, add: &mut dyn FnMut(usize, bool));
     }
 
     fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
@@ -248,26 +238,6 @@ impl IndexRows for SearchRows {
 
     fn select(&mut self, order: &[u32]) {
         with_rows!(&mut self.kind, rows => rows.select(order));
-    }
-
-    fn values(&self, row: u32) -> Option<Vec<f32>> {
-        with_rows!(&self.kind, rows => rows.values(row))
-    }
-
-    fn bytes_of_row(&self, by_values: bool) -> usize {
-        with_rows!(&self.kind, rows => rows.bytes_of_row(by_values))
-    }
-
-    fn describe(&self) -> &'static str {
-        with_rows!(&self.kind, rows => rows.describe())
-    }
-
-    fn prefault(&self) {
-        with_rows!(&self.kind, rows => rows.prefault());
-    }
-
-    fn add_memory(&self, add: &mut dyn FnMut(usize, bool)) {
-        with_rows!(&self.kind, rows => rows.add_memory(add));
     }
 
     fn put_meta(&self, by_values: bool, put: PutMeta) {

@@ -106,7 +106,7 @@ impl Fault {
         if text.contains(self.right) {
             self.planted.fetch_add(1, Relaxed);
         }
-        text.replacen(self.right, self.wrong, 1)
+        text.replace(self.right, self.wrong)
     }
 
     fn was_planted(&self) -> bool {
