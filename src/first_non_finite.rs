@@ -1,4 +1,4 @@
-//! The least of the pairs that threads come across, whoever comes first.
+//! The first pair, in order of rows, whose distance is not finite, whichever thread finds one first.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

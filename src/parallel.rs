@@ -1,7 +1,7 @@
 //! Loops over indices and over the rows of tables, on the threads of rayon's pool.
 //!
-//! All of them run on [`for_tasks`]. Rayon's own iterators are compiled anew for every closure: more than a hundred copies of
-//! them, which took a quarter of the crate's compile time.
+//! All of them run on [`for_tasks`]. Rayon's own iterators are compiled anew for every closure: more than a hundred
+//! copies of them, which took a quarter of the crate's compile time.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -56,8 +56,8 @@ pub(crate) fn map<S, R: Send>(
     all
 }
 
-/// Runs `run` with every row of `width` values and its index, `grain` rows to a task, and with what `init` makes for the task. Returns
-/// what `run` left of that, in the order of the rows.
+/// Runs `run` with every row of `width` values and its index, `grain` rows to a task, and with what `init` makes for
+/// the task. Returns what `run` left of that, in the order of the rows.
 pub(crate) fn fold_rows<T: Send, S: Send>(
     table: &mut [T],
     width: usize,

@@ -1,8 +1,9 @@
 //! Files of named sections, which are opened by mapping them. Calls no algorithm.
 //!
-//! Little-endian throughout. A header of 64 bytes: magic, version, number of sections, length of the file, checksum of the table
-//! and of the metadata. Then the table (32 bytes a section: kind, zero, offset, length, checksum), the metadata (lines of `key value`)
-//! and the sections, each at a multiple of 64 bytes, so that mapped values are aligned. Checksums are XXH3 (64 bits).
+//! Little-endian throughout. A header of 64 bytes: magic, version, number of sections, length of the file, checksum of
+//! the table and of the metadata. Then the table (32 bytes a section: kind, zero, offset, length, checksum), the
+//! metadata (lines of `key value`) and the sections, each at a multiple of 64 bytes, so that mapped values are aligned.
+//! Checksums are XXH3 (64 bits).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -258,8 +259,8 @@ impl Opened {
         if length < size_of::<Header>() as u64 {
             return Err(not_an_index(path, format!("{length} bytes are too few for a header")));
         }
-        // SAFETY: the file is only read, and this crate replaces it by renaming, never by writing to it in place. That others do not
-        // is asked of users: see `Index::open`.
+        // SAFETY: the file is only read, and this crate replaces it by renaming, never by writing to it in place. That
+        // others do not is asked of users: see `Index::open`.
         let map = unsafe { Mmap::map(&file) }.map_err(os)?;
         Self::new(path, FileBytes::Mapped(map))
     }

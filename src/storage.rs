@@ -42,8 +42,8 @@ enum Owner<T> {
     File(Arc<FileBytes>),
 }
 
-// SAFETY: the values are read through `&self` alone, by as many threads as there are clones, and written through `&mut self` only
-// where no clone shares them.
+// SAFETY: the values are read through `&self` alone, by as many threads as there are clones, and written through `&mut
+// self` only where no clone shares them.
 unsafe impl<T: Send + Sync> Send for Storage<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for Storage<T> {}
@@ -112,8 +112,8 @@ impl<T> Deref for Storage<T> {
 
     #[inline(always)]
     fn deref(&self) -> &[T] {
-        // SAFETY: `start` and `len` are those of the owner's values, which neither move nor change while anything shares them; of
-        // nothing, a dangling pointer of length 0.
+        // SAFETY: `start` and `len` are those of the owner's values, which neither move nor change while anything
+        // shares them; of nothing, a dangling pointer of length 0.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }

@@ -1,4 +1,8 @@
 //! True distances, as results hold them, computed from the points as they were given.
+//!
+//! Every kind of rows has [`TrueDistances`]: by a kernel in f32 (`direct.rs`), or by the metric's definition in f64, in
+//! sums over sixteen columns at a time where nothing cancels (`by_definition.rs`). Working rows that hold true
+//! distances anyway implement the trait themselves.
 
 pub(crate) mod by_definition;
 pub(crate) mod code_error;

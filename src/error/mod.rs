@@ -1,4 +1,7 @@
-//! Errors of builds, with the offending numbers.
+//! Errors by operation: of builds, of searches (`search.rs`) and of a GPU (`gpu.rs`).
+//!
+//! Each carries the offending numbers, and its message is a sentence that says what would be right. Errors of metrics
+//! and of points stand with those.
 
 mod gpu;
 mod search;

@@ -4,6 +4,16 @@
 pub(super) const NO_NEIGHBOR: u32 = u32::MAX;
 
 /// A point and its distance from the row or query whose neighbour it is.
+///
+/// ```
+/// use nndescent::{Metric, Neighbor, NnDescent, Points};
+///
+/// let data: Vec<f32> = (0..300 * 4).map(|i| ((i * 37) % 101) as f32).collect();
+/// let graph = NnDescent::new(Metric::Euclidean).n_neighbors(5).graph(&Points::dense(&data, 300, 4)?)?.graph;
+/// let nearest: Option<Neighbor> = graph.neighbors(7).next();
+/// assert!(nearest.is_some_and(|neighbor| neighbor.id != 7 && neighbor.distance >= 0.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Neighbor {
     /// Id of the point.

@@ -1,4 +1,8 @@
 //! Points as the CPU executor and indexes hold them: rows in working order, and reduced distances between them.
+//!
+//! A kind of rows is a folder. Dense rows are floats or u8 codes, sparse rows are compared by column look-ups, and bits
+//! by the number of columns that two rows share. All implement [`ReducedDistances`]: one row to many, and all pairs of
+//! a leaf. Codes and sketches come with a bound on their error, so that rejecting by them never drops a true neighbour.
 
 pub(crate) mod bits;
 pub(crate) mod dense;
@@ -19,10 +23,11 @@ pub(crate) trait WorkingRows: Send + Sync {
     fn renumber(&mut self, order: &[u32]);
     /// What is held, for the report.
     fn describe(&self) -> String;
-    /// Whether distances are -x·y, so that a tree's pivots have to be brought to the same length before they are compared.
+    /// Whether distances are -x·y, so that a tree's pivots have to be brought to the same length before they are
+    /// compared.
     fn splits_by_direction(&self) -> bool;
-    /// Sort keys that bring similar rows together, for rows that pivots separate badly; different ones for every seed. None if tree
-    /// `tree` splits by pivots.
+    /// Sort keys that bring similar rows together, for rows that pivots separate badly; different ones for every seed.
+    /// None if tree `tree` splits by pivots.
     fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
         None
     }
@@ -57,8 +62,8 @@ pub(crate) trait ReducedDistances: WorkingRows {
             offer(rows.row(i), leaf, to_others, i);
         }
     }
-    /// Reduced distances of each of `rows` to the rows `first..first + m`, `m` being `out.len() / rows.len()`: one row of `out`
-    /// for each of `rows`.
+    /// Reduced distances of each of `rows` to the rows `first..first + m`, `m` being `out.len() / rows.len()`: one row
+    /// of `out` for each of `rows`.
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
         let m = out.len() / rows.len();
         let others: Vec<u32> = (first..first + m as u32).collect();

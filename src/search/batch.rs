@@ -29,16 +29,17 @@ enum Queries<'a> {
 const FEW: usize = 256;
 
 impl Index {
-    /// The `k` nearest points of every query, in the rayon pool it is called from. The same queries give the same answers, whatever
-    /// the number of threads. `k` may be anything up to the number of points.
+    /// The `k` nearest points of every query, in the rayon pool it is called from. The same queries give the same
+    /// answers, whatever the number of threads. `k` may be anything up to the number of points.
     ///
     /// # Errors
-    /// Queries of another width than the points, `k` zero or more than there are points, an epsilon below zero, a filter of the
-    /// wrong length or that allows nothing, a custom distance that is not finite; [`SearchError::Cancelled`].
+    /// Queries of another width than the points, `k` zero or more than there are points, an epsilon below zero, a
+    /// filter of the wrong length or that allows nothing, a custom distance that is not finite;
+    /// [`SearchError::Cancelled`].
     ///
     /// # Complexity
-    /// A few hundred distances a query on most data. With a filter more, as it allows fewer; at most one for every point allowed
-    /// and expanded.
+    /// A few hundred distances a query on most data. With a filter more, as it allows fewer; at most one for every
+    /// point allowed and expanded.
     pub fn query(&self, queries: &Points, k: usize, options: &SearchOptions) -> Result<Hits, SearchError> {
         let queries = &self.metric().points_as_taken(queries);
         let asked = Self::check_k(k, self.len(), options.pad)?;
@@ -126,8 +127,8 @@ impl Queries<'_> {
         }
     }
 
-    /// Queries, and where their searches begin, in the order of the entries that they are nearest to: what one reads is still in
-    /// cache for the next. Few queries stay in their order.
+    /// Queries, and where their searches begin, in the order of the entries that they are nearest to: what one reads is
+    /// still in cache for the next. Few queries stay in their order.
     fn order(&self, index: &Index, wrong: &WrongPair) -> Result<Vec<(Option<Starts>, u32)>, SearchError> {
         let count = self.count() as u32;
         if (count as usize) < FEW {

@@ -133,7 +133,8 @@ impl SearchGraph<'_> {
         near.extend(ids.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
     }
 
-    /// Rows found for the query in `scratch`, ascending by reduced distance: at least `params.width` if there are as many.
+    /// Rows found for the query in `scratch`, ascending by reduced distance: at least `params.width` if there are as
+    /// many.
     pub(crate) fn search<'s>(
         &self,
         starts: &Starts,

@@ -1,8 +1,8 @@
 //! Points added, replaced and removed.
 //!
-//! New rows find their neighbours by searching, and get edges both ways, pruned like all others. Removed rows stay in the graph as
-//! tombstones (FreshDiskANN; Singh et al. 2021) until they are a fifth of all: then rows that led to them take over their
-//! neighbours, and they are dropped.
+//! New rows find their neighbours by searching, and get edges both ways, pruned like all others. Removed rows stay in
+//! the graph as tombstones (FreshDiskANN; Singh et al. 2021) until they are a fifth of all: then rows that led to them
+//! take over their neighbours, and they are dropped.
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
@@ -53,12 +53,12 @@ impl Index {
     /// ```
     ///
     /// # Errors
-    /// Points of another type or width than those of the index, more than [`Points::MAX_ROWS`] in all, a custom distance that is not
-    /// finite: the index then holds what it held.
+    /// Points of another type or width than those of the index, more than [`Points::MAX_ROWS`] in all, a custom
+    /// distance that is not finite: the index then holds what it held.
     ///
     /// # Complexity
-    /// A search and some hundred distances a point, and one pass over the graph in all: add many at once. The first change while
-    /// a clone exists copies what it changes.
+    /// A search and some hundred distances a point, and one pass over the graph in all: add many at once. The first
+    /// change while a clone exists copies what it changes.
     pub fn add(&mut self, points: &Points) -> Result<Range<u32>, IndexError> {
         self.add_watched(points, None)
     }

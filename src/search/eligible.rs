@@ -151,8 +151,9 @@ fn by_label<'a>(
     Ok(EligibleRows::ByLabel { sets, wanted })
 }
 
-/// A search of the graph passes about n / eligible rows for each of the k that it may find; comparing with all eligible rows costs
-/// as many distances as there are. They cost the same where eligible² is about this times k n: docs/PERFORMANCE.md, "Filters".
+/// A search of the graph passes about n / eligible rows for each of the k that it may find; comparing with all eligible
+/// rows costs as many distances as there are. They cost the same where eligible² is about this times k n:
+/// docs/PERFORMANCE.md, "Filters".
 const EVEN: usize = 32;
 
 /// Whether comparing with each of so many eligible rows is cheaper than searching the graph.

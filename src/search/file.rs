@@ -35,8 +35,8 @@ impl Contents<'_> {
 }
 
 impl Index {
-    /// Saves the index: writes a temporary file beside `path` and renames it, so that `path` always holds a whole index or what it held
-    /// before. Gaps left by changed rows are not written.
+    /// Saves the index: writes a temporary file beside `path` and renames it, so that `path` always holds a whole index
+    /// or what it held before. Gaps left by changed rows are not written.
     ///
     /// ```
     /// use nndescent::{Index, Metric, NnDescent, Points};
@@ -90,11 +90,11 @@ impl Index {
         Ok(Contents { meta: self.meta(), sections })
     }
 
-    /// Opens a saved index by mapping it: in milliseconds, whatever its size. Header and table are checked, and that parts fit
-    /// together; contents are not read: see [`Index::verify`].
+    /// Opens a saved index by mapping it: in milliseconds, whatever its size. Header and table are checked, and that
+    /// parts fit together; contents are not read: see [`Index::verify`].
     ///
-    /// The file may be replaced while it is mapped (by renaming, as [`Index::save`] does). It must not be changed in place: that is
-    /// undefined behaviour, as for every mapped file, and cutting it short ends the process.
+    /// The file may be replaced while it is mapped (by renaming, as [`Index::save`] does). It must not be changed in
+    /// place: that is undefined behaviour, as for every mapped file, and cutting it short ends the process.
     ///
     /// # Errors
     /// [`IndexFileError`]: what is wrong with the file.
@@ -102,7 +102,8 @@ impl Index {
         Self::of_file(&Opened::open(path.as_ref())?)
     }
 
-    /// Reads an index that [`Index::write_to`] or [`Index::save`] wrote, into memory. Contents are checked against their checksums.
+    /// Reads an index that [`Index::write_to`] or [`Index::save`] wrote, into memory. Contents are checked against
+    /// their checksums.
     ///
     /// # Errors
     /// [`IndexFileError`]: what is wrong with the bytes.
@@ -122,8 +123,8 @@ impl Index {
         file.verify(&[&OWN[..], &kinds()].concat())
     }
 
-    /// Brings what searches read from the file into memory, so that the first of many queries are as fast as the last: some
-    /// milliseconds for every 100 MB. Values that only rank are left where they are.
+    /// Brings what searches read from the file into memory, so that the first of many queries are as fast as the last:
+    /// some milliseconds for every 100 MB. Values that only rank are left where they are.
     pub fn prefault(&self) {
         self.rows.prefault();
         self.graph.spans.prefault();

@@ -22,11 +22,11 @@ fn total(stats: &[QueryStats]) -> QueryStats {
     stats.iter().copied().fold(QueryStats::default(), QueryStats::plus)
 }
 
-/// What a batch of queries found: a row of `k` neighbours for each query, ascending by (distance, id), with the accessors of
-/// [`KnnGraph`].
+/// What a batch of queries found: a row of `k` neighbours for each query, ascending by (distance, id), with the
+/// accessors of [`KnnGraph`].
 ///
-/// Rows are complete unless a filter allows fewer than `k` points, or [`SearchOptions::pad`](super::SearchOptions::pad) lets `k`
-/// be more than there are: then they end with [`KnnGraph::NO_NEIGHBOR`] and infinite distances.
+/// Rows are complete unless a filter allows fewer than `k` points, or [`SearchOptions::pad`](super::SearchOptions::pad)
+/// lets `k` be more than there are: then they end with [`KnnGraph::NO_NEIGHBOR`] and infinite distances.
 ///
 /// ```
 /// use nndescent::{Metric, NnDescent, Points, SearchOptions};

@@ -1,4 +1,8 @@
 //! The search index over a neighbour graph: prepare once, query often.
+//!
+//! [`IndexOptions`] prepares an [`Index`] (`prepare`): pruned edges, reverse edges, entries. Its rows are of one kind
+//! each (`rows`). A search is `beam.rs`; `searcher.rs` answers one query with it, `batch.rs` and `radius.rs` many.
+//! `change.rs` adds, updates and removes points, `file.rs` saves and opens.
 
 mod adjacency;
 mod batch;
@@ -47,9 +51,9 @@ use ticker::{Ticker, Watcher};
 
 /// Points prepared for searching: a diversified graph, and the points' values in an order that suits it.
 ///
-/// Made by [`NnDescent::index`](crate::NnDescent::index), or from any neighbour graph by [`IndexOptions::index`]. The points are
-/// copied, so that near ones lie together; they are not needed afterwards. Cloning shares the data: readers keep a snapshot while a
-/// writer changes its own.
+/// Made by [`NnDescent::index`](crate::NnDescent::index), or from any neighbour graph by [`IndexOptions::index`]. The
+/// points are copied, so that near ones lie together; they are not needed afterwards. Cloning shares the data: readers
+/// keep a snapshot while a writer changes its own.
 ///
 /// ```
 /// use nndescent::{Metric, NnDescent, Points, SearchOptions};

@@ -79,8 +79,8 @@ impl IndexOptions {
         Self::default()
     }
 
-    /// Probability that an edge is dropped where a nearer neighbour leads to its end, 0 to 1. Default 1. Less makes searches
-    /// slower and more exact.
+    /// Probability that an edge is dropped where a nearer neighbour leads to its end, 0 to 1. Default 1. Less makes
+    /// searches slower and more exact.
     #[must_use]
     pub fn diversify_prob(mut self, probability: f32) -> Self {
         self.diversify_prob = probability;
@@ -108,8 +108,8 @@ impl IndexOptions {
         self
     }
 
-    /// What searches traverse the graph by where that is possible, else [`Quantization::Auto`]. [`Index::quantization`] tells what
-    /// it came to.
+    /// What searches traverse the graph by where that is possible, else [`Quantization::Auto`]. [`Index::quantization`]
+    /// tells what it came to.
     #[must_use]
     pub fn prefer_quantization(mut self, quantization: Quantization) -> Self {
         (self.quantization, self.is_wish) = (quantization, true);
@@ -123,7 +123,8 @@ impl IndexOptions {
         self
     }
 
-    /// The index over `graph`, which must be a graph of `points`, however it was found. Works in the rayon pool it is called from.
+    /// The index over `graph`, which must be a graph of `points`, however it was found. Works in the rayon pool it is
+    /// called from.
     ///
     /// # Errors
     /// A setting out of range, a quantization that is not possible, a graph of other points, items that cannot be kept.
@@ -220,8 +221,8 @@ fn out_of_range(name: &'static str, value: impl ToString, range: &str) -> IndexE
     IndexError::Parameter { name, value: value.to_string(), range: range.into() }
 }
 
-/// How much nearer than the row a kept neighbour must be to one that is dropped, in reduced distance: DiskANN's alpha, squared
-/// for euclidean. docs/PERFORMANCE.md, "Search graph".
+/// How much nearer than the row a kept neighbour must be to one that is dropped, in reduced distance: DiskANN's alpha,
+/// squared for euclidean. docs/PERFORMANCE.md, "Search graph".
 pub(super) const SLACK: f32 = 1.15;
 
 /// The settings of [`IndexOptions`], checked.
@@ -272,17 +273,18 @@ impl<'a> SearchOptions<'a> {
         Self::default()
     }
 
-    /// How much farther than the k-th best so far a point may be for the search to follow it: PyNNDescent's bound, relative to
-    /// reduced distances (squared for euclidean). With `k` below 8 searches look as far as with 8; queries by radius look so much
-    /// beyond the radius. At least 0: 0 is fastest, 0.3 thorough. Default: what [`Index::tune`] found, else 0.1.
+    /// How much farther than the k-th best so far a point may be for the search to follow it: PyNNDescent's bound,
+    /// relative to reduced distances (squared for euclidean). With `k` below 8 searches look as far as with 8; queries
+    /// by radius look so much beyond the radius. At least 0: 0 is fastest, 0.3 thorough. Default: what [`Index::tune`]
+    /// found, else 0.1.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f32) -> Self {
         self.epsilon = Some(epsilon);
         self
     }
 
-    /// Only points whose id the closure allows are found. A batch asks it once about every point; a single query only about points
-    /// that it meets, unless the closure allows few.
+    /// Only points whose id the closure allows are found. A batch asks it once about every point; a single query only
+    /// about points that it meets, unless the closure allows few.
     #[must_use]
     pub fn filter(mut self, allowed: impl Fn(u32) -> bool + Send + Sync + 'a) -> Self {
         self.filter = Some(Filter::Closure(Arc::new(allowed)));
@@ -296,17 +298,17 @@ impl<'a> SearchOptions<'a> {
         self
     }
 
-    /// Only points with the query's label are found: `labels` has one for every id below [`Index::id_bound`], `wanted` one for
-    /// every query.
+    /// Only points with the query's label are found: `labels` has one for every id below [`Index::id_bound`], `wanted`
+    /// one for every query.
     #[must_use]
     pub fn filter_labels(mut self, labels: &'a [u32], wanted: &'a [u32]) -> Self {
         self.filter = Some(Filter::Labels { labels, wanted });
         self
     }
 
-    /// Whether queries may find fewer than `k` points without error: where `k` is more than there are, or a filter allows none.
-    /// Rows of [`Hits`](super::Hits) then end with [`KnnGraph::NO_NEIGHBOR`] and infinite distances, and single queries give what
-    /// there is. Default no.
+    /// Whether queries may find fewer than `k` points without error: where `k` is more than there are, or a filter
+    /// allows none. Rows of [`Hits`](super::Hits) then end with [`KnnGraph::NO_NEIGHBOR`] and infinite distances, and
+    /// single queries give what there is. Default no.
     #[must_use]
     pub fn pad(mut self, pad: bool) -> Self {
         self.pad = pad;

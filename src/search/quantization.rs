@@ -13,8 +13,8 @@ pub enum Quantization {
     None,
     /// A copy in f16: half the memory traffic of f32. Values must not be beyond 65,504.
     F16,
-    /// A copy as u8 codes: a quarter of the traffic, and integer arithmetic. For metrics made of dot products and rows of 48 to
-    /// 32,768 columns.
+    /// A copy as u8 codes: a quarter of the traffic, and integer arithmetic. For metrics made of dot products and rows
+    /// of 48 to 32,768 columns.
     U8,
 }
 

@@ -23,15 +23,15 @@ use super::ticker::Ticker;
 const EXPECTED: usize = 64;
 
 impl Index {
-    /// All points within the true distance `radius` of every query that the options allow. Approximate, as queries by number are: the
-    /// search goes `epsilon` beyond the radius.
+    /// All points within the true distance `radius` of every query that the options allow. Approximate, as queries by
+    /// number are: the search goes `epsilon` beyond the radius.
     ///
-    /// Under a metric that is searched by a proxy, twice as many neighbours are searched for until the farthest of them is beyond the
-    /// radius.
+    /// Under a metric that is searched by a proxy, twice as many neighbours are searched for until the farthest of them
+    /// is beyond the radius.
     ///
     /// # Errors
-    /// Queries of another width than the points, a radius that is not finite, an epsilon below zero, a filter of the wrong length or
-    /// that allows nothing, a custom distance that is not finite; [`SearchError::Cancelled`].
+    /// Queries of another width than the points, a radius that is not finite, an epsilon below zero, a filter of the
+    /// wrong length or that allows nothing, a custom distance that is not finite; [`SearchError::Cancelled`].
     pub fn query_radius(
         &self,
         queries: &Points,
@@ -102,8 +102,8 @@ impl Searcher<'_, '_> {
         self.scratch.keep_within(radius)
     }
 
-    /// The same where a radius means nothing to what searches go by: twice as many neighbours are searched for, and ranked, until
-    /// the farthest of them is beyond the radius. So it finds what a query for so many neighbours finds.
+    /// The same where a radius means nothing to what searches go by: twice as many neighbours are searched for, and
+    /// ranked, until the farthest of them is beyond the radius. So it finds what a query for so many neighbours finds.
     fn within_by_proxy(&mut self, radius: f32, request: Request) {
         let (index, n) = (self.index, self.index.len());
         let mut k = NEAR;

@@ -14,10 +14,12 @@ use super::hits::QueryStats;
 use super::options::SearchOptions;
 use super::rows::{IndexRows, QueryRow, SearchQuery};
 
-/// Memory for one search after another, of any index: a thread keeps one, and searches allocate nothing once it has grown.
+/// Memory for one search after another, of any index: a thread keeps one, and searches allocate nothing once it has
+/// grown.
 ///
 /// ```
-/// use nndescent::{Metric, NnDescent, Points, SearchOptions, SearchScratch};
+/// use nndescent::index::SearchScratch;
+/// use nndescent::{Metric, NnDescent, Points, SearchOptions};
 ///
 /// let data: Vec<f32> = (0..500 * 8).map(|i| ((i * 37) % 101) as f32).collect();
 /// let index = NnDescent::new(Metric::Euclidean).index(&Points::dense(&data, 500, 8)?)?.index;
@@ -88,8 +90,8 @@ fn reranked(k: usize) -> usize {
     k + (k / 2).max(8)
 }
 
-/// A search for fewer looks as far as one for so many: with one alone it would stop at the first row that is nearer than its
-/// neighbours.
+/// A search for fewer looks as far as one for so many: with one alone it would stop at the first row that is nearer
+/// than its neighbours.
 pub(super) const NEAR: usize = 8;
 
 /// Rows compared at once by exact search.
@@ -113,8 +115,8 @@ impl Index {
     /// The `k` points nearest to a vector, nearest first; with what [`Index::tune`] found, if it was called.
     ///
     /// # Errors
-    /// A vector of another width than the points or with a value that is not finite, an index of other than dense rows, `k` zero or
-    /// more than there are points.
+    /// A vector of another width than the points or with a value that is not finite, an index of other than dense rows,
+    /// `k` zero or more than there are points.
     ///
     /// # Complexity
     /// A few hundred distances on most data.
@@ -140,7 +142,8 @@ impl Index {
         Ok(&scratch.found)
     }
 
-    /// The `k` points nearest to row `i` of `queries`, which are of the kind that the index holds: dense, sparse, bits or items.
+    /// The `k` points nearest to row `i` of `queries`, which are of the kind that the index holds: dense, sparse, bits
+    /// or items.
     ///
     /// # Errors
     /// Same as [`Index::nearest_with`]; queries of another kind than the points, a custom distance that is not finite.
@@ -251,7 +254,8 @@ impl Searcher<'_, '_> {
         self.search(request);
         let missing = request.except.is_some() as usize;
         if self.scratch.found.len() < request.k.min(possible - missing.min(possible)) {
-            // Only where the graph leads to fewer rows than there are (a damaged file, very few rows), or a closure allows few.
+            // Only where the graph leads to fewer rows than there are (a damaged file, very few rows), or a closure
+            // allows few.
             let index = self.index;
             self.scan((0..index.graph.n() as u32).filter(|&row| is_eligible(index, request, row)), request);
         }

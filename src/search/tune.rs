@@ -38,9 +38,9 @@ const EPSILONS: [f32; 20] =
 const SEARCHES: usize = 6;
 
 impl Index {
-    /// Finds the smallest epsilon with which searches for `k` neighbours reach `target_recall`: traversing by the compressed copy or by
-    /// the values, whichever reads fewer bytes (or alone reaches the target). Later queries use both unless they say otherwise; so
-    /// do saved files.
+    /// Finds the smallest epsilon with which searches for `k` neighbours reach `target_recall`: traversing by the
+    /// compressed copy or by the values, whichever reads fewer bytes (or alone reaches the target). Later queries use
+    /// both unless they say otherwise; so do saved files.
     ///
     /// `sample` points of the index are searched for as if they were not in it: the search does not pass through them.
     /// Queries of another distribution than the points may need more.
@@ -58,8 +58,8 @@ impl Index {
     /// ```
     ///
     /// # Errors
-    /// A target that is not above 0 and below 1, `k` or `sample` zero, `k` not less than the number of points; a custom distance that
-    /// is not finite.
+    /// A target that is not above 0 and below 1, `k` or `sample` zero, `k` not less than the number of points; a custom
+    /// distance that is not finite.
     ///
     /// # Complexity
     /// `sample` exact searches and about 5 approximate ones for each, twice where there is a copy.

@@ -13,10 +13,10 @@ use super::{Hits, Index};
 const WIDER: usize = 3;
 
 impl Index {
-    /// Brings a graph of the points, such as [`Indexed::graph`](crate::Indexed::graph), up to date after changes: rows are appended
-    /// for points that were added, rows of removed points are emptied (all [`KnnGraph::NO_NEIGHBOR`]), and rows that held removed or
-    /// replaced points find others. `replaced` are the ids given to [`Index::update`] since. Row `i` is the point with id `i`;
-    /// points are not among their own neighbours.
+    /// Brings a graph of the points, such as [`Indexed::graph`](crate::Indexed::graph), up to date after changes: rows
+    /// are appended for points that were added, rows of removed points are emptied (all [`KnnGraph::NO_NEIGHBOR`]), and
+    /// rows that held removed or replaced points find others. `replaced` are the ids given to [`Index::update`] since.
+    /// Row `i` is the point with id `i`; points are not among their own neighbours.
     ///
     /// ```
     /// use nndescent::{Metric, NnDescent, Points};
@@ -56,8 +56,8 @@ impl Index {
         Ok(())
     }
 
-    /// The graph with the rows of `stale` points replaced by the nearest that they found; those of them that are `new` are also
-    /// offered to the rows that they found.
+    /// The graph with the rows of `stale` points replaced by the nearest that they found; those of them that are `new`
+    /// are also offered to the rows that they found.
     fn merged(
         &self,
         graph: &KnnGraph,

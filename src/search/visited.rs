@@ -18,7 +18,8 @@ impl Visited {
         self.n = n as u32;
     }
 
-    /// Marks `rows`; `new` become those that were not marked before, in their order. Rows that do not exist count as seen.
+    /// Marks `rows`; `new` become those that were not marked before, in their order. Rows that do not exist count as
+    /// seen.
     #[inline(always)]
     pub(crate) fn mark(&mut self, rows: &[u32], new: &mut Vec<u32>) {
         new.resize(rows.len(), 0);

@@ -1,8 +1,8 @@
 //! [`nndescent`] as a nearest-neighbour algorithm of linfa: give [`NnDescentSearch`] to whatever takes a
 //! [`linfa_nn::NearestNeighbour`], such as DBSCAN or OPTICS.
 //!
-//! Searches are approximate: nearly all neighbours are found, not surely all. Points are narrowed to f32 for the search;
-//! what is returned is ranked, and ranges are checked, by linfa's own distance.
+//! Searches are approximate: nearly all neighbours are found, not surely all. Points are narrowed to f32 for the
+//! search; what is returned is ranked, and ranges are checked, by linfa's own distance.
 //!
 //! ```
 //! use linfa_nn::{NearestNeighbour, distance::L2Dist};
@@ -24,9 +24,9 @@ use nndescent::{Index, Metric, NnDescent, Points, SearchOptions};
 
 /// Builds indexes with NN-Descent.
 ///
-/// Distances are recognised by what they compute: linfa's `L1Dist`, `L2Dist`, `LInfDist` and `LpDist`, and others that are the
-/// same. For any other distance, for fewer points than [`NnDescentSearch::FEWEST`], and for values that are not finite in f32,
-/// linfa's linear search is used.
+/// Distances are recognised by what they compute: linfa's `L1Dist`, `L2Dist`, `LInfDist` and `LpDist`, and others that
+/// are the same. For any other distance, for fewer points than [`NnDescentSearch::FEWEST`], and for values that are not
+/// finite in f32, linfa's linear search is used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NnDescentSearch {
     /// How far searches look: 0 to about 0.5. Default 0.2.

@@ -9,8 +9,8 @@ use crate::search::rows::IndexRows;
 const FOUND: usize = 8;
 
 impl Index {
-    /// Links the entries in a ring, because a search begins with only the nearest few; then gives every unreachable row an edge from
-    /// a reachable row near it.
+    /// Links the entries in a ring, because a search begins with only the nearest few; then gives every unreachable row
+    /// an edge from a reachable row near it.
     pub(in crate::search) fn connect(&mut self) {
         let entries = self.entries.rows.to_vec();
         for (&from, &to) in entries.iter().zip(entries.iter().cycle().skip(1)).filter(|(from, to)| from != to) {

@@ -1,8 +1,8 @@
 //! Prunes the neighbours of a row to those that a search needs.
 //!
-//! Relative-neighbourhood pruning as in PyNNDescent's `diversify` (and HNSW's heuristic, NSG, DiskANN): a neighbour is dropped
-//! if a kept one is nearer to it than the row is. Kept neighbours eliminate others one after the other, so few distances are
-//! computed.
+//! Relative-neighbourhood pruning as in PyNNDescent's `diversify` (and HNSW's heuristic, NSG, DiskANN): a neighbour is
+//! dropped if a kept one is nearer to it than the row is. Kept neighbours eliminate others one after the other, so few
+//! distances are computed.
 
 use crate::distances::direct::Query;
 use crate::graph::order::{Neighbor, distance, id};
@@ -14,15 +14,17 @@ use crate::search::rows::{IndexRows, SearchRows};
 pub(crate) struct Diversify<'a> {
     /// Probability that a neighbour is dropped, for each kept one that leads to it.
     pub probability: f32,
-    /// A neighbour is dropped if `slack` times its reduced distance from a kept one is less than its distance from the row.
+    /// A neighbour is dropped if `slack` times its reduced distance from a kept one is less than its distance from the
+    /// row.
     pub slack: f32,
     pub seed: u64,
     /// Factors on the distance to every row, 1 if empty: edges to hubs are dropped more readily.
     pub factors: &'a [f32],
 }
 
-/// How much more readily edges to each row are dropped, as in PyNNDescent's `diversify_degree_aware`: by 4 % times `aggressiveness` for
-/// every `max_degree` neighbours and reverse neighbours beyond the first `max_degree` (counting at most two), at most 20 %.
+/// How much more readily edges to each row are dropped, as in PyNNDescent's `diversify_degree_aware`: by 4 % times
+/// `aggressiveness` for every `max_degree` neighbours and reverse neighbours beyond the first `max_degree` (counting at
+/// most two), at most 20 %.
 pub(crate) fn hub_factors(degrees: &[u32], max_degree: usize, aggressiveness: f32) -> Vec<f32> {
     let factor = |&degree: &u32| {
         let excess = (degree as f32 / max_degree as f32 - 1.0).clamp(0.0, 2.0);

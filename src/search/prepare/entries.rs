@@ -1,5 +1,5 @@
-//! Where searches begin: one row in 64, in groups, so that a search finds the right part of the data even if the graph has many
-//! parts.
+//! Where searches begin: one row in 64, in groups, so that a search finds the right part of the data even if the graph
+//! has many parts.
 
 use rayon::prelude::*;
 
@@ -13,7 +13,8 @@ const ROWS: usize = 64;
 /// Least number of entries, if there are as many rows.
 const FEWEST: usize = 256;
 
-/// Entries in groups: group `g` is `rows[starts[g]..starts[g + 1]]`, and its first row is its center: the center that its rows are nearest to.
+/// Entries in groups: group `g` is `rows[starts[g]..starts[g + 1]]`, and its first row is its center: the center that
+/// its rows are nearest to.
 #[derive(Clone)]
 pub(crate) struct Entries {
     pub rows: Storage<u32>,
@@ -21,8 +22,8 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
-    /// One row from each of equal ranges of rows: near rows are next to each other, so the entries are spread out. There are as many
-    /// groups as the square root of their number, each around one of them.
+    /// One row from each of equal ranges of rows: near rows are next to each other, so the entries are spread out.
+    /// There are as many groups as the square root of their number, each around one of them.
     pub(crate) fn choose(rows: &SearchRows, n: usize) -> Self {
         let count = n.div_ceil(ROWS).max(FEWEST).min(n);
         let all: Vec<u32> = stratified_sample(0, 0xe47, n, count).map(|row| row as u32).collect();

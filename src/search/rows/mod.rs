@@ -36,8 +36,8 @@ type PutMeta<'a> = &'a mut dyn FnMut(&str, &dyn Display);
 pub(crate) trait IndexRows: Sized {
     /// A copy that can be changed without changing these.
     fn copy(&self) -> Self;
-    /// Makes `query` ready for a row as points are given; false if it is of another kind. `by_values`: to traverse by the values
-    /// although there is a compressed copy.
+    /// Makes `query` ready for a row as points are given; false if it is of another kind. `by_values`: to traverse by
+    /// the values although there is a compressed copy.
     fn set_query(&self, row: QueryRow, by_values: bool, query: &mut SearchQuery) -> bool;
     /// Makes `query` ready for a row of the index.
     fn set_own_query(&self, row: u32, by_values: bool, query: &mut SearchQuery);

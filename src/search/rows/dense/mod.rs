@@ -50,7 +50,8 @@ fn transform(metric: &Metric, dim: usize) -> Result<(Arc<Transformer>, KernelMet
 }
 
 impl DenseRows {
-    /// The rows `order` of `searched`: `points`, transformed. Codes are tried on `groups` of points with their neighbours.
+    /// The rows `order` of `searched`: `points`, transformed. Codes are tried on `groups` of points with their
+    /// neighbours.
     pub(super) fn new<'g>(
         points: &Points,
         metric: &Metric,
