@@ -11,6 +11,9 @@ var<workgroup> y_quads: array<Quad, TILE_Y * PITCH>;
 // ones.
 const X_STEP: u32 = TILE_X / 4u;
 const Y_STEP: u32 = TILE_Y / 4u;
+// Quads that an invocation stages at a time.
+const X_QUADS: u32 = TILE_X * DEPTH / TILE_GROUP;
+const Y_QUADS: u32 = TILE_Y * DEPTH / TILE_GROUP;
 
 @compute @workgroup_size(TILE_GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -24,14 +27,31 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var i = 0u; i < 16u; i++) {
         acc[i] = start();
     }
+    // The quads of the next step are read while those of this one are multiplied.
+    var x_rows: array<u32, X_QUADS>;
+    var y_rows: array<u32, Y_QUADS>;
+    var x_next: array<Quad, X_QUADS>;
+    var y_next: array<Quad, Y_QUADS>;
+    for (var n = 0u; n < X_QUADS; n++) {
+        let i = lane + n * TILE_GROUP;
+        x_rows[n] = ids[block.x_start + min(x0 + i / DEPTH, block.x_count - 1u)];
+        x_next[n] = quad_or_zeros(x_rows[n], i % DEPTH);
+    }
+    for (var n = 0u; n < Y_QUADS; n++) {
+        let i = lane + n * TILE_GROUP;
+        y_rows[n] = ids[block.y_start + min(y0 + i / DEPTH, block.y_count - 1u)];
+        y_next[n] = quad_or_zeros(y_rows[n], i % DEPTH);
+    }
     for (var first = 0u; first < params.quads; first += DEPTH) {
-        for (var i = lane; i < TILE_X * DEPTH; i += TILE_GROUP) {
-            let row = block.x_start + min(x0 + i / DEPTH, block.x_count - 1u);
-            x_quads[i / DEPTH * PITCH + i % DEPTH] = quad_of(row, first + i % DEPTH);
+        for (var n = 0u; n < X_QUADS; n++) {
+            let i = lane + n * TILE_GROUP;
+            x_quads[i / DEPTH * PITCH + i % DEPTH] = x_next[n];
+            x_next[n] = quad_or_zeros(x_rows[n], first + DEPTH + i % DEPTH);
         }
-        for (var i = lane; i < TILE_Y * DEPTH; i += TILE_GROUP) {
-            let column = block.y_start + min(y0 + i / DEPTH, block.y_count - 1u);
-            y_quads[i / DEPTH * PITCH + i % DEPTH] = quad_of(column, first + i % DEPTH);
+        for (var n = 0u; n < Y_QUADS; n++) {
+            let i = lane + n * TILE_GROUP;
+            y_quads[i / DEPTH * PITCH + i % DEPTH] = y_next[n];
+            y_next[n] = quad_or_zeros(y_rows[n], first + DEPTH + i % DEPTH);
         }
         workgroupBarrier();
         for (var q = 0u; q < DEPTH; q++) {

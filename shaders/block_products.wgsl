@@ -31,7 +31,7 @@ fn main(
     var sums: array<i32, PAIRS>;
     for (var first = 0u; first < params.quads; first += DEPTH) {
         for (var i = lane; i < (TILE_X + TILE_Y) * DEPTH; i += TILE_GROUP) {
-            stage(i / DEPTH, i % DEPTH, quad_of(place_of(block, x0, y0, i / DEPTH), first + i % DEPTH));
+            stage(i / DEPTH, i % DEPTH, quad_or_zeros(ids[place_of(block, x0, y0, i / DEPTH)], first + i % DEPTH));
         }
         workgroupBarrier();
         for (var m = subgroup; m < MATRICES; m += subgroups) {

@@ -4,11 +4,11 @@
 @group(0) @binding(7) var<storage, read> tiles: array<vec2<u32>>;
 
 // A quad of a row, or zeros beyond its end, which change no distance.
-fn quad_of(place: u32, q: u32) -> Quad {
+fn quad_or_zeros(row: u32, q: u32) -> Quad {
     if q >= params.quads {
         return Quad();
     }
-    return load(ids[place], q);
+    return load(row, q);
 }
 
 fn put(block: Block, row: u32, column: u32, distance: f32) {

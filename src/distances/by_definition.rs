@@ -1,46 +1,47 @@
-//! Final distances by definition, in f64: for metrics that are searched on transformed rows.
+//! True distances by definition, in f64, of metrics that are searched on transformed rows.
 //!
-//! Most are made of a sum over columns, computed for sixteen at a time ([`Term`]). Where such a sum cancels, and where there is none,
-//! [`Metric::distance`] serves.
+//! Most are functions of a sum over columns ([`Term`]). Where such a sum cancels, and for the other metrics, [`Metric::distance`]
+//! computes them.
 
 use std::f64::consts::{LN_2, PI};
 
 use super::TrueDistances;
+use super::sums::{Mixed, Power, Product, Root, Smoothing, Squared, Term, sum};
 use crate::metric::Metric;
 use crate::metric::definition::{SMOOTHING, around_median};
 use crate::parallel;
 use crate::points::Dense;
-use crate::simd::{LANES, Level, Op, Simd, dispatch};
+use crate::simd::Level;
 
 /// True distances between points, as they were given.
 pub(crate) struct DefinitionDistances<'a> {
     metric: &'a Metric,
     points: Dense<'a>,
-    /// What sums are taken of: the points, or their ranks.
+    /// The rows that sums run over: the points, or their ranks.
     rows: Dense<'a>,
-    /// What is known of every row alone; empty where nothing is needed.
+    /// Sums over every row alone; empty if the metric needs none.
     alone: Vec<Alone>,
-    /// A factor for every column; empty where there are none.
+    /// A factor for every column, or none.
     factors: Vec<f64>,
     level: Level,
 }
 
-/// What is known of a row alone.
+/// Sums over a row alone.
 #[derive(Debug, Clone, Copy, Default)]
 struct Alone {
-    /// Σ x², or that of the row less its mean.
+    /// Σ x², or the same of the row less its mean.
     squares: f64,
-    /// What brings the row to sum 1; 0 without mass.
+    /// The factor that brings the row to sum 1; 0 without mass.
     scale: f64,
     /// Σ p ln p of the row brought to sum 1.
     entropy: f64,
 }
 
-/// A distance, or a difference that it is made of, so far below the numbers it is the difference of that it has lost digits.
+/// Below this part of the numbers whose difference it is, a distance has lost too many digits.
 const NEAR: f64 = 1e-9;
-/// The same of differences of logarithms, which are multiplied by differences.
+/// The same for differences of logarithms, which are multiplied by differences.
 const NEAR_SQUARED: f64 = 1e-13;
-/// Sums of powers below this are near the end of f64's range.
+/// Sums of powers below this are near the limit of f64's range.
 const LEAST_SUM: f64 = 1e-250;
 
 impl<'a> DefinitionDistances<'a> {
@@ -94,7 +95,7 @@ impl<'a> DefinitionDistances<'a> {
         Alone { squares, scale, entropy }
     }
 
-    /// A row as sums take it, and a second number for every column.
+    /// A row prepared for sums, and a second number for every column.
     fn prepared(&self, i: usize) -> (Vec<f64>, Vec<f64>) {
         let mut row = vec![0.0; self.rows.dim()];
         self.rows.widen_row(i, &mut row);
@@ -118,7 +119,7 @@ impl<'a> DefinitionDistances<'a> {
         Smoothing { scale, factor: 1.0 / (total + self.rows.dim() as f64 * SMOOTHING) }
     }
 
-    /// The distance of a prepared row and a row, from sums; none where these do not serve.
+    /// The distance of a prepared row and a row, from sums; none where these cancel.
     fn by_sums(
         &self,
         (x, w): &(Vec<f64>, Vec<f64>),
@@ -183,12 +184,10 @@ impl<'a> DefinitionDistances<'a> {
     }
 
     fn sum<T: Term>(&self, term: T, x: &[f64], w: &[f64], y: &[f32]) -> f64 {
-        // Terms that need no second number are given some.
-        let w = if w.len() == x.len() { w } else { x };
-        dispatch(self.level, Sum { term, x, w, y })
+        sum(self.level, term, x, w, y)
     }
 
-    /// (x-y)ᵀ V⁻¹ (x-y) of several y, for which every row of the matrix is read once.
+    /// The roots of (x-y)ᵀ V⁻¹ (x-y) for several y. Every row of the matrix is read once.
     fn mahalanobis(&self, matrix: &[f32], i: usize, others: &[u32], out: &mut Vec<f32>) {
         let (x, dim) = (self.row(i), self.points.dim());
         let difference = |&other: &u32| -> Vec<f64> {
@@ -236,152 +235,13 @@ impl TrueDistances for DefinitionDistances<'_> {
     }
 }
 
-/// What a column adds to a sum: of a row that is prepared, with a second number, and of another as it is.
-trait Term: Copy {
-    fn of_column(self, x: f64, w: f64, y: f64) -> f64;
-}
-
-/// A [`Term`] summed over all columns.
-struct Sum<'a, T> {
-    term: T,
-    x: &'a [f64],
-    w: &'a [f64],
-    y: &'a [f32],
-}
-
-impl<T: Term> Op for Sum<'_, T> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> f64 {
-        let Self { term, x, w, y } = self;
-        let mut sums = [0.0f64; LANES];
-        let (xs, x_tail) = x.as_chunks::<LANES>();
-        let (ws, w_tail) = w.as_chunks::<LANES>();
-        let (ys, y_tail) = y.as_chunks::<LANES>();
-        for ((x, w), y) in xs.iter().zip(ws).zip(ys) {
-            for i in 0..LANES {
-                sums[i] += term.of_column(x[i], w[i], y[i].into());
-            }
-        }
-        let mut sum = 0.0;
-        for ((&x, &w), &y) in x_tail.iter().zip(w_tail).zip(y_tail) {
-            sum += term.of_column(x, w, y.into());
-        }
-        for lane in sums {
-            sum += lane;
-        }
-        sum
-    }
-}
-
-macro_rules! term {
-    ($(#[$doc:meta])* $name:ident, |$x:ident, $w:ident, $y:ident| $term:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy)]
-        struct $name;
-        impl Term for $name {
-            #[inline(always)]
-            fn of_column(self, $x: f64, $w: f64, $y: f64) -> f64 {
-                $term
-            }
-        }
-    };
-}
-term!(/** x y. */ Product, |x, _w, y| x * y);
-term!(/** √(x y). */ Root, |x, _w, y| (x * y).sqrt());
-term!(/** w (x-y)². */ Squared, |x, w, y| (x - y) * (x - y) * w);
-
-/// w |x-y|^p.
-#[derive(Clone, Copy)]
-struct Power<const P: usize>;
-
-impl<const P: usize> Term for Power<P> {
-    #[inline(always)]
-    fn of_column(self, x: f64, w: f64, y: f64) -> f64 {
-        let apart = (x - y).abs();
-        let mut power = w;
-        for _ in 0..P {
-            power *= apart;
-        }
-        power
-    }
-}
-
-/// (p+q) ln (p+q).
-#[derive(Clone, Copy)]
-struct Mixed {
-    /// From y to q.
-    scale: f64,
-}
-
-impl Term for Mixed {
-    #[inline(always)]
-    fn of_column(self, x: f64, _w: f64, y: f64) -> f64 {
-        let both = x + y * self.scale;
-        // Less than this adds nothing.
-        let both = if both < 1e-300 { 1e-300 } else { both };
-        both * ln(both)
-    }
-}
-
-/// (p-q) (ln p - ln q) of smoothed masses.
-#[derive(Clone, Copy)]
-struct Smoothing {
-    /// From a value to a mass.
-    scale: f64,
-    /// What brings smoothed masses to sum 1.
-    factor: f64,
-}
-
-impl Smoothing {
-    /// A mass smoothed.
-    #[inline(always)]
-    fn of(self, mass: f64) -> f64 {
-        (mass + SMOOTHING) * self.factor
-    }
-}
-
-impl Term for Smoothing {
-    #[inline(always)]
-    fn of_column(self, x: f64, w: f64, y: f64) -> f64 {
-        let q = self.of(y * self.scale);
-        (x - q) * (w - ln(q))
-    }
-}
-
-/// The natural logarithm of a normal number above 0, without branches, so that compilers compute many at once: the series of the
-/// area tangent of (m-1)/(m+1), m within √½ and √2.
-#[inline(always)]
-fn ln(x: f64) -> f64 {
-    const ROOT_OF_HALF: i64 = 0x3fe6_a09e_667f_3bcd;
-    let bits = x.to_bits() as i64;
-    let exponent = bits.wrapping_sub(ROOT_OF_HALF) >> 52;
-    let m = f64::from_bits(bits.wrapping_sub(exponent << 52) as u64);
-    let s = (m - 1.0) / (m + 1.0);
-    let squared = s * s;
-    let mut sum = 1.0 / 21.0;
-    for odd in [19.0, 17.0, 15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0] {
-        sum = sum * squared + 1.0 / odd;
-    }
-    exponent as f64 * LN_2 + (2.0 * s + 2.0 * s * squared * sum)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dataset::Dataset;
     use crate::points::Points;
 
-    #[test]
-    fn logarithms_are_those_of_the_library() {
-        for i in 1..20_000 {
-            let x = (f64::from(i) * 0.1 - 1000.0).exp2() * 1.37;
-            assert!((ln(x) - x.ln()).abs() <= 4e-16 * x.ln().abs().max(1.0), "{x}");
-        }
-    }
-
-    /// Rows of few and many columns, equal and nearly equal ones, multiples, one-hot, and (where the metric takes these) zeros.
+    /// Rows that are equal and nearly equal, multiples, one-hot, tiny, huge and zero.
     fn rows(dim: usize) -> Vec<f32> {
         let value = |i: usize, j: usize| match i {
             0 => 0.0,

@@ -7,6 +7,7 @@
 pub(crate) mod by_definition;
 pub(crate) mod code_error;
 pub(crate) mod direct;
+mod sums;
 
 use self::direct::DirectDistances;
 use crate::graph::order::nearest_first;

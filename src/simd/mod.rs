@@ -56,6 +56,17 @@ pub(crate) fn dispatch_counting<O: Op>(level: Level, op: O) -> O::Output {
     dispatch(level, op)
 }
 
+/// Same as [`dispatch`], for work on single values: longer vectors do not make it faster, so it is compiled for one level less.
+#[inline]
+pub(crate) fn dispatch_scalar<O: Op>(level: Level, op: O) -> O::Output {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above; machines with AVX-512 have these features, too.
+        Isa::Avx512 { .. } | Isa::Avx2 => unsafe { avx2::run(op) },
+        Isa::Portable => op.run::<Portable>(),
+    }
+}
+
 /// Sixteen f32 lanes, and sums of products of bytes.
 ///
 /// Implementations for instruction sets are private to their files: only [`dispatch`] reaches them.

@@ -4,7 +4,7 @@ use super::kernels::{SparseKernel, with_terms};
 use super::{Entries, Number, Numbers, Prepare, SparseRows, Table, UNKNOWN, with_numbers};
 use crate::metric::kernels::sparse::{Mark, Single, SparseTerms};
 use crate::points::SparseRow;
-use crate::simd::{Op, Simd, dispatch, prefetch};
+use crate::simd::{Op, Simd, dispatch_scalar, prefetch};
 
 /// A row that others are compared with. It is made once and set again and again, for rows of one [`SparseRows`].
 #[derive(Debug, Clone, Default)]
@@ -84,7 +84,7 @@ impl SparseRows {
         with_numbers!(&self.numbers, numbers => {
             let table = self.table(numbers);
             with_terms!(self.kernel, self.dim, kernel => {
-                dispatch(self.level, Gather { kernel, table, query, others, out });
+                dispatch_scalar(self.level, Gather { kernel, table, query, others, out });
             }, chebyshev => {
                 largest_differences(query, table, others, out);
             });

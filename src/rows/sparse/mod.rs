@@ -28,7 +28,7 @@ use crate::metric::kernels::sparse::{Mark, Single, SparseTerms};
 use crate::parallel;
 use crate::points::{Csr, SparseRow};
 use crate::rows::{ReducedDistances, WorkingRows};
-use crate::simd::{Level, Op, Simd, dispatch};
+use crate::simd::{Level, Op, Simd, dispatch_scalar};
 
 /// Bytes that [`SparseRows`] hold for as many entries and rows, at most.
 pub(crate) fn bytes(rows: Csr, kernel: SparseKernel) -> usize {
@@ -262,8 +262,7 @@ impl Prepare<'_> {
             return Head { start: 0, len, exponent, size, mean };
         }
         let level = self.level;
-        let size =
-            with_terms!(self.kernel, self.dim, kernel => dispatch(level, Own { kernel, values }), chebyshev => 0.0);
+        let size = with_terms!(self.kernel, self.dim, kernel => dispatch_scalar(level, Own { kernel, values }), chebyshev => 0.0);
         Head { start: 0, len, exponent: 0, size, mean: 0.0 }
     }
 }

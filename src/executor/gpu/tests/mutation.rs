@@ -27,7 +27,7 @@ const FAULTS: [(Metric, &str, &str); 41] = [
     (Metric::SqEuclidean, "let final_row = order[row]", "let final_row = row"),
     (Metric::SqEuclidean, "at] + block.y_id", "at]"),
     (Metric::SqEuclidean, "row < column {", "row + 1u < column {"),
-    (Metric::SqEuclidean, "first + i % DEPTH);", "first + i % (DEPTH - 1u));"),
+    (Metric::SqEuclidean, "quad_or_zeros(x_rows[n], i % DEPTH)", "quad_or_zeros(x_rows[n], i % (DEPTH - 1u))"),
     (Metric::SqEuclidean, "column >= block.y_count", "column + 1u >= block.y_count"),
     (Metric::SqEuclidean, "if other != row + block.x_id {", "if other < row + block.x_id {"),
     (Metric::SqEuclidean, "pairs[distances + at]", "pairs[distances + (at ^ 1u)]"),
@@ -72,7 +72,9 @@ const FAULTS: [(Metric, &str, &str); 41] = [
 ];
 
 /// Faults in a variant: its encoding, the metric to compare under, the text, and the fault.
-const FAULTS_OF_VARIANTS: [(Encoding, Metric, &str, &str); 14] = [
+const FAULTS_OF_VARIANTS: [(Encoding, Metric, &str, &str); 16] = [
+    (Encoding::U8Dots, Metric::SqEuclidean, "quad_or_zeros(x_rows[n], first + DEPTH", "quad_or_zeros(x_rows[n], first"),
+    (Encoding::U8Dots, Metric::SqEuclidean, "quad_or_zeros(y_rows[n], first + DEPTH + i % DEPTH)", "Quad()"),
     (Encoding::U8Dots, Metric::SqEuclidean, "quad, load(others[h], q)", "quad, load(others[0], q)"),
     (Encoding::U8Dots, Metric::SqEuclidean, "dot4U8Packed(x.z, y.z)", "dot4I8Packed(x.z, y.z)"),
     (Encoding::I8Dots, Metric::SqEuclidean, "dot4I8Packed(x.w, y.w)", "dot4U8Packed(x.w, y.w)"),
