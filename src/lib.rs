@@ -1,9 +1,9 @@
 //! k-nearest-neighbour graphs of your own points with NN-Descent, and a search index over them.
 //!
-//! A matrix goes in, a graph comes out: for every row the `k` nearest others, with distances. Random-projection trees find
-//! most of them, NN-Descent (Dong, Charikar and Li, WWW 2011) the rest. Rows are complete (exactly `k` distinct
-//! neighbours), ascending by (distance, id), and the same to the bit for the same seed at any number of threads. Nothing is
-//! printed; events go to `tracing`. Work runs in the rayon pool that a call is made from.
+//! A matrix goes in, a graph comes out: for every row the `k` nearest others, with distances. Random-projection trees
+//! find most of them, NN-Descent (Dong, Charikar and Li, WWW 2011) the rest. Rows are complete (exactly `k` distinct
+//! neighbours), ascending by (distance, id), and the same to the bit for the same seed at any number of threads.
+//! Nothing is printed; events go to `tracing`. Work runs in the rayon pool that a call is made from.
 //!
 //! # A graph and its report
 //!
@@ -46,8 +46,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Index`] can be changed ([`add`](Index::add), [`update`](Index::update), [`remove`](Index::remove)) and cloned cheaply:
-//! readers keep a snapshot while a writer adds.
+//! [`Index`] can be changed ([`add`](Index::add), [`update`](Index::update), [`remove`](Index::remove)) and cloned
+//! cheaply: readers keep a snapshot while a writer adds.
 //!
 //! # Sparse rows, bits, custom distances
 //!
@@ -79,8 +79,8 @@
 //!
 //! # On a GPU
 //!
-//! With the feature `gpu`, [`Device::Auto`] takes a hardware GPU (Vulkan, Metal or DX12) for large jobs, and the report says
-//! what ran and why. [`Device::Gpu`] takes that GPU or fails; [`NnDescent::device`] sets either.
+//! With the feature `gpu`, [`Device::Auto`] takes a hardware GPU (Vulkan, Metal or DX12) for large jobs, and the report
+//! says what ran and why. [`Device::Gpu`] takes that GPU or fails; [`NnDescent::device`] sets either.
 //!
 //! # Features
 //!

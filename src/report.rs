@@ -50,7 +50,8 @@ pub struct BuildReport {
     pub target: Option<TargetOutcome>,
     /// What every kernel of a GPU did, where [`NnDescent::time_kernels`](crate::NnDescent::time_kernels) asked for it.
     pub kernels: Vec<KernelTime>,
-    /// Wall time of what a build with a GPU is made of, in the order of their beginnings. Empty on the CPU and for exact search.
+    /// Wall time of what a build with a GPU is made of, in the order of their beginnings. Empty on the CPU and for
+    /// exact search.
     pub device_phases: Vec<DevicePhaseTime>,
     /// Every setting as used.
     pub settings: Settings,

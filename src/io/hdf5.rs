@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use hdf5_reader::{Dataset, Datatype, Hdf5File};
+use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
 
 use super::error::IoError;
 use super::kind::{Endian, Kind};
@@ -17,8 +17,10 @@ fn wrong<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> IoError + '_ {
 }
 
 fn datasets(path: &Path) -> Result<Vec<Dataset>, IoError> {
-    open_file(path)?;
-    let file = Hdf5File::open(path).map_err(wrong(path))?;
+    let (_, length) = open_file(path)?;
+    // A damaged header may claim to be longer than the file.
+    let options = OpenOptions::default().with_max_object_header_bytes(length as usize);
+    let file = Hdf5File::open_with_options(path, options).map_err(wrong(path))?;
     let (_, datasets) = file.root_group().and_then(|g| g.members()).map_err(wrong(path))?;
     Ok(datasets)
 }

@@ -315,6 +315,14 @@ impl<'a> Points<'a> {
         }
     }
 
+    /// Why a custom distance of these items failed, if they tell: [`Items::failure`].
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self.kind {
+            PointsKind::Items(items) => items.0.failure(),
+            PointsKind::Dense(_) | PointsKind::Sparse(_) | PointsKind::Bits(_) => None,
+        }
+    }
+
     /// The type of the values as numpy names it, or the kind of rows.
     pub(crate) fn type_name(&self) -> &'static str {
         match self.kind {

@@ -6,7 +6,7 @@ use crate::error::SearchError;
 use crate::first_non_finite::FirstNonFinite;
 use crate::graph::order::id;
 use crate::graph::{KnnGraph, Neighbor};
-use crate::points::{Points, PointsKind};
+use crate::points::Points;
 use crate::progress::Phase;
 
 use super::Index;
@@ -104,7 +104,7 @@ impl Queries<'_> {
     /// Why a custom distance of these failed, if they say.
     fn failure(&self) -> Option<String> {
         match self {
-            Self::Points(queries) => failure(queries),
+            Self::Points(queries) => queries.failure(),
             Self::Own(_) => None,
         }
     }
@@ -167,14 +167,6 @@ impl WrongPair {
                 Err(SearchError::QueryDistance { query: query as usize, item: item as usize, reason })
             }
         }
-    }
-}
-
-/// Why a custom distance of items failed, if they say.
-pub(super) fn failure(points: &Points) -> Option<String> {
-    match points.kind() {
-        PointsKind::Items(items) => items.0.failure(),
-        PointsKind::Dense(_) | PointsKind::Sparse(_) | PointsKind::Bits(_) => None,
     }
 }
 

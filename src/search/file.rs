@@ -10,7 +10,8 @@ use crate::persist::{self, IndexFileError, Kind, Opened};
 
 use super::adjacency::Adjacency;
 use super::prepare::entries::Entries;
-use super::rows::file::{any_length, kinds, of_length};
+use super::rows::file::kinds;
+use super::rows::sections::{any_length, of_length};
 use super::rows::{IndexRows, SearchRows};
 use super::{Index, IndexMemory};
 

@@ -9,7 +9,7 @@ use crate::points::Points;
 use crate::progress::Phase;
 
 use super::Index;
-use super::batch::{WrongPair, failure};
+use super::batch::WrongPair;
 use super::beam::BeamParams;
 use super::check::out_of_range;
 use super::eligible::{Eligible, EligibleRows, Evaluation};
@@ -68,7 +68,7 @@ impl Index {
                 },
             )
             .collect::<Result<_, _>>()?;
-        wrong.check(failure(queries))?;
+        wrong.check(queries.failure())?;
         Ok(collect(found, options.counters))
     }
 }

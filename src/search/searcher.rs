@@ -7,7 +7,6 @@ use crate::params::proxied_width;
 use crate::points::{Points, PointsKind};
 
 use super::Index;
-use super::batch::failure;
 use super::beam::{BeamParams, BeamScratch, Starts};
 use super::eligible::{Eligible, EligibleRows};
 use super::hits::QueryStats;
@@ -167,7 +166,7 @@ impl Index {
         self.check_queries(queries)?;
         self.answer(scratch, queries.query_row(i, &mut Vec::new()), k, options)?;
         match self.wrong_item(scratch) {
-            Some(item) => Err(SearchError::QueryDistance { query: i, item: item as usize, reason: failure(queries) }),
+            Some(item) => Err(SearchError::QueryDistance { query: i, item: item as usize, reason: queries.failure() }),
             None => Ok(&scratch.found),
         }
     }

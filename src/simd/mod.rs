@@ -56,7 +56,8 @@ pub(crate) fn dispatch_counting<O: Op>(level: Level, op: O) -> O::Output {
     dispatch(level, op)
 }
 
-/// Same as [`dispatch`], for work on single values: longer vectors do not make it faster, so it is compiled for one level less.
+/// Same as [`dispatch`], for work on single values: longer vectors do not make it faster, so it is compiled for one
+/// level less.
 #[inline]
 pub(crate) fn dispatch_scalar<O: Op>(level: Level, op: O) -> O::Output {
     match level.isa() {

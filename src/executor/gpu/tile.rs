@@ -27,8 +27,8 @@ mod tests {
     /// Banks of workgroup memory, in words.
     const BANKS: usize = 32;
 
-    /// The eight invocations that are served together read their quads of a step, and write those they stage, from and to
-    /// different banks.
+    /// The eight invocations that are served together read their quads of a step, and write those they stage, from and
+    /// to different banks.
     #[test]
     fn staged_rows_meet_no_bank_conflicts() {
         let text = include_str!("../../../shaders/block_pairs.wgsl");

@@ -12,7 +12,7 @@ use crate::rows::WorkingRows;
 use crate::rows::bits::{self, BitRows};
 use crate::search::error::IndexError;
 
-use super::file::of_length;
+use super::sections::of_length;
 use super::{IndexRows, PutMeta, QueryRow, SearchQuery};
 
 /// Rows of bits under a metric of sets.

@@ -10,6 +10,7 @@ use crate::storage::Storage;
 use super::bits::SetRows;
 use super::dense::DenseRows;
 use super::element_type::{ElementType, RowForm};
+use super::sections::any_length;
 use super::sparse::SparseStore;
 use super::{PutMeta, RowKind, SearchRows, bits, dense, sparse};
 
@@ -78,23 +79,4 @@ impl SearchRows {
         };
         Ok(Self { metric, dim, given, kind })
     }
-}
-
-pub(crate) fn any_length<T: bytemuck::Pod + Send + Sync>(
-    file: &Opened,
-    kind: Kind,
-) -> Result<Storage<T>, IndexFileError> {
-    file.section(kind)?.ok_or_else(|| file.inconsistent(format!("{} are missing", kind.1)))
-}
-
-pub(crate) fn of_length<T: bytemuck::Pod + Send + Sync>(
-    file: &Opened,
-    kind: Kind,
-    length: usize,
-) -> Result<Storage<T>, IndexFileError> {
-    let section = any_length::<T>(file, kind)?;
-    if section.len() == length {
-        return Ok(section);
-    }
-    Err(file.inconsistent(format!("{}: {} instead of {length}", kind.1, section.len())))
 }

@@ -6,6 +6,7 @@ pub(super) mod element_type;
 pub(super) mod file;
 mod items;
 mod query;
+pub(super) mod sections;
 mod sparse;
 
 use std::borrow::Cow;

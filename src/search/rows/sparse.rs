@@ -16,7 +16,7 @@ use crate::search::error::IndexError;
 use crate::simd::Level;
 use crate::storage::Storage;
 
-use super::file::{any_length, of_length};
+use super::sections::{any_length, of_length};
 use super::{IndexRows, PutMeta, QueryRow, SearchQuery};
 
 /// Rows as they are searched: transformed where the metric asks for it.

@@ -1,5 +1,5 @@
-//! peer-ann-search-rs DATA.npy K METRIC OUT.i32: builds the k-neighbour graph of a float32 .npy, prints the seconds of the build,
-//! writes n x k ids (i32, -1 where a row is short).
+//! peer-ann-search-rs DATA.npy K METRIC OUT.i32: builds the k-neighbour graph of a float32 .npy, prints the seconds of
+//! the build, writes n x k ids (i32, -1 where a row is short).
 use std::io::{Read, Write};
 
 use ann_search_rs::build_knn_graph_nndescent;

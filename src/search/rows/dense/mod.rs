@@ -20,7 +20,7 @@ use crate::search::quantization::Quantization;
 use crate::simd::Level;
 
 use super::element_type::ElementType;
-use super::file::of_length;
+use super::sections::of_length;
 use super::{IndexRows, PutMeta, QueryRow, SearchQuery};
 use layout::{CompressedCopy, Layout, WorkingValues};
 use value_store::ValueStore;

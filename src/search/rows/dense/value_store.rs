@@ -8,7 +8,7 @@ use crate::parallel::{fold_rows, for_rows};
 use crate::persist::{IndexFileError, Kind, Opened};
 use crate::points::{Dense, DenseValues};
 use crate::search::rows::element_type::ElementType;
-use crate::search::rows::file::of_length;
+use crate::search::rows::sections::of_length;
 use crate::storage::Storage;
 
 /// Values by type.
