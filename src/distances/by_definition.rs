@@ -1,7 +1,7 @@
 //! True distances by definition, in f64, of metrics that are searched on transformed rows.
 //!
-//! Most are functions of a sum over columns ([`Term`]). Where such a sum cancels, and for the other metrics, [`Metric::distance`]
-//! computes them.
+//! Most are functions of a sum over columns ([`Term`]). Where such a sum cancels, and for the other metrics,
+//! [`Metric::distance`] computes them.
 
 use std::f64::consts::{LN_2, PI};
 

@@ -60,7 +60,8 @@ impl<'a> DirectDistances<'a> {
         Self { metric, base, queries, level: Level::detect(), directions, query_directions }
     }
 
-    /// A base whose [`directions`] are known, to be compared with rows that are not among the points: [`DirectDistances::set_query`].
+    /// A base whose [`directions`] are known, to be compared with rows that are not among the points:
+    /// [`DirectDistances::set_query`].
     pub(crate) fn of_base(metric: KernelMetric, base: Dense<'a>, directions: &'a [Direction]) -> Self {
         let directions = Cow::Borrowed(directions);
         Self { metric, base, queries: base, level: Level::detect(), directions, query_directions: Vec::new() }

@@ -125,8 +125,8 @@ impl Term for Smoothing {
     }
 }
 
-/// The natural logarithm of a normal number above 0, without branches, so that compilers compute many at once: the series of the
-/// area tangent of (m-1)/(m+1), m within √½ and √2.
+/// The natural logarithm of a normal number above 0, without branches, so that compilers compute many at once: the
+/// series of the area tangent of (m-1)/(m+1), m within √½ and √2.
 #[inline(always)]
 fn ln(x: f64) -> f64 {
     const ROOT_OF_HALF: i64 = 0x3fe6_a09e_667f_3bcd;

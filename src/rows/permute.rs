@@ -30,7 +30,7 @@ pub(crate) fn permute_rows<V: Copy + Send + Sync>(rows: &mut [V], stride: usize,
             permute_cycle(rows, stride, order, start);
         }
     }
-    // What a piece ends with stands where the next one begins, and is no longer there when it is needed.
+    // The last row of a piece is the first of the next, which may have moved already when it is needed.
     let first_row = |piece: &Piece| rows[piece.start as usize * stride..][..stride].iter().copied();
     let held: Vec<V> = pieces.iter().flat_map(first_row).collect();
     let owned = OwnedRows::new(rows, stride);

@@ -35,8 +35,8 @@ fn check_space(points: &Points, wide: &[f32], metric: KernelMetric, space: &dyn 
                 if found == truth {
                     continue;
                 }
-                // The angle of parallel rows has half the digits: with cosines wrong by 16 epsilon, 0.002 of the 0.17 that
-                // ts-ss adds to it, in both of its factors.
+                // The angle of parallel rows has half the digits: with cosines wrong by 16 epsilon, 0.002 of the 0.17
+                // that ts-ss adds to it, in both of its factors.
                 let factor = if metric.form() == Form::TsSs { 250.0 } else { 1.0 };
                 let bound = factor * tolerance * truth.abs().max(1e-3 * size);
                 assert!((found - truth).abs() <= bound, "{metric:?} {i} {j}: {found} instead of {truth}");

@@ -1,5 +1,5 @@
-//! Rows whose distances are computed in tiles of `R x 4`: the loops around those tiles, compiled once for each kind of row and
-//! instruction set.
+//! Rows whose distances are computed in tiles of `R x 4`: the loops around those tiles, compiled once for each kind of
+//! row and instruction set.
 
 use crate::simd::{Level, Op, Simd, dispatch};
 

@@ -1,5 +1,6 @@
-//! Exact graphs by comparing all pairs, where sketches rule most of them out. Some trees fill the rows first, so that there are
-//! bounds. Then every two chunks of points are compared; pairs of chunks that are compared at the same time share no chunk.
+//! Exact graphs by comparing all pairs, where sketches rule most of them out. Some trees fill the rows first, so that
+//! there are bounds. Then every two chunks of points are compared; pairs of chunks that are compared at the same time
+//! share no chunk.
 
 use std::ops::Range;
 
@@ -21,12 +22,13 @@ use crate::rows::leaf_rows::LeafRows;
 
 /// More would cost what they save.
 const TREES: usize = 4;
-/// Points of a chunk: the sketches and rows of two stay in the cache of a core. Whole blocks; fewer where there would be too few
-/// chunks for all threads.
+/// Points of a chunk: the sketches and rows of two stay in the cache of a core. Whole blocks; fewer where there would
+/// be too few chunks for all threads.
 const CHUNK: usize = 1024;
 const SMALL_CHUNK: usize = 128;
 
-/// The exact graph of a plan with at least one neighbour a row, without the rows themselves. None if sketches rule nothing out.
+/// The exact graph of a plan with at least one neighbour a row, without the rows themselves. None if sketches rule
+/// nothing out.
 pub(crate) fn graph(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Option<KnnGraph>, BuildError> {
     let sets = match problem.rows {
         Rows::Sets(sets) if sets.sketched_pair_cost().is_some() => sets,
@@ -74,8 +76,8 @@ fn join_all(bits: &SketchedRows, order: &[u32], rows: &mut RowTable, tick: Tick)
     tick(1.0)
 }
 
-/// All pairs of `count` chunks, the lesser first, in turns in which each chunk occurs at most once: a round-robin tournament by the
-/// circle method.
+/// All pairs of `count` chunks, the lesser first, in turns in which each chunk occurs at most once: a round-robin
+/// tournament by the circle method.
 fn turns(count: usize) -> Vec<Vec<(usize, usize)>> {
     // The last place is fixed. If the number of chunks is odd it is empty, and its opponent rests.
     let places = count.next_multiple_of(2);

@@ -1,8 +1,9 @@
 //! The local join, row by row: the neighbours of a row's neighbours are offered to it.
 //!
-//! Dong, Charikar and Li (WWW 2011), algorithm 2, from the other end: instead of every point introducing its neighbours to
-//! each other, every row collects the candidates that it would be introduced to, each once, and updates only itself. A pair is
-//! evaluated if one of the two steps that lead to it is new. There are no buffers of proposals, and no order of arrival.
+//! Dong, Charikar and Li (WWW 2011), algorithm 2, from the other end: instead of every point introducing its neighbours
+//! to each other, every row collects the candidates that it would be introduced to, each once, and updates only itself.
+//! A pair is evaluated if one of the two steps that lead to it is new. There are no buffers of proposals, and no order
+//! of arrival.
 
 use std::ops::Range;
 
@@ -38,7 +39,8 @@ pub(crate) fn local_join(
     counts.into_iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }
 
-/// Collects the candidates of row `i`, each once, without itself and its neighbours. Returns their range in `scratch.ids`.
+/// Collects the candidates of row `i`, each once, without itself and its neighbours. Returns their range in
+/// `scratch.ids`.
 fn collect(i: u32, row: &[u64], near: &Neighborhoods, n: usize, scratch: &mut Scratch) -> Range<usize> {
     let Scratch { ids, seen, .. } = scratch;
     seen.resize(n.div_ceil(64), 0);

@@ -12,7 +12,8 @@ use crate::rows::dense::matrix::{Comparison, Matrix};
 use crate::rows::offer::offer;
 use crate::simd::Level;
 
-/// Bytes of the base that a block of queries is compared with before distances are offered; they stay in cache for all queries.
+/// Bytes of the base that a block of queries is compared with before distances are offered; they stay in cache for all
+/// queries.
 const BASE_BYTES: usize = 128 << 10;
 /// Neighbours kept beyond k while distances are dot products, whose rounding can swap near ties.
 const SLACK: usize = 8;
@@ -47,8 +48,8 @@ impl<'a> Scan<'a> {
         Self { coded, ..Self::new(points, points, metric) }
     }
 
-    /// The `k` nearest of each of `rows` of the queries, ascending, with true distances; row `i` of the base is left out for
-    /// query `i` if `skip_own`. `ids` and `distances` are `rows x k`.
+    /// The `k` nearest of each of `rows` of the queries, ascending, with true distances; row `i` of the base is left
+    /// out for query `i` if `skip_own`. `ids` and `distances` are `rows x k`.
     pub(crate) fn nearest(&self, rows: &[usize], k: usize, skip_own: bool, ids: &mut [u32], distances: &mut [f32]) {
         let missing = match &self.coded {
             Some(coded) if skip_own => self.nearest_by_codes(coded, rows, k, ids, distances),
@@ -64,7 +65,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Fills the rows whose nearest neighbours codes determine with certainty; returns the positions in `rows` of the others.
+    /// Fills the rows whose nearest neighbours codes determine with certainty; returns the positions in `rows` of the
+    /// others.
     fn nearest_by_codes(
         &self,
         coded: &Coded,

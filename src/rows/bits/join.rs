@@ -1,5 +1,5 @@
-//! Working rows of bits whose leaves are joined by sketches: a row folded to fewer bits, and the number of bits it lost, bound what
-//! two rows have in common, so that most pairs are ruled out.
+//! Working rows of bits whose leaves are joined by sketches: a row folded to fewer bits, and the number of bits it
+//! lost, bound what two rows have in common, so that most pairs are ruled out.
 
 use std::sync::OnceLock;
 
@@ -11,10 +11,12 @@ use crate::rows::leaf_rows::LeafRows;
 use crate::rows::{ReducedDistances, WorkingRows};
 use crate::simd::dispatch_counting;
 
-/// Words of sketches in leaves, at least. There many pairs are near, so that a sketch has to tell more than where most are far.
+/// Words of sketches in leaves, at least. There many pairs are near, so that a sketch has to tell more than where most
+/// are far.
 const NARROWEST_IN_LEAVES: usize = 16;
 
-/// Rows of bits under a metric that bounds what near rows have in common: [`SetMetric::has_least`](crate::metric::SetMetric).
+/// Rows of bits under a metric that bounds what near rows have in common:
+/// [`SetMetric::has_least`](crate::metric::SetMetric).
 pub(crate) struct SketchedRows {
     rows: BitRows,
     /// Of the rows in their present order, for leaves.

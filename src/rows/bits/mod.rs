@@ -20,7 +20,8 @@ use crate::storage::Storage;
 /// Bits of a step: the widest vectors, and a cache line.
 const WORDS: usize = 8;
 
-/// Words of sketches, at least, where all pairs are compared: most are far, so that reading sketches is what takes time.
+/// Words of sketches, at least, where all pairs are compared: most are far, so that reading sketches is what takes
+/// time.
 const NARROWEST: usize = 10;
 
 /// Rows that tell how frequent bits are.
@@ -202,8 +203,8 @@ impl BitRows {
         })
     }
 
-    /// Bits drawn without replacement, those that tell rows apart best with the greatest chance: in proportion to the variance,
-    /// p(1 - p). Efraimidis and Spirakis (2006): the least of exponential variables.
+    /// Bits drawn without replacement, those that tell rows apart best with the greatest chance: in proportion to the
+    /// variance, p(1 - p). Efraimidis and Spirakis (2006): the least of exponential variables.
     fn drawn_bits(&self, seed: u64) -> Vec<u32> {
         let sample = self.counts.len().min(SAMPLE) as f64;
         let arrival = |(bit, &count): (usize, &u32)| {
@@ -226,8 +227,8 @@ impl BitRows {
         (n * (stride(dim) * 8 * WORDS + 4)) as u64
     }
 
-    /// Nanoseconds of one of n² pairs of rows of `dim` bits, of which `mean` are set, where sketches are compared: about eight bits
-    /// of a sketch for a bit that is set. docs/PERFORMANCE.md, "Bits".
+    /// Nanoseconds of one of n² pairs of rows of `dim` bits, of which `mean` are set, where sketches are compared:
+    /// about eight bits of a sketch for a bit that is set. docs/PERFORMANCE.md, "Bits".
     pub(crate) fn pair_cost(dim: usize, mean: f64) -> f64 {
         let words = (8.0 * mean / 32.0).max(NARROWEST as f64).min((stride(dim) * 2 * WORDS) as f64);
         0.3 + 0.02 * words

@@ -145,8 +145,8 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         self.offer_listed::<S>();
     }
 
-    /// The same for the rows of two blocks, in steps without branches on distances, which cannot be predicted. Loops, because
-    /// closures are not always inlined into code compiled for an instruction set.
+    /// The same for the rows of two blocks, in steps without branches on distances, which cannot be predicted. Loops,
+    /// because closures are not always inlined into code compiled for an instruction set.
     #[inline(always)]
     fn offer_near<S: Simd>(&mut self, left: usize, right: usize, offered: Option<&mut Offered>) {
         let mut near = [0; BLOCK];
@@ -181,7 +181,8 @@ impl<'a, 'b> NearPairs<'a, 'b> {
         }
     }
 
-    /// For each of the [`ROWS`] rows from `first` on, the rows of a block that may reach the threshold of one of the two, as bits.
+    /// For each of the [`ROWS`] rows from `first` on, the rows of a block that may reach the threshold of one of the
+    /// two, as bits.
     #[inline(always)]
     fn compare<S: Simd>(&self, first: usize, block: usize, near: &mut [u32; ROWS]) {
         let most = self.blocks.most_in_common::<S>(first, block);

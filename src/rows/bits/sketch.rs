@@ -1,13 +1,15 @@
 //! Rows of bits folded to fewer: an upper bound of what two rows have in common, from a quarter of their bits or less.
 //!
-//! Bits are hashed into buckets, and a row's sketch is the set of its buckets. Common bits in different buckets are counted by
-//! the sketches; the rest are at most as many as either row lost to shared buckets, its excess. So `|X and Y| <= |sketch X and sketch Y| + min(excess X, excess Y)`, and no distance of
-//! [`SetMetric`](crate::metric::SetMetric) grows when more is in common.
+//! Bits are hashed into buckets, and a row's sketch is the set of its buckets. Common bits in different buckets are
+//! counted by the sketches; the rest are at most as many as either row lost to shared buckets, its excess. So `|X and
+//! Y| <= |sketch X and sketch Y| + min(excess X, excess Y)`, and no distance of [`SetMetric`](crate::metric::SetMetric)
+//! grows when more is in common.
 
 use super::BitRows;
 use crate::parallel::fold_rows;
 
-/// A sketch may lose one bit in so many. If it loses more a wider one is made, and at last the row itself is its sketch.
+/// A sketch may lose one bit in sixteen. If more are lost the sketches are made wider, until the rows are their own
+/// sketches.
 const LOST: u64 = 16;
 
 /// The sketches of rows of bits.

@@ -5,8 +5,8 @@ use super::sketch_blocks::{BLOCK, BitBlocks, Lanes, ROWS};
 use crate::metric::SetMetric;
 use crate::simd::Simd;
 
-/// For every row, the least overlap that brings another row within its worst neighbour's distance: a linear function of the other's
-/// number of bits.
+/// For every row, the least overlap that brings another row within its worst neighbour's distance: a linear function of
+/// the other's number of bits.
 pub(super) struct OverlapThreshold {
     metric: SetMetric,
     dim: f32,
@@ -56,8 +56,8 @@ impl OverlapThreshold {
         if self.metric.equal_are_nearer() { least.min(0.5 * (x + y)) } else { least }
     }
 
-    /// A distance, at most `farthest`, within which there may be `wanted` neighbours of a row of `count` bits, or a few more, judged by
-    /// upper bounds of their overlaps with it: the `r`th of `most`.
+    /// A distance, at most `farthest`, within which there may be `wanted` neighbours of a row of `count` bits, or a few
+    /// more, judged by upper bounds of their overlaps with it: the `r`th of `most`.
     #[inline(always)]
     pub(super) fn bound<S: Simd>(
         &self,

@@ -1,7 +1,8 @@
-//! Rows as unsigned bytes, compared by sums of absolute differences: manhattan, exact for byte data, rounded for the rest.
+//! Rows as unsigned bytes, compared by sums of absolute differences: manhattan, exact for byte data, rounded for the
+//! rest.
 //!
-//! The codes are the ones for euclidean distances: one zero and scale for all rows, so that differences of codes are scaled
-//! differences of values. Sixty-four of them take an instruction or two.
+//! The codes are the ones for euclidean distances: one zero and scale for all rows, so that differences of codes are
+//! scaled differences of values. Sixty-four of them take an instruction or two.
 
 use super::coding::{Chunk, Coding, stride};
 use crate::metric::Form;
@@ -11,7 +12,7 @@ use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
 use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
 use crate::simd::{BYTES, Level, Simd, prefetch};
 
-/// Sums of differences of so many columns are exact in f32.
+/// Sums of byte differences over this many columns are exact in f32.
 const MAX_DIM: usize = 65_536;
 /// Below this, padding to 64 bytes wastes what bytes save.
 const MIN_DIM: usize = 24;

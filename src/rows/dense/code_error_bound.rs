@@ -40,7 +40,8 @@ impl CodeErrorBound {
         Some(Self { errors, largest, unit, angular })
     }
 
-    /// A lower bound of the true reduced distance from `row` to any point at a coded reduced distance of at least `coded`.
+    /// A lower bound of the true reduced distance from `row` to any point at a coded reduced distance of at least
+    /// `coded`.
     pub(crate) fn true_at_least(&self, row: u32, coded: f32) -> f32 {
         let far = if self.angular { (2.0 * coded.max(0.0)).sqrt() } else { coded.sqrt() * self.unit };
         // Rounding of the coded distance and of the errors themselves.

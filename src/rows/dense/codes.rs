@@ -293,8 +293,8 @@ struct CodeTiles<'a, F> {
 }
 
 impl<F: Finish> CodeTiles<'_, F> {
-    /// The integer part of a distance without its dot product, which is of (x - [`Simd::BIAS`])·y. Wrapping 32-bit arithmetic is
-    /// exact, because every final sum fits.
+    /// The integer part of a distance without its dot product, which is of (x - [`Simd::BIAS`])·y. Wrapping 32-bit
+    /// arithmetic is exact, because every final sum fits.
     #[inline(always)]
     fn around_dot<S: Simd>(&self, x: &Stats, y: &Stats) -> i32 {
         if F::DOT == 1 {

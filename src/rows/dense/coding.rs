@@ -1,7 +1,8 @@
 //! How values become unsigned bytes.
 //!
-//! A value v becomes the code zero + round(v · scale). Differences of codes are scaled differences of values, so euclidean
-//! order survives any common zero and scale; dot products need the zero taken out again, and angles allow a scale per row.
+//! A value v becomes the code zero + round(v · scale). Differences of codes are scaled differences of values, so
+//! euclidean order survives any common zero and scale; dot products need the zero taken out again, and angles allow a
+//! scale per row.
 
 use super::direction::direction_scale;
 use crate::metric::Form;

@@ -1,7 +1,7 @@
 //! Rows brought to length 1, for angular metrics.
 
-/// Brings a row to length 1, its mean subtracted first if `centered`. The last value is an extra column: a zero vector becomes the
-/// unit vector of that column, so that it is at distance 0 from other zero vectors and 1 from the rest.
+/// Brings a row to length 1, its mean subtracted first if `centered`. The last value is an extra column: a zero vector
+/// becomes the unit vector of that column, so that it is at distance 0 from other zero vectors and 1 from the rest.
 pub(crate) fn direction_of(row: &mut [f32], centered: bool) {
     let (extra, values) = row.split_last_mut().expect("an extra column");
     let scale = direction_scale(values, centered);

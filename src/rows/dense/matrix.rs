@@ -1,7 +1,8 @@
 //! Rows of f32 compared with rows of a matrix of any element type.
 //!
-//! Loops are compiled for every instruction set, and only for what is searched most: squared differences and dot products of every
-//! element type, the other metrics of f32. Their rows of other types are widened to f32, a few at a time.
+//! Loops are compiled for every instruction set, and only for what is searched most: squared differences and dot
+//! products of every element type, the other metrics of f32. Their rows of other types are widened to f32, a few at a
+//! time.
 
 use crate::metric::Form;
 use crate::metric::kernels::{

@@ -1,4 +1,4 @@
-//! Numbers for the columns that occur, so that what is as long as a row is no longer than it needs to be.
+//! Numbers for the columns that occur, so that arrays with a place for each column are as short as possible.
 
 use crate::points::Csr;
 

@@ -1,5 +1,5 @@
-//! Sparse rows under distances of their cumulative sums, which stay the same from one entry to the next: two rows are compared by
-//! walking along the entries of both.
+//! Sparse rows under distances of their cumulative sums, which stay the same from one entry to the next: two rows are
+//! compared by walking along the entries of both.
 
 use super::definition::walk;
 use crate::points::{Csr, CsrMatrix, SparseRow};

@@ -1,11 +1,13 @@
-//! Distances between sparse rows in f64, by merging their entries: the reference for tests, and the source of true distances.
+//! Distances between sparse rows in f64, by merging their entries: the reference for tests, and the source of true
+//! distances.
 
 use super::kernels::SparseKernel;
 use crate::metric::Form;
 use crate::metric::kernels::{Kernel, with_kernel};
 use crate::points::SparseRow;
 
-/// The reduced distance of two rows of `dim` columns, as [`SparseKernel`] has it. The same to the bit whichever comes first.
+/// The reduced distance of two rows of `dim` columns, as [`SparseKernel`] has it. The same to the bit whichever comes
+/// first.
 pub(crate) fn distance(kernel: SparseKernel, x: SparseRow, y: SparseRow, dim: usize) -> f64 {
     let direction = |row| Direction::of(kernel, row, dim);
     distance_of_known(kernel, (x, direction(x)), (y, direction(y)), dim)
@@ -109,8 +111,8 @@ impl Direction {
     }
 }
 
-/// 1 - cos as half the squared distance of directions, which is exact near zero; 0 between two zero vectors, 1 between a
-/// zero vector and another row.
+/// 1 - cos as half the squared distance of directions, which is exact near zero; 0 between two zero vectors, 1 between
+/// a zero vector and another row.
 fn angular((x, to_x): (SparseRow, Direction), (y, to_y): (SparseRow, Direction), centered: Option<usize>) -> f64 {
     match (to_x.scale > 0.0, to_y.scale > 0.0) {
         (false, false) => return 0.0,

@@ -1,5 +1,5 @@
-//! Distances in f64 from the rows as they are stored, by look-ups like those of `gather.rs`: several times faster than to walk
-//! along both rows, which is left for pairs so near that sums would cancel.
+//! Distances in f64 from the stored rows, by look-ups as in `gather.rs`: several times faster than merging both rows,
+//! which is left to pairs so near that sums would cancel.
 
 use super::gather::SparseQuery;
 use super::kernels::SparseKernel;
@@ -9,7 +9,8 @@ use crate::metric::kernels::{Kernel, ts_ss, with_kernel};
 use crate::points::SparseRow;
 use crate::rows::sparse::definition;
 
-/// A distance that is a smaller part than this of the sums it is the difference of is computed by walking along both rows.
+/// A distance that is a smaller part than this of the sums it is the difference of is computed by walking along both
+/// rows.
 const NEAR: f64 = 1e-6;
 
 impl SparseRows {
@@ -128,7 +129,8 @@ impl<I: Number> Row<'_, I> {
         far(own + other, shared).map(|sum| kernel.defined([sum, 0.0, 0.0]))
     }
 
-    /// Of a sum over columns: what this row adds alone, and what is too much of that and the query's own where both are.
+    /// Of a sum over columns: what this row adds alone, and what is too much of that and the query's own where both
+    /// are.
     fn shared(&self, query: &SparseQuery, term: impl Fn(f64, f64) -> f64) -> [f64; 2] {
         self.pairs(query).fold([0.0; 2], |[other, shared], (x, y)| {
             let alone = term(y, 0.0);

@@ -30,7 +30,8 @@ impl SparseQuery {
         self.values.clear();
     }
 
-    /// Puts `numbers` and `values` into the array, which has at least `columns` places, and whatever else `kernel` needs.
+    /// Puts `numbers` and `values` into the array, which has at least `columns` places, and whatever else `kernel`
+    /// needs.
     fn spread(&mut self, kernel: SparseKernel, columns: usize) {
         self.descending.clear();
         if !kernel.is_sum() {
@@ -77,8 +78,8 @@ impl SparseRows {
         query.spread(self.kernel, self.columns.len());
     }
 
-    /// Reduced distances of `query` to each of `others`. If rows were added with columns that had not occurred, the query must be
-    /// set again first.
+    /// Reduced distances of `query` to each of `others`. If rows were added with columns that had not occurred, the
+    /// query must be set again first.
     pub(crate) fn query_to_many(&self, query: &SparseQuery, others: &[u32], out: &mut [f32]) {
         assert_eq!(others.len(), out.len());
         with_numbers!(&self.numbers, numbers => {
@@ -142,8 +143,8 @@ fn prefetch_ahead<I: Number>(table: Table<I>, others: &[u32], i: usize) {
     }
 }
 
-/// Cache lines that are prefetched of each row's numbers and of its values. Few, and a constant number, because variable loops cost
-/// more than they save; hardware prefetches the rest.
+/// Cache lines that are prefetched of each row's numbers and of its values. Few, and a constant number, because
+/// variable loops cost more than they save; hardware prefetches the rest.
 const AHEAD_LINES: (usize, usize) = (2, 4);
 
 /// Prefetches the first cache lines of a row.
@@ -163,8 +164,8 @@ fn prefetch_lines<T>(values: &[T], start: usize, lines: usize) {
     }
 }
 
-/// Independent sums. Two take two thirds of the time of one for rows of 70 columns; four are no faster, and slower for rows of 10.
-/// The last bits of a distance depend on which of the two rows is the query.
+/// Independent sums. Two take two thirds of the time of one for rows of 70 columns; four are no faster, and slower for
+/// rows of 10. The last bits of a distance depend on which of the two rows is the query.
 const STEPS: usize = 2;
 
 /// The sums over the columns of a row.
@@ -196,7 +197,8 @@ fn largest_differences<I: Number>(query: &SparseQuery, table: Table<I>, others: 
     }
 }
 
-/// Looks up the columns of the other row; of the columns that only the query has, the one with the largest value counts.
+/// Looks up the columns of the other row; of the columns that only the query has, the one with the largest value
+/// counts.
 fn largest_difference<I: Number>(query: &SparseQuery, table: Table<I>, other: u32) -> f32 {
     let (numbers, values) = table.entries(table.heads[other as usize]);
     let mut largest = query.beyond;

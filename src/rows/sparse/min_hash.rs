@@ -1,8 +1,8 @@
 //! Keys by which like sparse rows are sorted together.
 //!
-//! Broder, "On the resemblance and containment of documents" (1997): the least hash of two sets is that of the same member with
-//! the probability of their Jaccard similarity. Members with larger values are drawn sooner, by exponential clocks (Efraimidis and
-//! Spirakis 2006).
+//! Broder, "On the resemblance and containment of documents" (1997): the least hash of two sets is that of the same
+//! member with the probability of their Jaccard similarity. Members with larger values are drawn sooner, by exponential
+//! clocks (Efraimidis and Spirakis 2006).
 
 use super::Number;
 use crate::rng::hash;

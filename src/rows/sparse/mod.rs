@@ -1,9 +1,9 @@
-//! Sparse rows in working order: columns numbered by how often they occur, distances by way of one dense row or a panel of
-//! them.
+//! Sparse rows in working order: columns numbered by how often they occur, distances by way of one dense row or a panel
+//! of them.
 //!
-//! One row against many (`gather.rs`): its values are put into an array as long as there are columns, and every other row looks up
-//! its own columns there. All pairs and blocks (`panel.rs`): sixteen or more rows are put side by side into lines of such an
-//! array, so that one look-up serves them all. The two may differ in the last bits.
+//! One row against many (`gather.rs`): its values are put into an array as long as there are columns, and every other
+//! row looks up its own columns there. All pairs and blocks (`panel.rs`): sixteen or more rows are put side by side
+//! into lines of such an array, so that one look-up serves them all. The two may differ in the last bits.
 
 mod columns;
 pub(crate) mod cumulative;
@@ -42,7 +42,8 @@ pub(crate) fn bytes(rows: Csr, kernel: SparseKernel) -> usize {
 pub(crate) struct Head {
     start: u64,
     len: u32,
-    /// Values are stored times 2^-exponent: lengths near 1, so that squares of angular kernels neither overflow nor vanish.
+    /// Values are stored times 2^-exponent: lengths near 1, so that squares of angular kernels neither overflow nor
+    /// vanish.
     exponent: i32,
     size: f32,
     mean: f32,
@@ -267,7 +268,8 @@ impl Prepare<'_> {
     }
 }
 
-/// The sum of a row with itself, in the operations that pairs of rows are computed with: rows that are equal are at distance 0.
+/// The sum of a row with itself, in the operations that pairs of rows are computed with: rows that are equal are at
+/// distance 0.
 struct Own<'a, K> {
     kernel: K,
     values: &'a [f32],

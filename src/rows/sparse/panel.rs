@@ -1,9 +1,9 @@
-//! Many rows against many: some are interleaved into lines, one for each column, so that a column of another row is multiplied
-//! with all of them at once.
+//! Many rows against many: some are interleaved into lines, one for each column, so that a column of another row is
+//! multiplied with all of them at once.
 //!
-//! Sums run over ascending columns, one after the other. So the bits of a distance depend neither on which row comes first nor
-//! on the rows around it: a pair that meets in the leaves of several trees has one distance. Equal rows are at distance 0 (but for
-//! the rounding of angles).
+//! Sums run over ascending columns, one after the other. So the bits of a distance depend neither on which row comes
+//! first nor on the rows around it: a pair that meets in the leaves of several trees has one distance. Equal rows are
+//! at distance 0 (but for the rounding of angles).
 
 use super::gather::{PREFETCH, SparseQuery, prefetch_row};
 use super::kernels::with_terms;
