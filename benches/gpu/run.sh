@@ -12,14 +12,14 @@
 # All but the first may be missing.
 # DEVICE: as for `nndescent graph --device`; gpu by default.
 # SHAPE=ROWSxCOLUMNS: another size than a million x 128, to try the script on a small machine.
-# OUT: the folder for log.md; /tmp/out by default.
+# OUT: the folder for log.md; this one by default.
 #
 # If a part fails, the others still run. Save the log in docs/gpu/, with device, driver and date.
 set -uo pipefail
 folder=$(cd "${1:?the folder with nndescent}" && pwd)
 device=${2:-gpu}
 shape=${SHAPE:-1000000x128}
-out=${OUT:-/tmp/out}
+out=${OUT:-.}
 scripts=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$out"
 work=$(mktemp -d)

@@ -29,7 +29,7 @@ pub enum BuildError {
         range: String,
     },
     /// More neighbours than there are other points.
-    #[error("n_neighbors = {k}, but {n} points have only {} {}", .most, if *.include_self { "neighbours each, themselves included" } else { "other points" })]
+    #[error("n_neighbors = {k}, but {n} points have only {most} {}", counted(*include_self))]
     TooManyNeighbors {
         /// Neighbours asked for.
         k: usize,
@@ -113,6 +113,11 @@ pub enum BuildError {
         /// Round of descent, from 1; 0 before the first.
         round: usize,
     },
+}
+
+/// What rows of a graph can hold.
+fn counted(include_self: bool) -> &'static str {
+    if include_self { "neighbours each, themselves included" } else { "other points" }
 }
 
 /// The reason for a distance that is not finite, if there is one.

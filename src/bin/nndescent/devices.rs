@@ -19,7 +19,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             .iter()
             .map(|a| {
                 json!({
-                    "index": a.index, "name": a.name, "backend": a.backend, "kind": a.kind.to_string(), "driver": a.driver,
+                    "index": a.index, "name": a.name, "backend": a.backend, "kind": a.kind.to_string(),
+                    "driver": a.driver,
                     "max_binding_bytes": a.max_binding_bytes, "max_buffer_bytes": a.max_buffer_bytes,
                     "workgroup_bytes": a.workgroup_bytes, "subgroups": [a.subgroups.0, a.subgroups.1],
                     "timestamps": a.timestamps, "variants": a.variants,

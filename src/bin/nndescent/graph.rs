@@ -205,7 +205,9 @@ pub fn build_report(r: &BuildReport) -> Value {
             let traffic = r
                 .traffic
                 .map(|t| json!({"submissions": t.submissions, "dispatches": t.dispatches, "read_bytes": t.read_bytes}));
-            json!({"updates": r.updates, "distances": r.distances, "seconds": r.elapsed.as_secs_f64(), "traffic": traffic})
+            json!({
+                "updates": r.updates, "distances": r.distances, "seconds": r.elapsed.as_secs_f64(), "traffic": traffic,
+            })
         })
         .collect();
     let parameters: serde_json::Map<String, Value> =
