@@ -28,6 +28,9 @@ mod query;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[derive(Parser)]
 #[command(version, about, after_help = failure::EXIT_CODES)]
@@ -67,11 +70,18 @@ enum Command {
     Metrics,
 }
 
+/// Logs to stderr: warnings, and with `-v` what the library says of itself; or what `RUST_LOG` asks for.
+fn log(verbose: u8) {
+    let level = ["warn", "nndescent=info", "nndescent=debug"][usize::from(verbose.min(2))];
+    let asked = std::env::var("RUST_LOG").ok().and_then(|targets| targets.parse().ok());
+    let targets: Targets = asked.unwrap_or_else(|| level.parse().expect("levels that exist"));
+    let to_stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(to_stderr).with(targets).init();
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let level = ["warn", "nndescent=info", "nndescent=debug"][usize::from(cli.verbose.min(2))];
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    log(cli.verbose);
     let outcome = match cli.command {
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Exact(arguments) => exact::run(&arguments),
