@@ -70,6 +70,7 @@ pub fn query_with_progress(
             ControlFlow::Break(()) => Err(BuildError::Cancelled { phase: Phase::Exact, round: 0 }),
         }
     };
+    base.check_not_empty()?;
     if base.shape() != queries.shape() {
         return Err(BuildError::Mismatch { queries: queries.shape(), base: base.shape() });
     }

@@ -208,6 +208,7 @@ const MAX_CANDIDATES: usize = 10_000;
 
 impl Plan {
     pub(crate) fn new(metric: &Metric, params: &Params, points: &Points) -> Result<Self, BuildError> {
+        points.check_not_empty()?;
         let metric = metric.clone().checked()?;
         let n = points.n();
         let n_neighbors = params.n_neighbors.unwrap_or(N_NEIGHBORS);

@@ -338,7 +338,13 @@ fn mistakes_are_errors_with_numbers() {
 #[test]
 fn points_are_checked() {
     let message = |data: &[f32], n, dim| Points::dense(data, n, dim).unwrap_err().to_string();
-    assert_eq!(message(&[], 0, 3), "no points: the matrix has 0 rows");
+    let none = Points::dense(&[0.0f32; 0], 0, 3).unwrap();
+    let error = NnDescent::new(Metric::Euclidean).graph(&none).unwrap_err().to_string();
+    assert_eq!(error, "no points: the matrix has 0 rows");
+    assert_eq!(NnDescent::new(Metric::Euclidean).index(&none).unwrap_err().to_string(), error);
+    assert_eq!(NnDescent::new(Metric::Euclidean).estimate_memory(&none).unwrap_err().to_string(), error);
+    assert_eq!(exact::graph(&none, &Metric::Euclidean, 1, false).unwrap_err().to_string(), error);
+    assert_eq!(exact::query(&none, &none, &Metric::Euclidean, 1).unwrap_err().to_string(), error);
     assert_eq!(message(&[], 3, 0), "no dimensions: the matrix has 3 rows of 0 columns");
     assert_eq!(message(&[1.0; 7], 2, 4), "7 values do not make 2 rows of 4 columns (8 needed)");
     let mut data = vec![0.5f32; 100 * 5];

@@ -102,6 +102,33 @@ fn padding_is_asked_for() {
     assert_eq!(one.query(&asked, 2, &SearchOptions::new()), Err(SearchError::TooManyNeighbors { k: 2, n: 1 }));
 }
 
+/// Batches of nothing find nothing, of every kind of rows; adding nothing changes nothing.
+#[test]
+fn empty_batches_are_answered() {
+    let (data, _) = base_and_queries(300, 1, 33);
+    let none: [f32; 0] = [];
+    let empty = Points::dense(&none, 0, DIM).unwrap();
+    for metric in [Metric::Euclidean, Metric::Cosine, Metric::Hellinger, Metric::Jaccard] {
+        let positive: Vec<f32> = data.iter().map(|v| v.abs()).collect();
+        let mut index = index_of(&positive, metric.clone());
+        let hits = index.query(&empty, 3, &SearchOptions::new()).unwrap();
+        assert_eq!((hits.n(), hits.k(), hits.all_ids().len()), (0, 3, 0), "{metric}");
+        assert_eq!(index.query_radius(&empty, 0.1, &SearchOptions::new()).unwrap().n(), 0, "{metric}");
+        assert_eq!(index.add(&empty).unwrap(), 300..300);
+        index.update(&[], &empty).unwrap();
+        assert_eq!(index.len(), 300);
+        let exact = exact::query(&points_of(&positive), &empty, &metric, 3).unwrap();
+        assert_eq!((exact.n(), exact.k()), (0, 3), "{metric}");
+    }
+    let rows = nndescent::CsrMatrix::from_dense(&data, 300, DIM).unwrap();
+    let index = NnDescent::new(Metric::Cosine).index(&Points::from(&rows)).unwrap().index;
+    let empty = Points::csr(DIM, &[0], &[], &[]).unwrap();
+    assert_eq!(index.query(&empty, 3, &SearchOptions::new()).unwrap().n(), 0);
+    let bits = [0u8; 300];
+    let index = NnDescent::new(Metric::BitHamming).index(&Points::bits(&bits, 300, 8).unwrap()).unwrap().index;
+    assert_eq!(index.query(&Points::bits(&[], 0, 8).unwrap(), 3, &SearchOptions::new()).unwrap().n(), 0);
+}
+
 #[test]
 fn clones_are_snapshots() {
     let (data, queries) = base_and_queries(2200, 50, 35);

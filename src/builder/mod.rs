@@ -232,6 +232,7 @@ impl<'a> NnDescent<'a> {
     /// # Errors
     /// Same as [`NnDescent::graph`] and [`IndexOptions::index`]; fewer than two points, items that cannot be kept.
     pub fn index(&self, points: &Points) -> Result<Indexed, IndexError> {
+        points.check_not_empty()?;
         if let PointsKind::Items(items) = points.kind()
             && items.0.keep().is_none()
         {
@@ -254,8 +255,9 @@ impl<'a> NnDescent<'a> {
     /// # Errors
     /// Same as [`NnDescent::graph`].
     pub fn estimate_memory(&self, points: &Points) -> Result<u64, BuildError> {
+        let plan = self.plan(points)?;
         let dataset = Dataset::new(points, &self.metric)?;
-        let (problem, plan) = (dataset.problem(), self.plan(points)?);
+        let problem = dataset.problem();
         let at_once = self.rows_at_once(&problem, &plan)?;
         Ok(dataset.bytes() + partition::estimate_memory(&problem, &plan, at_once))
     }
@@ -267,8 +269,8 @@ impl<'a> NnDescent<'a> {
     /// Same as [`NnDescent::graph`].
     #[cfg(feature = "gpu")]
     pub fn estimate_device_memory(&self, points: &Points) -> Result<u64, BuildError> {
-        let dataset = Dataset::new(points, &self.metric)?;
         let plan = self.plan(points)?;
+        let dataset = Dataset::new(points, &self.metric)?;
         let problem = dataset.problem();
         let at_once = self.rows_at_once(&problem, &plan)?;
         Ok(crate::executor::gpu::estimate_memory(&partition::first_rows(&problem, at_once), &plan)?)

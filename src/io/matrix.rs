@@ -22,14 +22,15 @@ impl Matrix {
     /// The matrix as points.
     ///
     /// # Errors
-    /// Same as [`Points::dense`].
+    /// Same as [`Points::dense`]; [`PointsError::NoRows`].
     pub fn points(&self) -> Result<Points<'_>, PointsError> {
-        match &self.values {
+        let points = match &self.values {
             Values::F32(x) => Points::dense(x, self.n, self.dim),
             Values::F16(x) => Points::dense(x, self.n, self.dim),
             Values::U8(x) => Points::dense(x, self.n, self.dim),
             Values::I8(x) => Points::dense(x, self.n, self.dim),
-        }
+        }?;
+        points.check_not_empty().map(|()| points)
     }
 }
 

@@ -13,9 +13,6 @@ pub(crate) struct Bits<'a> {
 
 impl<'a> Bits<'a> {
     pub(crate) fn new(bytes: &'a [u8], n: usize, dim: usize) -> Result<Self, PointsError> {
-        if n == 0 {
-            return Err(PointsError::NoRows);
-        }
         if dim == 0 {
             return Err(PointsError::NoColumns { n });
         }

@@ -41,9 +41,6 @@ pub(crate) struct Dense<'a> {
 
 impl<'a> Dense<'a> {
     pub(crate) fn new<E: Element>(data: &'a [E], n: usize, dim: usize) -> Result<Self, PointsError> {
-        if n == 0 {
-            return Err(PointsError::NoRows);
-        }
         if dim == 0 {
             return Err(PointsError::NoColumns { n });
         }

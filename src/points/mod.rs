@@ -30,7 +30,7 @@ pub(crate) const MAX_POINTS: usize = Points::MAX_ROWS;
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum PointsError {
-    /// No rows.
+    /// No rows to build a graph or an index of. Batches of queries may be empty.
     #[error("no points: the matrix has 0 rows")]
     NoRows,
     /// No columns.
@@ -172,7 +172,8 @@ fn expected(n: usize, dim: usize) -> String {
     n.checked_mul(dim).map_or_else(|| "overflow".into(), |v| format!("{v} needed"))
 }
 
-/// The rows that a graph is built on, or queries: a borrowed view, checked once. Cheap to copy.
+/// The rows that a graph is built on, or queries: a borrowed view, checked once. Cheap to copy. A batch of queries may be empty; what a
+/// graph or an index is built of may not.
 ///
 /// ```
 /// use nndescent::{CsrMatrix, Points};
@@ -229,7 +230,7 @@ impl<'a> Points<'a> {
     /// A dense row-major matrix: `data[i * dim + j]` is column `j` of row `i`.
     ///
     /// # Errors
-    /// `n` or `dim` zero, `data.len() != n * dim`, more than [`Points::MAX_ROWS`] rows, or a value that is not finite
+    /// `dim` zero, `data.len() != n * dim`, more than [`Points::MAX_ROWS`] rows, or a value that is not finite
     /// (named by row and column).
     ///
     /// # Complexity
@@ -243,7 +244,7 @@ impl<'a> Points<'a> {
     /// `bit_jaccard`. Cast words of other widths by `bytemuck::cast_slice`.
     ///
     /// # Errors
-    /// `n` or `dim` zero, bytes that are not `n` rows, more than [`Points::MAX_ROWS`] rows, a row with bits beyond
+    /// `dim` zero, bytes that are not `n` rows, more than [`Points::MAX_ROWS`] rows, a row with bits beyond
     /// `dim`.
     pub fn bits(bytes: &'a [u8], n: usize, dim: usize) -> Result<Self, PointsError> {
         Bits::new(bytes, n, dim).map(|bits| PointsKind::Bits(bits).into())
@@ -261,10 +262,9 @@ impl<'a> Points<'a> {
     /// Items with a custom distance ([`custom`](crate::custom)), for [`Metric::Custom`](crate::Metric::Custom).
     ///
     /// # Errors
-    /// No items, or more than [`Points::MAX_ROWS`].
+    /// More than [`Points::MAX_ROWS`] items.
     pub fn items(items: &'a dyn Items) -> Result<Self, PointsError> {
         match items.n() {
-            0 => Err(PointsError::NoRows),
             n if n > MAX_POINTS => Err(PointsError::TooMany { n }),
             _ => Ok(PointsKind::Items(ItemsRef(items)).into()),
         }
@@ -301,6 +301,11 @@ impl<'a> Points<'a> {
             PointsKind::Bits(bits) => bits.dim(),
             PointsKind::Items(_) => 1,
         }
+    }
+
+    /// Fails if there are no rows: for what graphs and indexes are built of.
+    pub(crate) fn check_not_empty(&self) -> Result<(), PointsError> {
+        if self.n() == 0 { Err(PointsError::NoRows) } else { Ok(()) }
     }
 
     pub(crate) fn kind(&self) -> PointsKind<'a> {

@@ -107,9 +107,6 @@ fn check_frame(dim: usize, indptr: &[usize], indices: usize, values: usize) -> R
     if first != 0 {
         return Err(PointsError::IndptrStart { first });
     }
-    if n == 0 {
-        return Err(PointsError::NoRows);
-    }
     if n > MAX_POINTS {
         return Err(PointsError::TooMany { n });
     }
@@ -304,7 +301,7 @@ mod tests {
         let v = [1.0; 4];
         assert_eq!(error(3, &[], &[], &[]), "indptr is empty: it has one number more than there are rows");
         assert_eq!(error(3, &[1, 2], &[0, 1], &v[..2]), "indptr begins with 1, not with 0");
-        assert_eq!(error(3, &[0], &[], &[]), "no points: the matrix has 0 rows");
+        assert_eq!(Csr::new(3, &[0], &[], &[]).map(|rows| rows.n()), Ok(0));
         assert_eq!(error(0, &[0, 0], &[], &[]), "no dimensions: the matrix has 1 rows of 0 columns");
         assert_eq!(error(3, &[0, 2, 1, 4], &[0, 1, 0, 1], &v), "row 1: indptr decreases from 2 to 1");
         assert_eq!(error(3, &[0, 2], &[0, 1, 2], &v[..3]), "indptr ends with 2, but there are 3 indices");

@@ -156,6 +156,9 @@ impl Index {
 
     /// Adds rows with these ids; drops them again if a distance is not finite, or if it is cancelled.
     fn append(&mut self, points: &Points, ids: &[u32], progress: Option<&Watcher>) -> Result<(), IndexError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let first = self.graph.n() as u32;
         self.rows.take_wrong_pair();
         let unit = Arc::make_mut(&mut self.rows).push(points)?;

@@ -156,6 +156,7 @@ impl IndexOptions {
         graph: &KnnGraph,
         progress: Option<&Watcher>,
     ) -> Result<Index, IndexError> {
+        points.check_not_empty()?;
         check_init_graph(&graph.into(), points.n())?;
         let plan = self.plan(graph.k(), points, metric)?;
         Index::prepare(points, metric, graph, &plan, progress)

@@ -91,6 +91,9 @@ impl DataArguments {
 
 impl Data {
     pub fn points(&self) -> Result<Points<'_>, PointsError> {
+        if self.shape().0 == 0 {
+            return Err(PointsError::NoRows);
+        }
         match self {
             Self::Matrix(matrix) => matrix.points(),
             Self::Sparse(matrix) => Ok(Points::from(matrix.view())),
