@@ -1,7 +1,7 @@
 //! Rows of f32 compared with rows of a matrix of any element type.
 //!
-//! Loops are compiled for every instruction set, and only for what is searched most: squared differences and dot
-//! products of every element type, the other metrics of f32. Their rows of other types are widened to f32, a few at a
+//! Loops are compiled for every instruction set, and only for what is searched most: all metrics of f32 and u8, squared
+//! differences and dot products of f16 and i8. Under other metrics, rows of f16 and i8 are widened to f32, a few at a
 //! time.
 
 use crate::metric::Form;
@@ -31,16 +31,21 @@ impl Comparison {
     /// Reduced distances of `x` to the rows `others`, of which `ahead` are prefetched.
     pub(crate) fn one_to_many(self, x: &[f32], matrix: Matrix, others: &[u32], ahead: usize, out: &mut [f32]) {
         let (stride, out) = (matrix.stride, out.as_chunks_mut().0);
-        if let DenseValues::F32(values) = matrix.values {
-            return with_kernel!(self.form, body => self.run(FloatTiles { values, stride, body }, [x], others, ahead, out));
-        }
-        with_rows!(matrix.values, values => match self.form {
-            Form::L2 => {
-                self.run(FloatTiles { values, stride, body: SquaredDifferences }, [x], others, ahead, out);
+        match (self.form, matrix.values) {
+            (form, DenseValues::F32(values)) => {
+                with_kernel!(form, body => self.run(FloatTiles { values, stride, body }, [x], others, ahead, out));
             }
-            Form::Inner => self.run(FloatTiles { values, stride, body: NegativeDot }, [x], others, ahead, out),
+            (form, DenseValues::U8(values)) => {
+                with_kernel!(form, body => self.run(FloatTiles { values, stride, body }, [x], others, ahead, out));
+            }
+            (Form::L2, values) => with_rows!(values, values => {
+                self.run(FloatTiles { values, stride, body: SquaredDifferences }, [x], others, ahead, out);
+            }),
+            (Form::Inner, values) => with_rows!(values, values => {
+                self.run(FloatTiles { values, stride, body: NegativeDot }, [x], others, ahead, out);
+            }),
             _ => self.one_to_widened(x, matrix, others, out.as_flattened_mut()),
-        });
+        }
     }
 
     /// The same by rows that are widened to f32.
