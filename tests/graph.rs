@@ -229,7 +229,7 @@ fn progress_is_reported_and_cancels() {
     };
     descend(Metric::Euclidean, 10).progress(watch).graph(&points).unwrap();
     let seen = seen.into_inner().unwrap();
-    assert!(["init", "descent", "finish"].iter().all(|p| seen.contains(p)), "{seen:?}");
+    assert!(["init", "descent", "finish", "recall"].iter().all(|p| seen.contains(p)), "{seen:?}");
 
     let stop = |p: &nndescent::Progress| if p.round == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let error = descend(Metric::Euclidean, 10).progress(stop).graph(&points).unwrap_err();

@@ -102,6 +102,26 @@ fn padding_is_asked_for() {
     assert_eq!(one.query(&asked, 2, &SearchOptions::new()), Err(SearchError::TooManyNeighbors { k: 2, n: 1 }));
 }
 
+/// Numbers of neighbours that no memory holds, or that say nothing, are errors.
+#[test]
+fn numbers_of_neighbours_are_checked() {
+    let (data, queries) = base_and_queries(300, 4, 34);
+    let mut index = index_of(&data, Metric::Euclidean);
+    let padded = SearchOptions::new().pad(true);
+    for k in [1 << 40, usize::MAX] {
+        let error = index.query(&points_of(&queries), k, &padded).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("k = {k}, but it must be at most")), "{error}");
+    }
+    let error = index.tune(0.9, 300, 10).unwrap_err().to_string();
+    assert!(error.starts_with("k = 300, but it must be less than the 300 points"), "{error}");
+    let empty = KnnGraph::from_parts(300, 0, vec![], vec![]).unwrap();
+    let error = IndexOptions::new().index(&points_of(&data), &Metric::Euclidean, &empty).unwrap_err().to_string();
+    assert_eq!(error, "k of the graph = 0, but it must be at least 1");
+    let one = Points::dense(&data[..DIM], 1, DIM).unwrap();
+    let error = NnDescent::new(Metric::Euclidean).index(&one).unwrap_err().to_string();
+    assert_eq!(error, "n_neighbors = 1, but 1 points have only 0 other points");
+}
+
 /// Batches of nothing find nothing, of every kind of rows; adding nothing changes nothing.
 #[test]
 fn empty_batches_are_answered() {

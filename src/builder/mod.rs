@@ -227,7 +227,7 @@ impl<'a> NnDescent<'a> {
     }
 
     /// Builds the graph, with 30 neighbours unless [`NnDescent::n_neighbors`] is set (or with all there are, if fewer),
-    /// and prepares it for searching.
+    /// and prepares it for searching. [`NnDescent::include_self`] does not apply.
     ///
     /// # Errors
     /// Same as [`NnDescent::graph`] and [`IndexOptions::index`]; fewer than two points, items that cannot be kept.
@@ -241,7 +241,7 @@ impl<'a> NnDescent<'a> {
         }
         let mut builder = self.clone();
         builder.params.include_self = false;
-        let k = self.params.n_neighbors.unwrap_or(INDEX_NEIGHBORS.min(points.n() - 1));
+        let k = self.params.n_neighbors.unwrap_or(INDEX_NEIGHBORS.min(points.n() - 1).max(1));
         let built = builder.n_neighbors(k).graph(points)?;
         let start = Instant::now();
         let options = self.index_options.clone().seed(self.params.seed);

@@ -2,6 +2,7 @@
 
 use crate::dataset::Problem;
 use crate::error::BuildError;
+use crate::executor::Tick;
 use crate::executor::cpu::exact;
 use crate::graph::KnnGraph;
 use crate::params::Plan;
@@ -15,9 +16,9 @@ pub(super) struct RecallSample {
 }
 
 impl RecallSample {
-    pub(super) fn draw(problem: &Problem, plan: &Plan) -> Result<Self, BuildError> {
+    pub(super) fn draw(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Self, BuildError> {
         let rows: Vec<usize> = stratified_sample(plan.seed, 0x5a3b, problem.n(), plan.recall_sample).collect();
-        let truth = exact::rows_of(problem, &rows, plan.others(), &|_| Ok(()))?;
+        let truth = exact::rows_of(problem, &rows, plan.others(), tick)?;
         Ok(Self { rows: rows.into_iter().map(|r| r as u32).collect(), truth })
     }
 

@@ -8,7 +8,8 @@ use super::{Built, NnDescent, choose, partition};
 use crate::dataset::Problem;
 use crate::error::{BuildError, GpuError};
 use crate::executor::cpu::CpuExecutor;
-use crate::executor::{Executor, Session};
+use crate::executor::{Executor, Session, Tick};
+use crate::graph::KnnGraph;
 use crate::params::{Algorithm, Device, Plan};
 use crate::progress::Phase;
 use crate::recall::RecallEstimate;
@@ -122,7 +123,8 @@ impl NnDescent<'_> {
     fn reach(&self, goal: f32, problem: &Problem, run: &mut Run) -> Result<Reached, BuildError> {
         let n = problem.n();
         let start = Instant::now();
-        let sample = RecallSample::draw(problem, &run.plan)?;
+        let tick = |f| self.tick(Phase::Recall, run.rounds.len(), &run.plan, 0, f);
+        let sample = RecallSample::draw(problem, &run.plan, &tick)?;
         let mut recall = sample.estimate(&run.session.peek(&sample.rows)?, n);
         run.times.recall = start.elapsed();
         let start = Instant::now();
@@ -159,7 +161,8 @@ impl NnDescent<'_> {
         // Only now, because the search for true neighbours has a working copy of the points, too.
         if recall.is_none() && plan.recall_sample > 0 && plan.others() > 0 {
             let estimate;
-            (estimate, times.recall) = estimate_recall(problem, &plan, &graph)?;
+            let tick = |f| self.tick(Phase::Recall, rounds.len(), &plan, 0, f);
+            (estimate, times.recall) = estimate_recall(problem, &plan, &graph, &tick)?;
             recall = Some(estimate);
         }
         let algorithm = Algorithm::NnDescent;
@@ -211,10 +214,11 @@ enum Reached {
 fn estimate_recall(
     problem: &Problem,
     plan: &Plan,
-    graph: &crate::graph::KnnGraph,
+    graph: &KnnGraph,
+    tick: Tick,
 ) -> Result<(RecallEstimate, Duration), BuildError> {
     let start = Instant::now();
-    let sample = RecallSample::draw(problem, plan)?;
+    let sample = RecallSample::draw(problem, plan, tick)?;
     let estimate = sample.estimate(&sample.found_in(graph, plan.others()), problem.n());
     Ok((estimate, start.elapsed()))
 }

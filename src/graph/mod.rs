@@ -10,6 +10,8 @@ pub(crate) mod owned_rows;
 pub(crate) mod reverse;
 pub(crate) mod rows;
 
+use std::fmt;
+
 pub use export::CsrGraph;
 pub use init::InitGraph;
 pub use neighbor::Neighbor;
@@ -31,7 +33,7 @@ pub struct GraphShapeError {
 }
 
 /// A k-nearest-neighbour graph: `n` rows of `k` neighbours, each row ascending by (distance, id).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct KnnGraph {
     n: usize,
     k: usize,
@@ -76,18 +78,27 @@ impl KnnGraph {
     }
 
     /// Ids of row `i`, nearest first; [`KnnGraph::NO_NEIGHBOR`] where there is none.
+    ///
+    /// # Panics
+    /// If there is no row `i`.
     #[must_use]
     pub fn ids(&self, i: usize) -> &[u32] {
         &self.ids[i * self.k..(i + 1) * self.k]
     }
 
     /// Distances of row `i`, ascending; infinite where there is no neighbour.
+    ///
+    /// # Panics
+    /// If there is no row `i`.
     #[must_use]
     pub fn distances(&self, i: usize) -> &[f32] {
         &self.distances[i * self.k..(i + 1) * self.k]
     }
 
     /// The neighbours of row `i`, nearest first, without the places where there is none.
+    ///
+    /// # Panics
+    /// If there is no row `i`.
     pub fn neighbors(&self, i: usize) -> impl Iterator<Item = Neighbor> {
         neighbor::known(self.ids(i), self.distances(i))
     }
@@ -108,5 +119,11 @@ impl KnnGraph {
     #[must_use]
     pub fn into_parts(self) -> (Vec<u32>, Vec<f32>) {
         (self.ids, self.distances)
+    }
+}
+
+impl fmt::Debug for KnnGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnnGraph").field("n", &self.n).field("k", &self.k).finish_non_exhaustive()
     }
 }

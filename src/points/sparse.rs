@@ -39,8 +39,8 @@ impl<'a> Csr<'a> {
     ///
     /// # Errors
     /// `indptr` does not begin at 0, decreases, or does not end at `indices.len()`; `values` and `indices` differ in
-    /// length; a row with columns out of range, out of order or repeated, or a value that is not finite; no rows, no
-    /// columns, or too many.
+    /// length; a row with columns out of range, out of order or repeated, or a value that is not finite; no
+    /// columns, or too many rows or columns.
     ///
     /// # Complexity
     /// One pass over the arrays.

@@ -11,6 +11,7 @@ use crate::progress::Phase;
 
 use super::Index;
 use super::beam::Starts;
+use super::check::out_of_range;
 use super::eligible::{EligibleRows, Evaluation};
 use super::hits::{Hits, QueryStats};
 use super::options::SearchOptions;
@@ -24,6 +25,9 @@ enum Queries<'a> {
     /// Rows of the index.
     Own(&'a [u32]),
 }
+
+/// Most neighbours that a batch may hold, padding included: 64 GiB of them.
+const MAX_PLACES: usize = (1 << 36) / size_of::<Neighbor>();
 
 /// Batches of fewer queries are answered in the order given.
 const FEW: usize = 256;
@@ -63,6 +67,10 @@ impl Index {
         let epsilon = options.epsilon.unwrap_or(self.epsilon());
         Self::check_epsilon(epsilon)?;
         let count = queries.count();
+        if count.checked_mul(k).is_none_or(|places| places > MAX_PLACES) {
+            let range = format!("at most {MAX_PLACES} divided by the {count} queries");
+            return Err(out_of_range("k", k, &range));
+        }
         let evaluation = Evaluation { k: asked, queries: count, pad: options.pad };
         let rows = EligibleRows::of_batch(self, options.filter.as_ref(), evaluation)?;
         let (wrong, ticker) = (WrongPair::default(), Ticker::new(options.progress.as_deref(), Phase::Search, count));

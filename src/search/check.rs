@@ -24,7 +24,7 @@ impl Index {
 
     pub(super) fn check_epsilon(epsilon: f32) -> Result<(), SearchError> {
         let valid = epsilon >= 0.0 && epsilon.is_finite();
-        if valid { Ok(()) } else { Err(out_of_range("epsilon", epsilon, "at least 0")) }
+        if valid { Ok(()) } else { Err(out_of_range("epsilon", epsilon, "finite and at least 0")) }
     }
 
     /// Checks a row of values.

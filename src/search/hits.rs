@@ -63,18 +63,27 @@ impl Hits {
     }
 
     /// Ids that query `i` found, nearest first.
+    ///
+    /// # Panics
+    /// If there is no query `i`.
     #[must_use]
     pub fn ids(&self, i: usize) -> &[u32] {
         self.graph.ids(i)
     }
 
     /// Their true distances.
+    ///
+    /// # Panics
+    /// If there is no query `i`.
     #[must_use]
     pub fn distances(&self, i: usize) -> &[f32] {
         self.graph.distances(i)
     }
 
     /// What query `i` found, nearest first, without padding.
+    ///
+    /// # Panics
+    /// If there is no query `i`.
     pub fn neighbors(&self, i: usize) -> impl Iterator<Item = Neighbor> {
         self.graph.neighbors(i)
     }
@@ -134,18 +143,27 @@ impl RadiusHits {
     }
 
     /// Ids that query `i` found, nearest first.
+    ///
+    /// # Panics
+    /// If there is no query `i`.
     #[must_use]
     pub fn ids(&self, i: usize) -> &[u32] {
         &self.ids[self.offsets[i]..self.offsets[i + 1]]
     }
 
     /// Their true distances.
+    ///
+    /// # Panics
+    /// If there is no query `i`.
     #[must_use]
     pub fn distances(&self, i: usize) -> &[f32] {
         &self.distances[self.offsets[i]..self.offsets[i + 1]]
     }
 
     /// What query `i` found, nearest first.
+    ///
+    /// # Panics
+    /// If there is no query `i`.
     pub fn neighbors(&self, i: usize) -> impl Iterator<Item = Neighbor> {
         known(self.ids(i), self.distances(i))
     }

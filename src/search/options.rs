@@ -157,6 +157,9 @@ impl IndexOptions {
         progress: Option<&Watcher>,
     ) -> Result<Index, IndexError> {
         points.check_not_empty()?;
+        if graph.k() == 0 {
+            return Err(out_of_range("k of the graph", 0, "at least 1"));
+        }
         check_init_graph(&graph.into(), points.n())?;
         let plan = self.plan(graph.k(), points, metric)?;
         Index::prepare(points, metric, graph, &plan, progress)
@@ -293,6 +296,7 @@ impl<'a> SearchOptions<'a> {
     }
 
     /// Only points whose entry is true are found; one entry for every id below [`Index::id_bound`].
+    /// The last filter that is set holds.
     #[must_use]
     pub fn filter_mask(mut self, allowed: &'a [bool]) -> Self {
         self.filter = Some(Filter::Mask(allowed));
@@ -301,6 +305,7 @@ impl<'a> SearchOptions<'a> {
 
     /// Only points with the query's label are found: `labels` has one for every id below [`Index::id_bound`], `wanted`
     /// one for every query.
+    /// The last filter that is set holds.
     #[must_use]
     pub fn filter_labels(mut self, labels: &'a [u32], wanted: &'a [u32]) -> Self {
         self.filter = Some(Filter::Labels { labels, wanted });

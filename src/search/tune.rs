@@ -94,6 +94,10 @@ impl Index {
         if sample == 0 {
             return Err(out_of_range("sample", 0, "at least 1"));
         }
+        if k >= self.len() {
+            let range = format!("less than the {} points, as each is searched for among the others", self.len());
+            return Err(out_of_range("k", k, &range).into());
+        }
         Self::check_k(k, self.len() - 1, false)?;
         let before = self.by_values;
         let tuning = self.cheapest(target_recall, k, sample, progress);
