@@ -96,7 +96,7 @@ impl Index {
         }
         if k >= self.len() {
             let range = format!("less than the {} points, as each is searched for among the others", self.len());
-            return Err(out_of_range("k", k, &range).into());
+            return Err(out_of_range("k", k, &range));
         }
         Self::check_k(k, self.len() - 1, false)?;
         let before = self.by_values;
