@@ -192,8 +192,8 @@ fn bad_input_is_named() {
     );
     assert!(message(index.nearest(&[f32::NAN; DIM], 5).unwrap_err()).contains("column 0 is NaN"));
     assert_eq!(index.nearest(&[0.0; 3], 5).unwrap_err(), SearchError::Dimension { found: 3, expected: DIM });
-    // An empty set of queries is no set of points.
-    assert!(Points::dense(&[] as &[f32], 0, DIM).is_err());
+    // Queries may be none, but not without columns.
+    assert!(Points::dense(&[] as &[f32], 0, 0).is_err());
 
     assert_eq!(index.remove(&[1, 300]).unwrap_err(), IndexError::UnknownId { id: 300, bound: 300 });
     assert_eq!(index.remove(&[1, 2, 1]).unwrap_err(), IndexError::IdTwice { id: 1 });
