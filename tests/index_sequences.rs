@@ -216,7 +216,7 @@ struct Outcome {
 
 /// Changes an index as the seed says, and compares it with a new one.
 fn compare(growth: Growth, metric: &Metric, form: Form, seed: u64) -> Outcome {
-    let dim = if seed % 3 == 0 { 16 } else { 64 };
+    let dim = if seed.is_multiple_of(3) { 16 } else { 64 };
     let mut source = Source::new(seed, dim, growth);
     let fit = |rows: Vec<Vec<f32>>| -> Vec<Vec<f32>> { rows.into_iter().map(|row| fitted(row, form)).collect() };
     let quantization = if let Form::Dense(quantization) = form { quantization } else { Quantization::Auto };

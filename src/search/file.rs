@@ -178,6 +178,10 @@ impl Index {
         if n > 0 && (entries == 0 || groups < 2) || n == 0 && (entries > 0 || groups != 1) {
             return Err(file.inconsistent(format!("{n} rows, {entries} entries, {groups} starts of groups")));
         }
+        let starts = &index.entries.starts;
+        if !starts.is_sorted() || starts.last().is_none_or(|&end| end as usize != entries) {
+            return Err(file.inconsistent(format!("groups of entries that are not those of {entries} entries")));
+        }
         let n_removed = index.removed.iter().map(|word| word.count_ones() as usize).sum();
         if n_removed > n || index.removed.len() > n.div_ceil(64) {
             return Err(file.inconsistent(format!("{n_removed} of {n} rows removed")));

@@ -15,7 +15,6 @@ use super::options::SLACK;
 use super::prepare::diversify::{Diversify, DiversifyScratch};
 use super::prepare::entries::Entries;
 use super::rows::IndexRows;
-use super::searcher::NEAR;
 use super::ticker::Ticker;
 
 /// Rows added to the graph at once. The rows of a batch do not find each other by searching: all are compared.
@@ -98,9 +97,7 @@ impl Index {
     pub(super) fn settle(&mut self, rows: Range<u32>) {
         let mut lost: Vec<u32> = rows.filter(|&row| !self.is_removed(row)).collect();
         for _ in 0..ROUNDS {
-            let misses = |linker: &mut Linker, &row: &u32| linker.misses(self, row).then_some(row);
-            let missed = lost.par_iter().with_min_len(16).map_init(Linker::default, misses);
-            lost = missed.flatten().collect();
+            lost = self.lost(&lost);
             if lost.is_empty() {
                 return;
             }
@@ -141,7 +138,7 @@ pub(super) struct Linker {
 impl Linker {
     /// Finds the rows near `row`: by searching, and among the `new` ones by comparing with each.
     fn find(&mut self, index: &Index, row: u32, new: Range<u32>) {
-        self.search(index, row, index.max_degree, EPSILON);
+        self.search(index, row);
         self.ids.extend(new.filter(|&other| other != row));
         let ids = std::mem::take(&mut self.ids);
         self.rank(index, row, ids.iter().copied());
@@ -151,7 +148,7 @@ impl Linker {
     }
 
     /// Searches for `row`: `ids` become what is found.
-    fn search(&mut self, index: &Index, row: u32, k: usize, epsilon: f32) {
+    fn search(&mut self, index: &Index, row: u32) {
         self.ids.clear();
         if index.entries.rows.is_empty() {
             return;
@@ -159,27 +156,10 @@ impl Linker {
         index.rows.set_own_query(row, index.by_values, &mut self.beam.query);
         let present = |row: u32| !index.is_removed(row);
         let eligible: Option<&(dyn Fn(u32) -> bool + Sync)> = if index.n_removed > 0 { Some(&present) } else { None };
-        let params = BeamParams { k: k.min(index.len()), width: k, epsilon, eligible, ..BeamParams::default() };
+        let (k, width) = (index.max_degree.min(index.len()), index.max_degree);
+        let params = BeamParams { k, width, epsilon: EPSILON, eligible, ..BeamParams::default() };
         let starts = index.search_graph().starts(&mut self.beam);
         self.ids.extend(index.search_graph().search(&starts, params, &mut self.beam).iter().map(|&n| id(n)));
-    }
-
-    /// Whether a search for `row` finds neither it nor anything as near as its neighbours. Under inner products, a row
-    /// that is nearer to others than to itself is not found by searching for it.
-    fn misses(&mut self, index: &Index, row: u32) -> bool {
-        let own = [row].into_iter().chain(index.graph.neighbors(row).first().copied());
-        let own: Vec<u32> = own.collect();
-        index.rows.between(row, &own, &mut self.query, &mut self.distances);
-        let nearest = self.distances.get(1).copied().unwrap_or(f32::INFINITY);
-        if self.distances[0] > nearest {
-            return false;
-        }
-        self.search(index, row, NEAR, super::EPSILON);
-        if self.ids.contains(&row) {
-            return false;
-        }
-        index.rows.between(row, &self.ids, &mut self.query, &mut self.distances);
-        self.distances.iter().all(|&d| d > nearest)
     }
 
     /// Prunes what was found for `row`.
@@ -196,7 +176,7 @@ impl Linker {
         let present = edges.iter().copied().filter(|&to| !index.is_removed(to));
         let mut near: Vec<u32> = present.clone().chain(behind.filter(|&to| !index.is_removed(to))).collect();
         if 2 * removed.count() > edges.len() {
-            self.search(index, row, index.max_degree, EPSILON);
+            self.search(index, row);
             near.append(&mut self.ids);
         }
         self.rank(index, row, near.into_iter());

@@ -136,6 +136,7 @@ impl Index {
             by_values: false,
         };
         index.connect();
+        index.cover_if_needed(graph);
         index.check_distances()?;
         Ok(index)
     }

@@ -1,5 +1,5 @@
-//! Where searches begin: one row in 64, in groups, so that a search finds the right part of the data even if the graph
-//! has many parts.
+//! Where searches begin: one row in 64, and one of every part that they do not lead to, in groups, so that a search finds
+//! the right part of the data even if the graph has many parts.
 
 use rayon::prelude::*;
 
@@ -12,6 +12,17 @@ use crate::storage::Storage;
 const ROWS: usize = 64;
 /// Least number of entries, if there are as many rows.
 const FEWEST: usize = 256;
+/// So few groups are all looked at.
+pub(in crate::search) const FEW_GROUPS: usize = 16;
+
+/// How entries are divided into groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grouping {
+    /// As many groups as the square root of their number: a search looks at the nearest.
+    ByRoot,
+    /// So few that a search looks at all: where centers do not tell which group a row is in.
+    Few,
+}
 
 /// More groups than so many times the square root of the number of entries are too many to look at the center of each.
 const MOST_GROUPS: usize = 4;
@@ -38,15 +49,24 @@ impl Entries {
     pub(crate) fn choose(rows: &SearchRows, n: usize) -> Self {
         let count = n.div_ceil(ROWS).max(FEWEST).min(n);
         let all: Vec<u32> = stratified_sample(0, 0xe47, n, count).map(|row| row as u32).collect();
-        Self { chosen_for: n, ..Self::grouped(rows, &all) }
+        Self { chosen_for: n, ..Self::of_rows(rows, &all, Grouping::ByRoot) }
     }
 
-    /// These entries, in as many groups as the square root of their number, each around one of them.
-    fn grouped(rows: &SearchRows, all: &[u32]) -> Self {
-        let n_groups = (all.len() as f64).sqrt().ceil() as usize;
+    /// These and `more`.
+    pub(super) fn with(&self, rows: &SearchRows, more: &[u32], grouping: Grouping) -> Self {
+        let mut all = [&self.rows[..], more].concat();
+        all.sort_unstable();
+        all.dedup();
+        Self { chosen_for: self.chosen_for, ..Self::of_rows(rows, &all, grouping) }
+    }
+
+    /// Entries `all`, distinct and ascending: near rows are next to each other. Groups lie around some of them.
+    fn of_rows(rows: &SearchRows, all: &[u32], grouping: Grouping) -> Self {
+        let by_root = (all.len() as f64).sqrt().ceil() as usize;
+        let n_groups = if grouping == Grouping::Few { by_root.min(FEW_GROUPS) } else { by_root };
         let centers: Vec<u32> = (0..n_groups).map(|g| all[g * all.len() / n_groups]).collect();
         let group_of = |(query, distances): &mut (Query, Vec<f32>), &row: &u32| {
-            if let Some(own) = centers.iter().position(|&center| center == row) {
+            if let Ok(own) = centers.binary_search(&row) {
                 return (own, false, row);
             }
             rows.between(row, &centers, query, distances);
@@ -60,12 +80,12 @@ impl Entries {
         Self { rows: all.into(), starts: starts.into(), chosen_for: 0 }
     }
 
-    /// Adds entries: to the group of the nearest center or, where they lie beyond the rows of that group, as groups of
-    /// their own.
+    /// Adds entries, without dividing all anew: to the group of the nearest center or, where they lie beyond the rows of
+    /// that group, as groups of their own.
     pub(crate) fn add<'a>(&mut self, rows: &SearchRows, new: impl Iterator<Item = &'a u32>) {
         new.for_each(|&row| self.add_one(rows, row));
         if self.n_groups() > MOST_GROUPS * self.rows.len().isqrt() {
-            *self = Self { chosen_for: self.chosen_for, ..Self::grouped(rows, &self.rows) };
+            *self = self.with(rows, &[], Grouping::ByRoot);
         }
     }
 
@@ -76,7 +96,7 @@ impl Entries {
         let (group, distance) = nearest(&distances).unwrap_or((0, f32::INFINITY));
         rows.between(centers.get(group).copied().unwrap_or(row), self.group(group), &mut query, &mut distances);
         let farthest = distances.iter().skip(1).copied().fold(f32::NEG_INFINITY, f32::max);
-        if distance > farthest {
+        if distance > farthest && self.grouping() == Grouping::ByRoot {
             self.rows.edit(|all| all.push(row));
             self.starts.edit(|starts| starts.push(starts.last().map_or(0, |end| end + 1)));
         } else {
@@ -84,6 +104,12 @@ impl Entries {
             self.rows.edit(|all| all.insert(end, row));
             self.starts.edit(|starts| starts[group + 1..].iter_mut().for_each(|start| *start += 1));
         }
+    }
+
+    /// How they are divided.
+    pub(super) fn grouping(&self) -> Grouping {
+        let is_root = self.n_groups() > FEW_GROUPS || self.rows.len() <= FEW_GROUPS * FEW_GROUPS;
+        if is_root { Grouping::ByRoot } else { Grouping::Few }
     }
 
     pub(crate) fn n_groups(&self) -> usize {
@@ -95,7 +121,7 @@ impl Entries {
         self.rows.get(self.starts[g] as usize..self.starts[g + 1] as usize).unwrap_or_default()
     }
 
-    /// Whether `n` rows are so many more or fewer than there were that entries should be chosen anew.
+    /// Whether `n` rows are so many more than there were that entries should be chosen anew.
     pub(crate) fn are_stale_for(&self, n: usize) -> bool {
         n > 2 * self.chosen_for
     }
