@@ -96,6 +96,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod atomic_file;
 mod builder;
 mod dataset;
 mod distances;
@@ -133,7 +134,7 @@ pub use search::{Hits, Index, IndexError, IndexOptions, Quantization, RadiusHits
 
 /// What goes with an [`Index`]: what it holds, what searches cost, what tuning found.
 pub mod index {
-    pub use crate::search::{DiversifyMethod, IndexMemory, QueryStats, SearchScratch, Tuning};
+    pub use crate::search::{DiversifyMethod, IndexLock, IndexMemory, QueryStats, SearchScratch, Tuning};
 }
 
 /// Errors of single operations, which the errors at the root of the crate mostly hold.

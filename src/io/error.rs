@@ -82,6 +82,14 @@ pub enum IoError {
         /// Names and shapes in the file.
         arrays: Vec<String>,
     },
+    /// There is not as much memory as the file's contents take.
+    #[error("{}: out of memory: {bytes} bytes are needed at once", path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// Bytes asked for.
+        bytes: u128,
+    },
     /// The rows cannot be used as points.
     #[error("{}: {source}", path.display())]
     Points {

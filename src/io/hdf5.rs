@@ -8,9 +8,10 @@ use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
 
 use super::error::IoError;
 use super::kind::{Endian, Kind};
-use super::matrix::{ArrayInfo, Matrix};
+use super::matrix::ArrayInfo;
 use super::source::{Source, open_file};
 use super::values::read_rows;
+use super::wide::WideMatrix;
 
 fn wrong<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> IoError + '_ {
     move |e| IoError::Mislabelled { path: path.into(), expected: "a readable HDF5 file", found: e.to_string() }
@@ -52,7 +53,7 @@ pub(crate) fn describe_hdf5(path: &Path) -> Result<Vec<ArrayInfo>, IoError> {
     Ok(datasets(path)?.iter().map(info).collect())
 }
 
-pub(crate) fn read_hdf5(path: &Path, array: Option<&str>) -> Result<Matrix, IoError> {
+pub(crate) fn read_hdf5(path: &Path, array: Option<&str>) -> Result<WideMatrix, IoError> {
     let datasets = datasets(path)?;
     let wanted = array.unwrap_or("train");
     let name = |d: &Dataset| d.name().trim_start_matches('/').to_string();

@@ -29,6 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod center;
+mod convert;
 mod csr;
 mod error;
 mod floats;
@@ -40,21 +42,26 @@ mod idx;
 mod kind;
 mod matrix;
 mod npy;
+mod refine;
 mod source;
 mod values;
 mod vecs;
+mod wide;
 
 use std::path::Path;
 
+pub use center::Center;
 #[doc(hidden)]
 pub use csr::is_csr_file;
-pub use csr::read_csr;
+pub use csr::{SparseMatrix, read_csr, read_sparse};
 pub use error::IoError;
 #[doc(hidden)]
 pub use floats::read_floats;
-pub use graph_file::{read_graph, write_graph};
-pub use ids::read_ids;
-pub use matrix::{ArrayInfo, Matrix, Values};
+pub use graph_file::{read_graph, write_graph, write_graph_to};
+pub use ids::{read_ids, read_selection};
+pub use matrix::{ArrayInfo, Matrix, Narrowing, Values};
+pub use refine::Refined;
+pub use wide::WideMatrix;
 
 use kind::Kind;
 
@@ -97,8 +104,19 @@ fn format_of(path: &Path) -> Result<Format, IoError> {
 /// or HDF5 file; without it the only two-dimensional array is read (of HDF5, the dataset `train`).
 ///
 /// # Errors
-/// [`IoError`] if the file cannot be read, is not what its name says, is truncated, or holds no such matrix.
+/// [`IoError`] if the file cannot be read, is not what its name says, is truncated, holds no such matrix, or a value
+/// that f32 cannot hold.
 pub fn read_matrix(path: impl AsRef<Path>, array: Option<&str>) -> Result<Matrix, IoError> {
+    let path = path.as_ref();
+    let refused = |source| IoError::Points { path: path.into(), source };
+    read_wide(path, array)?.into_narrowed(&Center::None).map_err(refused)
+}
+
+/// Same as [`read_matrix`], but values keep the type that they have in the file.
+///
+/// # Errors
+/// Same as [`read_matrix`], except that values may be of any size.
+pub fn read_wide(path: impl AsRef<Path>, array: Option<&str>) -> Result<WideMatrix, IoError> {
     let path = path.as_ref();
     match format_of(path)? {
         Format::Npy => npy::read_npy(path),

@@ -1,12 +1,7 @@
 //! The `nndescent` command: k-nearest-neighbour graphs of matrices in files.
 
-/// Prints a line; a closed pipe is not an error.
-macro_rules! say {
-    ($($words:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($words)*);
-    }};
-}
+#[macro_use]
+mod output;
 
 #[cfg(feature = "gpu")]
 mod bench;
@@ -22,8 +17,11 @@ mod graph;
 mod index;
 mod input;
 mod memory;
+mod metric;
 mod progress;
 mod query;
+mod refine;
+mod threads;
 
 use std::process::ExitCode;
 
@@ -100,7 +98,7 @@ fn main() -> ExitCode {
             Ok(())
         }
     };
-    match outcome {
+    match outcome.and_then(|()| output::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("nndescent: {failure}");
