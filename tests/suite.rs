@@ -33,3 +33,5 @@ mod parts;
 mod sparse;
 #[cfg(feature = "sprs")]
 mod sprs;
+#[cfg(feature = "io")]
+mod wide;

@@ -131,9 +131,9 @@ fn say_narrowing(path: &Path, from: Option<&str>, narrowing: Option<&Narrowing>,
     let taken = match center {
         Center::Columns(values) => {
             let columns = values.iter().filter(|value| **value != 0.0).count();
-            format!(", after the middle of {columns} of {} columns was subtracted", values.len())
+            format!(", after the medians of {columns} of {} columns were subtracted", values.len())
         }
-        Center::Rows => ", after the middle of every row was subtracted".into(),
+        Center::Rows => ", after the median of every row was subtracted".into(),
         _ => String::new(),
     };
     let error = match narrowing {
