@@ -269,6 +269,11 @@ impl Opened {
         Ok(Self { path: path.into(), bytes: Arc::new(bytes), entries, meta })
     }
 
+    /// The version of the format.
+    pub(crate) fn version(&self) -> u32 {
+        bytemuck::pod_read_unaligned::<Header>(&self.bytes[..size_of::<Header>()]).version
+    }
+
     pub(crate) fn inconsistent(&self, what: impl Into<String>) -> IndexFileError {
         IndexFileError::Inconsistent { path: self.path.clone(), what: what.into() }
     }

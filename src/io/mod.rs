@@ -7,6 +7,7 @@
 //! | `.fvecs`, `.bvecs`, `.ivecs` | TEXMEX vectors, each with its length | f32, u8, i32 |
 //! | `.fbin`, `.u8bin`, `.i8bin`, `.ibin` | big-ann-benchmarks: n and d, then rows | f32, u8, i8, i32 |
 //! | `-ubyte`, `.idx`, both also `.gz` | IDX (MNIST): n x h x w images become n x hw | every IDX type |
+//! | `.csv`, `.tsv` | rows of numbers, with or without a header | decimal numbers |
 //! | `.hdf5`, `.h5` | ann-benchmarks, dataset `train` unless named (feature `hdf5`) | floats and integers |
 //!
 //! Values of type f32, f16, u8 and i8 keep their type; others are converted to f32, and [`Matrix::narrowed_from`] names
@@ -44,6 +45,7 @@ mod matrix;
 mod npy;
 mod refine;
 mod source;
+mod text;
 mod values;
 mod vecs;
 mod wide;
@@ -72,6 +74,8 @@ enum Format {
     Vecs(Kind),
     Bin(Kind),
     Idx,
+    /// Whether the delimiter is the tab.
+    Text(bool),
     #[cfg(feature = "hdf5")]
     Hdf5,
 }
@@ -92,6 +96,8 @@ fn format_of(path: &Path) -> Result<Format, IoError> {
         "u8bin" => Format::Bin(Kind::U8),
         "i8bin" => Format::Bin(Kind::I8),
         "ibin" => Format::Bin(Kind::I32),
+        "csv" => Format::Text(false),
+        "tsv" => Format::Text(true),
         #[cfg(feature = "hdf5")]
         "hdf5" | "h5" => Format::Hdf5,
         #[cfg(not(feature = "hdf5"))]
@@ -124,6 +130,7 @@ pub fn read_wide(path: impl AsRef<Path>, array: Option<&str>) -> Result<WideMatr
         Format::Vecs(kind) => vecs::read_vecs(path, kind),
         Format::Bin(kind) => vecs::read_bin(path, kind),
         Format::Idx => idx::read_idx(path),
+        Format::Text(tabs) => text::read_text(path, tabs),
         #[cfg(feature = "hdf5")]
         Format::Hdf5 => hdf5::read_hdf5(path, array),
     }
@@ -141,6 +148,7 @@ pub fn describe(path: impl AsRef<Path>) -> Result<Vec<ArrayInfo>, IoError> {
         Format::Vecs(kind) => vecs::describe_vecs(path, kind).map(|a| vec![a]),
         Format::Bin(kind) => vecs::describe_bin(path, kind).map(|a| vec![a]),
         Format::Idx => idx::describe_idx(path).map(|a| vec![a]),
+        Format::Text(tabs) => text::describe_text(path, tabs).map(|a| vec![a]),
         #[cfg(feature = "hdf5")]
         Format::Hdf5 => hdf5::describe_hdf5(path),
     }

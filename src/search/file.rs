@@ -169,6 +169,14 @@ impl Index {
         file.verify(&[&OWN[..], &kinds()].concat())
     }
 
+    /// The version of the format of a saved index.
+    ///
+    /// # Errors
+    /// [`IndexFileError`]: what is wrong with the file.
+    pub fn file_version(path: impl AsRef<Path>) -> Result<u32, IndexFileError> {
+        Opened::open(path.as_ref()).map(|file| file.version())
+    }
+
     /// Brings what searches read from the file into memory, so that the first of many queries are as fast as the last:
     /// some milliseconds for every 100 MB. Values that only rank are left where they are.
     pub fn prefault(&self) {

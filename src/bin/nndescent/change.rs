@@ -7,6 +7,8 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::input::{DataArguments, Use};
+use crate::interrupt;
+use crate::output;
 use crate::threads::pool;
 
 #[derive(clap::Args)]
@@ -73,6 +75,7 @@ pub fn remove(arguments: &RemoveArguments) -> Result<(), Failure> {
 
 /// Opens, changes and saves an index, while nobody else does.
 fn change(path: &Path, change: impl FnOnce(&mut Index) -> Result<(), Failure>) -> Result<Index, Failure> {
+    interrupt::clean(output::folder(path));
     let lock = Index::lock(path)?;
     Index::verify(path)?;
     let mut index = Index::open(path)?;

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::io::{self, write_graph};
-use nndescent::{BuildError, KnnGraph, Metric, exact};
+use nndescent::{BuildError, KnnGraph, Metric, exact, io};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -54,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let (found, base, load) = pool.install(|| search(arguments, start))?;
     let build = start.elapsed().as_secs_f64() - load;
-    write_graph(&arguments.output, &found).map_err(Failure::output)?;
+    output::write_graph(&arguments.output, &found)?;
     if arguments.json {
         let seconds = json!({"load": load, "build": build});
         let mut report =

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::io::{read_graph, write_graph};
+use nndescent::io::read_graph;
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, Metric, NnDescent, Points, Progress};
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     })?;
 
     let start = Instant::now();
-    write_graph(&arguments.output, &built.graph).map_err(Failure::output)?;
+    output::write_graph(&arguments.output, &built.graph)?;
     let write = start.elapsed().as_secs_f64();
 
     if arguments.json {

@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     })?;
 
     let start = Instant::now();
-    indexed.index.save(&arguments.output).map_err(|e| Failure::saving(&e))?;
+    output::save(&arguments.output, &indexed.index)?;
     let write = start.elapsed().as_secs_f64();
     if arguments.json {
         say!("{}", report(arguments, &indexed, &job, write));

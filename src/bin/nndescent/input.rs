@@ -7,6 +7,7 @@ use nndescent::{Index, Metric, Points, PointsError};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::stdin::Input;
 
 /// Which array of a file holds the points, and whether its values are packed bits.
 #[derive(clap::Args)]
@@ -83,9 +84,15 @@ impl DataArguments {
 
     /// Reads points; reports on stderr if their values were converted.
     pub fn read(&self, path: &Path, purpose: Use) -> Result<Data, Failure> {
+        let input = Input::of(path)?;
+        self.read_file(&input, purpose).map_err(|failure| input.named(failure))
+    }
+
+    fn read_file(&self, input: &Input, purpose: Use) -> Result<Data, Failure> {
+        let (path, name) = (&input.path, input.name());
         if !self.bits && self.array.is_none() && io::is_csr_file(path) {
             let sparse = io::read_sparse(path)?;
-            say_narrowing(path, sparse.narrowed_from, sparse.narrowing.as_ref(), "float32", &Center::None);
+            say_narrowing(&name, sparse.narrowed_from, sparse.narrowing.as_ref(), "float32", &Center::None);
             return Ok(Data::Sparse(sparse));
         }
         let wide = io::read_wide(path, self.array.as_deref())?;
@@ -95,12 +102,12 @@ impl DataArguments {
         let refused = |e: PointsError| Failure::points(path, &e);
         let center = purpose.center(&wide);
         let matrix = wide.narrowed(&center).map_err(refused)?;
-        say_narrowing(path, matrix.narrowed_from, matrix.narrowing.as_ref(), "float32", &center);
+        say_narrowing(&name, matrix.narrowed_from, matrix.narrowing.as_ref(), "float32", &center);
         let matrix = match purpose {
             Use::Add(index) if matrix.dtype() != index.value_type() => {
                 let (from, to) = (matrix.dtype(), index.value_type());
                 let matrix = matrix.converted(to).map_err(refused)?;
-                say_narrowing(path, Some(from), matrix.narrowing.as_ref(), to, &Center::None);
+                say_narrowing(&name, Some(from), matrix.narrowing.as_ref(), to, &Center::None);
                 matrix
             }
             _ => matrix,
@@ -126,7 +133,7 @@ fn bits(path: &Path, wide: WideMatrix) -> Result<Data, Failure> {
 }
 
 /// Says on stderr that values were converted, and how much that may have changed them.
-fn say_narrowing(path: &Path, from: Option<&str>, narrowing: Option<&Narrowing>, to: &str, center: &Center) {
+fn say_narrowing(name: &str, from: Option<&str>, narrowing: Option<&Narrowing>, to: &str, center: &Center) {
     let Some(from) = from else { return };
     let taken = match center {
         Center::Columns(values) => {
@@ -143,7 +150,7 @@ fn say_narrowing(path: &Path, from: Option<&str>, narrowing: Option<&Narrowing>,
         ),
         _ => String::from(", without loss"),
     };
-    eprintln!("nndescent: {}: {from} converted to {to}{taken}{error}", path.display());
+    eprintln!("nndescent: {name}: {from} converted to {to}{taken}{error}");
 }
 
 impl Data {

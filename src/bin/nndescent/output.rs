@@ -1,10 +1,15 @@
 //! What commands write.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nndescent::{Index, KnnGraph, io};
+
 use crate::failure::Failure;
+use crate::interrupt;
+use crate::stdin::STREAM;
 
 /// Prints a line. What cannot be printed makes the command fail at its end: see [`finish`].
 macro_rules! say {
@@ -18,17 +23,20 @@ const LINKS: usize = 40;
 
 static UNPRINTED: AtomicBool = AtomicBool::new(false);
 
+/// Whether standard output is for the output itself: lines go to standard error.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
 /// See [`say!`].
 pub fn print(line: std::fmt::Arguments) {
-    use std::io::Write;
-    if writeln!(std::io::stdout(), "{line}").is_err() {
+    if IS_TAKEN.load(Ordering::Relaxed) {
+        eprintln!("{line}");
+    } else if writeln!(std::io::stdout(), "{line}").is_err() {
         UNPRINTED.store(true, Ordering::Relaxed);
     }
 }
 
 /// Fails if something was not printed.
 pub fn finish() -> Result<(), Failure> {
-    use std::io::Write;
     let flushed = std::io::stdout().flush();
     if UNPRINTED.load(Ordering::Relaxed) || flushed.is_err() {
         return Err(Failure::Output("standard output cannot be written to".into()));
@@ -39,18 +47,46 @@ pub fn finish() -> Result<(), Failure> {
 /// Checks before a long build that the output can be written, and is none of the inputs.
 pub fn check<'a>(output: &Path, ending: &str, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
     let wrong = |what: String| Err(Failure::Output(format!("{}: {what}", output.display())));
+    if is_stream(output) {
+        IS_TAKEN.store(true, Ordering::Relaxed);
+        return Ok(());
+    }
     if output.extension().is_none_or(|e| !e.eq_ignore_ascii_case(ending)) {
         return wrong(format!("the name of the output must end in .{ending}"));
     }
     if let Some(input) = inputs.into_iter().find(|input| are_same(input, output)) {
         return wrong(format!("this is the input {}: write to another file", input.display()));
     }
+    interrupt::clean(folder(output));
     match fs::metadata(output) {
         Ok(there) if there.is_dir() => wrong("this is a folder".into()),
         Ok(there) if there.is_file() => try_folder(output),
         Ok(_) => File::options().write(true).open(output).map(|_| ()).or_else(|e| wrong(e.to_string())),
         Err(_) => try_folder(output),
     }
+}
+
+/// Whether this stands for standard output.
+pub fn is_stream(output: &Path) -> bool {
+    output == Path::new(STREAM)
+}
+
+/// Writes a graph to a file, or to standard output.
+pub fn write_graph(output: &Path, graph: &KnnGraph) -> Result<(), Failure> {
+    if is_stream(output) {
+        return io::write_graph_to(std::io::stdout(), graph).map_err(unwritable);
+    }
+    io::write_graph(output, graph).map_err(Failure::output)
+}
+
+/// Saves an index to a file, or writes it to standard output.
+pub fn save(output: &Path, index: &Index) -> Result<(), Failure> {
+    let saved = if is_stream(output) { index.write_to(std::io::stdout()) } else { index.save(output) };
+    saved.map_err(|e| Failure::saving(&e))
+}
+
+fn unwritable(error: std::io::Error) -> Failure {
+    Failure::Output(format!("standard output: {error}"))
 }
 
 /// Whether two names are of one file, by whatever links.

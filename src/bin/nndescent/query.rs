@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nndescent::index::{QueryStats, SearchScratch};
-use nndescent::io::{self, write_graph};
-use nndescent::{Index, KnnGraph, Points, SearchOptions};
+use nndescent::{Index, KnnGraph, Points, SearchOptions, io};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -105,7 +104,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let start = Instant::now();
     let count = queries.n();
-    write_graph(&arguments.output, &found).map_err(Failure::output)?;
+    output::write_graph(&arguments.output, &found)?;
     let write = start.elapsed().as_secs_f64();
 
     let per_second = count as f64 / query;
