@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use nndescent::io::{ArrayInfo, describe, is_csr_file, read_sparse};
 use nndescent::Index;
-use serde_json::{Value, json};
+use nndescent::io::{ArrayInfo, describe, is_csr_file, read_sparse};
+use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::graph::extend;
 use crate::stdin::Input;
 
 #[derive(clap::Args)]
@@ -21,41 +20,54 @@ pub struct Arguments {
     json: bool,
 }
 
+/// What is said of a file, in order.
+type Fields = Vec<(&'static str, Value)>;
+
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let input = Input::of(&arguments.input)?;
-    let description = of_file(&input.path).map_err(|failure| input.named(failure))?;
+    let fields = of_file(&input.path).map_err(|failure| input.named(failure))?;
     if arguments.json {
-        say!("{description}");
+        let object: Map<String, Value> = fields.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        say!("{}", Value::Object(object));
         return Ok(());
     }
-    match description["arrays"].as_array() {
-        Some(arrays) if description["kind"] == "arrays" => arrays.iter().for_each(say_array),
-        _ => say_fields(&description),
+    let is_plain = fields.iter().any(|field| *field == ("kind", "arrays".into()));
+    for (name, value) in fields.iter().filter(|(name, _)| !is_plain || *name == "arrays") {
+        match value {
+            Value::Null => {}
+            Value::String(text) => say!("{name:<14} {text}"),
+            Value::Array(arrays) if *name == "arrays" => arrays.iter().for_each(say_array),
+            other => say!("{name:<14} {other}"),
+        }
     }
     Ok(())
 }
 
-fn of_file(path: &Path) -> Result<Value, Failure> {
+fn of_file(path: &Path) -> Result<Fields, Failure> {
     if begins_as_index(path) {
         return index(path);
     }
     if is_csr_file(path) {
         let sparse = read_sparse(path)?;
-        let rows = sparse.matrix.view();
-        let dtype = sparse.narrowed_from.unwrap_or("float32");
-        return Ok(json!({"kind": "sparse", "n": rows.n(), "dim": rows.dim(), "entries": rows.nnz(), "dtype": dtype}));
+        let (rows, dtype) = (sparse.matrix.view(), sparse.narrowed_from.unwrap_or("float32"));
+        return Ok(vec![
+            ("kind", "sparse".into()),
+            ("n", rows.n().into()),
+            ("dim", rows.dim().into()),
+            ("entries", rows.nnz().into()),
+            ("dtype", dtype.into()),
+        ]);
     }
     let arrays = describe(path)?;
-    let listed = json!({"arrays": arrays.iter().map(array).collect::<Vec<Value>>()});
-    let mut description = match arrays.iter().find(|a| a.name == "indices").map(|a| (&a.shape[..], a)) {
-        Some((&[n, k], _)) => {
+    let mut fields = match arrays.iter().find(|a| a.name == "indices").map(|a| &a.shape[..]) {
+        Some(&[n, k]) => {
             let has_distances = arrays.iter().any(|a| a.name == "distances");
-            json!({"kind": "graph", "n": n, "k": k, "distances": has_distances})
+            vec![("kind", "graph".into()), ("n", n.into()), ("k", k.into()), ("distances", has_distances.into())]
         }
-        _ => json!({"kind": "arrays"}),
+        _ => vec![("kind", "arrays".into())],
     };
-    extend(&mut description, listed);
-    Ok(description)
+    fields.push(("arrays", arrays.iter().map(array).collect()));
+    Ok(fields)
 }
 
 fn begins_as_index(path: &Path) -> bool {
@@ -67,51 +79,32 @@ fn array(array: &ArrayInfo) -> Value {
     json!({"name": array.name, "shape": array.shape, "dtype": array.dtype})
 }
 
-fn index(path: &Path) -> Result<Value, Failure> {
+fn index(path: &Path) -> Result<Fields, Failure> {
     let version = Index::file_version(path)?;
     let index = Index::open(path)?;
     let checksums = Index::verify(path).map_or_else(|error| error.to_string(), |()| "ok".into());
-    Ok(json!({
-        "kind": "index",
-        "version": version,
-        "n": index.len(),
-        "dim": index.dim(),
-        "dtype": index.value_type(),
-        "metric": index.metric().to_string(),
-        "quantization": index.quantization().to_string(),
-        "epsilon": index.epsilon(),
-        "edges": index.n_edges(),
-        "end_id": index.id_bound(),
-        "center": index.center(),
-        "bytes": index.memory().mapped,
-        "checksums": checksums,
-    }))
+    Ok(vec![
+        ("kind", "index".into()),
+        ("version", version.into()),
+        ("n", index.len().into()),
+        ("dim", index.dim().into()),
+        ("dtype", index.value_type().into()),
+        ("metric", index.metric().to_string().into()),
+        ("quantization", index.quantization().to_string().into()),
+        // As it was given: 0.1, not the f64 nearest to the f32.
+        ("epsilon", index.epsilon().to_string().parse().map_or(Value::Null, |epsilon: f64| epsilon.into())),
+        ("edges", index.n_edges().into()),
+        ("end_id", index.id_bound().into()),
+        ("center", index.center().map_or(Value::Null, |center| center.to_vec().into())),
+        ("bytes", index.memory().mapped.into()),
+        ("checksums", checksums.into()),
+    ])
 }
 
+/// One line, the name first if there is one.
 fn say_array(array: &Value) {
     let text = |field: &str| array[field].as_str().unwrap_or_default().to_string();
-    let (name, shape) = (text("name"), shape(array));
-    say!("{name}{}{shape} {}", if name.is_empty() { "" } else { ": " }, text("dtype"));
-}
-
-fn shape(array: &Value) -> String {
     let shape: Vec<String> = array["shape"].as_array().into_iter().flatten().map(ToString::to_string).collect();
-    shape.join(" x ")
-}
-
-/// One line for each field that says something.
-fn say_fields(description: &Value) {
-    for (name, value) in description.as_object().into_iter().flatten() {
-        match value {
-            Value::Null => {}
-                Value::String(text) => say!("{name:<16} {text}"),
-            Value::Array(arrays) if name == "arrays" => {
-                for array in arrays {
-                    let dtype = array["dtype"].as_str().unwrap_or_default();
-                    say!("{:<16} {} {dtype}", array["name"].as_str().unwrap_or_default(), shape(array));
-                }
-            }
-            other => say!("{name:<16} {other}"),
-        }
-    }
+    let name = text("name");
+    say!("{name}{}{} {}", if name.is_empty() { "" } else { ": " }, shape.join(" x "), text("dtype"));
 }

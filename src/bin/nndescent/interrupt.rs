@@ -11,14 +11,19 @@ static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// Ends the process when it is interrupted, terminated or hung up.
 pub fn watch() {
     let watched = ctrlc::set_handler(|| {
-        let folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
-        folders.iter().for_each(|folder| remove_own(folder));
+        remove_unfinished();
         eprintln!("nndescent: cancelled");
         std::process::exit(CANCELLED.into());
     });
     if let Err(error) = watched {
         tracing::warn!(%error, "Ctrl-C ends the command without cleaning up");
     }
+}
+
+/// Removes the unfinished files of this process.
+pub fn remove_unfinished() {
+    let folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    folders.iter().for_each(|folder| remove_own(folder));
 }
 
 /// Remembers a folder that unfinished files may be in.

@@ -35,6 +35,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use failure::Failure;
 
+#[global_allocator]
+static ALLOCATOR: memory::Allocator = memory::Allocator;
+
 #[derive(Parser)]
 #[command(version, about, after_help = failure::EXIT_CODES)]
 struct Cli {
