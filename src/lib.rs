@@ -87,7 +87,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `gpu` (default) | the GPU executor, through `wgpu` |
-//! | `io` | readers and writers of .npy, .npz (scipy's CSR too), fvecs/bvecs/ivecs, fbin/u8bin/i8bin/ibin, IDX |
+//! | `io` | readers and writers of .npy, .npz (scipy's CSR too), fvecs/bvecs/ivecs, fbin/u8bin/i8bin/ibin, IDX, CSV |
 //! | `hdf5` | `io`, and the HDF5 files of ann-benchmarks |
 //! | `ndarray` | [`Points`] from `ndarray` views, and graphs as such |
 //! | `sprs` | sparse rows from `sprs` matrices, and graphs as such |

@@ -19,8 +19,8 @@ const DELIMITERS: [u8; 5] = *b",\t;| ";
 pub(crate) fn read_text(path: &Path, tabs: bool) -> Result<WideMatrix, IoError> {
     let mut file = BufReader::with_capacity(1 << 16, open_file(path)?.0);
     let os = |source| IoError::Os { path: path.into(), source };
-    let first = first_line(&mut file).map_err(os)?;
-    let count = |delimiter: &u8| (first.iter().filter(|b| *b == delimiter).count(), -i32::from(*delimiter != b','));
+    let (start, first) = first_line(&mut file).map_err(os)?;
+    let count = |delimiter: &u8| start[first..].iter().filter(|b| *b == delimiter).count();
     let delimiter = if tabs { b'\t' } else { DELIMITERS.into_iter().rev().max_by_key(count).unwrap_or(b',') };
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
@@ -28,14 +28,15 @@ pub(crate) fn read_text(path: &Path, tabs: bool) -> Result<WideMatrix, IoError> 
         .flexible(true)
         .comment(Some(b'#'))
         .trim(Trim::All)
-        .from_reader(first.chain(file));
-    let mut rows = Rows { path, dim: None, n: 0, values: WideValues::I64(Vec::new()) };
+        .from_reader(start.chain(file));
+    let mut rows = Rows { path, dim: None, n: 0, records: 0, values: WideValues::I64(Vec::new()) };
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|e| os(e.into()))? {
         rows.push(&record)?;
+        rows.records += 1;
     }
     let dtype = if matches!(rows.values, WideValues::I64(_)) { "int64" } else { "float64" };
-    Ok(WideMatrix::of(rows.values, rows.n, rows.dim.map_or(0, |(dim, _)| dim), dtype))
+    Ok(WideMatrix::of(rows.values, rows.n, rows.dim.unwrap_or(0), dtype))
 }
 
 pub(crate) fn describe_text(path: &Path, tabs: bool) -> Result<ArrayInfo, IoError> {
@@ -43,55 +44,63 @@ pub(crate) fn describe_text(path: &Path, tabs: bool) -> Result<ArrayInfo, IoErro
     Ok(ArrayInfo { name: String::new(), shape: vec![matrix.n(), matrix.dim()], dtype: matrix.dtype().into() })
 }
 
-/// Reads up to the first line that is neither empty nor a comment.
-fn first_line(file: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+/// Reads up to the first line that is neither empty nor a comment, and says where that begins.
+fn first_line(file: &mut impl BufRead) -> std::io::Result<(Vec<u8>, usize)> {
     const MOST: u64 = 1 << 24;
     let mut lines = Vec::new();
     loop {
         let start = lines.len();
         let read = file.by_ref().take(MOST).read_until(b'\n', &mut lines)?;
-        let line = lines[start..].trim_ascii();
-        if read == 0 || !(line.is_empty() || line.starts_with(b"#")) {
-            return Ok(lines);
+        if read == 0 || is_record(&lines[start..]) {
+            return Ok((lines, start));
         }
     }
+}
+
+/// Whether a line is neither empty nor a comment.
+fn is_record(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    !(line.is_empty() || line.starts_with(b"#"))
 }
 
 /// Rows as they are read.
 struct Rows<'a> {
     path: &'a Path,
-    /// Columns, and the line that they were counted in.
-    dim: Option<(usize, u64)>,
+    dim: Option<usize>,
     n: usize,
+    /// Lines that were read, the header included.
+    records: usize,
     /// Integers, until a number is none.
     values: WideValues,
 }
 
 impl Rows<'_> {
     fn push(&mut self, record: &ByteRecord) -> Result<(), IoError> {
-        let line = record.position().map_or(0, csv::Position::line);
-        let Some((dim, first)) = self.dim else {
-            self.dim = Some((record.len(), line));
-            return if is_header(record) { self.check_header(record, line) } else { self.push_row(record, line) };
-        };
-        if record.len() != dim {
-            return Err(self.wrong(format!("line {line} has {} columns, line {first} has {dim}", record.len())));
+        match self.dim {
+            None => {
+                self.dim = Some(record.len());
+                if is_header(record) { self.check_header(record) } else { self.push_row(record) }
+            }
+            Some(dim) if record.len() == dim => self.push_row(record),
+            Some(dim) => {
+                let (line, first) = (self.line_of(self.records), self.line_of(0));
+                let what = format!("line {line} has {} columns, line {first} has {dim}", record.len());
+                Err(IoError::Shape { path: self.path.into(), what })
+            }
         }
-        self.push_row(record, line)
     }
 
     /// pandas writes the index without a name, unless it is told `index=False`.
-    fn check_header(&self, record: &ByteRecord, line: u64) -> Result<(), IoError> {
+    fn check_header(&self, record: &ByteRecord) -> Result<(), IoError> {
         match record.iter().position(<[u8]>::is_empty) {
             Some(at) if record.len() > 1 => {
-                let what = "has no name in the header: if it is an index and no coordinate, leave it out";
-                Err(self.wrong(format!("line {line}, column {}: {what}", at + 1)))
+                Err(self.wrong(at, "has no name in the header: if it is an index and no coordinate, leave it out"))
             }
             _ => Ok(()),
         }
     }
 
-    fn push_row(&mut self, record: &ByteRecord, line: u64) -> Result<(), IoError> {
+    fn push_row(&mut self, record: &ByteRecord) -> Result<(), IoError> {
         for (at, field) in record.iter().enumerate() {
             let text = std::str::from_utf8(field).unwrap_or_default();
             if let WideValues::I64(values) = &mut self.values {
@@ -108,7 +117,7 @@ impl Rows<'_> {
                 _ => {
                     let text = String::from_utf8_lossy(field);
                     let what = if text.is_empty() { "nothing".into() } else { format!("`{text}`") };
-                    return Err(self.wrong(format!("line {line}, column {}: {what} where a number is needed", at + 1)));
+                    return Err(self.wrong(at, &format!("{what} where a number is needed")));
                 }
             }
         }
@@ -116,8 +125,18 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn wrong(&self, what: String) -> IoError {
-        IoError::Shape { path: self.path.into(), what }
+    /// What is wrong with a field of the line being read.
+    fn wrong(&self, column: usize, what: &str) -> IoError {
+        let line = self.line_of(self.records);
+        IoError::Shape { path: self.path.into(), what: format!("line {line}, column {}: {what}", column + 1) }
+    }
+
+    /// The number of a line, from 1: empty lines and comments count, although the parser skips them.
+    fn line_of(&self, record: usize) -> usize {
+        let lines = std::fs::File::open(self.path).map(|file| BufReader::new(file).split(b'\n'));
+        let records =
+            lines.into_iter().flatten().enumerate().filter(|(_, line)| line.as_ref().is_ok_and(|l| is_record(l)));
+        records.map(|(at, _)| at + 1).nth(record).unwrap_or(record + 1)
     }
 }
 
