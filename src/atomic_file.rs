@@ -11,7 +11,8 @@ const UNFINISHED: &str = ".nndescent-";
 const LINKS: usize = 40;
 
 /// Writes a file: to a temporary one beside it, then renamed, so that `path` holds a whole file or what it held before.
-/// A link is followed, and the mode of a file that is replaced is kept. What is no file (a pipe, a device) is written to.
+/// A link is followed, and the mode of a file that is replaced is kept. What is no file (a pipe, a device) is written
+/// to.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     let target = resolved(path);
     let there = match fs::metadata(&target) {

@@ -53,8 +53,8 @@ const GRAIN: usize = 1 << 14;
 /// Rows that the middle of columns is found from.
 const SAMPLE: usize = 4096;
 
-/// The median, which outliers do not move, with few digits: what is left of values on a grid of halves, wholes or dozens
-/// stays on it.
+/// The median, which outliers do not move, with few digits: what is left of values on a grid of halves, wholes or
+/// dozens stays on it.
 fn middle(mut values: Vec<f64>) -> f64 {
     values.retain(|value| value.is_finite());
     values.sort_unstable_by(f64::total_cmp);
@@ -75,9 +75,10 @@ fn error_of(value: f64) -> f64 {
 }
 
 impl WideMatrix {
-    /// What to subtract before narrowing: a number for every column, near its median, if `metric` does not notice (`euclidean`, `sqeuclidean`, `manhattan`, `chebyshev`, `minkowski`, `seuclidean`, `wminkowski`,
-    /// `mahalanobis`), or from every row for `correlation`; nothing for other metrics, and where f32 loses at most
-    /// eight times as much without, on average.
+    /// What to subtract before narrowing: a number for every column, near its median, if `metric` does not notice
+    /// (`euclidean`, `sqeuclidean`, `manhattan`, `chebyshev`, `minkowski`, `seuclidean`, `wminkowski`, `mahalanobis`),
+    /// or from every row for `correlation`; nothing for other metrics, and where f32 loses at most eight times as much
+    /// without, on average.
     ///
     /// # Complexity
     /// Two parallel passes over the values, if they are of a wider type than f32.

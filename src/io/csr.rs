@@ -39,8 +39,8 @@ pub struct SparseMatrix {
 
 /// Reads a sparse matrix in CSR format as `scipy.sparse.save_npz` writes it, compressed or not.
 ///
-/// Columns are sorted within each row, entries of the same column are added, stored zeros are dropped, and values become
-/// f32. As in scipy, there may be more entries than `indptr` has rows for.
+/// Columns are sorted within each row, entries of the same column are added, stored zeros are dropped, and values
+/// become f32. As in scipy, there may be more entries than `indptr` has rows for.
 ///
 /// # Errors
 /// [`IoError`] if the file cannot be read, lacks an array, is of another format (`csc`, for example), has arrays of

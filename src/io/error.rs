@@ -18,8 +18,8 @@ pub enum IoError {
     },
     /// The end of the file name belongs to no known format.
     #[error(
-        "{}: unknown kind of file; known are .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin -ubyte .idx (.gz) \
-         .csv .tsv .hdf5 .h5 .parquet .arrow .feather",
+        "{}: unknown kind of file; known are .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin -ubyte .idx \
+         (.gz) .csv .tsv .hdf5 .h5 .parquet .arrow .feather",
         path.display()
     )]
     UnknownFormat {

@@ -11,8 +11,8 @@ use super::values::read_vec;
 /// Reads ids from a one-dimensional `.npy` of any integer type.
 ///
 /// # Errors
-/// [`IoError`] if the file cannot be read, is not one-dimensional, is a mask of bool, or holds an id that is negative or
-/// beyond 32 bits.
+/// [`IoError`] if the file cannot be read, is not one-dimensional, is a mask of bool, or holds an id that is negative
+/// or beyond 32 bits.
 pub fn read_ids(path: impl AsRef<Path>) -> Result<Vec<u32>, IoError> {
     let path = path.as_ref();
     let (source, header, n) = open(path)?;

@@ -15,8 +15,8 @@ use crate::points::Points;
 pub struct Refined {
     /// Distances are those of the wide values, rounded to f32.
     pub graph: KnnGraph,
-    /// Rows that may have missed a neighbour, ascending: what was not a candidate may, within the error of narrowing, be
-    /// nearer than the last neighbour that was kept. Assumes that all candidates are the nearest by narrowed values.
+    /// Rows that may have missed a neighbour, ascending: what was not a candidate may, within the error of narrowing,
+    /// be nearer than the last neighbour that was kept. Assumes that all candidates are the nearest by narrowed values.
     pub doubtful: Vec<u32>,
 }
 

@@ -14,8 +14,8 @@ use super::wide::{WideMatrix, WideValues};
 const DELIMITERS: [u8; 5] = *b",\t;| ";
 
 /// Reads rows of numbers. A first line of which no field is a number is a header; lines that begin with `#` are
-/// comments. The delimiter is the most frequent of comma, tab, semicolon, bar and space in the first line; of `.tsv` the
-/// tab.
+/// comments. The delimiter is the most frequent of comma, tab, semicolon, bar and space in the first line; of `.tsv`
+/// the tab.
 pub(crate) fn read_text(path: &Path, tabs: bool) -> Result<WideMatrix, IoError> {
     let mut file = BufReader::with_capacity(1 << 16, open_file(path)?.0);
     let os = |source| IoError::Os { path: path.into(), source };

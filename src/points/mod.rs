@@ -186,8 +186,8 @@ fn expected(n: usize, dim: usize) -> String {
     n.checked_mul(dim).map_or_else(|| "overflow".into(), |v| format!("{v} needed"))
 }
 
-/// The rows that a graph is built on, or queries: a borrowed view, checked once. Cheap to copy. A batch of queries may be empty; what a
-/// graph or an index is built of may not.
+/// The rows that a graph is built on, or queries: a borrowed view, checked once. Cheap to copy. A batch of queries may
+/// be empty; what a graph or an index is built of may not.
 ///
 /// ```
 /// use nndescent::{CsrMatrix, Points};

@@ -76,8 +76,8 @@ impl Index {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// A link is followed, and the mode of a file that is replaced is kept. Leftovers of saves that were killed are removed
-    /// from the folder.
+    /// A link is followed, and the mode of a file that is replaced is kept. Leftovers of saves that were killed are
+    /// removed from the folder.
     ///
     /// # Errors
     /// [`IndexFileError::Os`]; [`IndexFileError::Items`]: a file cannot hold items; [`IndexFileError::Locked`];
