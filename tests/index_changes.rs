@@ -208,7 +208,7 @@ fn check_emptied(builder: &NnDescent, points: &Points) {
     let mut bytes = Vec::new();
     index.write_to(&mut bytes).unwrap();
     for mut index in [Index::read_from(&bytes[..]).unwrap(), index] {
-        assert!(index.is_empty() && index.len() == 0 && index.ids().is_empty() && !index.contains(0), "{what}");
+        assert!(index.is_empty() && index.ids().is_empty() && !index.contains(0), "{what}");
         assert_eq!((index.id_bound(), index.dim(), index.n_edges()), (n as usize, points.dim(), 0));
         let options = SearchOptions::new();
         for options in [options.clone(), options.filter(|id| id % 2 == 0)] {
