@@ -21,6 +21,7 @@ mod graph;
 mod index;
 mod index_changes;
 mod index_files;
+mod index_islands;
 mod index_use;
 #[cfg(feature = "io")]
 mod io;

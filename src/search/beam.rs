@@ -8,7 +8,7 @@ use crate::simd::prefetch;
 
 use super::adjacency::Adjacency;
 use super::hits::QueryStats;
-use super::prepare::entries::Entries;
+use super::prepare::entries::{Entries, FEW_GROUPS};
 use super::rows::{IndexRows, SearchQuery, SearchRows};
 use super::visited::Visited;
 
@@ -17,8 +17,7 @@ const STARTS: usize = 8;
 
 /// Groups of entries whose rows are compared, unless there are few groups: then all.
 const GROUPS: usize = 6;
-const ALL_GROUPS: usize = 16;
-/// A search for more neighbours begins with all entries: they may lie in many parts of the data.
+/// A search for more neighbours begins with all entries, as one by radius does: they may lie in many parts of the data.
 const MUCH: usize = 64;
 
 /// The entries nearest to a query.
@@ -100,7 +99,7 @@ impl SearchGraph<'_> {
         near.extend(distances.iter().zip(0..).map(|(&d, g)| fresh(d, g)));
         pool.clear();
         pool.extend(ids.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
-        let few = if near.len() <= ALL_GROUPS { near.len() } else { GROUPS };
+        let few = if near.len() <= FEW_GROUPS { near.len() } else { GROUPS };
         near.select_nth_unstable(few - 1);
         for &group in &near[..few] {
             let others = self.entries.group(id(group) as usize).get(1..).unwrap_or_default();
@@ -122,7 +121,7 @@ impl SearchGraph<'_> {
         let BeamScratch { query, visited, ids, distances, near, stats, .. } = scratch;
         visited.mark(params.blocked.as_slice(), ids);
         near.clear();
-        if params.k <= MUCH && !params.everywhere {
+        if params.k <= MUCH && !params.everywhere && params.radius == f32::NEG_INFINITY {
             visited.mark(&starts.rows.map(id), ids);
             near.extend(starts.rows.iter().filter(|&&start| ids.contains(&id(start))));
             return;

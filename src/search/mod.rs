@@ -133,6 +133,7 @@ impl Index {
             by_values: false,
         };
         index.connect();
+        index.cover_if_needed(graph);
         index.check_distances()?;
         Ok(index)
     }

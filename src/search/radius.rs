@@ -94,7 +94,8 @@ impl Searcher<'_, '_> {
             Eligible::Few(rows) => self.scan(rows.iter().copied(), Request { k: rows.len(), ..request }),
             _ if index.rows.is_proxied() => self.within_by_proxy(radius, request),
             _ => {
-                let radius = index.rows.in_traversal(radius, self.query());
+                // Rows at the radius itself are within it.
+                let radius = index.rows.in_traversal(radius, self.query()).next_up();
                 let (k, width) = (NEAR.min(index.len()), NEAR);
                 self.traverse(request, BeamParams { k, width, radius, ..BeamParams::default() });
             }

@@ -4,8 +4,11 @@
 //! neighbours are diversified together with forward ones, and every row is made reachable.
 
 mod connect;
+mod copies;
+mod cover;
 pub(super) mod diversify;
 pub(super) mod entries;
+mod sets;
 
 use rayon::prelude::*;
 
@@ -23,6 +26,7 @@ use crate::search::options::{DiversifyMethod, IndexPlan, SLACK};
 use crate::search::rows::{IndexRows, SearchRows};
 use crate::search::ticker::Ticker;
 
+use copies::Copies;
 use diversify::{Diversify, DiversifyScratch, hub_factors};
 
 /// Neighbours followed when rows are put in order.
@@ -58,7 +62,9 @@ pub(super) fn prepare(
     let order = breadth_first_groups(n, near);
     let groups = groups(graph);
     let rows = SearchRows::new(points, metric, plan.quantization, &order, groups.iter().map(|g| &g[..]))?;
-    let forward = forward_edges(&rows, graph, &order, ticker);
+    let place = places(&order);
+    let copies = Copies::find(points, metric, graph, &place);
+    let forward = forward_edges(&rows, graph, (&order, &place), ticker);
     go_on()?;
     let nearest = forward.slots.par_iter().filter(|s| **s != EMPTY).min().map_or(0.0, |&s| distance(s));
     let reverse = ReverseEdges::collect(&forward, forward.width, 0..forward.n());
@@ -71,11 +77,12 @@ pub(super) fn prepare(
         }
     };
     let diversify = Diversify { probability: plan.diversify_prob, slack: SLACK, seed: plan.seed, factors: &factors };
-    let kept = diversified(&rows, (&forward, &reverse), &diversify, plan.max_degree, ticker);
+    let kept = diversified(&rows, (&forward, &reverse, &copies), &diversify, plan.max_degree, ticker);
     go_on()?;
     drop((forward, reverse));
-    let lists = with_reverses(&rows, &kept, &diversify, ticker);
+    let mut lists = with_reverses(&rows, &kept, &diversify, ticker);
     go_on()?;
+    copies.link(&mut lists);
     let too_many = IndexError::TooManyEdges { n, max_degree: plan.max_degree };
     let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..])).ok_or(too_many)?;
     Ok(Prepared { rows, graph, order, nearest })
@@ -93,8 +100,7 @@ fn groups(graph: &KnnGraph) -> Vec<Vec<u32>> {
 }
 
 /// The graph's edges between rows in the new order, with reduced distances.
-fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32], ticker: &Ticker) -> RowTable {
-    let place = places(order);
+fn forward_edges(rows: &SearchRows, graph: &KnnGraph, (order, place): (&[u32], &[u32]), ticker: &Ticker) -> RowTable {
     let mut edges = RowTable::new(graph.n(), graph.k());
     edges.slots.par_chunks_mut(graph.k()).enumerate().with_min_len(64).for_each_init(
         || (Vec::new(), Vec::new(), Query::default()),
@@ -118,7 +124,7 @@ fn forward_edges(rows: &SearchRows, graph: &KnnGraph, order: &[u32], ticker: &Ti
 /// Every row's neighbours and reverse neighbours, diversified.
 fn diversified(
     rows: &SearchRows,
-    (forward, reverse): (&RowTable, &ReverseEdges),
+    (forward, reverse, copies): (&RowTable, &ReverseEdges, &Copies),
     diversify: &Diversify,
     max_degree: usize,
     ticker: &Ticker,
@@ -133,7 +139,9 @@ fn diversified(
             back.clear();
             back.extend(reverse.of(row));
             back.sort_unstable();
+            copies.keep_few(row as u32, back);
             both_ways(forward.row(row), back.iter().copied().take(forward.width), candidates);
+            copies.keep_few(row as u32, candidates);
             diversify.prune(rows, row as u32, candidates, max_degree, scratch);
             slots[..candidates.len()].copy_from_slice(candidates);
         },
