@@ -378,7 +378,7 @@ mod tests {
                 Metric::Mahalanobis { inverse_covariance: inverse },
             ] {
                 let mut values = rows(dim);
-                let most = metric.largest_value(dim).unwrap_or(f64::INFINITY) as f32;
+                let most = 0.9 * metric.largest_value(dim).unwrap_or(f64::INFINITY) as f32;
                 values.iter_mut().for_each(|v| *v = v.clamp(-most, most));
                 if metric.first_wrong(&values).is_some() {
                     values.iter_mut().for_each(|v| *v = v.abs());
@@ -392,7 +392,9 @@ mod tests {
                     truth.distances(i, &(0..12).collect::<Vec<u32>>(), &mut found);
                     for (j, &d) in found.iter().enumerate() {
                         let right = metric.distance(row(i), row(j));
-                        let near = d == right || (d - right).abs() <= 1e-9 * right.abs();
+                        // The angle of rows of very different lengths is the arc cosine of what cancels.
+                        let within = if metric == Metric::TsSs { 1e-6 } else { 1e-9 };
+                        let near = d == right || (d - right).abs() <= within * right.abs();
                         assert!(near, "{metric} of {dim}: {d}, not {right}, {i} {j}");
                     }
                 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::sums::{self, Chord, Product};
+use crate::metric::definition::half_squared_chord;
 use crate::metric::{Form, KernelMetric};
 use crate::parallel;
 use crate::points::{Dense, Element, with_rows};
@@ -41,6 +43,10 @@ impl Direction {
         Self { mean: mean as f32, rest: (mean - f64::from(mean as f32)) as f32, scale: scale as f32 }
     }
 
+    fn mean(self) -> f64 {
+        f64::from(self.mean) + f64::from(self.rest)
+    }
+
     fn apply(self, v: f32) -> f32 {
         (v - self.mean - self.rest) * self.scale
     }
@@ -50,6 +56,8 @@ impl Direction {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
     values: Vec<f32>,
+    /// The same in f64, where f32 may not tell near rows apart: angles and products.
+    precise: Vec<f64>,
     /// A zero vector, under an angular metric.
     empty: bool,
 }
@@ -74,22 +82,33 @@ impl<'a> DirectDistances<'a> {
     pub(crate) fn set_query(&self, values: &[f32], query: &mut Query) {
         query.values.clear();
         query.values.extend_from_slice(values);
-        query.empty = false;
-        if let Form::Angular { centered } = self.metric.form() {
-            let direction = Direction::of(values, centered);
-            query.values.iter_mut().for_each(|v| *v = direction.apply(*v));
-            query.empty = direction.scale == 0.0;
-        }
+        let direction = match self.metric.form() {
+            Form::Angular { centered } => Some(Direction::of(values, centered)),
+            _ => None,
+        };
+        self.prepare(direction, query);
     }
 
     /// Makes `query` row `row` of the base.
     pub(crate) fn set_base_query(&self, row: u32, query: &mut Query) {
         query.values.resize(self.base.dim(), 0.0);
         self.base.widen_row(row as usize, &mut query.values);
-        query.empty = false;
-        if let Some(direction) = self.directions.get(row as usize) {
-            query.values.iter_mut().for_each(|v| *v = direction.apply(*v));
-            query.empty = direction.scale == 0.0;
+        self.prepare(self.directions.get(row as usize).copied(), query);
+    }
+
+    /// Brings the values of a query to length 1 if it has a direction.
+    fn prepare(&self, direction: Option<Direction>, query: &mut Query) {
+        let Query { values, precise, empty } = query;
+        precise.clear();
+        *empty = direction.is_some_and(|direction| direction.scale == 0.0);
+        match direction {
+            Some(direction) => {
+                let (mean, scale) = (direction.mean(), f64::from(direction.scale));
+                precise.extend(values.iter().map(|&v| (f64::from(v) - mean) * scale));
+                values.iter_mut().for_each(|v| *v = direction.apply(*v));
+            }
+            None if self.metric.form() == Form::Inner => precise.extend(values.iter().map(|&v| f64::from(v))),
+            None => {}
         }
     }
 
@@ -102,7 +121,7 @@ impl<'a> DirectDistances<'a> {
             values.iter_mut().for_each(|v| *v = direction.apply(*v));
             empty = direction.scale == 0.0;
         }
-        Query { values, empty }
+        Query { values, empty, precise: Vec::new() }
     }
 
     /// Reduced distances of query `i` to `others`, in place of what `out` held.
@@ -122,6 +141,29 @@ impl<'a> DirectDistances<'a> {
             let base = Matrix { values: self.base.rows(), stride: self.base.dim() };
             Comparison { form, level }.one_to_many(x, base, others, AHEAD, out);
         }
+    }
+
+    /// Same as [`DirectDistances::reduced_from`], by sums in f64 where those in f32 may not tell near rows apart.
+    pub(crate) fn precise_from(&self, query: &Query, others: &[u32], out: &mut Vec<f32>) {
+        if query.precise.is_empty() {
+            return self.reduced_from(query, others, out);
+        }
+        let (x, mut room) = (&query.precise[..], vec![0.0; self.base.dim()]);
+        out.clear();
+        out.extend(others.iter().map(|&other| {
+            let y = self.base.as_f32(other as usize, &mut room);
+            let Some(direction) = self.directions.get(other as usize) else {
+                return -sums::sum(self.level, Product, x, &[], y) as f32;
+            };
+            match (query.empty, direction.scale == 0.0) {
+                (false, false) => {
+                    let chord = Chord { mean: direction.mean(), scale: direction.scale.into() };
+                    half_squared_chord(sums::sum(self.level, chord, x, &[], y)) as f32
+                }
+                (true, true) => 0.0,
+                _ => 1.0,
+            }
+        }));
     }
 }
 

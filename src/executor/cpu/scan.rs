@@ -11,7 +11,7 @@ use crate::dataset::Searched;
 use crate::distances::{TrueDistances, narrowed};
 use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, put};
 use crate::metric::{Form, KernelMetric, Metric};
-use crate::parallel::map_ranges;
+use crate::parallel::{for_rows, map_ranges};
 use crate::points::{Dense, DenseValues};
 use crate::rows::ReducedDistances;
 use crate::rows::dense::code_error_bound::CodeErrorBound;
@@ -20,7 +20,7 @@ use crate::rows::dense::directions::{Directions, rounding};
 use crate::rows::dense::matrix::{Comparison, Matrix};
 use crate::rows::error_bound::ErrorBound;
 use crate::rows::offer::offer;
-use crate::simd::Level;
+use crate::simd::{LANES, Level};
 
 /// Bytes of the base that a block of queries is compared with before distances are offered; they stay in cache for all
 /// queries.
@@ -33,19 +33,45 @@ const CODED_SLACK: usize = 40;
 /// Longer rows are sorted once rather than kept in order.
 const LONG: usize = 256;
 
-/// Rows in f32 as they are compared.
+/// Rows as they are compared.
 struct Working<'a> {
-    /// None if these are the rows as they were given.
-    directions: Option<Vec<f32>>,
     given: Dense<'a>,
+    /// Their directions, or narrow rows padded to whole vectors, and the values of a row. None if these are the rows as
+    /// they were given.
+    copy: Option<(Vec<f32>, usize)>,
 }
 
+/// Rows narrower than this are padded.
+const NARROW: usize = 64;
+
 impl<'a> Working<'a> {
+    fn new(given: &Dense<'a>, directions: Option<&Directions>) -> Self {
+        let dim = given.dim();
+        let copy = match directions {
+            Some(directions) => Some((directions.all(given), Directions::stride(dim))),
+            None if dim < NARROW && !dim.is_multiple_of(LANES) => {
+                let stride = dim.next_multiple_of(LANES);
+                let mut values = vec![0.0; given.n() * stride];
+                for_rows(&mut values, stride, 64, |i, to| given.widen_row(i, &mut to[..dim]));
+                Some((values, stride))
+            }
+            None => None,
+        };
+        Self { given: *given, copy }
+    }
+
     fn matrix(&self) -> Matrix<'_> {
-        let dim = self.given.dim();
-        match &self.directions {
-            Some(values) => Matrix { values: DenseValues::F32(values), stride: Directions::stride(dim) },
-            None => Matrix { values: self.given.rows(), stride: dim },
+        match &self.copy {
+            Some((values, stride)) => Matrix { values: DenseValues::F32(values), stride: *stride },
+            None => Matrix { values: self.given.rows(), stride: self.given.dim() },
+        }
+    }
+
+    /// Bytes of a row.
+    fn row_bytes(&self) -> usize {
+        match &self.copy {
+            Some((_, stride)) => stride * size_of::<f32>(),
+            None => self.given.dim() * self.given.value_size(),
         }
     }
 }
@@ -117,11 +143,12 @@ impl<'a> Scan<'a> {
             Form::Angular { centered } => Some(Directions::of_points(base, centered)),
             _ => None,
         };
-        let working =
-            |rows: &Dense<'a>| Working { directions: directions.as_ref().map(|to| to.all(rows)), given: *rows };
+        let working = |rows: &Dense<'a>| Working::new(rows, directions.as_ref());
         let (base, queries) = (working(base), queries.map(working));
-        let of_directions =
-            |rows: &Working| rows.directions.as_ref().map_or(0.0, |values| rounding(values, Directions::stride(dim)));
+        let of_directions = |rows: &Working| match (&directions, &rows.copy) {
+            (Some(_), Some((values, stride))) => rounding(values, *stride),
+            _ => 0.0,
+        };
         // A relative error of the values of a row is at most the same error of its direction.
         let rounded = rounded + of_directions(&base).max(queries.as_ref().map_or(0.0, of_directions));
         let sides = [Some(&base.given), queries.as_ref().map(|rows| &rows.given)];
@@ -251,7 +278,7 @@ impl<'a> Scan<'a> {
     }
 
     fn per_block(&self) -> usize {
-        (BASE_BYTES / (self.base.given.dim() * self.base.given.value_size())).clamp(4, 1024)
+        (BASE_BYTES / self.base.row_bytes()).clamp(4, 1024)
     }
 
     /// Calls `take(first, distances)` with the computed distances of a query to all of the base, block by block.
