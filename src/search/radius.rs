@@ -45,7 +45,7 @@ impl Index {
         if !radius.is_finite() {
             return Err(out_of_range("radius", radius, "finite"));
         }
-        let evaluation = Evaluation { k: EXPECTED, queries: queries.n(), pad: options.pad };
+        let evaluation = Evaluation { k: EXPECTED, queries: queries.n(), pad: self.pads(options) };
         let rows = EligibleRows::of_batch(self, options.filter.as_ref(), evaluation)?;
         let (wrong, ticker) =
             (WrongPair::default(), Ticker::new(options.progress.as_deref(), Phase::Search, queries.n()));
@@ -92,6 +92,7 @@ impl Searcher<'_, '_> {
         let index = self.index;
         match request.eligible {
             Eligible::Few(rows) => self.scan(rows.iter().copied(), Request { k: rows.len(), ..request }),
+            _ if index.is_empty() => self.scan(std::iter::empty(), request),
             _ if index.rows.is_proxied() => self.within_by_proxy(radius, request),
             _ => {
                 // Rows at the radius itself are within it.
