@@ -146,7 +146,7 @@ fn a_heap_of_copies_hides_nothing() {
             let index = index_of(&data, dim, &metric, 15);
             check_radius(&index, &data, &heap, dim, 0.0, &SearchOptions::new());
             let (right, lost) = recall(&index, &data, &queries, dim, 10);
-            assert!(right >= 0.98 && lost <= 0.01, "{metric}, {share} %: recall {right}, {lost} lost");
+            assert!(right >= 0.985 && lost == 0.0, "{metric}, {share} %: recall {right}, {lost} lost");
             for k in [1, 10, 300, 5000] {
                 let hits = index.query(&Points::dense(&heap, 1, dim).unwrap(), k, &SearchOptions::new()).unwrap();
                 assert!(hits.distances(0).iter().all(|&d| d == 0.0), "{metric}, {share} %, {k} of 5,000 copies");
@@ -176,7 +176,7 @@ fn a_radius_reaches_over_groups() {
         [(300, 30, 3, 1e-3, [0.5, 1.0, 2.0]), (40, 200, 8, 0.02, [0.2, 3.0, 4.5]), (400, 8, 6, 0.01, [0.2, 1.5, 3.0])]
     {
         let data = groups(count, size, dim, tight, 2);
-        let [own, _] = own_and_near(&data, dim, 25, 0.0);
+        let [own, _] = own_and_near(&data, dim, 12, 0.0);
         for n_neighbors in [5, 30] {
             for quantization in [Quantization::Auto, Quantization::F16] {
                 let options = IndexOptions::new().quantization(quantization);

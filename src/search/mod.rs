@@ -118,7 +118,7 @@ impl Index {
     ) -> Result<Self, IndexError> {
         let ticker = Ticker::new(progress, Phase::Prepare, prepare::PASSES * points.n());
         let prepared = prepare::prepare(points, metric, graph, plan, &ticker)?;
-        let entries = Entries::choose(&prepared.rows, points.n());
+        let entries = Entries::choose_among(&prepared.rows, &prepared.distinct);
         let mut index = Self {
             rows: Arc::new(prepared.rows),
             graph: prepared.graph,
@@ -133,7 +133,7 @@ impl Index {
             by_values: false,
         };
         index.connect();
-        index.cover_if_needed(graph);
+        index.cover_if_needed(&prepared.distinct, graph);
         index.check_distances()?;
         Ok(index)
     }

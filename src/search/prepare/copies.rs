@@ -64,6 +64,11 @@ impl Copies {
         });
     }
 
+    /// The rows that are the first of their class.
+    pub(super) fn distinct(&self) -> Vec<u32> {
+        (0..self.class.len() as u32).filter(|&row| self.class[row as usize] == row).collect()
+    }
+
     /// Adds edges of a tree over each class, both ways.
     pub(super) fn link(&self, lists: &mut [Vec<u32>]) {
         for members in &self.members {
