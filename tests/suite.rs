@@ -22,6 +22,7 @@ mod index;
 mod index_changes;
 mod index_files;
 mod index_islands;
+mod index_sequences;
 mod index_use;
 #[cfg(feature = "io")]
 mod io;

@@ -23,6 +23,9 @@ const EDGES: Kind = Kind(5, "the search graph's edges");
 const GROUPS: Kind = Kind(12, "the groups of entries");
 const OWN: [Kind; 6] = [ORDER, ENTRIES, REMOVED, SPANS, EDGES, GROUPS];
 
+/// The path of a stream, in errors.
+const STREAM: &str = "stream";
+
 /// What a file holds of an index.
 struct Contents<'a> {
     meta: String,
@@ -57,25 +60,28 @@ impl Index {
     /// ```
     ///
     /// # Errors
-    /// [`IndexFileError::Os`]; [`IndexFileError::Items`]: a file cannot hold items.
+    /// [`IndexFileError::Os`]; [`IndexFileError::Items`]: a file cannot hold items; [`IndexFileError::Inconsistent`]: the
+    /// index comes from a damaged file.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IndexFileError> {
-        let contents = self.contents()?;
+        let contents = self.contents(path.as_ref())?;
         persist::save(path.as_ref(), &contents.meta, &contents.sections())
     }
 
     /// Writes what [`Index::save`] writes to a file.
     ///
     /// # Errors
-    /// [`IndexFileError::Stream`]; [`IndexFileError::Items`].
+    /// [`IndexFileError::Stream`]; else same as [`Index::save`].
     pub fn write_to(&self, mut out: impl Write) -> Result<(), IndexFileError> {
-        let contents = self.contents()?;
+        let contents = self.contents(Path::new(STREAM))?;
         persist::write_to(&mut out, &contents.meta, &contents.sections())
     }
 
-    fn contents(&self) -> Result<Contents<'_>, IndexFileError> {
+    /// What a file at `path` will hold.
+    fn contents(&self, path: &Path) -> Result<Contents<'_>, IndexFileError> {
         if self.rows.are_items() {
             return Err(IndexFileError::Items { n: self.len() });
         }
+        self.graph.check().map_err(|what| IndexFileError::Inconsistent { path: path.into(), what })?;
         let graph = self.graph.compacted();
         let edges = [bytemuck::cast_slice(&graph.spans), bytemuck::cast_slice::<u32, u8>(&graph.ids)];
         let [spans, edges] = edges.map(|bytes| Cow::Owned(bytes.to_vec()));
@@ -153,7 +159,7 @@ impl Index {
             rows: Arc::new(SearchRows::of_file(file, n)?),
             graph: Adjacency { spans: of_length(file, SPANS, n)?, ids: any_length(file, EDGES)? },
             order: of_length(file, ORDER, n)?,
-            entries: Entries { rows: any_length(file, ENTRIES)?, starts: any_length(file, GROUPS)? },
+            entries: Entries { rows: any_length(file, ENTRIES)?, starts: any_length(file, GROUPS)?, chosen_for: n },
             nearest: file.meta("nearest")?,
             max_degree: file.meta("max_degree")?,
             n_removed: 0,
@@ -166,8 +172,15 @@ impl Index {
             return Err(file.inconsistent(format!("an entry at row {entry} of {n}")));
         }
         let (entries, groups) = (index.entries.rows.len(), index.entries.starts.len());
-        if n == 0 || entries == 0 || groups < 2 {
+        if index.max_degree == 0 {
+            return Err(file.inconsistent("rows of at most 0 edges"));
+        }
+        if n > 0 && (entries == 0 || groups < 2) || n == 0 && (entries > 0 || groups != 1) {
             return Err(file.inconsistent(format!("{n} rows, {entries} entries, {groups} starts of groups")));
+        }
+        let starts = &index.entries.starts;
+        if !starts.is_sorted() || starts.last().is_none_or(|&end| end as usize != entries) {
+            return Err(file.inconsistent(format!("groups of entries that are not those of {entries} entries")));
         }
         let n_removed = index.removed.iter().map(|word| word.count_ones() as usize).sum();
         if n_removed > n || index.removed.len() > n.div_ceil(64) {

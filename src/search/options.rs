@@ -11,6 +11,7 @@ use crate::dataset::Dataset;
 use crate::dataset::init_graph::check_init_graph;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
+use crate::params::INDEX_NEIGHBORS;
 use crate::points::{Dense, DenseValues, Points};
 use crate::progress::Progress;
 use crate::rows::dense::codes;
@@ -87,7 +88,8 @@ impl IndexOptions {
         self
     }
 
-    /// Most edges of a row, as a multiple of the graph's neighbours: above 0, at most 100. Default 1.5.
+    /// Most edges of a row, as a multiple of the graph's neighbours (30 for a graph of all points with all others,
+    /// if that is more): above 0, at most 100. Default 1.5.
     #[must_use]
     pub fn pruning_degree_multiplier(mut self, multiplier: f32) -> Self {
         self.pruning_degree_multiplier = multiplier;
@@ -161,7 +163,10 @@ impl IndexOptions {
             return Err(out_of_range("k of the graph", 0, "at least 1"));
         }
         check_init_graph(&graph.into(), points.n())?;
-        let plan = self.plan(graph.k(), points, metric)?;
+        // A graph of all points does not say how many neighbours are wanted where there are more.
+        let is_complete = graph.k() + 1 >= points.n();
+        let k = if is_complete { graph.k().max(INDEX_NEIGHBORS) } else { graph.k() };
+        let plan = self.plan(k, points, metric)?;
         Index::prepare(points, metric, graph, &plan, progress)
     }
 

@@ -47,7 +47,8 @@ impl Index {
         if !radius.is_finite() {
             return Err(out_of_range("radius", radius, "finite"));
         }
-        let evaluation = Evaluation { k: EXPECTED, queries: queries.n(), pad: options.pad, exact: options.exact };
+        let evaluation =
+            Evaluation { k: EXPECTED, queries: queries.n(), pad: self.pads(options), exact: options.exact };
         let rows = EligibleRows::of_batch(self, options.filter.as_ref(), evaluation)?;
         let (wrong, ticker) =
             (WrongPair::default(), Ticker::new(options.progress.as_deref(), Phase::Search, queries.n()));
@@ -96,6 +97,7 @@ impl Searcher<'_, '_> {
             Eligible::Few(rows) => {
                 self.scan(rows.iter().copied(), radius, Request { k: rows.len(), ..request });
             }
+            _ if index.is_empty() => self.scan(std::iter::empty(), radius, request),
             _ if index.rows.is_proxied() => self.within_by_proxy(radius, request),
             _ => {
                 let radius = index.rows.in_traversal(radius, self.query());

@@ -178,10 +178,11 @@ impl Index {
         k: usize,
         options: &SearchOptions,
     ) -> Result<(), SearchError> {
-        let k = Self::check_k(k, self.len(), options.pad)?;
+        let pad = self.pads(options);
+        let k = Self::check_k(k, self.len(), pad)?;
         let epsilon = options.epsilon.unwrap_or(self.epsilon());
         Self::check_epsilon(epsilon)?;
-        let rows = EligibleRows::of_one(self, options.filter.as_ref(), (k, options.pad, options.exact))?;
+        let rows = EligibleRows::of_one(self, options.filter.as_ref(), (k, pad, options.exact))?;
         let mut searcher = Searcher { index: self, scratch };
         searcher.set_query(row)?;
         searcher.answer(Request { k, epsilon, eligible: rows.of_query(0), except: None, held_out: false });
@@ -250,6 +251,10 @@ impl Searcher<'_, '_> {
             Eligible::Many { count, .. } => count,
             Eligible::All | Eligible::Asked(_) => self.index.len(),
         };
+        if possible == 0 {
+            self.scan(std::iter::empty(), f32::INFINITY, request);
+            return self.scratch.beam.stats;
+        }
         self.search(request);
         let missing = request.except.is_some() as usize;
         if self.scratch.found.len() < request.k.min(possible - missing.min(possible)) {

@@ -68,7 +68,7 @@ impl Index {
     }
 
     /// Those of `rows` that a search for them does not find, nor a row that is as near.
-    fn lost(&self, rows: &[u32]) -> Vec<u32> {
+    pub(in crate::search) fn lost(&self, rows: &[u32]) -> Vec<u32> {
         let is_lost = |scratch: &mut BeamScratch, &row: &u32| {
             self.rows.set_own_query(row, self.by_values, &mut scratch.query);
             let k = NEAR.min(self.graph.n());
