@@ -14,6 +14,8 @@ mod architecture;
 mod auto_traits;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_files;
 mod golden;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -35,3 +37,5 @@ mod parts;
 mod sparse;
 #[cfg(feature = "sprs")]
 mod sprs;
+#[cfg(feature = "io")]
+mod wide;

@@ -29,6 +29,7 @@ mod update_graph;
 mod visited;
 
 pub use error::IndexError;
+pub use file::IndexLock;
 pub use hits::{Hits, QueryStats, RadiusHits};
 pub use options::{DiversifyMethod, IndexOptions, SearchOptions};
 pub use quantization::Quantization;
@@ -92,6 +93,8 @@ pub struct Index {
     tuned: Option<f32>,
     /// The same: whether to traverse by the values although there is a compressed copy.
     by_values: bool,
+    /// See [`Index::center`]; empty if there is none.
+    center: Storage<f64>,
 }
 
 /// Bytes that an index holds.
@@ -134,6 +137,7 @@ impl Index {
             id_bound: points.n() as u32,
             tuned: None,
             by_values: false,
+            center: Vec::new().into(),
         };
         index.connect();
         index.cover_if_needed(&prepared.distinct, graph);
@@ -212,6 +216,36 @@ impl Index {
     #[must_use]
     pub fn quantization(&self) -> Quantization {
         self.rows.quantization()
+    }
+
+    /// The type of the points as they were given: `float32`, `float16`, `uint8`, `int8`, `bits`, `sparse` or `items`.
+    #[must_use]
+    pub fn value_type(&self) -> &'static str {
+        self.rows.given.name()
+    }
+
+    /// What [`Index::set_center`] noted: subtracted from every point before it was given to this index.
+    #[must_use]
+    pub fn center(&self) -> Option<&[f64]> {
+        (!self.center.is_empty()).then_some(&self.center)
+    }
+
+    /// Notes what was subtracted from the columns of the points before the index was made, so that whoever opens its
+    /// file can subtract it from queries and new points, too. Nothing here does so: it takes f64, and the index holds
+    /// f32 at most. `io::Center` chooses it.
+    ///
+    /// # Errors
+    /// Another number of values than columns, or one that is not finite.
+    pub fn set_center(&mut self, center: &[f64]) -> Result<(), IndexError> {
+        if center.len() != self.dim() {
+            return Err(IndexError::Dimension { found: center.len(), expected: self.dim() });
+        }
+        if let Some(value) = center.iter().find(|value| !value.is_finite()) {
+            let (value, range) = (value.to_string(), "finite".into());
+            return Err(IndexError::Parameter { name: "center", value, range });
+        }
+        self.center = center.to_vec().into();
+        Ok(())
     }
 
     /// Edges of the search graph.
