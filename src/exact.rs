@@ -14,7 +14,8 @@
 
 use std::ops::ControlFlow;
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Searched};
+use crate::distances::by_definition::DefinitionDistances;
 use crate::error::BuildError;
 use crate::executor::cpu::exact::{self, Compared, in_blocks};
 use crate::executor::cpu::scan::Scan;
@@ -79,10 +80,12 @@ pub fn query_with_progress(
         return Err(BuildError::Parameter { name: "k", value: k.to_string(), range });
     }
     let rows: Vec<usize> = (0..queries.n()).collect();
-    let (base, queries) = (Dataset::new(base, metric)?, Dataset::new(queries, metric)?);
+    let base = Dataset::new(base, metric)?;
+    let queries = Dataset::with_transform(queries, metric, base.transform())?;
     match (base.problem().direct(), queries.problem().direct()) {
-        (Some((base, direct)), Some((queries, _))) => {
-            let scan = Scan::new(&base, &queries, direct);
+        (Some((base, kernel)), Some((queries, _))) => {
+            let truth = DefinitionDistances::new(metric, base, base).with_queries(queries);
+            let scan = Scan::new((metric, Box::new(truth)), &base, Some(&queries), kernel, Searched::AsGiven);
             in_blocks(&rows, k, &tick, &|rows, ids, ds| scan.nearest(rows, k, false, ids, ds))
         }
         _ => {

@@ -187,6 +187,8 @@ fn max_candidates(others: usize) -> usize {
 }
 /// docs/PERFORMANCE.md, "Trees".
 const LEAF_SIZE: usize = 128;
+/// All pairs of a leaf are held at once.
+const MAX_LEAF_SIZE: usize = 1 << 14;
 /// `delta` ends rounds long before, unless the data has no structure.
 const N_ITERS: usize = 12;
 /// PyNNDescent's default: the last round changes fewer than one neighbour in a thousand.
@@ -232,7 +234,7 @@ impl Plan {
             n_neighbors,
             width: if metric.is_proxied() { proxied_width(&metric, others) } else { others.max(MIN_WIDTH) }.min(n - 1),
             n_trees: params.n_trees.unwrap_or(trees),
-            leaf_size: params.leaf_size.unwrap_or(leaf_size.max(2 * others)),
+            leaf_size: params.leaf_size.unwrap_or(leaf_size.max(2 * others).min(MAX_LEAF_SIZE)),
             max_candidates: params.max_candidates.unwrap_or(candidates),
             n_iters: params.n_iters.unwrap_or(N_ITERS),
             delta: params.delta.unwrap_or(DELTA),
@@ -249,7 +251,7 @@ impl Plan {
     }
 
     fn check(&self) -> Result<(), BuildError> {
-        if self.leaf_size < 2 || self.leaf_size > 1 << 14 {
+        if self.leaf_size < 2 || self.leaf_size > MAX_LEAF_SIZE {
             return Err(out_of_range("leaf_size", self.leaf_size, "2 to 16384"));
         }
         if self.max_candidates == 0 || self.max_candidates > MAX_CANDIDATES {

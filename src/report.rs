@@ -160,6 +160,13 @@ pub enum Reason {
         /// The target.
         target_recall: f32,
     },
+    /// Many rows are equal: NN-Descent worked on one of each.
+    Copies {
+        /// Rows.
+        rows: usize,
+        /// Distinct ones.
+        distinct: usize,
+    },
     /// The job is too small for a GPU to pay off.
     TooSmallForGpu {
         /// Estimated seconds on the CPU.
@@ -182,6 +189,9 @@ impl fmt::Display for Reason {
             Self::NamedGpu => f.write_str("auto: nndescent, since a GPU was asked for by name"),
             Self::CheaperThanWidening { target_recall } => {
                 write!(f, "auto: exact search costs less than widening the build once more to reach {target_recall}")
+            }
+            Self::Copies { rows, distinct } => {
+                write!(f, "{distinct} of {rows} rows are distinct, and nndescent worked on these")
             }
             Self::TooSmallForGpu { cpu_seconds } => {
                 write!(f, "about {cpu_seconds:.2} s on the CPU: too little for a GPU")

@@ -1,9 +1,10 @@
 //! The builder, and the order of a build: init, descent, estimate of recall, finish.
 //!
-//! [`choose`] picks algorithm and device, [`run`] is the course of a build, [`descent`] its only loop, [`partition`]
+//! [`choose`] picks algorithm and device, [`copies`] leaves out rows that are equal, [`run`] is the course of a build, [`descent`] its only loop, [`partition`]
 //! builds in parts what does not fit a device.
 
 mod choose;
+mod copies;
 mod descent;
 pub(crate) mod partition;
 mod recall_sample;
@@ -300,7 +301,9 @@ impl<'a> NnDescent<'a> {
         let _entered = span.enter();
         let built = match algorithm {
             Algorithm::Exact => self.build_exact(problem, &plan, reasons)?,
-            _ => self.build_on_a_device(problem, plan, reasons)?,
+            // Nothing but the points themselves.
+            _ if plan.others() == 0 => self.build_exact(problem, &plan, reasons)?,
+            _ => self.build_by_descent_of_distinct(problem, plan, reasons)?,
         };
         dataset.check_distances()?;
         tracing::info!(times = ?built.report.times, distances = built.report.distances_evaluated, "built");

@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use super::copies::Copies;
 use super::descent::descend;
 use super::recall_sample::RecallSample;
 use super::{Built, NnDescent, choose, partition};
-use crate::dataset::Problem;
+use crate::dataset::{Dataset, Problem};
 use crate::error::{BuildError, GpuError};
 use crate::executor::cpu::CpuExecutor;
 use crate::executor::{Executor, Session, Tick};
-use crate::graph::KnnGraph;
+use crate::graph::{InitGraph, KnnGraph};
 use crate::params::{Algorithm, Device, Plan};
+use crate::points::Points;
 use crate::progress::Phase;
 use crate::recall::RecallEstimate;
 use crate::report::{BuildReport, PhaseTimes, Reason, RoundStats, Settings, StopReason, TargetOutcome};
@@ -51,6 +53,80 @@ impl NnDescent<'_> {
             settings: settings(plan),
         };
         Ok(Built { graph, report })
+    }
+
+    /// NN-Descent, with equal rows given to each other; on one of each where there are many.
+    pub(super) fn build_by_descent_of_distinct(
+        &self,
+        problem: &Problem,
+        plan: Plan,
+        reasons: Vec<Reason>,
+    ) -> Result<Built, BuildError> {
+        let Some(copies) = Copies::of(&problem.points, problem.metric) else {
+            let built = self.build_on_a_device(problem, plan.clone(), reasons)?;
+            return self.with_recall(problem, &plan, built);
+        };
+        // A proxy may be far off for rows without mass: there must be but one of them.
+        let of_distinct = copies.are_many() || problem.is_proxy;
+        let mut built = if of_distinct {
+            copies.with_distinct(&problem.points, |distinct| self.build_distinct(&copies, distinct, &plan, reasons))?
+        } else {
+            self.build_on_a_device(problem, plan.clone(), reasons)?
+        };
+        let truth = problem.true_distances();
+        let to_self = |i: usize| truth.to_self(i);
+        let (others, include_self) = (plan.others(), plan.include_self);
+        built.graph = if of_distinct {
+            copies.expanded(&built.graph, others, include_self, &to_self)
+        } else {
+            copies.added_to(&built.graph, others, include_self, &to_self)
+        };
+        // What was estimated, if anything, was the recall of something else.
+        built.report.recall = None;
+        built.report.settings = settings(&plan);
+        drop(truth);
+        self.with_recall(problem, &plan, built)
+    }
+
+    /// The graph of distinct rows, without the rows themselves.
+    fn build_distinct(
+        &self,
+        copies: &Copies,
+        distinct: &Points,
+        plan: &Plan,
+        mut reasons: Vec<Reason>,
+    ) -> Result<Built, BuildError> {
+        reasons.push(Reason::Copies { rows: copies.n(), distinct: distinct.n() });
+        let ids = self.init_graph.as_ref().map(|graph| (graph.k(), copies.of_init_graph(graph)));
+        let mut builder: NnDescent<'_> = self.clone();
+        builder.params.include_self = false;
+        builder.params.n_neighbors = Some(plan.others().min(distinct.n() - 1).max(1));
+        builder.init_graph = ids.as_ref().map(|(k, ids)| InitGraph::from((distinct.n(), *k, &ids[..])));
+        let dataset = Dataset::new(distinct, &self.metric)?;
+        if distinct.n() == 1 {
+            let plan = Plan { n_neighbors: 0, include_self: false, ..plan.clone() };
+            let mut built = self.build_exact(&dataset.problem(), &plan, reasons)?;
+            built.graph = KnnGraph::new(1, 0, Vec::new(), Vec::new());
+            return Ok(built);
+        }
+        let plan = Plan::new(&self.metric, &builder.params, distinct)?;
+        builder.build_on_a_device(&dataset.problem(), plan, reasons)
+    }
+
+    /// A build with an estimate of its recall, unless it has one.
+    fn with_recall(&self, problem: &Problem, plan: &Plan, mut built: Built) -> Result<Built, BuildError> {
+        // Only now, because the search for true neighbours has a working copy of the points, too.
+        if built.report.recall.is_none() && plan.recall_sample > 0 {
+            let rounds = built.report.rounds.len();
+            let tick = |f| self.tick(Phase::Recall, rounds, plan, 0, f);
+            let (estimate, time) = estimate_recall(problem, plan, &built.graph, &tick)?;
+            built.report.times.recall += time;
+            built.report.recall = Some(estimate);
+            if let Some(target) = &mut built.report.target {
+                target.reached = estimate.low >= f64::from(target.target);
+            }
+        }
+        Ok(built)
     }
 
     /// NN-Descent on the device asked for. Where that is left open: on a GPU if that is worth it, on the CPU if not, or
@@ -116,7 +192,7 @@ impl NnDescent<'_> {
                 }
             }
         }
-        self.finish(problem, run, (recall, target), reasons)
+        self.finish(run, (recall, target), reasons)
     }
 
     /// Widens the build until the lower end of its estimated recall reaches `goal`.
@@ -125,7 +201,7 @@ impl NnDescent<'_> {
         let start = Instant::now();
         let tick = |f| self.tick(Phase::Recall, run.rounds.len(), &run.plan, 0, f);
         let sample = RecallSample::draw(problem, &run.plan, &tick)?;
-        let mut recall = sample.estimate(&run.session.peek(&sample.rows)?, n);
+        let mut recall = sample.estimate(problem, &run.session.peek(&sample.rows)?);
         run.times.recall = start.elapsed();
         let start = Instant::now();
         let mut widened = 0;
@@ -136,7 +212,7 @@ impl NnDescent<'_> {
             }
             run.session.widen(&run.plan, &|f| self.tick(Phase::Init, run.rounds.len(), &run.plan, 0, f))?;
             run.stop = self.descend(&mut *run.session, &run.plan, n, &mut run.rounds)?;
-            recall = sample.estimate(&run.session.peek(&sample.rows)?, n);
+            recall = sample.estimate(problem, &run.session.peek(&sample.rows)?);
             widened += 1;
         }
         run.times.descent += start.elapsed();
@@ -146,9 +222,8 @@ impl NnDescent<'_> {
 
     fn finish(
         &self,
-        problem: &Problem,
         run: Run,
-        (mut recall, target): (Option<RecallEstimate>, Option<TargetOutcome>),
+        (recall, target): (Option<RecallEstimate>, Option<TargetOutcome>),
         reasons: Vec<Reason>,
     ) -> Result<Built, BuildError> {
         let Run { session, plan, rounds, stop, mut times } = run;
@@ -158,13 +233,6 @@ impl NnDescent<'_> {
         let start = Instant::now();
         let graph = session.finish(&|f| self.tick(Phase::Finish, rounds.len(), &plan, 0, f))?;
         times.finish = start.elapsed();
-        // Only now, because the search for true neighbours has a working copy of the points, too.
-        if recall.is_none() && plan.recall_sample > 0 && plan.others() > 0 {
-            let estimate;
-            let tick = |f| self.tick(Phase::Recall, rounds.len(), &plan, 0, f);
-            (estimate, times.recall) = estimate_recall(problem, &plan, &graph, &tick)?;
-            recall = Some(estimate);
-        }
         let algorithm = Algorithm::NnDescent;
         let report = BuildReport {
             algorithm,
@@ -219,7 +287,7 @@ fn estimate_recall(
 ) -> Result<(RecallEstimate, Duration), BuildError> {
     let start = Instant::now();
     let sample = RecallSample::draw(problem, plan, tick)?;
-    let estimate = sample.estimate(&sample.found_in(graph, plan.others()), problem.n());
+    let estimate = sample.estimate(problem, &sample.found_in(graph, plan.others()));
     Ok((estimate, start.elapsed()))
 }
 

@@ -1,9 +1,12 @@
 //! What a metric requires of the values of rows.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::metric::{Metric, MetricError};
-use crate::points::{Csr, Dense};
+use crate::parallel::map_ranges;
+use crate::points::{Csr, Dense, DenseValues};
 
 /// Checks what a metric asks of every row: the first that fails is named.
 pub(crate) fn check_dense_rows(metric: &Metric, points: &Dense) -> Result<(), MetricError> {
@@ -16,10 +19,37 @@ pub(crate) fn check_dense_rows(metric: &Metric, points: &Dense) -> Result<(), Me
     wrong.find_first(Option::is_some).flatten().map_or(Ok(()), Err)
 }
 
+/// Checks that no distance between these rows leaves f32's range. Else the value that is largest is named.
+pub(super) fn check_range(metric: &Metric, points: &Dense) -> Result<(), MetricError> {
+    let DenseValues::F32(values) = points.rows() else { return Ok(()) };
+    let Some(most) = metric.largest_value(points.dim()) else { return Ok(()) };
+    let largest = |range: Range<usize>| {
+        let value = |at: usize| if f64::from(values[at].abs()) > most { Some(at) } else { None };
+        // No early exit, so that the scan vectorises.
+        let all = values[range.clone()].iter().fold(true, |ok, v| ok & (f64::from(v.abs()) <= most));
+        if all { None } else { range.into_iter().find_map(value) }
+    };
+    match map_ranges(values.len(), 1 << 16, largest).into_iter().flatten().next() {
+        None => Ok(()),
+        Some(at) => Err(MetricError::TooLarge {
+            metric: metric.name(),
+            row: at / points.dim(),
+            column: at % points.dim(),
+            value: values[at],
+            most: most as f32,
+        }),
+    }
+}
+
 /// Checks what a metric asks of every row: the first that fails is named.
 pub(crate) fn check_sparse_rows(metric: &Metric, rows: &Csr) -> Result<(), MetricError> {
+    let most = metric.largest_value(rows.dim()).unwrap_or(f64::INFINITY);
     for row in 0..rows.n() {
         let entries = rows.row(row);
+        if let Some(at) = entries.values.iter().position(|v| f64::from(v.abs()) > most) {
+            let (metric, column, value) = (metric.name(), entries.indices[at] as usize, entries.values[at]);
+            return Err(MetricError::TooLarge { metric, row, column, value, most: most as f32 });
+        }
         if let Some(at) = metric.first_wrong(entries.values) {
             let (column, value) = (entries.indices[at] as usize, entries.values[at]);
             let (metric, range) = (metric.name(), metric.values_range());

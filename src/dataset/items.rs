@@ -110,10 +110,12 @@ impl ReducedDistances for ItemRows<'_> {
 }
 
 impl TrueDistances for ItemRows<'_> {
-    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
-        out.resize(others.len(), 0.0);
-        self.items.items.distance_to_many(i, others, out);
-        self.items.note(i as u32, others, out);
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f64>) {
+        let mut found = vec![0.0; others.len()];
+        self.items.items.distance_to_many(i, others, &mut found);
+        self.items.note(i as u32, others, &mut found);
+        out.clear();
+        out.extend(found.into_iter().map(f64::from));
     }
 
     fn to_self(&self, i: usize) -> f32 {

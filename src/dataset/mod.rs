@@ -15,16 +15,19 @@ mod transformed;
 
 pub(crate) use check::check_dense_rows;
 pub(crate) use items::CheckedItems;
-pub(crate) use problem::{Problem, Rows};
+pub(crate) use problem::{Problem, Rows, Searched};
 pub(crate) use sets::Sets;
 pub(crate) use sparse::SparsePoints;
 pub(crate) use sparse_transform::{SparseComparison, SparseTransform};
-pub(crate) use transformed::transformer;
+pub(crate) use transformed::{DenseTransform, transformer};
+
+use std::sync::Arc;
+
+use check::check_range;
 
 use crate::error::BuildError;
 use crate::metric::route::Route;
-use crate::metric::transform::Transform;
-use crate::metric::{KernelMetric, Metric, MetricError};
+use crate::metric::{Metric, MetricError};
 use crate::points::{Bits, Dense, DenseValues, Points, PointsKind};
 
 /// Points ready to be searched under a metric.
@@ -37,8 +40,8 @@ pub(crate) struct Dataset<'a> {
 
 /// Rows as they are searched, with what was made of them.
 enum OwnedRows<'a> {
-    Dense(Dense<'a>, KernelMetric),
-    Transformed { values: Vec<f32>, columns: usize, direct: KernelMetric },
+    Dense(Dense<'a>, Arc<DenseTransform>),
+    Transformed { values: Vec<f32>, rounding: f64, transform: Arc<DenseTransform> },
     Sparse(Box<SparsePoints<'a>>),
     Sets(Sets<'a>),
     Items(CheckedItems<'a>),
@@ -50,11 +53,23 @@ impl<'a> Dataset<'a> {
     /// # Errors
     /// Arguments of the metric out of range or of another shape, values or kinds of rows that it has no distances for.
     pub(crate) fn new(points: &Points<'a>, metric: &Metric) -> Result<Self, BuildError> {
+        Self::with_transform(points, metric, None)
+    }
+
+    /// The same, dense points being transformed as others were.
+    ///
+    /// # Errors
+    /// Same as [`Dataset::new`].
+    pub(crate) fn with_transform(
+        points: &Points<'a>,
+        metric: &Metric,
+        transform: Option<&Arc<DenseTransform>>,
+    ) -> Result<Self, BuildError> {
         let metric = metric.clone().checked()?;
         let points = metric.points_as_taken(points);
         metric.check_columns(points.dim())?;
         let rows = match &points.kind() {
-            PointsKind::Dense(dense) => dense_rows(dense, &metric)?,
+            PointsKind::Dense(dense) => dense_rows(dense, &metric, transform)?,
             PointsKind::Sparse(rows) => OwnedRows::Sparse(Box::new(SparsePoints::new(rows, &metric)?)),
             PointsKind::Bits(bits) => bit_rows(bits, &metric)?,
             PointsKind::Items(items) if metric == Metric::Custom => OwnedRows::Items(CheckedItems::new(items.0)),
@@ -65,17 +80,31 @@ impl<'a> Dataset<'a> {
     }
 
     pub(crate) fn problem(&self) -> Problem<'_> {
-        let n = self.points.n();
         let rows = match &self.rows {
-            OwnedRows::Dense(dense, direct) => Rows::Dense(*dense, *direct),
-            OwnedRows::Transformed { values, columns, direct } => {
-                Rows::Dense(Dense::trusted(DenseValues::F32(values), n, *columns), *direct)
+            OwnedRows::Dense(dense, transform) => Rows::Dense(*dense, transform.kernel()),
+            OwnedRows::Transformed { values, transform, .. } => {
+                let (n, columns) = (self.points.n(), transform.columns());
+                Rows::Dense(Dense::trusted(DenseValues::F32(values), n, columns), transform.kernel())
             }
             OwnedRows::Sparse(rows) => Rows::Sparse(rows),
             OwnedRows::Sets(sets) => Rows::Sets(sets),
             OwnedRows::Items(items) => Rows::Items(items),
         };
-        Problem { points: self.points, metric: &self.metric, rows, is_proxy: self.is_proxy }
+        let searched = match &self.rows {
+            OwnedRows::Transformed { rounding, transform, .. } => {
+                Searched::Transformed { rounding: *rounding, unit: transform.unit() }
+            }
+            _ => Searched::AsGiven,
+        };
+        Problem { points: self.points, metric: &self.metric, rows, searched, is_proxy: self.is_proxy }
+    }
+
+    /// How dense points were transformed.
+    pub(crate) fn transform(&self) -> Option<&Arc<DenseTransform>> {
+        match &self.rows {
+            OwnedRows::Dense(_, transform) | OwnedRows::Transformed { transform, .. } => Some(transform),
+            OwnedRows::Sparse(_) | OwnedRows::Sets(_) | OwnedRows::Items(_) => None,
+        }
     }
 
     /// Fails if a distance computed since turned out not to be finite: a custom one.
@@ -96,17 +125,27 @@ impl<'a> Dataset<'a> {
     }
 }
 
-fn dense_rows<'a>(dense: &Dense<'a>, metric: &Metric) -> Result<OwnedRows<'a>, MetricError> {
-    Ok(match metric.route() {
-        Route::Direct(direct) | Route::Same(Transform::None, direct) => OwnedRows::Dense(*dense, direct),
-        Route::Same(transform, direct) | Route::Proxy(transform, direct) => {
-            check_dense_rows(metric, dense)?;
-            let (columns, values) = transformed::transformed(metric, &transform, dense)?;
-            OwnedRows::Transformed { values, columns, direct }
-        }
-        Route::Sets(sets) => OwnedRows::Sets(Sets::of_columns(*dense, sets)),
+fn dense_rows<'a>(
+    dense: &Dense<'a>,
+    metric: &Metric,
+    transform: Option<&Arc<DenseTransform>>,
+) -> Result<OwnedRows<'a>, MetricError> {
+    match metric.route() {
+        Route::Sets(sets) => return Ok(OwnedRows::Sets(Sets::of_columns(*dense, sets))),
+        Route::Same(..) | Route::Proxy(..) => check_dense_rows(metric, dense)?,
+        Route::Direct(_) => {}
         Route::Bits(_) | Route::Custom => return Err(unsupported(metric, dense.type_name())),
-    })
+    }
+    check_range(metric, dense)?;
+    let transform = match transform {
+        Some(transform) => Arc::clone(transform),
+        None => Arc::new(DenseTransform::of_points(metric, dense)?),
+    };
+    if transform.is_none() {
+        return Ok(OwnedRows::Dense(*dense, transform));
+    }
+    let (values, rounding) = transform.all(dense);
+    Ok(OwnedRows::Transformed { values, rounding, transform })
 }
 
 fn bit_rows<'a>(bits: &Bits<'a>, metric: &Metric) -> Result<OwnedRows<'a>, MetricError> {

@@ -5,9 +5,8 @@ use super::sets::Sets;
 use super::sparse::SparsePoints;
 use crate::distances::TrueDistances;
 use crate::distances::by_definition::DefinitionDistances;
-use crate::distances::direct::DirectDistances;
 use crate::metric::{KernelMetric, Metric};
-use crate::points::{Dense, Points};
+use crate::points::{Dense, Points, PointsKind};
 use crate::rows::ReducedDistances;
 use crate::rows::dense::floats;
 use crate::simd::Level;
@@ -19,8 +18,22 @@ pub(crate) struct Problem<'a> {
     pub metric: &'a Metric,
     /// The points as they are searched.
     pub rows: Rows<'a>,
+    pub searched: Searched,
     /// Whether the order of the distances that are searched by is only near the metric's.
     pub is_proxy: bool,
+}
+
+/// What became of dense points before they are searched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Searched {
+    /// Nothing. Also of other kinds of points.
+    AsGiven,
+    Transformed {
+        /// How far, in the norm of their kernel, rows are from the exact ones that they stand for.
+        rounding: f64,
+        /// What reduced distances are multiplied by, as the values were.
+        unit: f64,
+    },
 }
 
 /// The kinds of rows that are searched.
@@ -52,12 +65,24 @@ impl<'a> Problem<'a> {
     #[cfg(test)]
     pub(crate) fn of_dense(points: &Points<'a>, metric: &'a Metric) -> Self {
         let (dense, direct) = (points.as_dense().expect("dense points"), metric.direct().expect("a kernel"));
-        Self { points: *points, metric, rows: Rows::Dense(*dense, direct), is_proxy: false }
+        Self {
+            points: *points,
+            metric,
+            rows: Rows::Dense(*dense, direct),
+            searched: Searched::AsGiven,
+            is_proxy: false,
+        }
     }
 
     /// Rows that are a part of others, searched as these are; their true distances are the kernel's.
     pub(crate) fn of_part(rows: Dense<'a>, direct: KernelMetric, metric: &'a Metric) -> Self {
-        Self { points: rows.into(), metric, rows: Rows::Dense(rows, direct), is_proxy: false }
+        Self {
+            points: rows.into(),
+            metric,
+            rows: Rows::Dense(rows, direct),
+            searched: Searched::AsGiven,
+            is_proxy: false,
+        }
     }
 
     pub(crate) fn n(&self) -> usize {
@@ -74,20 +99,32 @@ impl<'a> Problem<'a> {
 
     /// The points as they were given and the metric's own kernel, if it has one for them.
     pub(crate) fn direct(&self) -> Option<(Dense<'a>, KernelMetric)> {
-        self.dense().filter(|_| self.metric.direct().is_some())
+        self.dense().filter(|_| self.searched == Searched::AsGiven && self.metric.direct().is_some())
+    }
+
+    /// The first row without mass, under metrics whose proxy has no place for it that is near to the right one.
+    pub(crate) fn misplaced(&self) -> Option<u32> {
+        if !matches!(self.metric, Metric::JensenShannon | Metric::SymmetricKl) {
+            return None;
+        }
+        let is_empty = |i: usize| match self.points.kind() {
+            PointsKind::Dense(dense) => dense.is_zero_row(i),
+            PointsKind::Sparse(rows) => rows.row(i).entries().next().is_none(),
+            PointsKind::Bits(_) | PointsKind::Items(_) => false,
+        };
+        (0..self.n()).find(|&i| is_empty(i)).map(|i| i as u32)
     }
 
     /// The distances that results hold.
     pub(crate) fn true_distances(&self) -> Box<dyn TrueDistances + 'a> {
-        match (self.rows, self.direct(), self.points) {
-            (_, Some((dense, direct)), _) => Box::new(DirectDistances::new(direct, &dense, &dense)),
-            (Rows::Dense(searched, _), None, points) => {
+        match (self.rows, self.points) {
+            (Rows::Dense(searched, _), points) => {
                 let dense = points.as_dense().expect("only dense points are searched as such");
                 Box::new(DefinitionDistances::new(self.metric, *dense, searched))
             }
-            (Rows::Sparse(rows), ..) => rows.true_distances(),
-            (Rows::Sets(sets), ..) => Box::new(sets.bit_rows()),
-            (Rows::Items(items), ..) => items.true_distances(),
+            (Rows::Sparse(rows), _) => rows.true_distances(),
+            (Rows::Sets(sets), _) => Box::new(sets.bit_rows()),
+            (Rows::Items(items), _) => items.true_distances(),
         }
     }
 }

@@ -88,11 +88,15 @@ struct ByKernel<'a> {
 }
 
 impl TrueDistances for ByKernel<'_> {
-    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f64>) {
         let mut reduced = vec![0.0; others.len()];
         self.rows.one_to_many_exactly(i as u32, others, &mut reduced);
         out.clear();
         out.extend(reduced.into_iter().map(|d| self.transform.to_true(d)));
+    }
+
+    fn to_reduced(&self, distance: f64) -> f64 {
+        self.transform.to_reduced(distance)
     }
 
     fn space(&self) -> Option<&dyn ReducedDistances> {
@@ -105,7 +109,7 @@ impl TrueDistances for ByKernel<'_> {
         }
         let mut out = Vec::new();
         self.distances(i, &[i as u32], &mut out);
-        out[0]
+        out[0] as f32
     }
 }
 
@@ -116,10 +120,14 @@ struct ByEntries<'a> {
 }
 
 impl TrueDistances for ByEntries<'_> {
-    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
+    fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f64>) {
         let row = |i: usize| self.given.row(i);
         out.clear();
         out.extend(others.iter().map(|&other| self.transform.by_definition([row(i), row(other as usize)])));
+    }
+
+    fn to_reduced(&self, distance: f64) -> f64 {
+        self.transform.to_reduced(distance)
     }
 
     fn to_self(&self, _: usize) -> f32 {

@@ -89,13 +89,13 @@ impl SparseTransform {
     }
 
     /// The true distance of a reduced one.
-    pub(crate) fn to_true(&self, reduced: f64) -> f32 {
-        let Some(direct) = self.direct else { return reduced as f32 };
-        self.metric.of_direct(direct.to_true(reduced, self.dim) as f32)
+    pub(crate) fn to_true(&self, reduced: f64) -> f64 {
+        let Some(direct) = self.direct else { return reduced };
+        self.metric.of_direct(direct.to_true(reduced, self.dim))
     }
 
     /// The reduced distance of a true one.
-    pub(crate) fn to_reduced(&self, distance: f32) -> f32 {
+    pub(crate) fn to_reduced(&self, distance: f64) -> f64 {
         self.direct.map_or(distance, |direct| direct.to_reduced(self.metric.to_direct(distance), self.dim))
     }
 
@@ -107,15 +107,15 @@ impl SparseTransform {
     }
 
     /// The true distance, by definition, of two rows of distributions as they were given.
-    pub(crate) fn by_definition(&self, given: [SparseRow; 2]) -> f32 {
+    pub(crate) fn by_definition(&self, given: [SparseRow; 2]) -> f64 {
         if self.metric == Metric::SymmetricKl {
-            return symmetric_kl(given, self.dim) as f32;
+            return symmetric_kl(given, self.dim);
         }
         let of_all_columns = || {
             let (x, y) = dense_pair(given);
             self.metric.distance(&x, &y)
         };
-        sparse_transport(&self.metric, given, self.dim).unwrap_or_else(of_all_columns) as f32
+        sparse_transport(&self.metric, given, self.dim).unwrap_or_else(of_all_columns)
     }
 }
 

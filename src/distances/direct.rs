@@ -1,7 +1,9 @@
-//! True distances of metrics with a kernel, computed in f32 from the points as they were given.
+//! Distances of metrics with a kernel, computed in f32 from the points as they were given.
 
 use std::borrow::Cow;
 
+use super::sums::{self, Chord, Product};
+use crate::metric::definition::half_squared_chord;
 use crate::metric::{Form, KernelMetric};
 use crate::parallel;
 use crate::points::{Dense, Element, with_rows};
@@ -9,7 +11,7 @@ use crate::rows::dense::direction::direction_scale;
 use crate::rows::dense::matrix::{Comparison, Matrix};
 use crate::simd::{LANES, Level, Op, Simd, dispatch, prefetch};
 
-/// True distances from the points of one set, the queries, to the points of another or the same, the base.
+/// Distances from the points of one set, the queries, to the points of another or the same, the base.
 pub(crate) struct DirectDistances<'a> {
     metric: KernelMetric,
     base: Dense<'a>,
@@ -29,17 +31,24 @@ const AHEAD: usize = 4;
 #[repr(C)]
 pub(crate) struct Direction {
     mean: f32,
+    /// What f32 leaves out of the mean.
+    rest: f32,
     /// 0 for zero vectors.
     scale: f32,
 }
 
 impl Direction {
-    fn of(row: &mut [f32], centered: bool) -> Self {
-        let constant = row.iter().all(|v| *v == row[0]);
-        let mean = row.iter().map(|&v| f64::from(v)).sum::<f64>() / row.len() as f64;
-        let mean = if constant { row[0] } else { mean as f32 };
-        let scale = direction_scale(row, centered) as f32;
-        Self { mean: if centered { mean } else { 0.0 }, scale }
+    fn of(row: &[f32], centered: bool) -> Self {
+        let (mean, scale) = direction_scale(row, centered);
+        Self { mean: mean as f32, rest: (mean - f64::from(mean as f32)) as f32, scale: scale as f32 }
+    }
+
+    fn mean(self) -> f64 {
+        f64::from(self.mean) + f64::from(self.rest)
+    }
+
+    fn apply(self, v: f32) -> f32 {
+        (v - self.mean - self.rest) * self.scale
     }
 }
 
@@ -47,6 +56,8 @@ impl Direction {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query {
     values: Vec<f32>,
+    /// The same in f64, where f32 may not tell near rows apart: angles and products.
+    precise: Vec<f64>,
     /// A zero vector, under an angular metric.
     empty: bool,
 }
@@ -71,24 +82,33 @@ impl<'a> DirectDistances<'a> {
     pub(crate) fn set_query(&self, values: &[f32], query: &mut Query) {
         query.values.clear();
         query.values.extend_from_slice(values);
-        query.empty = false;
-        if let Form::Angular { centered } = self.metric.form() {
-            let Direction { mean, scale } = Direction::of(&mut query.values, centered);
-            for (to, v) in query.values.iter_mut().zip(values) {
-                *to = (v - mean) * scale;
-            }
-            query.empty = scale == 0.0;
-        }
+        let direction = match self.metric.form() {
+            Form::Angular { centered } => Some(Direction::of(values, centered)),
+            _ => None,
+        };
+        self.prepare(direction, query);
     }
 
     /// Makes `query` row `row` of the base.
     pub(crate) fn set_base_query(&self, row: u32, query: &mut Query) {
         query.values.resize(self.base.dim(), 0.0);
         self.base.widen_row(row as usize, &mut query.values);
-        query.empty = false;
-        if let Some(Direction { mean, scale }) = self.directions.get(row as usize) {
-            query.values.iter_mut().for_each(|v| *v = (*v - mean) * scale);
-            query.empty = *scale == 0.0;
+        self.prepare(self.directions.get(row as usize).copied(), query);
+    }
+
+    /// Brings the values of a query to length 1 if it has a direction.
+    fn prepare(&self, direction: Option<Direction>, query: &mut Query) {
+        let Query { values, precise, empty } = query;
+        precise.clear();
+        *empty = direction.is_some_and(|direction| direction.scale == 0.0);
+        match direction {
+            Some(direction) => {
+                let (mean, scale) = (direction.mean(), f64::from(direction.scale));
+                precise.extend(values.iter().map(|&v| (f64::from(v) - mean) * scale));
+                values.iter_mut().for_each(|v| *v = direction.apply(*v));
+            }
+            None if self.metric.form() == Form::Inner => precise.extend(values.iter().map(|&v| f64::from(v))),
+            None => {}
         }
     }
 
@@ -97,17 +117,11 @@ impl<'a> DirectDistances<'a> {
         let mut values = vec![0.0; self.base.dim()];
         self.queries.widen_row(i, &mut values);
         let mut empty = false;
-        if let Some(Direction { mean, scale }) = self.query_directions.get(i) {
-            values.iter_mut().for_each(|v| *v = (*v - mean) * scale);
-            empty = *scale == 0.0;
+        if let Some(direction) = self.query_directions.get(i) {
+            values.iter_mut().for_each(|v| *v = direction.apply(*v));
+            empty = direction.scale == 0.0;
         }
-        Query { values, empty }
-    }
-
-    /// True distances of query `i` to `others`, in place of what `out` held.
-    pub(crate) fn distances(&self, i: usize, others: &[u32], out: &mut Vec<f32>) {
-        self.reduced(i, others, out);
-        out.iter_mut().for_each(|d| *d = self.metric.to_true(*d, self.base.dim()));
+        Query { values, empty, precise: Vec::new() }
     }
 
     /// Reduced distances of query `i` to `others`, in place of what `out` held.
@@ -129,30 +143,27 @@ impl<'a> DirectDistances<'a> {
         }
     }
 
-    /// True distance of a point to itself, base and queries being the same: zero, but for dot products.
-    pub(crate) fn to_self(&self, i: usize) -> f32 {
-        if self.metric.form() != Form::Inner {
-            return 0.0;
+    /// Same as [`DirectDistances::reduced_from`], by sums in f64 where those in f32 may not tell near rows apart.
+    pub(crate) fn precise_from(&self, query: &Query, others: &[u32], out: &mut Vec<f32>) {
+        if query.precise.is_empty() {
+            return self.reduced_from(query, others, out);
         }
-        let mut out = Vec::with_capacity(1);
-        self.distances(i, &[i as u32], &mut out);
-        out[0]
-    }
-
-    /// For angular metrics: from -x·y of query `i` to rows of the base from `first` on, their 1 - cos, up to rounding.
-    pub(crate) fn angles_from_dots(&self, i: usize, first: usize, negative_dots: &mut [f32]) {
-        if self.directions.is_empty() {
-            return;
-        }
-        let x = self.query_directions[i];
-        let dim = self.base.dim() as f32;
-        for (d, y) in negative_dots.iter_mut().zip(&self.directions[first..]) {
-            *d = match (x.scale == 0.0, y.scale == 0.0) {
-                (false, false) => 1.0 + (*d + dim * x.mean * y.mean) * x.scale * y.scale,
+        let (x, mut room) = (&query.precise[..], vec![0.0; self.base.dim()]);
+        out.clear();
+        out.extend(others.iter().map(|&other| {
+            let y = self.base.as_f32(other as usize, &mut room);
+            let Some(direction) = self.directions.get(other as usize) else {
+                return -sums::sum(self.level, Product, x, &[], y) as f32;
+            };
+            match (query.empty, direction.scale == 0.0) {
+                (false, false) => {
+                    let chord = Chord { mean: direction.mean(), scale: direction.scale.into() };
+                    half_squared_chord(sums::sum(self.level, chord, x, &[], y)) as f32
+                }
                 (true, true) => 0.0,
                 _ => 1.0,
-            };
-        }
+            }
+        }));
     }
 }
 
@@ -204,15 +215,15 @@ impl<E: Element> Op for Angles<'_, E> {
 fn half_squared<S: Simd, E: Element>(x: &[f32], y: &[E], direction: Direction) -> f32 {
     let (xs, x_tail) = x.as_chunks::<LANES>();
     let (ys, y_tail) = y.as_chunks::<LANES>();
-    let (mean, scale) = (S::splat(direction.mean), S::splat(direction.scale));
+    let [mean, rest, scale] = [direction.mean, direction.rest, direction.scale].map(|v| S::splat(v));
     // Four sums, so that their latencies overlap.
     let mut sums = [S::splat(0.0); 4];
     for (i, (x, y)) in xs.iter().zip(ys).enumerate() {
         // Rounded as `x` was, so that copies are at distance 0.
-        let d = S::sub(S::load(x), S::mul_add(S::sub(S::load(y), mean), scale, S::splat(0.0)));
+        let d = S::sub(S::load(x), S::mul_add(S::sub(S::sub(S::load(y), mean), rest), scale, S::splat(0.0)));
         sums[i % 4] = S::mul_add(d, d, sums[i % 4]);
     }
     let total: f32 = S::sum4(sums).into_iter().sum();
-    let tail = |(x, y): (&f32, &E)| (x - (y.widen() - direction.mean) * direction.scale).powi(2);
+    let tail = |(x, y): (&f32, &E)| (x - direction.apply(y.widen())).powi(2);
     0.5 * (total + x_tail.iter().zip(y_tail).map(tail).sum::<f32>())
 }

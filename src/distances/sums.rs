@@ -8,6 +8,16 @@ use crate::simd::{LANES, Level, Op, Simd, dispatch};
 /// What a column adds to a sum: a value of a prepared row, with a second number, and a value of another row as it is.
 pub(super) trait Term: Copy {
     fn of_column(self, x: f64, w: f64, y: f64) -> f64;
+    /// Adds a column to the sum.
+    #[inline(always)]
+    fn added(self, sum: f64, x: f64, w: f64, y: f64) -> f64 {
+        sum + self.of_column(x, w, y)
+    }
+    /// Adds two sums.
+    #[inline(always)]
+    fn total(self, a: f64, b: f64) -> f64 {
+        a + b
+    }
 }
 
 /// The sum of a [`Term`] over all columns.
@@ -36,17 +46,14 @@ impl<T: Term> Op for Sum<'_, T> {
         let (ys, y_tail) = y.as_chunks::<LANES>();
         for ((x, w), y) in xs.iter().zip(ws).zip(ys) {
             for i in 0..LANES {
-                sums[i] += term.of_column(x[i], w[i], y[i].into());
+                sums[i] = term.added(sums[i], x[i], w[i], y[i].into());
             }
         }
         let mut sum = 0.0;
         for ((&x, &w), &y) in x_tail.iter().zip(w_tail).zip(y_tail) {
-            sum += term.of_column(x, w, y.into());
+            sum = term.added(sum, x, w, y.into());
         }
-        for lane in sums {
-            sum += lane;
-        }
-        sum
+        sums.into_iter().fold(sum, |sum, lane| term.total(sum, lane))
     }
 }
 
@@ -64,22 +71,94 @@ macro_rules! term {
     };
 }
 term!(/** x y. */ Product, |x, _w, y| x * y);
-term!(/** √(x y). */ Root, |x, _w, y| (x * y).sqrt());
-term!(/** w (x-y)². */ Squared, |x, w, y| (x - y) * (x - y) * w);
+term!(/** (x-y)². */ Squared, |x, _w, y| (x - y) * (x - y));
+term!(/** |x-y|. */ Absolute, |x, _w, y| (x - y).abs());
+term!(/** |x+y|. */ AbsoluteSum, |x, _w, y| (x + y).abs());
+term!(/** 1 where x and y differ. */ Differing, |x, _w, y| f64::from(u8::from(x != y)));
+term!(/** w (x-y)². */ WeightedSquared, |x, w, y| (x - y) * (x - y) * w);
+term!(/** |x-y| / (|x|+|y|), 0/0 being 0. */ Ratio, |x, _w, y| {
+    let size = x.abs() + y.abs();
+    (x - y).abs() / if size == 0.0 { 1.0 } else { size }
+});
 
-/// w |x-y|^p.
+/// max |x-y|.
 #[derive(Clone, Copy)]
-pub(super) struct Power<const P: usize>;
+pub(super) struct Largest;
 
-impl<const P: usize> Term for Power<P> {
+impl Term for Largest {
+    #[inline(always)]
+    fn of_column(self, x: f64, _w: f64, y: f64) -> f64 {
+        (x - y).abs()
+    }
+    #[inline(always)]
+    fn added(self, sum: f64, x: f64, w: f64, y: f64) -> f64 {
+        self.total(sum, self.of_column(x, w, y))
+    }
+    #[inline(always)]
+    fn total(self, a: f64, b: f64) -> f64 {
+        if a > b { a } else { b }
+    }
+}
+
+/// (x-y)² where y is brought to length 1, and x was.
+#[derive(Clone, Copy)]
+pub(super) struct Chord {
+    pub mean: f64,
+    pub scale: f64,
+}
+
+impl Term for Chord {
+    #[inline(always)]
+    fn of_column(self, x: f64, _w: f64, y: f64) -> f64 {
+        let apart = x - (y - self.mean) * self.scale;
+        apart * apart
+    }
+}
+
+/// (√p-√q)², x being √p.
+#[derive(Clone, Copy)]
+pub(super) struct RootsApart {
+    /// From y to q.
+    pub scale: f64,
+}
+
+impl Term for RootsApart {
+    #[inline(always)]
+    fn of_column(self, x: f64, _w: f64, y: f64) -> f64 {
+        let apart = x - (y * self.scale).sqrt();
+        apart * apart
+    }
+}
+
+/// w |s (x-y)|^p.
+#[derive(Clone, Copy)]
+pub(super) struct Power {
+    pub p: f64,
+    pub scale: f64,
+}
+
+impl Term for Power {
     #[inline(always)]
     fn of_column(self, x: f64, w: f64, y: f64) -> f64 {
-        let apart = (x - y).abs();
-        let mut power = w;
-        for _ in 0..P {
-            power *= apart;
-        }
-        power
+        let apart = (x - y).abs() * self.scale;
+        // Less than this adds nothing.
+        let apart = if apart < 1e-300 { 1e-300 } else { apart };
+        w * exp(self.p * ln(apart))
+    }
+}
+
+/// w |s (x-y)|^p for a whole p.
+#[derive(Clone, Copy)]
+pub(super) struct WholePower {
+    pub p: u32,
+    pub scale: f64,
+}
+
+impl Term for WholePower {
+    #[inline(always)]
+    fn of_column(self, x: f64, w: f64, y: f64) -> f64 {
+        let apart = (x - y).abs() * self.scale;
+        (1..self.p).fold(w * apart, |power, _| power * apart)
     }
 }
 
@@ -142,9 +221,39 @@ fn ln(x: f64) -> f64 {
     exponent as f64 * LN_2 + (2.0 * s + 2.0 * s * squared * sum)
 }
 
+/// e^x for x up to 700, without branches; 0 below -700. The series of e^r, |r| at most ln 2 / 2.
+#[inline(always)]
+fn exp(x: f64) -> f64 {
+    /// Adding it rounds to a whole number.
+    const WHOLE: f64 = 6_755_399_441_055_744.0;
+    /// ln 2 less its first 32 bits, and these.
+    const LN_2_REST: f64 = 1.908_214_929_270_587_7e-10;
+    const LN_2_BEGIN: f64 = 6.931_471_803_691_238e-1;
+    let x = if x < -700.0 { -700.0 } else { x };
+    let whole = x * std::f64::consts::LOG2_E + WHOLE;
+    let exponent = (whole.to_bits() as i64).wrapping_sub(WHOLE.to_bits() as i64);
+    let times = whole - WHOLE;
+    let rest = (x - times * LN_2_BEGIN) - times * LN_2_REST;
+    let mut sum = 1.0;
+    for n in [13.0, 12.0, 11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0] {
+        sum = sum * (rest * (1.0 / n)) + 1.0;
+    }
+    let power = sum * f64::from_bits(((exponent + 1023) << 52) as u64);
+    if x <= -700.0 { 0.0 } else { power }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn powers_agree_with_the_standard_library() {
+        for i in 1..20_000 {
+            let x = f64::from(i) * 0.07 - 700.0;
+            assert!((exp(x) / x.exp() - 1.0).abs() < 1e-15, "{x}");
+        }
+        assert_eq!([exp(0.0), exp(-701.0)], [1.0, 0.0]);
+    }
 
     #[test]
     fn logarithms_agree_with_the_standard_library() {

@@ -2,7 +2,7 @@
 //! sorted.
 
 use crate::dataset::Problem;
-use crate::distances::TrueDistances;
+use crate::distances::{TrueDistances, narrowed};
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, distance, id, nearest_first, put};
 use crate::graph::owned_rows::OwnedRows;
@@ -18,14 +18,17 @@ pub(crate) struct Finisher<'a> {
     /// The point that stands at each place of the working order.
     order: &'a [u32],
     rows: &'a RowTable,
+    /// A point that rows hold by a distance which says little of its true one: see [`Problem::misplaced`].
+    misplaced: Option<u32>,
 }
 
 /// Scratch space for a row.
 #[derive(Default)]
 struct RowScratch {
     ids: Vec<u32>,
-    distances: Vec<f32>,
-    found: Vec<(f32, u32)>,
+    distances: Vec<f64>,
+    found: Vec<(f64, u32)>,
+    row: Vec<(f32, u32)>,
 }
 
 /// The graph of rows that a device has ranked by reduced distances: `others` points a row, numbered as given, with true
@@ -77,30 +80,44 @@ fn rank_ties(points: &mut [u32], distances: &mut [f32]) {
 
 impl<'a> Finisher<'a> {
     pub(crate) fn new(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
-        Self { truth: Some(problem.true_distances()), plan, order, rows }
+        Self { truth: Some(problem.true_distances()), plan, order, rows, misplaced: problem.misplaced() }
     }
 
     /// For rows that hold true distances already.
     pub(crate) fn of_true(plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
-        Self { truth: None, plan, order, rows }
+        Self { truth: None, plan, order, rows, misplaced: None }
     }
 
     /// The `k` nearest of the row at place `i`, with true distances, ascending by (distance, id), as the points were
     /// given.
     fn row(&self, i: usize, scratch: &mut RowScratch) {
-        let RowScratch { ids, distances, found } = scratch;
+        let RowScratch { ids, distances, found, row } = scratch;
         let neighbors = self.rows.row(i).iter().filter(|s| **s != EMPTY);
         let point = |s| self.order[id(s) as usize];
         if let Some(truth) = &self.truth {
             ids.clear();
             ids.extend(neighbors.map(|&s| point(s)));
-            truth.rank(self.order[i] as usize, ids, distances, found);
+            self.place_misplaced(self.order[i], ids);
+            truth.nearest(self.order[i] as usize, ids, self.plan.others(), distances, found);
+            *row = narrowed(found);
         } else {
-            found.clear();
-            found.extend(neighbors.map(|&s| (distance(s), point(s))));
-            found.sort_unstable_by(nearest_first);
+            row.clear();
+            row.extend(neighbors.map(|&s| (distance(s), point(s))));
+            row.sort_unstable_by(nearest_first);
+            row.truncate(self.plan.others());
         }
-        found.truncate(self.plan.others());
+    }
+
+    /// Makes a misplaced point a candidate of all others, and all others its candidates.
+    fn place_misplaced(&self, point: u32, ids: &mut Vec<u32>) {
+        match self.misplaced {
+            Some(misplaced) if misplaced == point => {
+                ids.clear();
+                ids.extend((0..self.order.len() as u32).filter(|&other| other != point));
+            }
+            Some(misplaced) if !ids.contains(&misplaced) => ids.push(misplaced),
+            _ => {}
+        }
     }
 
     /// The rows of these points; `place` is the place of each point.
@@ -108,7 +125,7 @@ impl<'a> Finisher<'a> {
         let row = |(): &mut (), i: usize| {
             let mut scratch = RowScratch::default();
             self.row(place[points[i] as usize] as usize, &mut scratch);
-            scratch.found
+            scratch.row
         };
         let rows: Vec<Vec<(f32, u32)>> = map(points.len(), 16, || (), row);
         let flat = || rows.iter().flatten();
@@ -132,7 +149,7 @@ impl<'a> Finisher<'a> {
             if own == 1 {
                 (ids[0], ds[0]) = (point, self.truth.as_ref().map_or(0.0, |truth| truth.to_self(point as usize)));
             }
-            put(&scratch.found, &mut ids[own..], &mut ds[own..]);
+            put(&scratch.row, &mut ids[own..], &mut ds[own..]);
         });
         KnnGraph::new(n, k, indices, distances)
     }

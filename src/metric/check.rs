@@ -74,6 +74,24 @@ impl Metric {
         }
     }
 
+    /// The largest value of which rows of `dim` columns may be made, so that all their distances are finite in f32; none
+    /// if any may be.
+    pub(crate) fn largest_value(&self, dim: usize) -> Option<f64> {
+        let (most, columns) = (f64::from(f32::MAX), dim as f64);
+        let of_differences = |most: f64, roots: f64| Some(most / columns.powf(roots) / 2.0);
+        match self {
+            Self::Euclidean => of_differences(most, 0.5),
+            Self::SqEuclidean => of_differences(most.sqrt(), 0.5),
+            Self::Manhattan => of_differences(most, 1.0),
+            Self::Chebyshev => of_differences(most, 0.0),
+            Self::Minkowski { p } => of_differences(most, 1.0 / f64::from(*p)),
+            Self::Dot | Self::InnerProduct => Some((most / columns).sqrt()),
+            // At most π times the square of two lengths each.
+            Self::TsSs => Some((most / 25.0).sqrt().sqrt() / columns.sqrt()),
+            _ => None,
+        }
+    }
+
     /// What values may be, in words.
     pub(crate) fn values_range(&self) -> &'static str {
         match self {

@@ -66,6 +66,23 @@ pub enum MetricError {
         /// Columns of the points.
         dim: usize,
     },
+    /// A distance between rows of such values would leave f32's range.
+    #[error(
+        "row {row}, column {column} is {value:e}: under `{metric}` no value may be larger than {most:e}, as distances \
+         would not be finite in f32"
+    )]
+    TooLarge {
+        /// Name of the metric.
+        metric: &'static str,
+        /// The first such row.
+        row: usize,
+        /// Its first such column.
+        column: usize,
+        /// The value.
+        value: f32,
+        /// The largest that is allowed.
+        most: f32,
+    },
     /// A matrix that must be symmetric is not.
     #[error("metric `{metric}`: {argument}[{row}, {column}] is {value}, but {argument}[{column}, {row}] is {other}")]
     NotSymmetric {

@@ -67,14 +67,14 @@ impl KernelMetric {
     }
 
     /// The reduced distance of a true one, for rows of `dim` columns.
-    pub(crate) fn to_reduced(self, distance: f32, dim: usize) -> f32 {
+    pub(crate) fn to_reduced(self, distance: f64, dim: usize) -> f64 {
         match self.scale {
             Scale::Same => distance,
             // A radius below zero, within which nothing is, stays below zero.
             Scale::SquareRoot => distance * distance.abs(),
-            Scale::Root(p) => distance.abs().powf(p).copysign(distance),
+            Scale::Root(p) => distance.abs().powf(p.into()).copysign(distance),
             Scale::OneMore => distance - 1.0,
-            Scale::PerColumn => distance * dim as f32,
+            Scale::PerColumn => distance * dim as f64,
         }
     }
 

@@ -1,6 +1,6 @@
 //! How a metric is searched: on which rows, under which kernel.
 
-use std::f32::consts::PI;
+use std::f64::consts::PI;
 
 use super::transform::Transform;
 use super::{KernelMetric, Metric, SetMetric};
@@ -49,17 +49,22 @@ impl Metric {
         }
     }
 
+    /// Whether rows count as sets of their non-zero columns, whatever their kind.
+    pub(crate) fn is_of_sets(&self) -> bool {
+        matches!(self.route(), Route::Sets(_) | Route::Bits(_))
+    }
+
     /// Whether `points` are compared as rows of bits.
     pub(crate) fn compares_bits(&self, points: &Points) -> bool {
         match points.kind() {
             PointsKind::Bits(_) => true,
-            PointsKind::Dense(_) => matches!(self.route(), Route::Sets(_) | Route::Bits(_)),
+            PointsKind::Dense(_) => self.is_of_sets(),
             _ => false,
         }
     }
 
     /// The metric's distance from the kernel's true distance between transformed rows, where the order is the same.
-    pub(crate) fn of_direct(&self, distance: f32) -> f32 {
+    pub(crate) fn of_direct(&self, distance: f64) -> f64 {
         match self {
             Self::Haversine => 2.0 * (distance / 2.0).min(1.0).asin(),
             Self::TrueAngular => 2.0 * (distance.max(0.0) / 2.0).min(1.0).sqrt().asin() / PI,
@@ -69,7 +74,7 @@ impl Metric {
     }
 
     /// The reverse of [`Metric::of_direct`].
-    pub(crate) fn to_direct(&self, distance: f32) -> f32 {
+    pub(crate) fn to_direct(&self, distance: f64) -> f64 {
         match self {
             Self::Haversine => 2.0 * (distance.clamp(-PI, PI) / 2.0).sin(),
             Self::TrueAngular => 2.0 * (distance.clamp(-1.0, 1.0) * PI / 2.0).sin().powi(2).copysign(distance),

@@ -27,6 +27,7 @@ pub(crate) enum Transform {
 }
 
 /// A [`Transform`] prepared for rows of `dim` columns.
+#[derive(Debug)]
 pub(crate) enum Transformer {
     None,
     Scale(Vec<f64>),
@@ -68,24 +69,33 @@ impl Transformer {
     }
 
     /// Transforms a row.
-    pub(crate) fn apply(&self, row: &[f32], out: &mut [f32]) {
+    pub(crate) fn apply(&self, row: &[f32], out: &mut [f64]) {
+        let narrow = |out: &mut [f64], values: Vec<f32>| out.iter_mut().zip(values).for_each(|(to, v)| *to = v.into());
         match self {
-            Self::None => out.copy_from_slice(row),
+            Self::None => out.iter_mut().zip(row).for_each(|(to, v)| *to = f64::from(*v)),
             Self::Scale(scale) => {
                 for ((to, v), s) in out.iter_mut().zip(row).zip(scale) {
-                    *to = (f64::from(*v) * s) as f32;
+                    *to = f64::from(*v) * s;
                 }
             }
             Self::Factor(lower) => multiply_transposed(lower, row, out),
-            Self::Ranks => ranks(row, out),
+            Self::Ranks => {
+                let mut found = vec![0.0; row.len()];
+                ranks(row, &mut found);
+                narrow(out, found);
+            }
             Self::Sphere => {
                 let (latitude, longitude) = (f64::from(row[0]), f64::from(row[1]));
                 let point = [latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()];
-                out.iter_mut().zip(point).for_each(|(to, v)| *to = v as f32);
+                out.copy_from_slice(&point);
             }
-            Self::SquareRoots => out.iter_mut().zip(row).for_each(|(to, v)| *to = v.sqrt()),
+            Self::SquareRoots => out.iter_mut().zip(row).for_each(|(to, v)| *to = f64::from(*v).sqrt()),
             Self::Cumulative { centered } => cumulative(row, *centered, out),
-            Self::Trees(trees) => trees.masses(row, out),
+            Self::Trees(trees) => {
+                let mut found = vec![0.0; out.len()];
+                trees.masses(row, &mut found);
+                narrow(out, found);
+            }
         }
     }
 }
@@ -106,12 +116,11 @@ fn cholesky(matrix: &[f32], dim: usize) -> Result<Vec<f64>, usize> {
     Ok(lower)
 }
 
-fn multiply_transposed(lower: &[f64], row: &[f32], out: &mut [f32]) {
-    let mut sums = vec![0.0f64; row.len()];
+fn multiply_transposed(lower: &[f64], row: &[f32], out: &mut [f64]) {
+    out.fill(0.0);
     for (values, &v) in lower.chunks_exact(row.len()).zip(row) {
-        sums.iter_mut().zip(values).for_each(|(sum, l)| *sum += l * f64::from(v));
+        out.iter_mut().zip(values).for_each(|(sum, l)| *sum += l * f64::from(v));
     }
-    out.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum as f32);
 }
 
 /// Ranks from 1, ties having their mean rank: scipy's `rankdata`.
@@ -128,7 +137,7 @@ pub(crate) fn ranks(row: &[f32], out: &mut [f32]) {
 }
 
 /// A zero row stays zero.
-fn cumulative(row: &[f32], centered: bool, out: &mut [f32]) {
+fn cumulative(row: &[f32], centered: bool, out: &mut [f64]) {
     let total: f64 = row.iter().map(|&v| f64::from(v)).sum();
     let scale = if total > 0.0 { 1.0 / total } else { 0.0 };
     let mut sums = Vec::with_capacity(row.len());
@@ -138,5 +147,5 @@ fn cumulative(row: &[f32], centered: bool, out: &mut [f32]) {
         sums.push(sum);
     }
     let mean = if centered { sums.iter().sum::<f64>() / row.len() as f64 } else { 0.0 };
-    out.iter_mut().zip(sums).for_each(|(to, sum)| *to = (sum - mean) as f32);
+    out.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum - mean);
 }

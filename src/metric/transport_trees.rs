@@ -9,6 +9,7 @@ use crate::points::SparseRow;
 use crate::rng::{below, hash};
 
 /// Trees over the bins of a histogram.
+#[derive(Debug)]
 pub(crate) struct TransportTrees {
     dim: usize,
     /// The length of the edge above every subtree, divided by the number of trees.

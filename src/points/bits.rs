@@ -31,6 +31,12 @@ impl<'a> Bits<'a> {
         }
     }
 
+    /// Rows that were checked before.
+    pub(crate) fn trusted(bytes: &'a [u8], n: usize, dim: usize) -> Self {
+        debug_assert_eq!(bytes.len(), n * dim.div_ceil(8));
+        Self { bytes, n, dim }
+    }
+
     /// Number of rows.
     pub(crate) fn n(&self) -> usize {
         self.n

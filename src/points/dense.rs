@@ -96,6 +96,20 @@ impl<'a> Dense<'a> {
         with_rows!(self.rows, x => name(x))
     }
 
+    /// Whether all values of row `i` are zero.
+    pub(crate) fn is_zero_row(&self, i: usize) -> bool {
+        with_rows!(self.rows, x => x[i * self.dim..][..self.dim].iter().all(|v| v.widen() == 0.0))
+    }
+
+    /// Row `i` as f32: its values, or these widened into `out`, which must hold `dim` values.
+    pub(crate) fn as_f32<'r>(&'r self, i: usize, out: &'r mut [f32]) -> &'r [f32] {
+        if let DenseValues::F32(x) = self.rows {
+            return &x[i * self.dim..][..self.dim];
+        }
+        self.widen_row(i, out);
+        out
+    }
+
     /// Row `i` widened into `out`, which must hold `dim` values.
     pub(crate) fn widen_row(&self, i: usize, out: &mut [f32]) {
         let range = i * self.dim..(i + 1) * self.dim;

@@ -6,12 +6,14 @@
 
 pub(crate) mod bits;
 pub(crate) mod dense;
+pub(crate) mod error_bound;
 pub(crate) mod leaf_rows;
 pub(crate) mod offer;
 mod permute;
 pub(crate) mod sparse;
 pub(crate) mod tiles;
 
+use self::error_bound::ErrorBound;
 use self::leaf_rows::LeafRows;
 use self::offer::offer;
 pub(crate) use self::permute::permute_rows;
@@ -41,6 +43,11 @@ pub(crate) trait WorkingRows: Send + Sync {
 pub(crate) trait ReducedDistances: WorkingRows {
     /// Reduced distances of `row` to each of `others`.
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]);
+    /// How far the distances of [`ReducedDistances::one_to_many`] from `row` can be from exact ones. None if they are
+    /// exact, up to the rounding of f32.
+    fn error_bound(&self, _row: u32) -> Option<ErrorBound> {
+        None
+    }
     /// Reduced distances of two rows to each of `others`.
     fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
         let mut to = vec![0.0; others.len()];

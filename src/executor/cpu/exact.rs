@@ -8,21 +8,22 @@ use rayon::prelude::*;
 use super::all_pairs;
 use super::scan::Scan;
 use crate::dataset::Problem;
-use crate::distances::TrueDistances;
+use crate::distances::{TrueDistances, narrowed};
 use crate::error::BuildError;
 use crate::executor::Tick;
 use crate::executor::finish::with_self;
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, id, put};
+use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, put};
 use crate::params::Plan;
 use crate::rows::ReducedDistances;
 use crate::rows::offer::offer;
 
 /// The exact rows of some points, themselves left out.
 pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -> Result<KnnGraph, BuildError> {
-    match problem.direct() {
-        Some((dense, direct)) => {
-            let scan = Scan::of_points(&dense, direct);
+    match problem.dense().filter(|_| !problem.is_proxy) {
+        Some((dense, kernel)) => {
+            let truth = (problem.metric, problem.true_distances());
+            let scan = Scan::of_points(truth, &dense, kernel, problem.searched);
             in_blocks(rows, k, tick, &|rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
         }
         None => Compared::new(problem, problem.n()).rows(rows, k, true, tick),
@@ -41,8 +42,7 @@ pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Knn
     Ok(if plan.include_self { with_self(problem, others.all_ids(), others.all_distances()) } else { others })
 }
 
-/// Points that are not dense rows under the metric's own kernel: compared as they are searched, and reranked by true
-/// distances.
+/// Points that are not dense rows under a kernel: compared as they are searched, and reranked by true distances.
 pub(crate) struct Compared<'a> {
     truth: Box<dyn TrueDistances + 'a>,
     /// The working copy to compare by, unless `truth` holds one. None for proxies as well.
@@ -56,6 +56,8 @@ pub(crate) struct Compared<'a> {
 const SLACK: usize = 8;
 /// Points of the base that a block of rows is compared with before distances are offered.
 const BASE: usize = 1024;
+/// Longer rows are sorted once rather than kept in order.
+const LONG: usize = 256;
 
 impl<'a> Compared<'a> {
     pub(crate) fn new(problem: &Problem<'a>, base: usize) -> Self {
@@ -67,17 +69,28 @@ impl<'a> Compared<'a> {
 
     pub(crate) fn rows(&self, rows: &[usize], k: usize, skip_own: bool, tick: Tick) -> Result<KnnGraph, BuildError> {
         in_blocks(rows, k, tick, &|rows, ids, distances| {
-            let (mut to, mut row) = (Vec::new(), Vec::new());
-            let kept = self.candidates(rows, k, skip_own);
-            let out = ids.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
-            for (at, (&i, (ids, distances))) in rows.iter().zip(out).enumerate() {
-                match &kept {
-                    Some(kept) => self.truth.rank(i, &kept[at], &mut to, &mut row),
-                    None => self.truth.rank(i, &self.others(i, skip_own), &mut to, &mut row),
+            let mut out = ids.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
+            let Some(space) = self.space.as_deref().or(self.truth.space()).filter(|_| !self.is_proxy) else {
+                for (&i, (ids, distances)) in rows.iter().zip(out) {
+                    put(&narrowed(&self.nearest(i, &self.others(i, skip_own), k)), ids, distances);
                 }
-                put(&row[..k], ids, distances);
+                return;
+            };
+            // Sorted rows hold all of the base.
+            let at_once = if k < LONG { rows.len() } else { ((1 << 22) / self.base).max(1) };
+            for rows in rows.chunks(at_once) {
+                let kept = self.candidates(space, rows, k, skip_own);
+                for ((&i, kept), (ids, distances)) in rows.iter().zip(&kept).zip(&mut out) {
+                    put(&narrowed(&self.proven(space, i, k, skip_own, kept)), ids, distances);
+                }
             }
         })
+    }
+
+    fn nearest(&self, i: usize, ids: &[u32], k: usize) -> Vec<(f64, u32)> {
+        let mut found = Vec::with_capacity(ids.len());
+        self.truth.nearest(i, ids, k, &mut Vec::new(), &mut found);
+        found
     }
 
     /// All points of the base, without point `i` if `skip_own`.
@@ -85,10 +98,41 @@ impl<'a> Compared<'a> {
         (0..self.base as u32).filter(|&other| !(skip_own && other as usize == i)).collect()
     }
 
-    /// For each of some points, candidates among which its `k` nearest are. None: any point may be one.
-    fn candidates(&self, rows: &[usize], k: usize, skip_own: bool) -> Option<Vec<Vec<u32>>> {
-        let space = self.space.as_deref().or(self.truth.space()).filter(|_| !self.is_proxy)?;
+    /// The `k` nearest by true distances, the nearest by computed distances being `kept`.
+    fn proven(
+        &self,
+        space: &dyn ReducedDistances,
+        i: usize,
+        k: usize,
+        skip_own: bool,
+        kept: &[Neighbor],
+    ) -> Vec<(f64, u32)> {
+        let ids: Vec<u32> = kept.iter().filter(|slot| **slot != EMPTY).map(|&slot| id(slot)).collect();
+        let found = self.nearest(i, &ids, k);
+        let Some(bound) = space.error_bound(i as u32).filter(|_| kept.len() < self.base - usize::from(skip_own)) else {
+            return found;
+        };
+        let others = || self.others(i, skip_own);
+        let Some(kth) = found.get(k - 1).map(|kth| self.truth.to_reduced(kth.0)) else {
+            return self.nearest(i, &others(), k);
+        };
+        if bound.is_certain(kth, distance(kept[kept.len() - 1])) {
+            return found;
+        }
+        let (others, most) = (others(), bound.most_computed(kth));
+        let mut to = vec![0.0; others.len()];
+        space.one_to_many(i as u32, &others, &mut to);
+        let is_far = |d: f32| f64::from(d) > most;
+        let near: Vec<u32> = others.into_iter().zip(to).filter(|(_, d)| !is_far(*d)).map(|(other, _)| other).collect();
+        self.nearest(i, &near, k)
+    }
+
+    /// For each of some points its nearest by computed distances, ascending: a few more than `k`.
+    fn candidates(&self, space: &dyn ReducedDistances, rows: &[usize], k: usize, skip_own: bool) -> Vec<Vec<Neighbor>> {
         let wanted = (k + SLACK).min(self.base - usize::from(skip_own));
+        if wanted > LONG {
+            return rows.iter().map(|&i| self.sorted(space, i, wanted, skip_own)).collect();
+        }
         let mut best = vec![vec![EMPTY; wanted]; rows.len()];
         let mut to = vec![0.0; BASE];
         // All of the points for each part of the base, while it is in cache.
@@ -104,8 +148,20 @@ impl<'a> Compared<'a> {
                 offer(best, &others, to, usize::MAX);
             }
         }
-        let ids = |best: Vec<u64>| best.into_iter().filter(|slot| *slot != EMPTY).map(id).collect();
-        Some(best.into_iter().map(ids).collect())
+        best
+    }
+
+    fn sorted(&self, space: &dyn ReducedDistances, i: usize, wanted: usize, skip_own: bool) -> Vec<Neighbor> {
+        let others = self.others(i, skip_own);
+        let mut to = vec![0.0; others.len()];
+        space.one_to_many(i as u32, &others, &mut to);
+        let mut all: Vec<Neighbor> = others.into_iter().zip(to).map(|(other, d)| fresh(d, other)).collect();
+        if wanted < all.len() {
+            all.select_nth_unstable(wanted);
+            all.truncate(wanted);
+        }
+        all.sort_unstable();
+        all
     }
 }
 

@@ -7,7 +7,7 @@ use super::encoding::{Encoding, WORD_BYTES};
 use super::layout::{Layout, Sizes};
 use super::source::MetricSource;
 use crate::dataset::{Problem, Rows};
-use crate::distances::direct::DirectDistances;
+use crate::distances::by_definition::DefinitionDistances;
 use crate::distances::{ReducedIsTrue, TrueDistances};
 use crate::error::GpuError;
 use crate::executor::cpu::session::caps;
@@ -16,11 +16,11 @@ use crate::params::Plan;
 use crate::points::{Dense, DenseValues};
 use crate::rows::ReducedDistances;
 use crate::rows::bits::BitRows;
-use crate::rows::dense::direction::direction_of;
+use crate::rows::dense::directions::Directions;
 
 /// Rows that kernels can search.
 pub(super) enum DeviceRows<'p> {
-    Dense(Dense<'p>, KernelMetric),
+    Dense(Dense<'p>, KernelMetric, Option<Box<Directions>>),
     Sets(Box<BitRows>),
     /// Rows, the WGSL of a user's metric, and its distances on the CPU.
     Own(Dense<'p>, &'static str, Box<dyn ReducedDistances + 'p>),
@@ -35,7 +35,13 @@ impl<'p> DeviceRows<'p> {
     /// Rows and metrics that only the CPU has kernels for.
     pub(super) fn of(problem: &Problem<'p>) -> Result<Self, GpuError> {
         match problem.rows {
-            Rows::Dense(points, direct) => Ok(Self::Dense(points, direct)),
+            Rows::Dense(points, direct) => {
+                let directions = match direct.form() {
+                    Form::Angular { centered } => Some(Box::new(Directions::of_points(&points, centered))),
+                    _ => None,
+                };
+                Ok(Self::Dense(points, direct, directions))
+            }
             Rows::Sets(sets) => Ok(Self::Sets(Box::new(sets.bit_rows()))),
             Rows::Items(items) if let Some((points, wgsl)) = items.on_gpu() => {
                 Ok(Self::Own(points, wgsl, problem.rows.working_copy()))
@@ -47,7 +53,7 @@ impl<'p> DeviceRows<'p> {
     /// The metric's part of kernels.
     pub(super) fn metric_source(&self) -> MetricSource {
         match self {
-            Self::Dense(_, direct) => MetricSource::Form(direct.form()),
+            Self::Dense(_, direct, _) => MetricSource::Form(direct.form()),
             Self::Sets(rows) => MetricSource::Sets(rows.metric(), rows.dim()),
             Self::Own(_, wgsl, _) => MetricSource::Own(wgsl),
         }
@@ -58,28 +64,28 @@ impl<'p> DeviceRows<'p> {
         match self {
             Self::Sets(_) => Encoding::Bits,
             Self::Own(..) => Encoding::F32,
-            Self::Dense(points, direct) => Encoding::of_rows(points.rows(), direct.form(), points.dim(), native_f16),
+            Self::Dense(points, direct, _) => Encoding::of_rows(points.rows(), direct.form(), points.dim(), native_f16),
         }
     }
 
     /// The same values in a quarter of the memory, where all are integers that fit a byte.
     pub(super) fn whole_bytes(&self) -> Option<(Vec<u8>, Encoding)> {
-        let Self::Dense(points, direct) = self else { return None };
+        let Self::Dense(points, direct, _) = self else { return None };
         let encoding = Encoding::of_whole_bytes(direct.form(), points.dim())?;
         points.whole_bytes().map(|bytes| (bytes, encoding))
     }
 
     /// Whether the device computes the final distances: only for the metric itself, not for a proxy.
     pub(super) fn finishes(&self, problem: &Problem, encoding: Encoding) -> bool {
-        let is_own = |direct| !problem.is_proxy && problem.metric.direct() == Some(direct);
-        matches!(self, Self::Dense(_, direct) if is_own(*direct) && encoding.finishes(direct.form()))
+        let is_own = |direct| problem.direct().is_some_and(|(_, own)| own == direct);
+        matches!(self, Self::Dense(_, direct, _) if is_own(*direct) && encoding.finishes(direct.form()))
     }
 
     pub(super) fn sizes(&self, plan: &Plan, encoding: Encoding) -> Sizes {
         let caps = caps(plan);
         let (n, columns) = match self {
             // One more column, which tells zero vectors apart.
-            Self::Dense(points, direct) => {
+            Self::Dense(points, direct, _) => {
                 (points.n(), points.dim() + usize::from(angular(direct.form()) && !encoding.is_dots()))
             }
             Self::Own(points, ..) => (points.n(), points.dim()),
@@ -130,14 +136,20 @@ impl<'p> DeviceRows<'p> {
                 let words: &[u8] = bytemuck::cast_slice(rows.words_of(row));
                 to.copy_from_slice(&words[..to.len()]);
             }
-            (Self::Dense(points, _), Some(bytes)) => {
+            (Self::Dense(points, ..), Some(bytes)) => {
                 let dim = points.dim();
                 to[..dim].copy_from_slice(&bytes[row * dim..][..dim]);
             }
-            (Self::Dense(points, direct), None) if !encoding.is_dots() => write_values(points, direct.form(), row, to),
-            (Self::Dense(points, _) | Self::Own(points, ..), _) => write_values(points, Form::L2, row, to),
+            (Self::Dense(points, _, Some(directions)), None) if !encoding.is_dots() => {
+                let dim = points.dim();
+                let (mut values, mut direction) = (vec![0.0; dim], vec![0.0; dim + 1]);
+                points.widen_row(row, &mut values);
+                directions.write(&values, &mut direction);
+                to[..4 * (dim + 1)].copy_from_slice(bytemuck::cast_slice(&direction));
+            }
+            (Self::Dense(points, ..) | Self::Own(points, ..), _) => write_values(points, row, to),
         }
-        if let (Self::Dense(_, direct), true) = (self, encoding.is_dots()) {
+        if let (Self::Dense(_, direct, _), true) = (self, encoding.is_dots()) {
             let (values, word) = to.split_at_mut(to.len() - WORD_BYTES);
             word[..4].copy_from_slice(&word_of_row(values, encoding, direct.form()).to_ne_bytes());
         }
@@ -146,7 +158,7 @@ impl<'p> DeviceRows<'p> {
     /// The true distances that the device's, after [`DeviceRows::to_true`], are compared with.
     pub(super) fn truth(&self) -> Box<dyn TrueDistances + '_> {
         match self {
-            Self::Dense(points, direct) => Box::new(DirectDistances::new(*direct, points, points)),
+            Self::Dense(points, direct, _) => Box::new(DefinitionDistances::new(&(*direct).into(), *points, *points)),
             Self::Sets(rows) => Box::new(ReducedIsTrue(&**rows)),
             Self::Own(_, _, space) => Box::new(ReducedIsTrue(&**space)),
         }
@@ -154,7 +166,7 @@ impl<'p> DeviceRows<'p> {
 
     pub(super) fn to_true(&self, reduced: f32) -> f32 {
         match self {
-            Self::Dense(points, direct) => direct.to_true(reduced, points.dim()),
+            Self::Dense(points, direct, _) => direct.to_true(reduced, points.dim()),
             Self::Sets(_) | Self::Own(..) => reduced,
         }
     }
@@ -172,15 +184,8 @@ fn word_of_row(values: &[u8], encoding: Encoding, form: Form) -> u32 {
     }
 }
 
-fn write_values(points: &Dense, form: Form, row: usize, to: &mut [u8]) {
+fn write_values(points: &Dense, row: usize, to: &mut [u8]) {
     let dim = points.dim();
-    if let Form::Angular { centered } = form {
-        let mut direction = vec![0f32; dim + 1];
-        points.widen_row(row, &mut direction[..dim]);
-        direction_of(&mut direction, centered);
-        to[..4 * (dim + 1)].copy_from_slice(bytemuck::cast_slice(&direction));
-        return;
-    }
     let span = row * dim..(row + 1) * dim;
     let from: &[u8] = match points.rows() {
         DenseValues::F32(x) => bytemuck::cast_slice(&x[span]),

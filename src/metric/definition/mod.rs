@@ -7,7 +7,7 @@ pub(crate) use self::distribution::{SMOOTHING, around_median};
 use self::transport::Bins;
 use super::route::Route;
 use super::transform::ranks;
-use super::{Form, Metric, SetMetric};
+use super::{Metric, SetMetric};
 use crate::points::SparseRow;
 
 /// # Panics
@@ -47,6 +47,7 @@ pub(crate) fn of_pairs(metric: &Metric, pairs: impl ExactSizeIterator<Item = (f6
     let sizes = pairs.clone().map(|(a, b)| (a - b).abs());
     Some(match metric {
         Metric::Minkowski { p } => minkowski(sizes.map(|size| (1.0, size)), f64::from(*p)),
+        Metric::Cosine => between_directions(pairs),
         Metric::Correlation => correlation(pairs),
         Metric::StandardizedEuclidean { variances } => {
             let variances = columns(variances, dim);
@@ -106,7 +107,29 @@ fn matrix(values: &[f32], dim: usize) -> &[f32] {
 fn correlation(pairs: impl ExactSizeIterator<Item = (f64, f64)> + Clone) -> f64 {
     let dim = pairs.len() as f64;
     let (mx, my) = (pairs.clone().map(|(a, _)| a).sum::<f64>() / dim, pairs.clone().map(|(_, b)| b).sum::<f64>() / dim);
-    Form::Angular { centered: true }.defined(pairs.map(|(a, b)| (a - mx, b - my)))
+    between_directions(pairs.map(|(a, b)| (a - mx, b - my)))
+}
+
+/// 1 - cos as half the squared distance of both vectors brought to length 1, which does not cancel. Zero vectors: 0 to
+/// each other, 1 to others.
+fn between_directions(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (x, y): (Vec<f64>, Vec<f64>) = pairs.unzip();
+    match (unit(x), unit(y)) {
+        (Some(u), Some(v)) => half_squared_chord(u.iter().zip(&v).map(|(a, b)| (a - b) * (a - b)).sum()),
+        (None, None) => 0.0,
+        _ => 1.0,
+    }
+}
+
+/// 1 - cos from the squared distance of vectors of length 1. What rounding to f64 makes of equal directions is 0.
+pub(crate) fn half_squared_chord(squared: f64) -> f64 {
+    const ROUNDING: f64 = 2e-31;
+    if squared < ROUNDING { 0.0 } else { (squared / 2.0).min(2.0) }
+}
+
+/// The angle, in radians, at this 1 - cos; none where the arc sine has lost digits.
+pub(crate) fn angle_of_chord(half_squared: f64) -> Option<f64> {
+    (half_squared < 1.5).then(|| 2.0 * (half_squared / 2.0).sqrt().asin())
 }
 
 fn ranked(row: &[f32]) -> Vec<f32> {
@@ -152,7 +175,8 @@ fn haversine(mut pairs: impl ExactSizeIterator<Item = (f64, f64)>) -> f64 {
 
 /// The angle between unit vectors u and v is 2 atan2(|u-v|, |u+v|), exact to rounding at every angle (Kahan).
 fn true_angular(x: &[f32], y: &[f32]) -> f64 {
-    let (Some(u), Some(v)) = (unit(x), unit(y)) else {
+    let widened = |v: &[f32]| v.iter().map(|&a| f64::from(a)).collect();
+    let (Some(u), Some(v)) = (unit(widened(x)), unit(widened(y))) else {
         let both = x.iter().chain(y).all(|&a| a == 0.0);
         return if both { 0.0 } else { 0.5 };
     };
@@ -165,9 +189,10 @@ fn true_angular(x: &[f32], y: &[f32]) -> f64 {
 }
 
 /// The row at length 1; a zero row has none.
-fn unit(row: &[f32]) -> Option<Vec<f64>> {
-    let length = row.iter().map(|&a| f64::from(a).powi(2)).sum::<f64>().sqrt();
-    (length > 0.0).then(|| row.iter().map(|&a| f64::from(a) / length).collect())
+fn unit(mut row: Vec<f64>) -> Option<Vec<f64>> {
+    let length = row.iter().map(|a| a * a).sum::<f64>().sqrt();
+    row.iter_mut().for_each(|a| *a /= length);
+    (length > 0.0).then_some(row)
 }
 
 /// Sets of the columns that are not zero.

@@ -1,24 +1,26 @@
-//! 1 - x·y of rows of length 1: `cosine`; of rows less their means: `correlation`.
+//! 1 - cos, of rows of length 1: `cosine`; of rows less their means: `correlation`. Dense rows are compared by half their
+//! squared distance, which stays exact near zero where 1 - x·y cancels.
 
 use super::sparse::{Mark, SparseTerms};
 use super::{Kernel, OneSum};
 use crate::simd::Simd;
 
 #[derive(Clone, Copy)]
-pub(crate) struct OneMinusDot;
+pub(crate) struct OneMinusCosine;
 
-impl OneSum for OneMinusDot {
+impl OneSum for OneMinusCosine {
     #[inline(always)]
     fn step<S: Simd>(self, sum: S::F, x: S::F, y: S::F) -> S::F {
-        S::mul_add(x, y, sum)
+        let d = S::sub(x, y);
+        S::mul_add(d, d, sum)
     }
     #[inline(always)]
-    fn finish(self, dot: f32) -> f32 {
-        1.0 - dot
+    fn finish(self, squared: f32) -> f32 {
+        0.5 * squared
     }
 }
 
-impl SparseTerms for OneMinusDot {
+impl SparseTerms for OneMinusCosine {
     #[inline(always)]
     fn finish(self, sums: [f32; 2], x: Mark, y: Mark) -> f32 {
         let cosine = sums[0] * (x.size * y.size) - x.mean * y.mean;
@@ -26,7 +28,7 @@ impl SparseTerms for OneMinusDot {
     }
 }
 
-impl Kernel for OneMinusDot {
+impl Kernel for OneMinusCosine {
     #[cfg(feature = "gpu")]
     const WGSL: &str = include_str!("../../../shaders/shared/metrics/angle.wgsl");
     const IS_ONE_SUM: bool = false;

@@ -17,7 +17,7 @@ pub(crate) mod sparse;
 mod tile;
 mod ts_ss;
 
-pub(crate) use angular::OneMinusDot;
+pub(crate) use angular::OneMinusCosine;
 pub(crate) use braycurtis::BrayCurtis;
 pub(crate) use canberra::Canberra;
 pub(crate) use chebyshev::LargestDifference;
@@ -69,7 +69,7 @@ macro_rules! with_kernel {
         }
         match $form {
             Form::L2 => run!(kernels::SquaredDifferences),
-            Form::Angular { .. } => run!(kernels::OneMinusDot),
+            Form::Angular { .. } => run!(kernels::OneMinusCosine),
             Form::Inner => run!(kernels::NegativeDot),
             Form::Manhattan => run!(kernels::AbsoluteDifferences),
             Form::Chebyshev => run!(kernels::LargestDifference),
@@ -97,7 +97,7 @@ macro_rules! with_sparse_terms {
         }
         match $form {
             Form::L2 => run!(kernels::SquaredDifferences),
-            Form::Angular { .. } => run!(kernels::OneMinusDot),
+            Form::Angular { .. } => run!(kernels::OneMinusCosine),
             Form::Inner => run!(kernels::NegativeDot),
             Form::Manhattan => run!(kernels::AbsoluteDifferences),
             Form::Chebyshev => $chebyshev,

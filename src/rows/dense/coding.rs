@@ -98,7 +98,7 @@ impl Coding {
 
     /// The codes of a row, padding included; `values` is overwritten. True for zero vectors, if rows have a scale each.
     pub(super) fn encode(&self, values: &mut [f32], codes: &mut [u8]) -> bool {
-        let empty = matches!(self.scale, Scale::PerRow(_)) && direction_scale(values, self.centered) == 0.0;
+        let empty = matches!(self.scale, Scale::PerRow(_)) && self.centre(values);
         let scale = match self.scale {
             Scale::Common(s) => s,
             Scale::PerRow(codes) => {
@@ -112,6 +112,15 @@ impl Coding {
         }
         padding.fill(self.zero);
         empty
+    }
+
+    /// Subtracts the mean where it is to be; true for zero vectors.
+    fn centre(&self, values: &mut [f32]) -> bool {
+        let (mean, scale) = direction_scale(values, self.centered);
+        if self.centered {
+            values.iter_mut().for_each(|v| *v = (f64::from(*v) - mean) as f32);
+        }
+        scale == 0.0
     }
 
     /// Values farther than this many codes outside are beyond rounding.

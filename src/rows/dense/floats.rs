@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use half::f16;
 
-use super::direction::direction_of;
+use super::directions::Directions;
 use super::matrix::{Comparison, Matrix};
 use crate::metric::Form;
 use crate::parallel::for_rows;
@@ -45,7 +45,7 @@ macro_rules! with_values {
 pub(crate) fn space(points: &Dense, form: Form, level: Level) -> Box<dyn ReducedDistances> {
     let stride = stride(points.dim(), form);
     let values = match (form, points.rows()) {
-        (Form::Angular { centered }, _) => Values::F32(directions(points, stride, centered)),
+        (Form::Angular { centered }, _) => Values::F32(Directions::of_points(points, centered).all(points)),
         (_, DenseValues::F32(x)) => Values::F32(padded(x, points, stride)),
         (_, DenseValues::F16(x)) => Values::F16(padded(x, points, stride)),
         (_, DenseValues::U8(x)) => Values::U8(padded(x, points, stride)),
@@ -60,25 +60,15 @@ pub(crate) fn bytes(points: &Dense, form: Form) -> usize {
     points.n() * stride(points.dim(), form) * value
 }
 
-/// Values of a row of `dim` columns. Angular forms have an extra column: see [`direction_of`].
+/// Values of a row of `dim` columns.
 fn stride(dim: usize, form: Form) -> usize {
-    (dim + usize::from(matches!(form, Form::Angular { .. }))).next_multiple_of(LANES)
+    if matches!(form, Form::Angular { .. }) { Directions::stride(dim) } else { dim.next_multiple_of(LANES) }
 }
 
 fn padded<E: Element>(x: &[E], points: &Dense, stride: usize) -> Vec<E> {
     let (n, dim) = (points.n(), points.dim());
     let mut values = vec![E::zeroed(); n * stride];
     for_rows(&mut values, stride, 64, |i, to| to[..dim].copy_from_slice(&x[i * dim..][..dim]));
-    values
-}
-
-fn directions(points: &Dense, stride: usize, centered: bool) -> Vec<f32> {
-    let dim = points.dim();
-    let mut values = vec![0.0; points.n() * stride];
-    for_rows(&mut values, stride, 64, |i, to| {
-        points.widen_row(i, &mut to[..dim]);
-        direction_of(&mut to[..=dim], centered);
-    });
     values
 }
 

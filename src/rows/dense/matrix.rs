@@ -6,7 +6,7 @@
 
 use crate::metric::Form;
 use crate::metric::kernels::{
-    self, AbsoluteDifferences, Accumulate, NegativeDot, OneMinusDot, SquaredDifferences, with_kernel,
+    self, AbsoluteDifferences, Accumulate, NegativeDot, OneMinusCosine, SquaredDifferences, with_kernel,
 };
 use crate::points::{DenseValues, Element, with_rows};
 use crate::rows::tiles::{self, Tiles};
@@ -92,7 +92,7 @@ impl Comparison {
                 self.run(FloatTiles { values, stride, body: NegativeDot }, xs, others, ahead, out);
             }
             (Form::Angular { .. }, DenseValues::F32(values)) => {
-                self.run(FloatTiles { values, stride, body: OneMinusDot }, xs, others, ahead, out);
+                self.run(FloatTiles { values, stride, body: OneMinusCosine }, xs, others, ahead, out);
             }
             (Form::Manhattan, DenseValues::F32(values)) => {
                 self.run(FloatTiles { values, stride, body: AbsoluteDifferences }, xs, others, ahead, out);

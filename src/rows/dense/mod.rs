@@ -5,5 +5,6 @@ pub(crate) mod code_error_bound;
 pub(crate) mod codes;
 pub(crate) mod coding;
 pub(crate) mod direction;
+pub(crate) mod directions;
 pub(crate) mod floats;
 pub(crate) mod matrix;

@@ -2,7 +2,9 @@
 //! compared by walking along the entries of both.
 
 use super::definition::walk;
+use crate::metric::Form;
 use crate::points::{Csr, CsrMatrix, SparseRow};
+use crate::rows::error_bound::ErrorBound;
 use crate::rows::{ReducedDistances, WorkingRows};
 
 /// Bytes that [`CumulativeRows`] hold for as many entries and rows.
@@ -134,6 +136,12 @@ impl WorkingRows for CumulativeRows {
 }
 
 impl ReducedDistances for CumulativeRows {
+    /// Sums are f64, and rounded to f32 at the end.
+    fn error_bound(&self, _row: u32) -> Option<ErrorBound> {
+        let rounding = 1e-15 * self.rows.view().dim() as f64;
+        ErrorBound::new(Form::Minkowski(self.kernel.p), 0, rounding)
+    }
+
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
         self.to_many(self.row(row), self.curves[row as usize], others, out);
     }

@@ -27,6 +27,7 @@ use crate::metric::Form;
 use crate::metric::kernels::sparse::{Mark, Single, SparseTerms};
 use crate::parallel;
 use crate::points::{Csr, SparseRow};
+use crate::rows::error_bound::{ErrorBound, UNIT_ROUNDOFF};
 use crate::rows::{ReducedDistances, WorkingRows};
 use crate::simd::{Level, Op, Simd, dispatch_scalar};
 
@@ -141,6 +142,8 @@ pub(crate) struct SparseRows {
     dim: usize,
     columns: Columns,
     heads: Vec<Head>,
+    /// The largest of the rows, and the largest |mean|.
+    largest: Mark,
     numbers: Numbers,
     values: Vec<f32>,
     level: Level,
@@ -156,16 +159,22 @@ impl SparseRows {
         };
         let (heads, values) = (Vec::with_capacity(rows.n()), Vec::new());
         let pool = Pool::default();
-        let mut space = Self { kernel, dim: rows.dim(), columns, heads, numbers, values, level, pool };
+        let (dim, largest) = (rows.dim(), Mark::default());
+        let mut space = Self { kernel, dim, columns, heads, largest, numbers, values, level, pool };
         space.append(rows);
         space
     }
 
     /// Appends rows, whose columns have numbers.
     fn append(&mut self, rows: Csr) {
-        let Self { kernel, dim, columns, heads, numbers, values, level, .. } = self;
+        let Self { kernel, dim, columns, heads, largest, numbers, values, level, .. } = self;
         let to_entries = Prepare { kernel: *kernel, dim: *dim, columns, level: *level };
+        let before = heads.len();
         with_numbers!(numbers, numbers => append(to_entries, rows, heads, numbers, values));
+        for head in &heads[before..] {
+            largest.size = largest.size.max(head.size);
+            largest.mean = largest.mean.max(head.mean.abs());
+        }
     }
 
     /// Appends rows, as they were given when the space was made.
@@ -405,6 +414,27 @@ impl WorkingRows for SparseRows {
 }
 
 impl ReducedDistances for SparseRows {
+    fn error_bound(&self, row: u32) -> Option<ErrorBound> {
+        let SparseKernel::Values(form) = self.kernel else { return None };
+        let head = self.heads[row as usize];
+        // Columns in common are summed one after the other.
+        let relative = (f64::from(head.len) + 16.0) * UNIT_ROUNDOFF * 1.5;
+        let sizes = f64::from(head.size) + f64::from(self.largest.size);
+        let absolute = match form {
+            Form::Chebyshev | Form::Hamming => return None,
+            Form::L2 | Form::Inner | Form::Manhattan | Form::Canberra => 2.0 * relative * sizes,
+            // Powers have an error of some millionths of their roots.
+            Form::Minkowski(p) => 2.0 * (relative + f64::from(p) * 6e-6) * sizes,
+            Form::Angular { .. } => {
+                let mean = head.mean.abs().max(self.largest.mean).into();
+                2.0 * (relative + 8.0 * UNIT_ROUNDOFF) * (1.0 + f64::powi(mean, 2))
+            }
+            // The sum of the rows may cancel, too.
+            Form::BrayCurtis | Form::TsSs => f64::INFINITY,
+        };
+        Some(ErrorBound::absolute(absolute, form != Form::Inner))
+    }
+
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
         self.pool.with(|scratch| {
             self.scatter(row, &mut scratch.query);

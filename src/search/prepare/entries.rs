@@ -47,8 +47,13 @@ impl Default for Entries {
 impl Entries {
     /// One row from each of equal ranges of rows: near rows are next to each other, so the entries are spread out.
     pub(crate) fn choose(rows: &SearchRows, n: usize) -> Self {
-        let count = n.div_ceil(ROWS).max(FEWEST).min(n);
-        let all: Vec<u32> = stratified_sample(0, 0xe47, n, count).map(|row| row as u32).collect();
+        Self::choose_among(rows, &(0..n as u32).collect::<Vec<u32>>(), n)
+    }
+
+    /// The same of ranges of `some` of `n` rows, ascending.
+    pub(crate) fn choose_among(rows: &SearchRows, some: &[u32], n: usize) -> Self {
+        let count = some.len().div_ceil(ROWS).max(FEWEST).min(some.len());
+        let all: Vec<u32> = stratified_sample(0, 0xe47, some.len(), count).map(|at| some[at]).collect();
         Self { chosen_for: n, ..Self::of_rows(rows, &all, Grouping::ByRoot) }
     }
 

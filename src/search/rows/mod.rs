@@ -144,8 +144,9 @@ impl SearchRows {
         let problem = dataset.problem();
         let points = &problem.points;
         let kind = match problem.rows {
-            Rows::Dense(dense, kernel) => {
-                let rows = DenseRows::new(points, metric, (&dense, kernel), quantization, order, groups)?;
+            Rows::Dense(dense, _) => {
+                let transform = dataset.transform().expect("dense rows have a transform");
+                let rows = DenseRows::new(points, metric, (&dense, transform), quantization, order, groups);
                 RowKind::Dense(Box::new(rows))
             }
             Rows::Sparse(rows) => RowKind::Sparse(Box::new(SparseStore::of_points(rows, order))),

@@ -172,7 +172,7 @@ impl IndexRows for SparseStore {
     }
 
     fn in_traversal(&self, radius: f32, _: &SearchQuery) -> f32 {
-        let reduced = self.transform.to_reduced(radius);
+        let reduced = self.transform.to_reduced(radius.into()) as f32;
         reduced + 1e-4 * reduced.abs()
     }
 
@@ -183,11 +183,11 @@ impl IndexRows for SparseStore {
             Rows::Columns(rows) if transform.is_by_kernel() => {
                 let mut reduced = vec![0.0; others.len()];
                 rows.query_to_many_exactly(&query.query, others, &mut reduced);
-                out.extend(reduced.into_iter().map(|d| transform.to_true(d)));
+                out.extend(reduced.into_iter().map(|d| transform.to_true(d) as f32));
             }
             _ => {
                 let x = query.given.row();
-                out.extend(others.iter().map(|&other| transform.by_definition([x, self.given(other).row()])));
+                out.extend(others.iter().map(|&other| transform.by_definition([x, self.given(other).row()]) as f32));
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Exact search on a device.
 
+use super::proof::proven;
 use super::{Fullness, GpuSession, OF_EXACT_SEARCH};
 use crate::dataset::Problem;
 use crate::error::{BuildError, GpuError};
 use crate::executor::device_work::DeviceWork;
-use crate::executor::finish::Finisher;
+use crate::executor::finish::with_self;
 use crate::executor::gpu::blocks::{Block, Stretch};
 use crate::executor::gpu::device::Gpu;
 use crate::executor::gpu::device_rows::DeviceRows;
@@ -88,7 +89,11 @@ impl<'p> GpuSession<'p> {
         {
             *rows_at_once = Some(part as usize);
         }
-        Ok((Finisher::new(&session.problem, &session.plan, &session.order, &rows).graph(), info))
+        let problem = &session.problem;
+        let encoding = session.encoding;
+        let graph = proven(problem, &rows, (encoding, plan.others()), tick)?;
+        let graph = if plan.include_self { with_self(problem, graph.all_ids(), graph.all_distances()) } else { graph };
+        Ok((graph, info))
     }
 
     /// Brings the points of a stretch to its places.

@@ -2,6 +2,7 @@
 
 mod exact;
 mod fill;
+mod proof;
 mod rows;
 mod self_test;
 mod submit;

@@ -100,7 +100,7 @@ impl GpuSession<'_> {
             let known = || rows.row(i).iter().filter(|s| **s != EMPTY);
             let ids: Vec<u32> = known().map(|&s| self.order[id(s) as usize]).collect();
             truth.distances(self.order[i] as usize, &ids, &mut right);
-            compared.extend(known().map(|&s| self.rows.to_true(distance(s))).zip(right.iter().copied()));
+            compared.extend(known().map(|&s| self.rows.to_true(distance(s))).zip(right.iter().map(|&d| d as f32)));
         }
         match first_wrong(&compared) {
             Some((got, right)) => Err(GpuError::WrongResult {

@@ -217,7 +217,10 @@ impl WorkingValues {
                 self.to_many(query, others, out);
                 debug_assert_eq!(codes.unit(), 1.0);
             }
-            _ => self.reduced(query, others, out),
+            Layout::CodesAreValues(_) => self.reduced(query, others, out),
+            Layout::Values(values) | Layout::ValuesAndCopy(values, _) => {
+                values.compare(self.kernel).precise_from(&query.exact, others, out);
+            }
         }
     }
 

@@ -7,11 +7,9 @@ mod value_store;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::dataset::{self, Dataset, Rows};
+use crate::dataset::{Dataset, DenseTransform, Rows};
 use crate::distances::direct::Query;
-use crate::metric::route::Route;
-use crate::metric::transform::{Transform, Transformer};
-use crate::metric::{KernelMetric, Metric, MetricError};
+use crate::metric::{KernelMetric, Metric};
 use crate::persist::{IndexFileError, Kind, Opened};
 use crate::points::{Dense, Points};
 use crate::rows::dense::codes::{self, CodedRows};
@@ -32,22 +30,10 @@ pub(super) use layout::DenseQuery;
 pub(crate) struct DenseRows {
     metric: Metric,
     /// From points as they are given to rows as they are searched.
-    transformer: Arc<Transformer>,
+    transform: Arc<DenseTransform>,
     searched: WorkingValues,
     /// The points as they were given, where distances between transformed rows only approximate the metric's.
     originals: Option<ValueStore>,
-}
-
-/// The transform of dense rows of `dim` columns under a metric, and the kernel that they are then compared by.
-fn transform(metric: &Metric, dim: usize) -> Result<(Arc<Transformer>, KernelMetric), MetricError> {
-    let (transform, kernel) = match metric.route() {
-        Route::Direct(kernel) => (Transform::None, kernel),
-        Route::Same(transform, kernel) | Route::Proxy(transform, kernel) => (transform, kernel),
-        Route::Sets(_) | Route::Bits(_) | Route::Custom => {
-            return Err(MetricError::Rows { metric: metric.name(), rows: "dense values" });
-        }
-    };
-    Ok((Arc::new(dataset::transformer(metric, &transform, dim)?), kernel))
 }
 
 impl DenseRows {
@@ -56,19 +42,19 @@ impl DenseRows {
     pub(super) fn new<'g>(
         points: &Points,
         metric: &Metric,
-        (searched, kernel): (&Dense, KernelMetric),
+        (searched, transform): (&Dense, &Arc<DenseTransform>),
         quantization: Quantization,
         order: &[u32],
         groups: impl Iterator<Item = &'g [u32]>,
-    ) -> Result<Self, MetricError> {
-        let (transformer, _) = transform(metric, points.dim())?;
+    ) -> Self {
+        let kernel = transform.kernel();
         let originals = points.as_dense().filter(|_| metric.is_proxied());
-        Ok(Self {
+        Self {
             metric: metric.clone(),
-            transformer,
+            transform: Arc::clone(transform),
             searched: WorkingValues::new(searched, kernel, quantization, order, groups),
             originals: originals.map(|given| ValueStore::of_points(given, KernelMetric::EUCLIDEAN, order)),
-        })
+        }
     }
 
     /// What searches traverse by.
@@ -99,21 +85,21 @@ impl DenseRows {
 
 impl IndexRows for DenseRows {
     fn copy(&self) -> Self {
-        let (metric, transformer) = (self.metric.clone(), Arc::clone(&self.transformer));
-        Self { metric, transformer, searched: self.searched.copy(), originals: self.originals.clone() }
+        let (metric, transform) = (self.metric.clone(), Arc::clone(&self.transform));
+        Self { metric, transform, searched: self.searched.copy(), originals: self.originals.clone() }
     }
 
     fn set_query(&self, row: QueryRow, by_values: bool, query: &mut SearchQuery) -> bool {
         let QueryRow::Values(values) = row else { return false };
         let SearchQuery { dense, given, transformed, .. } = query;
         given.clear();
-        if matches!(*self.transformer, Transformer::None) {
+        if self.transform.is_none() {
             self.searched.set_query(values, by_values, dense);
             return true;
         }
         given.extend_from_slice(values);
         transformed.resize(self.searched.dim, 0.0);
-        self.transformer.apply(values, transformed);
+        self.transform.apply(values, transformed);
         self.searched.set_query(transformed, by_values, dense);
         true
     }
@@ -138,8 +124,9 @@ impl IndexRows for DenseRows {
     }
 
     fn in_traversal(&self, radius: f32, query: &SearchQuery) -> f32 {
-        let reduced = self.searched.kernel.to_reduced(self.metric.to_direct(radius), self.searched.dim);
-        self.searched.in_traversal(reduced, &query.dense)
+        let direct = self.metric.to_direct(radius.into());
+        let reduced = self.transform.unit() * self.searched.kernel.to_reduced(direct, self.searched.dim);
+        self.searched.in_traversal(reduced as f32, &query.dense)
     }
 
     fn in_unit_of(&self, distance: f32, query: &SearchQuery) -> f32 {
@@ -153,8 +140,9 @@ impl IndexRows for DenseRows {
         }
         self.searched.set_exact(&mut query.dense);
         self.searched.exact(&query.dense, others, out);
-        let (kernel, dim) = (self.searched.kernel, self.searched.dim);
-        out.iter_mut().for_each(|d| *d = self.metric.of_direct(kernel.to_true(*d, dim)));
+        let (kernel, dim, unit) = (self.searched.kernel, self.searched.dim, self.transform.unit());
+        let to_true = |d: f32| self.metric.of_direct(kernel.to_true(f64::from(d) / unit, dim)) as f32;
+        out.iter_mut().for_each(|d| *d = to_true(*d));
     }
 
     #[inline]
@@ -175,7 +163,7 @@ impl IndexRows for DenseRows {
     }
 
     fn push(&mut self, points: &Points) -> Result<(), IndexError> {
-        let dataset = Dataset::new(points, &self.metric)?;
+        let dataset = Dataset::with_transform(points, &self.metric, Some(&self.transform))?;
         let Rows::Dense(dense, _) = dataset.problem().rows else {
             return Err(IndexError::Type { found: points.type_name(), expected: self.searched.given.name() });
         };
@@ -195,19 +183,14 @@ impl IndexRows for DenseRows {
 
     fn values(&self, row: u32) -> Option<Vec<f32>> {
         let store = |dim: usize| vec![0.0; dim];
-        match (&self.originals, &*self.transformer) {
-            (Some(originals), _) => {
-                let mut values = store(originals.dense().dim());
-                originals.row(row, &mut values);
-                Some(values)
-            }
-            (None, Transformer::None) => {
-                let mut values = store(self.searched.dim);
-                self.searched.values(row, &mut values);
-                Some(values)
-            }
-            _ => None,
+        if let Some(originals) = &self.originals {
+            let mut values = store(originals.dense().dim());
+            originals.row(row, &mut values);
+            return Some(values);
         }
+        let mut values = store(self.searched.dim);
+        self.searched.values(row, &mut values);
+        if self.transform.is_none() { Some(values) } else { self.transform.restored(&values) }
     }
 
     fn bytes_of_row(&self, by_values: bool) -> usize {
@@ -243,6 +226,7 @@ impl IndexRows for DenseRows {
 
     fn put_meta(&self, by_values: bool, put: PutMeta) {
         put("searched", &self.searched.given.name());
+        put("factor", &self.transform.numbers().0);
         put("by_values", &u8::from(by_values));
         let values = match &self.searched.layout {
             Layout::Values(values) | Layout::ValuesAndCopy(values, _) => values.element_type().name(),
@@ -289,6 +273,10 @@ impl IndexRows for DenseRows {
         if self.searched.outside.count() > 0 {
             add(OUTSIDE, bytemuck::cast_slice(self.searched.outside.bits()));
         }
+        let origin = self.transform.numbers().1;
+        if !origin.is_empty() {
+            add(ORIGIN, bytemuck::cast_slice(origin));
+        }
         sections
     }
 }
@@ -300,8 +288,10 @@ const STATS: Kind = Kind(9, "the sums of codes");
 const HALVES: Kind = Kind(10, "the points in f16");
 const HALF_DIRECTIONS: Kind = Kind(11, "the lengths of points in f16");
 const ORIGINALS: Kind = Kind(16, "the points as they were given");
+const ORIGIN: Kind = Kind(21, "the origin of transformed points");
 const OUTSIDE: Kind = Kind(20, "the points outside the compressed copy");
-pub(super) const SECTIONS: [Kind; 8] = [VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS, ORIGINALS, OUTSIDE];
+pub(super) const SECTIONS: [Kind; 9] =
+    [VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS, ORIGINALS, OUTSIDE, ORIGIN];
 
 /// `values` in files where codes are the values.
 const NO_VALUES: &str = "none";
@@ -322,8 +312,8 @@ impl DenseRows {
         given: ElementType,
         (n, dim): (usize, usize),
     ) -> Result<Self, IndexFileError> {
-        let (transformer, kernel) = transform(metric, dim).map_err(|e| file.inconsistent(e.to_string()))?;
-        let columns = transformer.columns(dim);
+        let transform = transform_of(file, metric, dim)?;
+        let (kernel, columns) = (transform.kernel(), transform.columns());
         let searched = match file.meta::<String>("searched") {
             Ok(name) => type_named(file, &name)?,
             Err(_) => given,
@@ -340,7 +330,26 @@ impl DenseRows {
             return Err(file.inconsistent(format!("{}: {} words for {n} rows", OUTSIDE.1, outside.len())));
         }
         let searched = WorkingValues { kernel, dim: columns, given: searched, layout, outside: outside.into() };
-        Ok(Self { metric: metric.clone(), transformer, searched, originals })
+        Ok(Self { metric: metric.clone(), transform: Arc::new(transform), searched, originals })
+    }
+}
+
+fn transform_of(file: &Opened, metric: &Metric, dim: usize) -> Result<DenseTransform, IndexFileError> {
+    let inconsistent = |reason: String| file.inconsistent(reason);
+    let factor = file.meta::<f64>("factor").unwrap_or(1.0);
+    if !(factor.is_finite() && factor > 0.0) {
+        return Err(inconsistent(format!("a factor of {factor}")));
+    }
+    let origin: Vec<f64> = match file.section::<f64>(ORIGIN)? {
+        Some(origin) => origin.to_vec(),
+        None => Vec::new(),
+    };
+    let transform = DenseTransform::of_numbers(metric, dim, factor, origin).map_err(|e| inconsistent(e.to_string()))?;
+    let (found, expected) = (transform.numbers().1.len(), transform.columns());
+    if found == 0 || found == expected {
+        Ok(transform)
+    } else {
+        Err(inconsistent(format!("an origin of {found} columns")))
     }
 }
 
