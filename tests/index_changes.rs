@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::common::indexes::{DIM, base_and_queries, index_of, points_of, recall};
 use nndescent::index::{DiversifyMethod, SearchScratch};
 use nndescent::{
-    BuildError, CsrMatrix, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization,
+    BuildError, CsrMatrix, Hits, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization,
     SearchError, SearchOptions, exact,
 };
 
@@ -145,6 +145,12 @@ fn points_beyond_the_codes_can_be_added() {
     assert_eq!(hits.all_distances(), vec![0.0; 50]);
 }
 
+/// How many distances are those of the truth.
+fn same_distances(hits: &Hits, truth: &KnnGraph) -> usize {
+    let pairs = hits.all_distances().iter().zip(truth.all_distances());
+    pairs.filter(|(a, b)| (**a - **b).abs() <= 1e-6 * (1.0 + b.abs())).count()
+}
+
 #[test]
 fn a_point_beyond_the_compressed_copy_leaves_the_others_as_they_are() {
     let (data, queries) = base_and_queries(1000, 200, 23);
@@ -175,7 +181,7 @@ fn a_point_beyond_the_compressed_copy_leaves_the_others_as_they_are() {
             let found = recall(&hits, &truth);
             assert!(found > 0.98, "{metric} {quantization} {what}: {found}");
             let far = index.query(&points_of(&all[1000 * DIM..]), 2, &SearchOptions::new()).unwrap();
-            assert_eq!(far.all_distances(), of_far.all_distances(), "{metric} {quantization} {what}: those far off");
+            assert_eq!(same_distances(&far, &of_far), 4, "{metric} {quantization} {what}: those far off");
         };
         check(&index, "added");
         let mut bytes = Vec::new();
@@ -191,7 +197,7 @@ fn a_point_beyond_the_compressed_copy_leaves_the_others_as_they_are() {
         all.extend(&far);
         let hits = index.query(&points_of(&far), 1, &SearchOptions::new()).unwrap();
         let truth = exact::query(&points_of(&all), &points_of(&far), &metric, 1).unwrap();
-        let same = hits.all_distances().iter().zip(truth.all_distances()).filter(|(a, b)| a == b).count();
+        let same = same_distances(&hits, &truth);
         assert!(same >= 297, "{metric} {quantization}: {same} of 300");
     }
 }
