@@ -169,10 +169,11 @@ impl DenseTransform {
     fn factor_for(&self, points: &Dense) -> f64 {
         let degree = degree(self.kernel.form());
         let DenseValues::F32(values) = points.rows() else { return 1.0 };
-        // Directions, and ratios, do not depend on size; transforms to sums, ranks and angles have none.
+        // Transforms to sums, ranks and angles have no size.
         let is_of_values =
             matches!(self.transformer, Transformer::None | Transformer::Scale(_) | Transformer::Factor(_));
-        if degree == 0.0 || !is_of_values {
+        let is_angular = matches!(self.kernel.form(), Form::Angular { .. } | Form::Hamming);
+        if is_angular || !is_of_values {
             return 1.0;
         }
         let largest = match self.transformer {
@@ -182,10 +183,11 @@ impl DenseTransform {
         if largest == 0.0 {
             return 1.0;
         }
-        // Reduced distances of rows of such values are at most 2^120; below, near neighbours' may vanish.
+        // Reduced distances of rows of such values are at most 2^120; below, near neighbours' may vanish. Ratios are made of
+        // sums.
         let columns = (self.columns() as f64).log2();
-        let most = (120.0 - columns) / degree - 1.0;
-        let least = -60.0 / degree;
+        let most = (120.0 - columns) / degree.max(1.0) - 1.0;
+        let least = -60.0 / degree.max(1.0);
         if (least..=most).contains(&largest.log2()) {
             return 1.0;
         }

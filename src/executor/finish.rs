@@ -1,6 +1,7 @@
 //! From rows in working order to the finished graph: distances are recomputed from the points as given, then rows are
 //! sorted.
 
+use super::steps::Steps;
 use crate::dataset::Problem;
 use crate::distances::{TrueDistances, narrowed};
 use crate::graph::KnnGraph;
@@ -9,6 +10,9 @@ use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
 use crate::parallel::{for_each, for_indices, map};
 use crate::params::Plan;
+
+/// Rows between two looks at whether the loop is to go on.
+const STEP: usize = 64;
 
 /// Rows of any executor, to be finished.
 pub(crate) struct Finisher<'a> {
@@ -133,15 +137,18 @@ impl<'a> Finisher<'a> {
         KnnGraph::new(points.len(), self.plan.others(), ids, distances)
     }
 
-    /// All rows.
-    pub(crate) fn graph(&self) -> KnnGraph {
+    /// All rows, unless `steps` ends before.
+    pub(crate) fn graph(&self, steps: &Steps) -> KnnGraph {
         let (n, k) = (self.order.len(), self.plan.n_neighbors);
         let own = usize::from(self.plan.include_self);
         let mut indices = vec![0u32; n * k];
         let mut distances = vec![0f32; n * k];
         let (ids, ds) = (OwnedRows::new(&mut indices, k), OwnedRows::new(&mut distances, k));
         // In working order, so that rows shared by neighbours are still in cache.
-        for_indices(n, 64, RowScratch::default, |scratch, i| {
+        for_indices(n, STEP, RowScratch::default, |scratch, i| {
+            if steps.is_over() || (i.is_multiple_of(STEP) && !steps.begin(STEP)) {
+                return;
+            }
             self.row(i, scratch);
             let point = self.order[i];
             // SAFETY: `order` is a permutation, so every point's row is taken once.
