@@ -62,8 +62,12 @@ impl NnDescent<'_> {
         plan: Plan,
         reasons: Vec<Reason>,
     ) -> Result<Built, BuildError> {
-        let Some(copies) = Copies::of(&problem.points, problem.metric) else {
-            let built = self.build_on_a_device(problem, plan.clone(), reasons)?;
+        let start = Instant::now();
+        let copies = Copies::of(&problem.points, problem.metric);
+        let looked_for_copies = start.elapsed();
+        let Some(copies) = copies else {
+            let mut built = self.build_on_a_device(problem, plan.clone(), reasons)?;
+            built.report.times.init += looked_for_copies;
             return self.with_recall(problem, &plan, built);
         };
         // A proxy may be far off for rows without mass: there must be but one of them.
@@ -73,6 +77,7 @@ impl NnDescent<'_> {
         } else {
             self.build_on_a_device(problem, plan.clone(), reasons)?
         };
+        let start = Instant::now();
         let truth = problem.true_distances();
         let to_self = |i: usize| truth.to_self(i);
         let (others, include_self) = (plan.others(), plan.include_self);
@@ -81,10 +86,13 @@ impl NnDescent<'_> {
         } else {
             copies.added_to(&built.graph, others, include_self, &to_self)
         };
-        // What was estimated, if anything, was the recall of something else.
-        built.report.recall = None;
-        built.report.settings = settings(&plan);
         drop(truth);
+        let report = &mut built.report;
+        report.times.init += looked_for_copies;
+        report.times.finish += start.elapsed();
+        // What was estimated, if anything, was the recall of something else.
+        report.recall = None;
+        report.settings = settings(&plan);
         self.with_recall(problem, &plan, built)
     }
 

@@ -3,11 +3,12 @@
 
 use super::steps::Steps;
 use crate::dataset::Problem;
-use crate::distances::{TrueDistances, narrowed};
+use crate::distances::{TrueDistances, keep_nearest, narrowed};
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, distance, id, nearest_first, put};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
+use crate::metric::KernelMetric;
 use crate::parallel::{for_each, for_indices, map};
 use crate::params::Plan;
 
@@ -24,7 +25,12 @@ pub(crate) struct Finisher<'a> {
     rows: &'a RowTable,
     /// A point that rows hold by a distance which says little of its true one: see [`Problem::misplaced`].
     misplaced: Option<u32>,
+    /// How reduced distances become true ones, where they are whole numbers and the metric's own; and columns.
+    whole: Option<(KernelMetric, usize)>,
 }
+
+/// Below, all whole numbers are f32.
+const MOST_WHOLE: f32 = (1u32 << 24) as f32;
 
 /// Scratch space for a row.
 #[derive(Default)]
@@ -84,12 +90,18 @@ fn rank_ties(points: &mut [u32], distances: &mut [f32]) {
 
 impl<'a> Finisher<'a> {
     pub(crate) fn new(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
-        Self { truth: Some(problem.true_distances()), plan, order, rows, misplaced: problem.misplaced() }
+        Self { truth: Some(problem.true_distances()), plan, order, rows, misplaced: problem.misplaced(), whole: None }
+    }
+
+    /// The same, of rows with whole distances.
+    pub(crate) fn of_whole(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
+        let whole = problem.direct().map(|(dense, kernel)| (kernel, dense.dim()));
+        Self { whole, ..Self::new(problem, plan, order, rows) }
     }
 
     /// For rows that hold true distances already.
     pub(crate) fn of_true(plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
-        Self { truth: None, plan, order, rows, misplaced: None }
+        Self { truth: None, plan, order, rows, misplaced: None, whole: None }
     }
 
     /// The `k` nearest of the row at place `i`, with true distances, ascending by (distance, id), as the points were
@@ -98,7 +110,14 @@ impl<'a> Finisher<'a> {
         let RowScratch { ids, distances, found, row } = scratch;
         let neighbors = self.rows.row(i).iter().filter(|s| **s != EMPTY);
         let point = |s| self.order[id(s) as usize];
-        if let Some(truth) = &self.truth {
+        if let Some((kernel, dim)) = self.whole
+            && neighbors.clone().all(|&s| distance(s) < MOST_WHOLE)
+        {
+            found.clear();
+            found.extend(neighbors.map(|&s| (kernel.to_true(f64::from(distance(s)), dim), point(s))));
+            keep_nearest(found, self.plan.others());
+            *row = narrowed(found);
+        } else if let Some(truth) = &self.truth {
             ids.clear();
             ids.extend(neighbors.map(|&s| point(s)));
             self.place_misplaced(self.order[i], ids);

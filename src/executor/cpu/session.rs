@@ -223,10 +223,13 @@ impl Session for CpuSession<'_> {
         let Self { problem, plan, order, rows, space, pool, .. } = *self;
         // Nothing is rounded, and if the points are dense, they are searched as they were given.
         let are_true = space.is_exact() && (problem.dense().is_none() || problem.direct().is_some());
+        let are_whole = space.has_whole_distances() && problem.direct().is_some();
         // Else final distances are computed from the points as given, which may take as much memory again.
         drop((space, pool));
         let finishing = if are_true {
             Finisher::of_true(&plan, &order, &rows)
+        } else if are_whole {
+            Finisher::of_whole(&problem, &plan, &order, &rows)
         } else {
             Finisher::new(&problem, &plan, &order, &rows)
         };
