@@ -71,7 +71,7 @@ impl Index {
             let range = format!("at most {MAX_PLACES} divided by the {count} queries");
             return Err(out_of_range("k", k, &range));
         }
-        let evaluation = Evaluation { k: asked, queries: count, pad: self.pads(options) };
+        let evaluation = Evaluation { k: asked, queries: count, pad: self.pads(options), exact: options.exact };
         let rows = EligibleRows::of_batch(self, options.filter.as_ref(), evaluation)?;
         let (wrong, ticker) = (WrongPair::default(), Ticker::new(options.progress.as_deref(), Phase::Search, count));
         let order = if asked > 0 { queries.order(self, &wrong)? } else { Vec::new() };

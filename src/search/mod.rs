@@ -124,7 +124,7 @@ impl Index {
     ) -> Result<Self, IndexError> {
         let ticker = Ticker::new(progress, Phase::Prepare, prepare::PASSES * points.n());
         let prepared = prepare::prepare(points, metric, graph, plan, &ticker)?;
-        let entries = Entries::choose(&prepared.rows, points.n());
+        let entries = Entries::choose_among(&prepared.rows, &prepared.distinct, points.n());
         let mut index = Self {
             rows: Arc::new(prepared.rows),
             graph: prepared.graph,
@@ -140,7 +140,7 @@ impl Index {
             center: Vec::new().into(),
         };
         index.connect();
-        index.cover_if_needed(graph);
+        index.cover_if_needed(&prepared.distinct, graph);
         index.check_distances()?;
         Ok(index)
     }
@@ -232,7 +232,7 @@ impl Index {
 
     /// Notes what was subtracted from the columns of the points before the index was made, so that whoever opens its
     /// file can subtract it from queries and new points, too. Nothing here does so: it takes f64, and the index holds
-    /// f32 at most. `io::Center` chooses it.
+    /// f32 at most; [`Index::vectors`] gives points without their centre, too. `io::Center` chooses it.
     ///
     /// # Errors
     /// Another number of values than columns, or one that is not finite.

@@ -264,6 +264,7 @@ pub(crate) struct IndexPlan {
 pub struct SearchOptions<'a> {
     pub(super) epsilon: Option<f32>,
     pub(super) filter: Option<Filter<'a>>,
+    pub(super) exact: bool,
     pub(super) pad: bool,
     pub(super) counters: bool,
     pub(super) progress: Option<Arc<Watcher<'a>>>,
@@ -271,7 +272,7 @@ pub struct SearchOptions<'a> {
 
 impl Default for SearchOptions<'_> {
     fn default() -> Self {
-        Self { epsilon: None, filter: None, pad: false, counters: true, progress: None }
+        Self { epsilon: None, filter: None, exact: false, pad: false, counters: true, progress: None }
     }
 }
 
@@ -317,6 +318,14 @@ impl<'a> SearchOptions<'a> {
         self
     }
 
+    /// Whether every query is compared with every point that it may find, by true distances: nothing is missed, at `n`
+    /// distances a query. For many queries [`exact::query`](crate::exact::query) is faster. Default no.
+    #[must_use]
+    pub fn exact(mut self, exact: bool) -> Self {
+        self.exact = exact;
+        self
+    }
+
     /// Whether queries may find fewer than `k` points without error: where `k` is more than there are, or a filter
     /// allows none. Rows of [`Hits`](super::Hits) then end with [`KnnGraph::NO_NEIGHBOR`] and infinite distances, and
     /// single queries give what there is. Default no.
@@ -347,6 +356,7 @@ impl fmt::Debug for SearchOptions<'_> {
         f.debug_struct("SearchOptions")
             .field("epsilon", &self.epsilon)
             .field("filter", &self.filter)
+            .field("exact", &self.exact)
             .field("pad", &self.pad)
             .field("counters", &self.counters)
             .finish_non_exhaustive()
