@@ -438,6 +438,8 @@ impl ReducedDistances for SparseRows {
             // The sum of the rows may cancel, too.
             Form::BrayCurtis | Form::TsSs => f64::INFINITY,
         };
+        // What each column in common may lose to underflow.
+        let absolute = absolute + 8.0 * f64::from(head.len) * f64::from(f32::MIN_POSITIVE) * UNIT_ROUNDOFF;
         Some(ErrorBound::absolute(absolute, form != Form::Inner))
     }
 
