@@ -90,8 +90,8 @@ pub enum Metric {
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Chebyshev,
-    /// (Σ |x-y|^p)^(1/p), 0 to ∞. Searched by a proxy, `Chebyshev`, for p above 16, whose powers f32 does not hold. Zero
-    /// rows: no special case. Source: scipy.
+    /// (Σ |x-y|^p)^(1/p), 0 to ∞. For p above 16, whose powers f32 does not hold, neighbours are searched as
+    /// `Chebyshev`'s and ranked by the definition. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Minkowski {
