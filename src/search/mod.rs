@@ -125,6 +125,7 @@ impl Index {
         let ticker = Ticker::new(progress, Phase::Prepare, prepare::PASSES * points.n());
         let prepared = prepare::prepare(points, metric, graph, plan, &ticker)?;
         let entries = Entries::choose_among(&prepared.rows, &prepared.distinct, points.n());
+        let entries = if *metric == Metric::InnerProduct { entries.with_largest(&prepared.rows) } else { entries };
         let mut index = Self {
             rows: Arc::new(prepared.rows),
             graph: prepared.graph,
@@ -304,7 +305,9 @@ impl Index {
     }
 
     fn search_graph(&self) -> SearchGraph<'_> {
-        SearchGraph { rows: &self.rows, graph: &self.graph, entries: &self.entries, nearest: self.nearest }
+        // Where inner products end depends on the query: searches go beyond a product by a share of itself.
+        let nearest = if *self.metric() == Metric::InnerProduct { 0.0 } else { self.nearest };
+        SearchGraph { rows: &self.rows, graph: &self.graph, entries: &self.entries, nearest }
     }
 }
 
