@@ -125,7 +125,6 @@ impl Index {
         let ticker = Ticker::new(progress, Phase::Prepare, prepare::PASSES * points.n());
         let prepared = prepare::prepare(points, metric, graph, plan, &ticker)?;
         let entries = Entries::choose_among(&prepared.rows, &prepared.distinct, points.n());
-        let entries = if *metric == Metric::InnerProduct { entries.with_largest(&prepared.rows) } else { entries };
         let mut index = Self {
             rows: Arc::new(prepared.rows),
             graph: prepared.graph,
@@ -233,7 +232,7 @@ impl Index {
 
     /// Notes what was subtracted from the columns of the points before the index was made, so that whoever opens its
     /// file can subtract it from queries and new points, too. Nothing here does so: it takes f64, and the index holds
-    /// f32 at most. `io::Center` chooses it.
+    /// f32 at most; [`Index::vectors`] gives points without their centre, too. `io::Center` chooses it.
     ///
     /// # Errors
     /// Another number of values than columns, or one that is not finite.
@@ -247,6 +246,13 @@ impl Index {
         }
         self.center = center.to_vec().into();
         Ok(())
+    }
+
+    /// Most edges of a point, but for those that make points reachable: the graph's neighbours times
+    /// [`IndexOptions::pruning_degree_multiplier`].
+    #[must_use]
+    pub fn max_degree(&self) -> usize {
+        self.max_degree
     }
 
     /// Edges of the search graph.

@@ -10,9 +10,9 @@ use nndescent::{BuildError, IndexError, PointsError, SearchError};
 /// Exit code of a command that was cancelled.
 pub const CANCELLED: u8 = 5;
 
-pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that cannot be \
-read or used; 4 an output that cannot be written; 5 cancelled; 6 a recall that searches were to be tuned to was not \
-reached (what was asked for is written all the same).";
+pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that \
+cannot be read or used; 4 an output that cannot be written; 5 cancelled; 6 a recall that searches were to be tuned to \
+was not reached (what was asked for is written all the same).";
 
 /// Why the command ends early.
 #[derive(Debug)]
