@@ -13,8 +13,11 @@ use crate::stdin::STREAM;
 
 /// Prints a line. What cannot be printed makes the command fail at its end: see [`finish`].
 macro_rules! say {
-    ($($words:tt)*) => {
-        $crate::output::print(format_args!($($words)*))
+    () => {
+        $crate::output::print(format_args!(""))
+    };
+    ($($words:tt)+) => {
+        $crate::output::print(format_args!($($words)+))
     };
 }
 
