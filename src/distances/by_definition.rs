@@ -7,8 +7,8 @@ use std::f64::consts::{LN_2, PI};
 
 use super::TrueDistances;
 use super::sums::{
-    Absolute, AbsoluteSum, Chord, Differing, Largest, Mixed, Power, Product, Ratio, RootsApart, Smoothing, Squared,
-    Term, WeightedSquared, WholePower, sum,
+    Absolute, AbsoluteSum, Chord, Differing, Largest, Mixed, Power, Product, Ratio, RootsApart, Same, Smoothing,
+    Squared, Term, Terms, WeightedSquared, WholePower, sum, sums,
 };
 use crate::metric::Metric;
 use crate::metric::definition::{SMOOTHING, angle_of_chord, around_median, half_squared_chord};
@@ -91,7 +91,23 @@ impl<'a> Side<'a> {
     }
 }
 
+/// [`Chord`]s to rows.
+#[derive(Clone, Copy)]
+struct Chords<'a>(&'a [Alone]);
+
+impl Terms for Chords<'_> {
+    type Term = Chord;
+    #[inline(always)]
+    fn of_row(self, row: usize) -> Chord {
+        self.0[row].chord()
+    }
+}
+
 impl Alone {
+    fn chord(self) -> Chord {
+        Chord { mean: self.mean, scale: self.scale }
+    }
+
     fn of(metric: &Metric, row: &[f32]) -> Self {
         let values = || row.iter().map(|&v| f64::from(v));
         let total: f64 = values().sum();
@@ -232,13 +248,36 @@ impl<'a> DefinitionDistances<'a> {
         }
     }
 
+    /// The distances of the metrics that are used most, from one loop over all rows. False for the others.
+    fn by_sums_at_once(&self, x: &[f64], of_x: Alone, others: &[u32], out: &mut Vec<f64>) -> bool {
+        let rows = &self.base.rows;
+        match &self.metric {
+            Metric::Euclidean | Metric::SqEuclidean => {
+                sums(self.level, Same(Squared), x, rows, others, out);
+                if self.metric == Metric::Euclidean {
+                    out.iter_mut().for_each(|d| *d = d.sqrt());
+                }
+            }
+            Metric::Manhattan => sums(self.level, Same(Absolute), x, rows, others, out),
+            Metric::Dot | Metric::InnerProduct => {
+                let one = if self.metric == Metric::Dot { 1.0 } else { 0.0 };
+                sums(self.level, Same(Product), x, rows, others, out);
+                out.iter_mut().for_each(|d| *d = one - *d);
+            }
+            Metric::Cosine | Metric::Correlation => {
+                sums(self.level, Chords(&self.base.alone), x, rows, others, out);
+                for (d, &other) in out.iter_mut().zip(others) {
+                    *d = angle_of(*d, [of_x, self.base.alone(other as usize)]);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// 1 - cos of a row brought to length 1 and another.
     fn angle(&self, x: &[f64], [of_x, of_y]: [Alone; 2], y: &[f32]) -> f64 {
-        match (of_x.scale == 0.0, of_y.scale == 0.0) {
-            (false, false) => half_squared_chord(self.sum(Chord { mean: of_y.mean, scale: of_y.scale }, x, &[], y)),
-            (true, true) => 0.0,
-            _ => 1.0,
-        }
+        angle_of(self.sum(of_y.chord(), x, &[], y), [of_x, of_y])
     }
 
     /// None where it is near the limit of f64's range.
@@ -280,6 +319,15 @@ fn prefetch_row(rows: &Dense, row: usize) {
     with_rows!(rows.rows(), x => x[row * dim..][..dim].iter().step_by(64 / size_of_val(&x[0])).for_each(prefetch));
 }
 
+/// 1 - cos of the squared distance of two rows brought to length 1.
+fn angle_of(squared: f64, [of_x, of_y]: [Alone; 2]) -> f64 {
+    match (of_x.scale == 0.0, of_y.scale == 0.0) {
+        (false, false) => half_squared_chord(squared),
+        (true, true) => 0.0,
+        _ => 1.0,
+    }
+}
+
 /// x ln x; 0 of 0.
 fn times_ln(x: f64) -> f64 {
     if x > 0.0 { x * x.ln() } else { 0.0 }
@@ -292,6 +340,9 @@ impl TrueDistances for DefinitionDistances<'_> {
             return self.mahalanobis(inverse_covariance, i, others, out);
         }
         let (prepared, of_x) = (self.prepared(i), self.queries().alone(i));
+        if self.by_sums_at_once(&prepared.0, of_x, others, out) {
+            return;
+        }
         let (rows, points) = (self.base.rows, self.base.points);
         let (mut y, mut room) = (vec![0.0; points.dim()], Vec::new());
         out.extend(others.iter().enumerate().map(|(at, &other)| {

@@ -3,7 +3,8 @@
 use std::f64::consts::LN_2;
 
 use crate::metric::definition::SMOOTHING;
-use crate::simd::{LANES, Level, Op, Simd, dispatch};
+use crate::points::{Dense, Element, with_rows};
+use crate::simd::{LANES, Level, Op, Simd, dispatch, prefetch};
 
 /// What a column adds to a sum: a value of a prepared row, with a second number, and a value of another row as it is.
 pub(super) trait Term: Copy {
@@ -40,26 +41,86 @@ impl<T: Term> Op for Sum<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self) -> f64 {
         let Self { term, x, w, y } = self;
-        let mut sums = [0.0f64; LANES];
-        let (xs, x_tail) = x.as_chunks::<LANES>();
-        let (ws, w_tail) = w.as_chunks::<LANES>();
-        let (ys, y_tail) = y.as_chunks::<LANES>();
-        for ((x, w), y) in xs.iter().zip(ws).zip(ys) {
-            for i in 0..LANES {
-                sums[i] = term.added(sums[i], x[i], w[i], y[i].into());
+        sum_of(term, x, w, y)
+    }
+}
+
+#[inline(always)]
+fn sum_of<T: Term, E: Element>(term: T, x: &[f64], w: &[f64], y: &[E]) -> f64 {
+    let mut sums = [0.0f64; LANES];
+    let (xs, x_tail) = x.as_chunks::<LANES>();
+    let (ws, w_tail) = w.as_chunks::<LANES>();
+    let (ys, y_tail) = y.as_chunks::<LANES>();
+    for ((x, w), y) in xs.iter().zip(ws).zip(ys) {
+        for i in 0..LANES {
+            sums[i] = term.added(sums[i], x[i], w[i], y[i].widen().into());
+        }
+    }
+    let mut sum = 0.0;
+    for ((&x, &w), &y) in x_tail.iter().zip(w_tail).zip(y_tail) {
+        sum = term.added(sum, x, w, y.widen().into());
+    }
+    if xs.is_empty() {
+        return sum;
+    }
+    // Halves, so that latencies overlap.
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            sums[i] = term.total(sums[i], sums[i + half]);
+        }
+    }
+    term.total(sums[0], sum)
+}
+
+/// The term of each of several rows that one row is compared with.
+pub(super) trait Terms: Copy {
+    type Term: Term;
+    fn of_row(self, row: usize) -> Self::Term;
+}
+
+/// The same term for all rows.
+#[derive(Clone, Copy)]
+pub(super) struct Same<T>(pub T);
+
+impl<T: Term> Terms for Same<T> {
+    type Term = T;
+    #[inline(always)]
+    fn of_row(self, _: usize) -> T {
+        self.0
+    }
+}
+
+/// The sums of terms without a second number, over all columns of `x` and each of `others`, rows of `rows`.
+pub(super) fn sums<T: Terms>(level: Level, terms: T, x: &[f64], rows: &Dense, others: &[u32], out: &mut Vec<f64>) {
+    out.clear();
+    with_rows!(rows.rows(), rows => dispatch(level, SumsTo { terms, x, rows, others, out }));
+}
+
+struct SumsTo<'a, T, E> {
+    terms: T,
+    x: &'a [f64],
+    rows: &'a [E],
+    others: &'a [u32],
+    out: &'a mut Vec<f64>,
+}
+
+/// Rows that are prefetched ahead.
+const AHEAD: usize = 3;
+
+impl<T: Terms, E: Element> Op for SumsTo<'_, T, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { terms, x, rows, others, out } = self;
+        let dim = x.len();
+        for (i, &other) in others.iter().enumerate() {
+            if let Some(&ahead) = others.get(i + AHEAD) {
+                rows[ahead as usize * dim..][..dim].iter().step_by(64 / size_of::<E>()).for_each(prefetch);
             }
+            let other = other as usize;
+            out.push(sum_of(terms.of_row(other), x, x, &rows[other * dim..][..dim]));
         }
-        let mut sum = 0.0;
-        for ((&x, &w), &y) in x_tail.iter().zip(w_tail).zip(y_tail) {
-            sum = term.added(sum, x, w, y.into());
-        }
-        // Halves, so that latencies overlap.
-        for half in [8, 4, 2, 1] {
-            for i in 0..half {
-                sums[i] = term.total(sums[i], sums[i + half]);
-            }
-        }
-        term.total(sums[0], sum)
     }
 }
 

@@ -228,7 +228,11 @@ impl<'a> Scan<'a> {
         }
         let mut missing = Vec::new();
         for (r, best) in best.chunks_exact(width).enumerate() {
-            let found = self.ranked(rows[r], k, best);
+            // Whatever the errors of codes, the k nearest of these are no farther than the k-th by codes may be.
+            let farthest = coded.bound.true_at_most(row_ids[r], distance(best[k - 1]));
+            let is_near = |slot: &&Neighbor| coded.bound.true_at_least(row_ids[r], distance(**slot)) <= farthest;
+            let near = best.iter().take_while(is_near).count().max(k);
+            let found = self.ranked(rows[r], k, &best[..near]);
             let kth = self.reduced(found[k - 1].0);
             let left_out = coded.bound.true_at_least(row_ids[r], distance(best[width - 1]));
             if width == n - 1 || kth < f64::from(left_out) {

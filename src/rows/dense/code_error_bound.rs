@@ -19,6 +19,8 @@ pub(crate) struct CodeErrorBound {
 
 /// Relative rounding error of a coded distance: sums of up to 2^31 rounded to f32, a root, a product.
 const ROUNDING: f32 = 1e-5;
+/// Rounding error of 1 - cos, which is a difference of f32 near 1.
+const ANGLE_ROUNDING: f32 = 5e-7;
 
 impl CodeErrorBound {
     /// The bound of [`CodedRows`](super::codes::CodedRows); `None` for forms that are not distances.
@@ -43,10 +45,19 @@ impl CodeErrorBound {
     /// A lower bound of the true reduced distance from `row` to any point at a coded reduced distance of at least
     /// `coded`.
     pub(crate) fn true_at_least(&self, row: u32, coded: f32) -> f32 {
-        let far = if self.angular { (2.0 * coded.max(0.0)).sqrt() } else { coded.sqrt() * self.unit };
+        let far =
+            if self.angular { (2.0 * (coded - ANGLE_ROUNDING).max(0.0)).sqrt() } else { coded.sqrt() * self.unit };
         // Rounding of the coded distance and of the errors themselves.
         let near = (far * (1.0 - ROUNDING) - self.errors[row as usize] - self.largest - ROUNDING * self.unit).max(0.0);
         if self.angular { near * near / 2.0 } else { near * near }
+    }
+
+    /// An upper bound of the true reduced distance from `row` to any point at a coded reduced distance of at most
+    /// `coded`.
+    pub(crate) fn true_at_most(&self, row: u32, coded: f32) -> f32 {
+        let near = if self.angular { (2.0 * (coded + ANGLE_ROUNDING)).sqrt() } else { coded.sqrt() * self.unit };
+        let far = near * (1.0 + ROUNDING) + self.errors[row as usize] + self.largest + ROUNDING * self.unit;
+        if self.angular { far * far / 2.0 } else { far * far }
     }
 }
 
