@@ -14,6 +14,7 @@ mod architecture;
 mod auto_traits;
 #[cfg(feature = "cli")]
 mod cli;
+mod field;
 mod golden;
 #[cfg(feature = "gpu")]
 mod gpu;
