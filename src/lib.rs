@@ -87,7 +87,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `gpu` (default) | the GPU executor, through `wgpu` |
-//! | `io` | readers and writers of .npy, .npz (scipy's CSR too), fvecs/bvecs/ivecs, fbin/u8bin/i8bin/ibin, IDX |
+//! | `io` | readers and writers of .npy, .npz (scipy's CSR too), fvecs/bvecs/ivecs, fbin/u8bin/i8bin/ibin, IDX, CSV |
 //! | `hdf5` | `io`, and the HDF5 files of ann-benchmarks |
 //! | `ndarray` | [`Points`] from `ndarray` views, and graphs as such |
 //! | `sprs` | sparse rows from `sprs` matrices, and graphs as such |
@@ -96,6 +96,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod atomic_file;
 mod builder;
 mod dataset;
 mod distances;
@@ -133,7 +134,7 @@ pub use search::{Hits, Index, IndexError, IndexOptions, Quantization, RadiusHits
 
 /// What goes with an [`Index`]: what it holds, what searches cost, what tuning found.
 pub mod index {
-    pub use crate::search::{DiversifyMethod, IndexMemory, QueryStats, SearchScratch, Tuning};
+    pub use crate::search::{DiversifyMethod, IndexLock, IndexMemory, QueryStats, SearchScratch, Tuning};
 }
 
 /// Errors of single operations, which the errors at the root of the crate mostly hold.

@@ -171,6 +171,8 @@ pub(crate) struct Plan {
 
 /// The default of PyNNDescent, UMAP and scanpy.
 const N_NEIGHBORS: usize = 15;
+/// Neighbours of the graph under an index: PyNNDescent's default.
+pub(crate) const INDEX_NEIGHBORS: usize = 30;
 /// One tree more for every ten neighbours: docs/PERFORMANCE.md, "Trees".
 fn n_trees(others: usize) -> usize {
     (5 + others / 10).clamp(6, 12)

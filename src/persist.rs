@@ -7,16 +7,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytemuck::{Pod, Zeroable};
 use memmap2::Mmap;
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::atomic_file::{FileLock, replace};
 use crate::storage::{FileBytes, Line, Storage};
 
 const MAGIC: [u8; 8] = *b"nndescnt";
@@ -87,6 +87,12 @@ pub enum IndexFileError {
         /// What does not fit.
         what: String,
     },
+    /// Somebody else is changing the file: see [`Index::lock`](crate::Index::lock).
+    #[error("{}: another process is changing this index", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// An index of custom items.
     #[error("an index of {n} custom items cannot be saved: neither they nor their distance can be written to a file")]
     Items {
@@ -129,11 +135,30 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kind(pub u32, pub &'static str);
 
-/// Writes a file of sections: see [`replace`].
+/// Writes a file of sections: see [`replace`]. Fails if somebody else is changing it.
 pub(crate) fn save(path: &Path, meta: &str, sections: &[(Kind, &[u8])]) -> Result<(), IndexFileError> {
+    match lock(path) {
+        Ok(lock) => save_locked(&lock, meta, sections),
+        Err(IndexFileError::Os { .. }) => save_unlocked(path, meta, sections),
+        Err(error) => Err(error),
+    }
+}
+
+/// Same as [`save`], to a file whose lock is held.
+pub(crate) fn save_locked(lock: &FileLock, meta: &str, sections: &[(Kind, &[u8])]) -> Result<(), IndexFileError> {
+    save_unlocked(&lock.path, meta, sections)
+}
+
+fn save_unlocked(path: &Path, meta: &str, sections: &[(Kind, &[u8])]) -> Result<(), IndexFileError> {
     check_endianness()?;
     let written = replace(path, |out| write(out, meta, sections));
     written.map_err(|source| IndexFileError::Os { path: path.into(), source })
+}
+
+/// Locks a file that exists.
+pub(crate) fn lock(path: &Path) -> Result<FileLock, IndexFileError> {
+    let lock = FileLock::try_new(path).map_err(|source| IndexFileError::Os { path: path.into(), source })?;
+    lock.ok_or_else(|| IndexFileError::Locked { path: path.into() })
 }
 
 /// Writes to a stream what a file would hold.
@@ -144,50 +169,6 @@ pub(crate) fn write_to(out: &mut impl Write, meta: &str, sections: &[(Kind, &[u8
 
 fn check_endianness() -> Result<(), IndexFileError> {
     if cfg!(target_endian = "big") { Err(IndexFileError::BigEndian) } else { Ok(()) }
-}
-
-/// Writes a file: to a temporary one beside it, then renamed, so that `path` holds a whole file or what it held before.
-pub(crate) fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let unfinished = Unfinished::create(folder)?;
-    let mut out = BufWriter::with_capacity(1 << 20, &unfinished.file);
-    write(&mut out)?;
-    out.flush()?;
-    drop(out);
-    unfinished.file.sync_all()?;
-    // What `drop` then does not find is already in its place.
-    std::fs::rename(&unfinished.path, path)
-}
-
-/// A file under a temporary name, which is removed when this is dropped.
-struct Unfinished {
-    path: PathBuf,
-    file: File,
-}
-
-impl Unfinished {
-    fn create(folder: &Path) -> io::Result<Self> {
-        static CREATED: AtomicU32 = AtomicU32::new(0);
-        loop {
-            let number = CREATED.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".nndescent-{}-{number}", std::process::id()));
-            match File::create_new(&path) {
-                Ok(file) => return Ok(Self { path, file }),
-                // Left behind by a process that was killed and had this one's id.
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
 }
 
 fn write(out: &mut impl Write, meta: &str, sections: &[(Kind, &[u8])]) -> io::Result<()> {
@@ -286,6 +267,11 @@ impl Opened {
     fn new(path: &Path, bytes: FileBytes) -> Result<Self, IndexFileError> {
         let (entries, meta) = read_table(path, &bytes)?;
         Ok(Self { path: path.into(), bytes: Arc::new(bytes), entries, meta })
+    }
+
+    /// The version of the format.
+    pub(crate) fn version(&self) -> u32 {
+        bytemuck::pod_read_unaligned::<Header>(&self.bytes[..size_of::<Header>()]).version
     }
 
     pub(crate) fn inconsistent(&self, what: impl Into<String>) -> IndexFileError {

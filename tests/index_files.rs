@@ -83,7 +83,8 @@ fn damaged_files_are_errors() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x55;
         let (opened, verified) = open(&damaged);
-        let padding = opened.as_ref().is_ok_and(|o| saved(o, folder.path()) == whole);
+        let again = folder.path().join("again.nnd");
+        let padding = opened.as_ref().is_ok_and(|o| o.save(&again).is_ok() && std::fs::read(&again).unwrap() == whole);
         assert!(verified.is_err() || padding, "byte {at} of {}", whole.len());
         if let Ok(opened) = opened {
             let _ = opened.query(&asked, 10, &SearchOptions::new());

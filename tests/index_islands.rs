@@ -3,7 +3,8 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use nndescent::{Index, Metric, NnDescent, Points, SearchOptions};
+use nndescent::custom::Custom;
+use nndescent::{Index, IndexOptions, Metric, NnDescent, Points, Quantization, SearchOptions};
 
 fn normal(rng: &mut StdRng) -> f32 {
     (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0
@@ -83,5 +84,141 @@ fn rows_of_many_small_groups_are_found() {
                 assert!(recall >= 0.99 && lost <= 0.004, "{case}: recall {recall}, {lost} lost");
             }
         }
+    }
+}
+
+/// Whether a query by radius finds exactly the rows that the metric's definition puts within it.
+fn check_radius(index: &Index, data: &[f32], queries: &[f32], dim: usize, radius: f32, options: &SearchOptions) {
+    let asked = Points::dense(queries, queries.len() / dim, dim).unwrap();
+    let hits = index.query_radius(&asked, radius, options).unwrap();
+    for (i, query) in queries.chunks(dim).enumerate() {
+        let within = |row: &[f32]| index.metric().distance(query, row) as f32 <= radius;
+        let truth: Vec<u32> = (0..).zip(data.chunks(dim)).filter(|row| within(row.1)).map(|row| row.0).collect();
+        let mut found = hits.ids(i).to_vec();
+        found.sort_unstable();
+        let count = (found.len(), truth.len());
+        assert!(found == truth, "{:?}, radius {radius}, query {i}: {count:?} found, expected", index.metric());
+    }
+}
+
+/// `n` rows of which each is one of `count`.
+fn copies_of(rows: &[Vec<f32>], n: usize, seed: u64) -> Vec<f32> {
+    shuffled((0..n).map(|i| rows[i % rows.len()].clone()).collect(), seed)
+}
+
+#[test]
+fn a_radius_of_zero_finds_all_copies() {
+    let mut rng = StdRng::seed_from_u64(3);
+    let few_valued: Vec<Vec<f32>> = (0..40)
+        .map(|i| (0..6).map(|c| if c == i % 6 { 1.0 } else { rng.random_range(0..3) as f32 }).collect())
+        .collect();
+    let line: Vec<Vec<f32>> = (0..30).map(|i| vec![i as f32 * 0.7]).collect();
+    let wide: Vec<Vec<f32>> = (0..25).map(|_| (0..60).map(|_| normal(&mut rng)).collect()).collect();
+    for (rows, n, metrics) in [
+        (&line, 3000, &[Metric::Euclidean, Metric::Manhattan][..]),
+        (&few_valued, 2400, &[Metric::Euclidean, Metric::Jaccard, Metric::Hamming, Metric::Correlation]),
+        (&wide, 2500, &[Metric::Euclidean, Metric::Cosine, Metric::TrueAngular, Metric::Canberra]),
+    ] {
+        let data = copies_of(rows, n, 4);
+        for metric in metrics {
+            for n_neighbors in [5, 30] {
+                let index = index_of(&data, rows[0].len(), metric, n_neighbors);
+                let distinct: Vec<f32> = rows.iter().take(25).flatten().copied().collect();
+                check_radius(&index, &data, &distinct, rows[0].len(), 0.0, &SearchOptions::new());
+            }
+        }
+    }
+}
+
+/// 5,000 copies of one row among others: all are found, and the others as ever.
+#[test]
+fn a_heap_of_copies_hides_nothing() {
+    let dim = 16;
+    for share in [50, 90] {
+        let mut rng = StdRng::seed_from_u64(share);
+        let heap: Vec<f32> = (0..dim).map(|_| 0.1 * normal(&mut rng)).collect();
+        let others = 5000 * (100 - share as usize) / share as usize;
+        let mut rows = vec![heap.clone(); 5000];
+        rows.extend((0..others).map(|_| (0..dim).map(|_| normal(&mut rng)).collect::<Vec<f32>>()));
+        let queries: Vec<f32> = rows[5000..].iter().step_by(others / 150).flatten().map(|v| v + 0.01).collect();
+        let data = shuffled(rows, 9);
+        for metric in [Metric::Euclidean, Metric::Cosine] {
+            let index = index_of(&data, dim, &metric, 15);
+            check_radius(&index, &data, &heap, dim, 0.0, &SearchOptions::new());
+            let (right, lost) = recall(&index, &data, &queries, dim, 10);
+            assert!(right >= 0.985 && lost == 0.0, "{metric}, {share} %: recall {right}, {lost} lost");
+            for k in [1, 10, 300, 5000] {
+                let hits = index.query(&Points::dense(&heap, 1, dim).unwrap(), k, &SearchOptions::new()).unwrap();
+                assert!(hits.distances(0).iter().all(|&d| d == 0.0), "{metric}, {share} %, {k} of 5,000 copies");
+            }
+        }
+    }
+}
+
+#[test]
+fn copies_of_items_are_found() {
+    let words: Vec<String> = (0..2000).map(|i| format!("{:0>6}", (i * 7919) % 40)).collect();
+    let differing = |a: &String, b: &String| a.bytes().zip(b.bytes()).filter(|(a, b)| a != b).count() as f32;
+    let asked = vec!["000003".to_owned(), "000039".to_owned()];
+    let items = Custom::items(words.clone(), differing);
+    let index = NnDescent::new(Metric::Custom).n_neighbors(10).index(&Points::items(&items).unwrap()).unwrap().index;
+    let queries = items.others(asked.clone());
+    let hits = index.query_radius(&Points::items(&queries).unwrap(), 0.0, &SearchOptions::new()).unwrap();
+    for (i, word) in asked.iter().enumerate() {
+        assert_eq!(hits.ids(i).len(), words.iter().filter(|other| *other == word).count());
+        assert!(hits.ids(i).iter().all(|&id| words[id as usize] == *word));
+    }
+}
+
+#[test]
+fn a_radius_reaches_over_groups() {
+    for (count, size, dim, tight, radii) in
+        [(300, 30, 3, 1e-3, [0.5, 1.0, 2.0]), (40, 200, 8, 0.02, [0.2, 3.0, 4.5]), (400, 8, 6, 0.01, [0.2, 1.5, 3.0])]
+    {
+        let data = groups(count, size, dim, tight, 2);
+        let [own, _] = own_and_near(&data, dim, 12, 0.0);
+        for n_neighbors in [5, 30] {
+            for quantization in [Quantization::Auto, Quantization::F16] {
+                let options = IndexOptions::new().quantization(quantization);
+                let builder = NnDescent::new(Metric::Euclidean).n_neighbors(n_neighbors).index_options(options);
+                let index = builder.index(&Points::dense(&data, data.len() / dim, dim).unwrap()).unwrap().index;
+                for radius in radii {
+                    check_radius(&index, &data, &own, dim, radius, &SearchOptions::new());
+                    check_radius(&index, &data, &own, dim, radius, &SearchOptions::new().exact(true));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn exact_searches_miss_nothing() {
+    let mut rng = StdRng::seed_from_u64(8);
+    let (dim, n) = (60, 3000);
+    let data: Vec<f32> = (0..n * dim).map(|_| normal(&mut rng)).collect();
+    let (queries, exact) = (&data[..30 * dim], SearchOptions::new().exact(true));
+    for metric in [Metric::Euclidean, Metric::InnerProduct, Metric::Canberra] {
+        let mut index = index_of(&data, dim, &metric, 5);
+        let asked = Points::dense(queries, 30, dim).unwrap();
+        let hits = index.query(&asked, 10, &exact).unwrap();
+        let ids: Vec<u32> = (0..30).collect();
+        let others = index.query_ids(&ids, 9, &exact).unwrap();
+        let even = index.query(&asked, 10, &exact.clone().filter(|id| id % 2 == 0)).unwrap();
+        for i in 0..30 {
+            let order = |allowed: &dyn Fn(u32) -> bool, k: usize| {
+                let row = |j: u32| &data[j as usize * dim..][..dim];
+                let distance = |j: u32| metric.distance(row(i as u32), row(j));
+                let mut all: Vec<(f64, u32)> =
+                    (0..n as u32).filter(|&j| allowed(j)).map(|j| (distance(j), j)).collect();
+                all.sort_by(|a, b| a.0.total_cmp(&b.0));
+                all[..k].iter().map(|near| near.1).collect::<Vec<u32>>()
+            };
+            assert_eq!(hits.ids(i), order(&|_| true, 10), "{metric}");
+            assert_eq!(others.ids(i), order(&|j| j != i as u32, 9), "{metric}");
+            assert_eq!(even.ids(i), order(&|j| j % 2 == 0, 10), "{metric}");
+        }
+        assert!(hits.stats().iter().all(|stats| stats.distances == n as u64));
+        index.remove(&[hits.ids(0)[0]]).unwrap();
+        assert_eq!(index.query(&asked, 9, &exact).unwrap().ids(0), &hits.ids(0)[1..]);
     }
 }

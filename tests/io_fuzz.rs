@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use common::counting;
 use common::files::{npy, npy_f32, write};
 use nndescent::KnnGraph;
-use nndescent::io::{describe, read_graph, read_matrix, write_graph};
+use nndescent::io::{describe, read_graph, read_matrix, read_sparse, write_graph};
 use proptest::prelude::*;
 
 /// Only one peak can be measured at a time.
@@ -38,6 +38,7 @@ fn try_reading(name: &str, content: &[u8]) {
         }
         let _ = describe(&path);
         let _ = read_graph(&path);
+        let _ = read_sparse(&path);
     });
     assert!(peak <= allowance(name, content.len()), "{name} of {} bytes: {peak} bytes taken", content.len());
 }
@@ -65,6 +66,7 @@ fn valid() -> Vec<(&'static str, Vec<u8>)> {
         ("a.idx", idx),
         ("a.idx.gz", gz.finish().unwrap()),
         ("a.hdf5", std::fs::read(fixture).unwrap()),
+        ("a.csv", b"x,y,z\n1,2.5,-3e4\n4,5,6\n7,\"8\",9\n".to_vec()),
     ]
 }
 
@@ -72,12 +74,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn random_bytes(content in prop::collection::vec(any::<u8>(), 0..400), kind in 0usize..10) {
+    fn random_bytes(content in prop::collection::vec(any::<u8>(), 0..400), kind in 0usize..11) {
         try_reading(valid()[kind].0, &content);
     }
 
     #[test]
-    fn damaged_files(kind in 0usize..10, flips in prop::collection::vec((any::<u16>(), any::<u8>()), 0..6), keep in 0.0f64..1.3) {
+    fn damaged_files(kind in 0usize..11, flips in prop::collection::vec((any::<u16>(), any::<u8>()), 0..6), keep in 0.0f64..1.3) {
         let (name, mut content) = valid().swap_remove(kind);
         for (at, value) in flips {
             // Damage matters most in headers.

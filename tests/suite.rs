@@ -14,6 +14,8 @@ mod architecture;
 mod auto_traits;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_files;
 mod field;
 mod golden;
 #[cfg(feature = "gpu")]
@@ -23,6 +25,7 @@ mod index;
 mod index_changes;
 mod index_files;
 mod index_islands;
+mod index_sequences;
 mod index_use;
 #[cfg(feature = "io")]
 mod io;
@@ -35,3 +38,5 @@ mod parts;
 mod sparse;
 #[cfg(feature = "sprs")]
 mod sprs;
+#[cfg(feature = "io")]
+mod wide;

@@ -24,7 +24,7 @@ use crate::error::BuildError;
 use crate::executor::cpu::CpuExecutor;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::Metric;
-use crate::params::{Algorithm, Device, Params, Plan};
+use crate::params::{Algorithm, Device, INDEX_NEIGHBORS, Params, Plan};
 use crate::points::{Points, PointsKind};
 use crate::progress::{Phase, Progress, ProgressFn};
 use crate::report::BuildReport;
@@ -53,9 +53,6 @@ pub struct Indexed {
     /// Time from graph to index.
     pub prepare_time: Duration,
 }
-
-/// Neighbours of the graph under an index: PyNNDescent's default.
-const INDEX_NEIGHBORS: usize = 30;
 
 /// Builds k-nearest-neighbour graphs. Every setting has a default; see each method.
 ///

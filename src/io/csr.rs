@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::error::IoError;
 use super::kind::Kind;
+use super::matrix::Narrowing;
 use super::npy::{Header, Npz, read_header};
 use super::source::Source;
-use super::values::{read_narrowed, read_vec};
-use crate::points::CsrMatrix;
+use super::values::{read_rows, read_vec};
+use crate::points::{CsrMatrix, PointsError, merge_entries};
 
 /// The arrays of a file in CSR format.
 const MEMBERS: [&str; 5] = ["format", "shape", "indptr", "indices", "data"];
@@ -24,14 +25,35 @@ fn has(names: &[String], wanted: &str) -> bool {
     names.iter().any(|n| n == wanted)
 }
 
+/// A sparse matrix read from a file.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SparseMatrix {
+    /// The matrix.
+    pub matrix: CsrMatrix,
+    /// numpy's name of the type in the file, if its values were converted to f32.
+    pub narrowed_from: Option<&'static str>,
+    /// The largest error of converting values that f32 may not hold.
+    pub narrowing: Option<Narrowing>,
+}
+
 /// Reads a sparse matrix in CSR format as `scipy.sparse.save_npz` writes it, compressed or not.
 ///
-/// Columns are sorted within each row, stored zeros are dropped, and values become f32.
+/// Columns are sorted within each row, entries of the same column are added, stored zeros are dropped, and values
+/// become f32. As in scipy, there may be more entries than `indptr` has rows for.
 ///
 /// # Errors
 /// [`IoError`] if the file cannot be read, lacks an array, is of another format (`csc`, for example), has arrays of
 /// wrong shape or type or numbers out of range, or if [`CsrMatrix::new`] refuses the matrix.
 pub fn read_csr(path: impl AsRef<Path>) -> Result<CsrMatrix, IoError> {
+    read_sparse(path).map(|sparse| sparse.matrix)
+}
+
+/// Same as [`read_csr`], and what was lost where values were converted.
+///
+/// # Errors
+/// Same as [`read_csr`].
+pub fn read_sparse(path: impl AsRef<Path>) -> Result<SparseMatrix, IoError> {
     let path = path.as_ref();
     let mut npz = Npz::open(path)?;
     check_format(path, &mut npz)?;
@@ -47,11 +69,50 @@ pub fn read_csr(path: impl AsRef<Path>) -> Result<CsrMatrix, IoError> {
     if (indptr.len() as u64).checked_sub(1) != Some(n) {
         return Err(wrong(path, format!("`indptr` has {} numbers; {n} rows need one more than that", indptr.len())));
     }
-    let indptr = indptr.into_iter().map(|v| v as usize).collect();
-    let indices = read_columns(path, &mut npz)?;
-    let values = read_values(path, &mut npz)?;
+    let indptr: Vec<usize> = indptr.into_iter().map(|v| v as usize).collect();
+    let mut indices = read_columns(path, &mut npz)?;
+    indices.truncate(indptr.last().map_or(0, |&last| last));
+    let values = read_values(path, &mut npz, indices.len())?;
     let refused = |source| IoError::Points { path: path.into(), source };
-    CsrMatrix::new(dim as usize, indptr, indices, values).map_err(refused)
+    let dim = dim as usize;
+    match values {
+        (kind, Entries::Own(values)) => {
+            let matrix = CsrMatrix::new(dim, indptr, indices, values).map_err(refused)?;
+            let narrowed_from = (kind != Kind::F32).then_some(kind.name());
+            Ok(SparseMatrix { matrix, narrowed_from, narrowing: None })
+        }
+        (kind, Entries::Wide(values)) => {
+            let (matrix, narrowing) = narrowed(dim, indptr, indices, values).map_err(refused)?;
+            Ok(SparseMatrix { matrix, narrowed_from: Some(kind.name()), narrowing: Some(narrowing) })
+        }
+    }
+}
+
+/// The matrix in f32, and where that loses most. What is in the same place is added before.
+fn narrowed(
+    dim: usize,
+    mut indptr: Vec<usize>,
+    mut indices: Vec<u32>,
+    mut values: Vec<f64>,
+) -> Result<(CsrMatrix, Narrowing), PointsError> {
+    merge_entries(dim, &mut indptr, &mut indices, &mut values)?;
+    let mut worst = Narrowing { error: 0.0, row: 0, column: 0, value: 0.0 };
+    let mut narrow = Vec::with_capacity(values.len());
+    for (row, range) in indptr.windows(2).enumerate() {
+        for at in range[0]..range[1] {
+            let (value, column) = (values[at], indices[at] as usize);
+            let close = value as f32;
+            if value.is_finite() && close.is_infinite() {
+                return Err(PointsError::DoesNotFit { row, column, value, dtype: "float32" });
+            }
+            let error = (value - f64::from(close)).abs();
+            if error > worst.error {
+                worst = Narrowing { error, row, column, value };
+            }
+            narrow.push(close);
+        }
+    }
+    CsrMatrix::new(dim, indptr, indices, narrow).map(|matrix| (matrix, worst))
 }
 
 fn wrong(path: &Path, what: String) -> IoError {
@@ -104,15 +165,33 @@ fn read_integers(path: &Path, npz: &mut Npz, name: &str) -> Result<Vec<u64>, IoE
     let endian = header.endian;
     let negative = |at: usize, v: i64| wrong(path, format!("`{name}` holds {v}, at {at}: no number may be negative"));
     let unsigned = |(at, v): (usize, i64)| u64::try_from(v).map_err(|_| negative(at, v));
+    macro_rules! signed {
+        ($t:ty) => {
+            read_vec::<$t>(&mut source, count, endian, what)?
+                .into_iter()
+                .map(i64::from)
+                .enumerate()
+                .map(unsigned)
+                .collect()
+        };
+    }
+    macro_rules! unsigned {
+        ($t:ty) => {
+            Ok(read_vec::<$t>(&mut source, count, endian, what)?.into_iter().map(u64::from).collect())
+        };
+    }
     match kind {
-        Kind::I32 => {
-            let values: Vec<i32> = read_vec(&mut source, count, endian, what)?;
-            values.into_iter().map(i64::from).enumerate().map(unsigned).collect()
-        }
-        Kind::I64 => read_vec::<i64>(&mut source, count, endian, what)?.into_iter().enumerate().map(unsigned).collect(),
-        Kind::U32 => Ok(read_vec::<u32>(&mut source, count, endian, what)?.into_iter().map(u64::from).collect()),
+        Kind::I8 => signed!(i8),
+        Kind::I16 => signed!(i16),
+        Kind::I32 => signed!(i32),
+        Kind::I64 => signed!(i64),
+        Kind::U8 => unsigned!(u8),
+        Kind::U16 => unsigned!(u16),
+        Kind::U32 => unsigned!(u32),
         Kind::U64 => read_vec(&mut source, count, endian, what),
-        _ => Err(IoError::Dtype { path: path.into(), dtype: format!("{} in `{name}`", kind.name()) }),
+        Kind::Bool | Kind::F16 | Kind::F32 | Kind::F64 => {
+            Err(wrong(path, format!("`{name}` of {}; integers are needed", kind.name())))
+        }
     }
 }
 
@@ -138,15 +217,21 @@ fn read_columns(path: &Path, npz: &mut Npz) -> Result<Vec<u32>, IoError> {
     read_integers(path, npz, "indices")?.into_iter().enumerate().map(narrow).collect()
 }
 
-fn read_values(path: &Path, npz: &mut Npz) -> Result<Vec<f32>, IoError> {
-    let (mut source, header, count) = open(path, npz, "data")?;
+/// Values of entries.
+enum Entries {
+    Own(Vec<f32>),
+    Wide(Vec<f64>),
+}
+
+/// Reads the first `count` of `data`, or all if there are fewer.
+fn read_values(path: &Path, npz: &mut Npz, count: usize) -> Result<(Kind, Entries), IoError> {
+    let (mut source, header, length) = open(path, npz, "data")?;
     let kind = header.kind(path)?;
-    let what = || format!("`data`, {count} of {}", kind.name());
-    source.expect_array(count, 1, kind, what)?;
-    match kind {
-        Kind::F32 => read_vec(&mut source, count, header.endian, what),
-        _ => read_narrowed(&mut source, kind, count, header.endian, what),
-    }
+    let what = || format!("`data`, {length} of {}", kind.name());
+    source.expect_array(length, 1, kind, what)?;
+    let count = count.min(length);
+    let values = read_rows(&mut source, kind, header.endian, count, 1)?.into_entries();
+    Ok((kind, values.map_or_else(Entries::Wide, Entries::Own)))
 }
 
 #[cfg(test)]
@@ -228,6 +313,33 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_added_and_slack_is_left_out_as_scipy_does() {
+        let twice = |descr: &str, values: Vec<u8>| {
+            let members = vec![
+                ("indices", array("<u2", &[4u16, 0, 4, 1, 9, 9])),
+                ("indptr", array("<i4", &[0i32, 3, 4])),
+                ("format", npy("|S3", "()", b"csr")),
+                ("shape", array("<i8", &[2i64, 5])),
+                ("data", npy(descr, "(6,)", &values)),
+            ];
+            let folder = tempfile::tempdir().unwrap();
+            read_sparse(write(&folder, &members, CompressionMethod::Stored))
+        };
+        let expected = CsrMatrix::new(5, vec![0, 2, 3], vec![0, 4, 1], vec![1.0, 2.5, 3.0]).unwrap();
+        let read = twice("<f4", bytemuck::cast_slice(&[2.0f32, 1.0, 0.5, 3.0, 7.0, f32::NAN]).to_vec()).unwrap();
+        assert_eq!((read.matrix, read.narrowed_from), (expected.clone(), None));
+        let read = twice("<f8", bytemuck::cast_slice(&[2.0f64, 1.0, 0.5, 3.0, 7.0, 1e300]).to_vec()).unwrap();
+        assert_eq!((read.matrix, read.narrowed_from), (expected.clone(), Some("float64")));
+        assert_eq!(read.narrowing.map(|n| n.error), Some(0.0));
+        let read = twice("<f8", bytemuck::cast_slice(&[2.1f64, 1.0, 0.5, 3.0, 7.0, 1e300]).to_vec()).unwrap();
+        let worst = read.narrowing.unwrap();
+        assert_eq!((worst.row, worst.column, worst.value), (0, 4, 2.6));
+        assert!(worst.error > 0.0 && worst.error < 1.2e-7, "{worst:?}");
+        let error = twice("<f8", bytemuck::cast_slice(&[2.0f64, 1e300, 0.5, 3.0, 7.0, 0.0]).to_vec()).unwrap_err();
+        assert!(error.to_string().contains("row 0, column 0 is 1e300, which float32 cannot hold"), "{error}");
+    }
+
+    #[test]
     fn other_files_are_refused_by_name() {
         let error = |members: &Members| read(members).unwrap_err();
         let found = error(&with("format", npy("|S3", "()", b"csc")));
@@ -243,7 +355,7 @@ mod tests {
         let found = error(&with("indices", array("<i8", &[4i64, 1 << 40, 0])));
         assert_eq!(found, "m.npz: `indices` holds 1099511627776, at 1: more than 32 bits");
         let found = error(&with("indices", array("<f4", &[4.0f32, 1.0, 0.0])));
-        assert!(found.contains("float32 in `indices`"), "{found}");
+        assert_eq!(found, "m.npz: `indices` of float32; integers are needed");
         let found = error(&with("indices", array("<i4", &[5i32, 1, 0])));
         assert_eq!(found, "m.npz: row 0 has an entry in column 5: there are 5 columns, from 0");
         let found = error(&with("indptr", array("<i4", &[0i32, 2, 3])));

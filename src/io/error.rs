@@ -18,8 +18,8 @@ pub enum IoError {
     },
     /// The end of the file name belongs to no known format.
     #[error(
-        "{}: unknown kind of file; known are .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin -ubyte .idx (.gz) \
-         .hdf5 .h5",
+        "{}: unknown kind of file; known are .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin -ubyte .idx \
+         (.gz) .csv .tsv .hdf5 .h5 .parquet .arrow .feather",
         path.display()
     )]
     UnknownFormat {
@@ -81,6 +81,14 @@ pub enum IoError {
         wanted: Option<String>,
         /// Names and shapes in the file.
         arrays: Vec<String>,
+    },
+    /// There is not as much memory as the file's contents take.
+    #[error("{}: out of memory: {bytes} bytes are needed at once", path.display())]
+    Memory {
+        /// The file.
+        path: PathBuf,
+        /// Bytes asked for.
+        bytes: u128,
     },
     /// The rows cannot be used as points.
     #[error("{}: {source}", path.display())]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::center::Center;
 use super::error::IoError;
 use super::matrix::{Matrix, Values};
 use super::npy::read_header;
@@ -26,7 +27,9 @@ pub fn read_floats(path: impl AsRef<Path>) -> Result<Vec<f32>, IoError> {
         }
     };
     let matrix = read_rows(&mut source, header.kind(path)?, header.endian, n, dim)?;
-    Ok(floats(if header.fortran { transpose(matrix) } else { matrix }))
+    let matrix = if header.fortran { transpose(&matrix) } else { matrix };
+    let narrowed = matrix.into_narrowed(&Center::None);
+    narrowed.map(floats).map_err(|source| IoError::Points { path: path.into(), source })
 }
 
 fn floats(matrix: Matrix) -> Vec<f32> {

@@ -11,8 +11,8 @@ use super::kind::Kind;
 use super::npy::{Npz, read_header};
 use super::values::read_vec;
 use super::vecs::read_ivecs;
+use crate::atomic_file;
 use crate::graph::KnnGraph;
-use crate::persist;
 
 /// Reads a graph from an `.npz` or the ids of one from an `.ivecs`.
 ///
@@ -102,7 +102,15 @@ fn read_distances(path: &Path, npz: &mut Npz, n: usize, k: usize) -> Result<Vec<
 /// [`IoError::Os`].
 pub fn write_graph(path: impl AsRef<Path>, graph: &KnnGraph) -> Result<(), IoError> {
     let path = path.as_ref();
-    persist::replace(path, |out| write_npz(out, graph)).map_err(|source| IoError::Os { path: path.into(), source })
+    atomic_file::replace(path, |out| write_npz(out, graph)).map_err(|source| IoError::Os { path: path.into(), source })
+}
+
+/// Writes what [`write_graph`] writes to a stream.
+///
+/// # Errors
+/// The stream's, or that of a temporary file.
+pub fn write_graph_to(mut out: impl Write, graph: &KnnGraph) -> std::io::Result<()> {
+    atomic_file::stream(&mut out, |file| write_npz(file, graph))
 }
 
 fn write_npz(writer: impl Write + std::io::Seek, graph: &KnnGraph) -> std::io::Result<()> {

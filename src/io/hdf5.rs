@@ -8,9 +8,10 @@ use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
 
 use super::error::IoError;
 use super::kind::{Endian, Kind};
-use super::matrix::{ArrayInfo, Matrix};
-use super::source::{Source, open_file};
+use super::matrix::ArrayInfo;
+use super::source::{DEFLATE_RATIO, Source, open_file};
 use super::values::read_rows;
+use super::wide::WideMatrix;
 
 fn wrong<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> IoError + '_ {
     move |e| IoError::Mislabelled { path: path.into(), expected: "a readable HDF5 file", found: e.to_string() }
@@ -43,6 +44,20 @@ fn kind_of(dataset: &Dataset) -> Result<Kind, String> {
     })
 }
 
+/// Checks that the file has bytes enough for a dataset, before memory is taken for it.
+fn check_length(path: &Path, dataset: &Dataset, name: &str, kind: Kind) -> Result<(), IoError> {
+    let (_, length) = open_file(path)?;
+    let at_most = u128::from(length) * if dataset.chunks().is_some() { DEFLATE_RATIO } else { 1 };
+    let needed = dataset.shape().iter().try_fold(kind.size() as u128, |all, &s| all.checked_mul(s.into()));
+    match needed {
+        Some(needed) if needed <= at_most => Ok(()),
+        _ => {
+            let what = format!("dataset `{name}` of shape {:?} and type {}", dataset.shape(), kind.name());
+            Err(IoError::Truncated { path: path.into(), what, needed: needed.unwrap_or(u128::MAX), available: length })
+        }
+    }
+}
+
 pub(crate) fn describe_hdf5(path: &Path) -> Result<Vec<ArrayInfo>, IoError> {
     let info = |d: &Dataset| ArrayInfo {
         name: d.name().trim_start_matches('/').into(),
@@ -52,7 +67,7 @@ pub(crate) fn describe_hdf5(path: &Path) -> Result<Vec<ArrayInfo>, IoError> {
     Ok(datasets(path)?.iter().map(info).collect())
 }
 
-pub(crate) fn read_hdf5(path: &Path, array: Option<&str>) -> Result<Matrix, IoError> {
+pub(crate) fn read_hdf5(path: &Path, array: Option<&str>) -> Result<WideMatrix, IoError> {
     let datasets = datasets(path)?;
     let wanted = array.unwrap_or("train");
     let name = |d: &Dataset| d.name().trim_start_matches('/').to_string();
@@ -65,6 +80,7 @@ pub(crate) fn read_hdf5(path: &Path, array: Option<&str>) -> Result<Matrix, IoEr
         return Err(IoError::Shape { path: path.into(), what });
     };
     let kind = kind_of(dataset).map_err(|dtype| IoError::Dtype { path: path.into(), dtype })?;
+    check_length(path, dataset, wanted, kind)?;
     let bytes = dataset.read_native_bytes().map_err(wrong(path))?;
     let length = bytes.len() as u64;
     let endian = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };

@@ -4,22 +4,57 @@ use std::path::Path;
 
 use super::error::IoError;
 use super::kind::Kind;
-use super::npy::read_header;
+use super::npy::{Header, read_header};
 use super::source::Source;
 use super::values::read_vec;
 
 /// Reads ids from a one-dimensional `.npy` of any integer type.
 ///
 /// # Errors
-/// [`IoError`] if the file cannot be read, is not one-dimensional, or holds an id that is negative or beyond 32 bits.
+/// [`IoError`] if the file cannot be read, is not one-dimensional, is a mask of bool, or holds an id that is negative
+/// or beyond 32 bits.
 pub fn read_ids(path: impl AsRef<Path>) -> Result<Vec<u32>, IoError> {
     let path = path.as_ref();
-    let shape = |what: String| IoError::Shape { path: path.into(), what };
+    let (source, header, n) = open(path)?;
+    of_integers(path, source, &header, n)
+}
+
+/// Reads which of the ids below `bound` are selected: a one-dimensional `.npy` of ids, as [`read_ids`] takes them, or a
+/// mask of bool with an entry for each of them.
+///
+/// # Errors
+/// Same as [`read_ids`]; a mask of another length than `bound`.
+pub fn read_selection(path: impl AsRef<Path>, bound: usize) -> Result<Vec<u32>, IoError> {
+    let path = path.as_ref();
+    let (mut source, header, n) = open(path)?;
+    if header.kind(path)? != Kind::Bool {
+        return of_integers(path, source, &header, n);
+    }
+    if n != bound {
+        let what = format!("a mask of {n} entries; one for each of the {bound} ids is needed");
+        return Err(IoError::Shape { path: path.into(), what });
+    }
+    let what = || format!("a mask of {n} entries");
+    source.expect_array(n, 1, Kind::Bool, what)?;
+    let mask: Vec<u8> = read_vec(&mut source, n, header.endian, what)?;
+    Ok((0..).zip(mask).filter(|(_, selected)| *selected != 0).map(|(id, _)| id).collect())
+}
+
+/// Opens an array that must be one-dimensional; its header and length.
+fn open(path: &Path) -> Result<(Source<'static>, Header, usize), IoError> {
     let mut source = Source::open(path)?;
     let header = read_header(&mut source)?;
-    let [n] = header.shape[..] else {
-        return Err(shape(format!("ids of shape {:?}; one dimension is needed", header.shape)));
-    };
+    match header.shape[..] {
+        [n] => Ok((source, header, n)),
+        _ => {
+            let what = format!("ids of shape {:?}; one dimension is needed", header.shape);
+            Err(IoError::Shape { path: path.into(), what })
+        }
+    }
+}
+
+fn of_integers(path: &Path, mut source: Source, header: &Header, n: usize) -> Result<Vec<u32>, IoError> {
+    let shape = |what: String| IoError::Shape { path: path.into(), what };
     let (kind, endian) = (header.kind(path)?, header.endian);
     let what = || format!("{n} ids of {}", kind.name());
     let count = source.expect_array(n, 1, kind, what)?;
@@ -37,6 +72,7 @@ pub fn read_ids(path: impl AsRef<Path>) -> Result<Vec<u32>, IoError> {
         Kind::I32 => ids!(i32),
         Kind::U64 => ids!(u64),
         Kind::I64 => ids!(i64),
+        Kind::Bool => Err(shape(format!("a mask of {n} entries; ids are needed"))),
         Kind::F16 | Kind::F32 | Kind::F64 => Err(shape(format!("ids of {}; integers are needed", kind.name()))),
     }
 }

@@ -7,9 +7,10 @@ use flate2::read::GzDecoder;
 
 use super::error::IoError;
 use super::kind::{Endian, Kind};
-use super::matrix::{ArrayInfo, Matrix};
+use super::matrix::ArrayInfo;
 use super::source::{Source, open_file};
 use super::values::read_rows;
+use super::wide::WideMatrix;
 
 fn open(path: &Path) -> Result<Source<'static>, IoError> {
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
@@ -44,7 +45,7 @@ pub(crate) fn describe_idx(path: &Path) -> Result<ArrayInfo, IoError> {
     Ok(ArrayInfo { name: String::new(), shape, dtype: kind.name().into() })
 }
 
-pub(crate) fn read_idx(path: &Path) -> Result<Matrix, IoError> {
+pub(crate) fn read_idx(path: &Path) -> Result<WideMatrix, IoError> {
     let mut source = open(path)?;
     let (kind, shape) = header(&mut source)?;
     let dim = shape[1..].iter().try_fold(1usize, |d, &s| d.checked_mul(s));

@@ -6,6 +6,7 @@ pub(crate) enum Kind {
     F16,
     F32,
     F64,
+    Bool,
     U8,
     I8,
     U16,
@@ -19,7 +20,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) fn size(self) -> usize {
         match self {
-            Self::U8 | Self::I8 => 1,
+            Self::Bool | Self::U8 | Self::I8 => 1,
             Self::F16 | Self::U16 | Self::I16 => 2,
             Self::F32 | Self::U32 | Self::I32 => 4,
             Self::F64 | Self::U64 | Self::I64 => 8,
@@ -32,6 +33,7 @@ impl Kind {
             Self::F16 => "float16",
             Self::F32 => "float32",
             Self::F64 => "float64",
+            Self::Bool => "bool",
             Self::U8 => "uint8",
             Self::I8 => "int8",
             Self::U16 => "uint16",

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use crate::points::{Points, PointsError};
+use crate::points::{Element, Points, PointsError};
 
 /// A matrix read from a file, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,22 @@ pub struct Matrix {
     pub values: Values,
     /// numpy's name of the type in the file, if its values were converted to f32.
     pub narrowed_from: Option<&'static str>,
+    /// The largest error of converting values that f32 may not hold.
+    pub narrowing: Option<Narrowing>,
+}
+
+/// The value that lost most when a matrix was converted to f32.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Narrowing {
+    /// How far it is from what became of it; 0 if all values were held exactly.
+    pub error: f64,
+    /// Its row.
+    pub row: usize,
+    /// Its column.
+    pub column: usize,
+    /// The value in the file, as f64.
+    pub value: f64,
 }
 
 impl Matrix {
@@ -31,6 +47,30 @@ impl Matrix {
             Values::I8(x) => Points::dense(x, self.n, self.dim),
         }?;
         points.check_not_empty().map(|()| points)
+    }
+
+    /// numpy's name of the type of the values.
+    #[must_use]
+    pub fn dtype(&self) -> &'static str {
+        match self.values {
+            Values::F32(_) => f32::NAME,
+            Values::F16(_) => f16::NAME,
+            Values::U8(_) => u8::NAME,
+            Values::I8(_) => i8::NAME,
+        }
+    }
+
+    /// Some rows as f32.
+    pub(super) fn rows(&self, rows: &[u32]) -> Vec<f32> {
+        fn of<T: Element>(x: &[T], dim: usize, rows: &[u32]) -> Vec<f32> {
+            rows.iter().flat_map(|&row| x[row as usize * dim..][..dim].iter().map(|v| v.to_f32())).collect()
+        }
+        match &self.values {
+            Values::F32(x) => of(x, self.dim, rows),
+            Values::F16(x) => of(x, self.dim, rows),
+            Values::U8(x) => of(x, self.dim, rows),
+            Values::I8(x) => of(x, self.dim, rows),
+        }
     }
 }
 

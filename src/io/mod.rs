@@ -7,6 +7,7 @@
 //! | `.fvecs`, `.bvecs`, `.ivecs` | TEXMEX vectors, each with its length | f32, u8, i32 |
 //! | `.fbin`, `.u8bin`, `.i8bin`, `.ibin` | big-ann-benchmarks: n and d, then rows | f32, u8, i8, i32 |
 //! | `-ubyte`, `.idx`, both also `.gz` | IDX (MNIST): n x h x w images become n x hw | every IDX type |
+//! | `.csv`, `.tsv` | rows of numbers, with or without a header | decimal numbers |
 //! | `.hdf5`, `.h5` | ann-benchmarks, dataset `train` unless named (feature `hdf5`) | floats and integers |
 //!
 //! Values of type f32, f16, u8 and i8 keep their type; others are converted to f32, and [`Matrix::narrowed_from`] names
@@ -29,6 +30,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod center;
+mod convert;
 mod csr;
 mod error;
 mod floats;
@@ -40,21 +43,27 @@ mod idx;
 mod kind;
 mod matrix;
 mod npy;
+mod refine;
 mod source;
+mod text;
 mod values;
 mod vecs;
+mod wide;
 
 use std::path::Path;
 
+pub use center::Center;
 #[doc(hidden)]
 pub use csr::is_csr_file;
-pub use csr::read_csr;
+pub use csr::{SparseMatrix, read_csr, read_sparse};
 pub use error::IoError;
 #[doc(hidden)]
 pub use floats::read_floats;
-pub use graph_file::{read_graph, write_graph};
-pub use ids::read_ids;
-pub use matrix::{ArrayInfo, Matrix, Values};
+pub use graph_file::{read_graph, write_graph, write_graph_to};
+pub use ids::{read_ids, read_selection};
+pub use matrix::{ArrayInfo, Matrix, Narrowing, Values};
+pub use refine::Refined;
+pub use wide::WideMatrix;
 
 use kind::Kind;
 
@@ -65,6 +74,8 @@ enum Format {
     Vecs(Kind),
     Bin(Kind),
     Idx,
+    /// Whether the delimiter is the tab.
+    Text(bool),
     #[cfg(feature = "hdf5")]
     Hdf5,
 }
@@ -85,6 +96,8 @@ fn format_of(path: &Path) -> Result<Format, IoError> {
         "u8bin" => Format::Bin(Kind::U8),
         "i8bin" => Format::Bin(Kind::I8),
         "ibin" => Format::Bin(Kind::I32),
+        "csv" => Format::Text(false),
+        "tsv" => Format::Text(true),
         #[cfg(feature = "hdf5")]
         "hdf5" | "h5" => Format::Hdf5,
         #[cfg(not(feature = "hdf5"))]
@@ -97,8 +110,19 @@ fn format_of(path: &Path) -> Result<Format, IoError> {
 /// or HDF5 file; without it the only two-dimensional array is read (of HDF5, the dataset `train`).
 ///
 /// # Errors
-/// [`IoError`] if the file cannot be read, is not what its name says, is truncated, or holds no such matrix.
+/// [`IoError`] if the file cannot be read, is not what its name says, is truncated, holds no such matrix, or a value
+/// that f32 cannot hold.
 pub fn read_matrix(path: impl AsRef<Path>, array: Option<&str>) -> Result<Matrix, IoError> {
+    let path = path.as_ref();
+    let refused = |source| IoError::Points { path: path.into(), source };
+    read_wide(path, array)?.into_narrowed(&Center::None).map_err(refused)
+}
+
+/// Same as [`read_matrix`], but values keep the type that they have in the file.
+///
+/// # Errors
+/// Same as [`read_matrix`], except that values may be of any size.
+pub fn read_wide(path: impl AsRef<Path>, array: Option<&str>) -> Result<WideMatrix, IoError> {
     let path = path.as_ref();
     match format_of(path)? {
         Format::Npy => npy::read_npy(path),
@@ -106,6 +130,7 @@ pub fn read_matrix(path: impl AsRef<Path>, array: Option<&str>) -> Result<Matrix
         Format::Vecs(kind) => vecs::read_vecs(path, kind),
         Format::Bin(kind) => vecs::read_bin(path, kind),
         Format::Idx => idx::read_idx(path),
+        Format::Text(tabs) => text::read_text(path, tabs),
         #[cfg(feature = "hdf5")]
         Format::Hdf5 => hdf5::read_hdf5(path, array),
     }
@@ -123,6 +148,7 @@ pub fn describe(path: impl AsRef<Path>) -> Result<Vec<ArrayInfo>, IoError> {
         Format::Vecs(kind) => vecs::describe_vecs(path, kind).map(|a| vec![a]),
         Format::Bin(kind) => vecs::describe_bin(path, kind).map(|a| vec![a]),
         Format::Idx => idx::describe_idx(path).map(|a| vec![a]),
+        Format::Text(tabs) => text::describe_text(path, tabs).map(|a| vec![a]),
         #[cfg(feature = "hdf5")]
         Format::Hdf5 => hdf5::describe_hdf5(path),
     }

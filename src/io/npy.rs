@@ -9,9 +9,10 @@ use zip::ZipArchive;
 
 use super::error::IoError;
 use super::kind::{Endian, Kind};
-use super::matrix::{ArrayInfo, Matrix};
+use super::matrix::ArrayInfo;
 use super::source::{Source, open_file};
 use super::values::{read_rows, transpose};
+use super::wide::WideMatrix;
 
 /// Upper bound on the length of a plain array's header.
 const MAX_HEADER: usize = 1 << 16;
@@ -94,7 +95,8 @@ fn kind_of(dtype: &DType) -> (Result<Kind, String>, Endian) {
         (TypeChar::Float, 2) => Kind::F16,
         (TypeChar::Float, 4) => Kind::F32,
         (TypeChar::Float, 8) => Kind::F64,
-        (TypeChar::Bool, _) | (TypeChar::Uint, 1) => Kind::U8,
+        (TypeChar::Bool, _) => Kind::Bool,
+        (TypeChar::Uint, 1) => Kind::U8,
         (TypeChar::Uint, 2) => Kind::U16,
         (TypeChar::Uint, 4) => Kind::U32,
         (TypeChar::Uint, 8) => Kind::U64,
@@ -102,12 +104,15 @@ fn kind_of(dtype: &DType) -> (Result<Kind, String>, Endian) {
         (TypeChar::Int, 2) => Kind::I16,
         (TypeChar::Int, 4) => Kind::I32,
         (TypeChar::Int, 8) => Kind::I64,
+        (TypeChar::Float, 12 | 16) => {
+            return (Err(format!("longdouble ({plain}: {} bytes)", plain.size_field())), endian);
+        }
         _ => return (Err(plain.to_string()), endian),
     };
     (Ok(kind), endian)
 }
 
-pub(crate) fn read_npy(path: &Path) -> Result<Matrix, IoError> {
+pub(crate) fn read_npy(path: &Path) -> Result<WideMatrix, IoError> {
     read_array(Source::open(path)?)
 }
 
@@ -115,7 +120,7 @@ pub(crate) fn describe_npy(path: &Path) -> Result<ArrayInfo, IoError> {
     read_header(&mut Source::open(path)?).map(|h| h.info(""))
 }
 
-fn read_array(mut source: Source) -> Result<Matrix, IoError> {
+fn read_array(mut source: Source) -> Result<WideMatrix, IoError> {
     let header = read_header(&mut source)?;
     let [n, dim] = header.shape[..] else {
         let what = format!("an array of shape {:?}; a matrix of n x d is needed", header.shape);
@@ -123,7 +128,7 @@ fn read_array(mut source: Source) -> Result<Matrix, IoError> {
     };
     let kind = header.kind(&source.path)?;
     let matrix = read_rows(&mut source, kind, header.endian, n, dim)?;
-    Ok(if header.fortran { transpose(matrix) } else { matrix })
+    Ok(if header.fortran { transpose(&matrix) } else { matrix })
 }
 
 /// An opened .npz.
@@ -169,7 +174,7 @@ impl<'a> Npz<'a> {
     }
 }
 
-pub(crate) fn read_npz(path: &Path, array: Option<&str>) -> Result<Matrix, IoError> {
+pub(crate) fn read_npz(path: &Path, array: Option<&str>) -> Result<WideMatrix, IoError> {
     let mut npz = Npz::open(path)?;
     let headers = npz.headers()?;
     let is_matrix = |h: &Header| h.shape.len() == 2 && h.kind.is_ok();

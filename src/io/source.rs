@@ -8,7 +8,7 @@ use super::error::IoError;
 use super::kind::Kind;
 
 /// Deflate compresses at most this many bytes into one (1032, with some room for the last block).
-const DEFLATE_RATIO: u128 = 1040;
+pub(crate) const DEFLATE_RATIO: u128 = 1040;
 
 /// A stream of bytes with an upper bound on its remaining length.
 pub(crate) struct Source<'a> {

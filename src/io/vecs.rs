@@ -6,10 +6,11 @@ use bytemuck::Pod;
 
 use super::error::IoError;
 use super::kind::{Endian, Kind};
+use super::matrix::ArrayInfo;
 use super::matrix::Values;
-use super::matrix::{ArrayInfo, Matrix};
 use super::source::Source;
-use super::values::{read_rows, read_vec};
+use super::values::{read_rows, read_vec, room};
+use super::wide::{WideMatrix, WideValues};
 
 /// Rows and columns of a vecs file, from its length and that of its first row.
 fn vecs_shape(path: &Path, kind: Kind) -> Result<(Source<'static>, usize, usize), IoError> {
@@ -34,19 +35,19 @@ pub(crate) fn describe_vecs(path: &Path, kind: Kind) -> Result<ArrayInfo, IoErro
     Ok(ArrayInfo { name: String::new(), shape: vec![n, dim], dtype: kind.name().into() })
 }
 
-pub(crate) fn read_vecs(path: &Path, kind: Kind) -> Result<Matrix, IoError> {
+pub(crate) fn read_vecs(path: &Path, kind: Kind) -> Result<WideMatrix, IoError> {
     let (mut source, n, dim) = vecs_shape(path, kind)?;
     let values = match kind {
-        Kind::U8 => Values::U8(read_all(&mut source, n, dim)?),
-        Kind::I32 => Values::F32(read_all::<i32>(&mut source, n, dim)?.into_iter().map(|v| v as f32).collect()),
-        _ => Values::F32(read_all(&mut source, n, dim)?),
+        Kind::U8 => WideValues::Narrow(Values::U8(read_all(&mut source, n, dim)?)),
+        Kind::I32 => WideValues::F64(read_all::<i32>(&mut source, n, dim)?.into_iter().map(f64::from).collect()),
+        _ => WideValues::Narrow(Values::F32(read_all(&mut source, n, dim)?)),
     };
-    Ok(Matrix { n, dim, values, narrowed_from: (kind == Kind::I32).then(|| kind.name()) })
+    Ok(WideMatrix::of(values, n, dim, kind.name()))
 }
 
 /// The values of all rows, without their lengths.
 fn read_all<T: Pod>(source: &mut Source, n: usize, dim: usize) -> Result<Vec<T>, IoError> {
-    let mut all = Vec::with_capacity(n * dim);
+    let mut all = room(source, n * dim)?;
     for i in 0..n {
         check_length(source, i, dim)?;
         all.extend(read_vec::<T>(source, dim, Endian::Little, || format!("row {i}"))?);
@@ -84,7 +85,7 @@ pub(crate) fn describe_bin(path: &Path, kind: Kind) -> Result<ArrayInfo, IoError
     Ok(ArrayInfo { name: String::new(), shape: vec![n, dim], dtype: kind.name().into() })
 }
 
-pub(crate) fn read_bin(path: &Path, kind: Kind) -> Result<Matrix, IoError> {
+pub(crate) fn read_bin(path: &Path, kind: Kind) -> Result<WideMatrix, IoError> {
     let (mut source, n, dim) = bin_shape(path, kind)?;
     read_rows(&mut source, kind, Endian::Little, n, dim)
 }

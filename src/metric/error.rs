@@ -7,12 +7,12 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum MetricError {
     /// No metric of that name.
-    #[error("unknown metric `{name}`: did you mean `{nearest}`?")]
+    #[error("unknown metric `{name}`: {}", meant(*nearest))]
     Unknown {
         /// The name given.
         name: String,
-        /// The known name that is most like it.
-        nearest: &'static str,
+        /// The known name that is most like it, if any is like it.
+        nearest: Option<&'static str>,
     },
     /// An argument without a default was not given.
     #[error("metric `{metric}` needs the argument `{argument}`")]
@@ -139,4 +139,8 @@ pub enum MetricError {
         /// What it may be.
         range: &'static str,
     },
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or("docs/METRICS.md and `nndescent metrics` list them".into(), |name| format!("did you mean `{name}`?"))
 }

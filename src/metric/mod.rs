@@ -26,9 +26,13 @@ pub use argument::MetricArgument;
 pub use error::MetricError;
 pub use support::MetricSupport;
 
+#[cfg(feature = "io")]
+pub(crate) use definition::of_pairs;
 pub(crate) use kernel_metric::KernelMetric;
 pub(crate) use kernels::Form;
 pub(crate) use sets::SetMetric;
+#[cfg(feature = "io")]
+pub(crate) use support::Shift;
 
 use argument::{COST, P, Parameter, REGULARIZATION, SIGMA, VINV, W};
 use names::{Named, metrics};

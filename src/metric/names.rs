@@ -112,9 +112,11 @@ impl Metric {
     }
 }
 
-fn nearest(name: &str) -> &'static str {
-    let known = Metric::names().flatten().copied();
-    known.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))).unwrap_or("euclidean")
+/// The known name that is most like this one, if any is like it.
+fn nearest(name: &str) -> Option<&'static str> {
+    const ALIKE: f64 = 0.8;
+    let known = Metric::names().flatten().map(|known| (strsim::jaro_winkler(name, known), *known));
+    known.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(alike, _)| *alike >= ALIKE).map(|(_, known)| known)
 }
 
 impl FromStr for Metric {

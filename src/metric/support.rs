@@ -20,6 +20,17 @@ pub struct MetricSupport {
     pub angular_trees: bool,
 }
 
+/// What can be added to points without changing a distance.
+#[cfg(feature = "io")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shift {
+    Nothing,
+    /// A number for every column, the same in all rows.
+    Columns,
+    /// A number for every row.
+    Rows,
+}
+
 impl Metric {
     /// What it works on, and how it is searched.
     #[must_use]
@@ -34,6 +45,23 @@ impl Metric {
             bits: self.as_sets().is_some(),
             proxy: self.is_proxied(),
             angular_trees: direct.is_some_and(is_angular),
+        }
+    }
+
+    /// What can be added to all points without changing a distance.
+    #[cfg(feature = "io")]
+    pub(crate) fn shift(&self) -> Shift {
+        match self {
+            Self::Euclidean
+            | Self::SqEuclidean
+            | Self::Manhattan
+            | Self::Chebyshev
+            | Self::Minkowski { .. }
+            | Self::StandardizedEuclidean { .. }
+            | Self::WeightedMinkowski { .. }
+            | Self::Mahalanobis { .. } => Shift::Columns,
+            Self::Correlation => Shift::Rows,
+            _ => Shift::Nothing,
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) use dense::Dense;
 pub use dense::DenseValues;
 pub(crate) use dense::with_rows;
 pub use element::Element;
+#[cfg(feature = "io")]
+pub(crate) use sparse::merge_entries;
 pub use sparse::{Csr, CsrMatrix, SparseRow};
 
 use thiserror::Error;
@@ -64,6 +66,18 @@ pub enum PointsError {
         column: usize,
         /// NaN, inf or -inf.
         value: f32,
+    },
+    /// A value that the type it is to be converted to cannot hold.
+    #[error("row {row}, column {column} is {value:?}, which {dtype} cannot hold")]
+    DoesNotFit {
+        /// Row of the first such value.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The value as it was given.
+        value: f64,
+        /// numpy's name of the type.
+        dtype: &'static str,
     },
     /// Bits beyond the width of a row are set.
     #[error("row {row} has bits set beyond its {dim}")]
@@ -172,8 +186,8 @@ fn expected(n: usize, dim: usize) -> String {
     n.checked_mul(dim).map_or_else(|| "overflow".into(), |v| format!("{v} needed"))
 }
 
-/// The rows that a graph is built on, or queries: a borrowed view, checked once. Cheap to copy. A batch of queries may be empty; what a
-/// graph or an index is built of may not.
+/// The rows that a graph is built on, or queries: a borrowed view, checked once. Cheap to copy. A batch of queries may
+/// be empty; what a graph or an index is built of may not.
 ///
 /// ```
 /// use nndescent::{CsrMatrix, Points};

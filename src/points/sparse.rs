@@ -158,19 +158,23 @@ pub struct CsrMatrix {
 }
 
 impl CsrMatrix {
-    /// A matrix of `indptr.len() - 1` rows and `dim` columns. Rows are sorted by column, and zeros left out.
+    /// A matrix of `indptr.len() - 1` rows and `dim` columns. Rows are sorted by column, entries of the same column are
+    /// added, as scipy does, and zeros left out.
     ///
     /// # Errors
-    /// Same as [`Csr::new`], except that columns may be in any order; a row with the same column twice is an error.
+    /// Same as [`Csr::new`], except that columns may be in any order and repeated.
     ///
     /// # Complexity
     /// O(entries) if rows are sorted; otherwise each is sorted.
-    pub fn new(dim: usize, indptr: Vec<usize>, indices: Vec<u32>, values: Vec<f32>) -> Result<Self, PointsError> {
-        check_frame(dim, &indptr, indices.len(), values.len())?;
+    pub fn new(
+        dim: usize,
+        mut indptr: Vec<usize>,
+        mut indices: Vec<u32>,
+        mut values: Vec<f32>,
+    ) -> Result<Self, PointsError> {
+        merge_entries(dim, &mut indptr, &mut indices, &mut values)?;
         let mut matrix = Self { dim, indptr, indices, values };
-        let mut entries = Vec::new();
         for row in 0..matrix.indptr.len() - 1 {
-            matrix.sort_row(row, &mut entries);
             check_row(row, matrix.trusted().row(row), dim)?;
         }
         matrix.drop_zeros();
@@ -247,21 +251,6 @@ impl CsrMatrix {
         Csr { dim: self.dim, indptr: &self.indptr, indices: &self.indices, values: &self.values }
     }
 
-    /// Sorts a row by column, through `entries`.
-    fn sort_row(&mut self, row: usize, entries: &mut Vec<(u32, f32)>) {
-        let range = self.indptr[row]..self.indptr[row + 1];
-        let (columns, values) = (&mut self.indices[range.clone()], &mut self.values[range]);
-        if columns.is_sorted() {
-            return;
-        }
-        entries.clear();
-        entries.extend(columns.iter().copied().zip(values.iter().copied()));
-        entries.sort_unstable_by_key(|e| e.0);
-        for ((column, value), entry) in columns.iter_mut().zip(values).zip(entries) {
-            (*column, *value) = *entry;
-        }
-    }
-
     fn drop_zeros(&mut self) {
         if self.values.iter().all(|v| *v != 0.0) {
             return;
@@ -281,6 +270,45 @@ impl CsrMatrix {
     }
 }
 
+/// Sorts the rows of a matrix by column, and adds what is in the same place.
+///
+/// # Errors
+/// Arrays that do not fit together.
+pub(crate) fn merge_entries<T: Copy + std::ops::AddAssign>(
+    dim: usize,
+    indptr: &mut [usize],
+    indices: &mut Vec<u32>,
+    values: &mut Vec<T>,
+) -> Result<(), PointsError> {
+    check_frame(dim, indptr, indices.len(), values.len())?;
+    let mut entries: Vec<(u32, T)> = Vec::new();
+    let (mut start, mut kept) = (0, 0);
+    for end in &mut indptr[1..] {
+        let row = start..std::mem::replace(end, kept);
+        start = row.end;
+        if kept == row.start && indices[row.clone()].is_sorted_by(|a, b| a < b) {
+            kept = row.end;
+        } else {
+            entries.clear();
+            entries.extend(indices[row.clone()].iter().copied().zip(values[row].iter().copied()));
+            entries.sort_by_key(|entry| entry.0);
+            let first = kept;
+            for &(column, value) in &entries {
+                if kept > first && indices[kept - 1] == column {
+                    values[kept - 1] += value;
+                } else {
+                    (indices[kept], values[kept]) = (column, value);
+                    kept += 1;
+                }
+            }
+        }
+        *end = kept;
+    }
+    indices.truncate(kept);
+    values.truncate(kept);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,7 +318,7 @@ mod tests {
         let owned = CsrMatrix::new(dim, indptr.to_vec(), indices.to_vec(), values.to_vec());
         assert!(
             matches!(&owned, Err(e) if e.to_string() == error.to_string())
-                || matches!(error, PointsError::UnsortedColumns { .. }),
+                || matches!(error, PointsError::UnsortedColumns { .. } | PointsError::DuplicateColumn { .. }),
             "{error} and {owned:?}"
         );
         error.to_string()
@@ -334,8 +362,15 @@ mod tests {
         assert_eq!(view.row(0), SparseRow { indices: &[2, 7], values: &[2.0, 1.0] });
         assert_eq!(view.row(1), SparseRow { indices: &[], values: &[] });
         assert_eq!(view.row(2), SparseRow { indices: &[0], values: &[3.0] });
-        let twice = CsrMatrix::new(9, vec![0, 3], vec![7, 2, 7], vec![1.0; 3]);
-        assert_eq!(twice, Err(PointsError::DuplicateColumn { row: 0, column: 7 }));
+    }
+
+    #[test]
+    fn entries_in_the_same_place_are_added() {
+        let indptr = vec![0, 3, 5, 5, 8];
+        let matrix =
+            CsrMatrix::new(9, indptr, vec![7, 2, 7, 0, 1, 3, 3, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 1.0, 1.0, -2.0]);
+        let expected = CsrMatrix::new(9, vec![0, 2, 4, 4, 4], vec![2, 7, 0, 1], vec![2.0, 4.0, 4.0, 5.0]);
+        assert_eq!(matrix.unwrap(), expected.unwrap());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The edges of the search graph: for every row, the rows to look at next.
 
+use rayon::prelude::*;
+
 use crate::storage::Storage;
 
 /// Where the neighbours of a row lie.
@@ -59,9 +61,27 @@ impl Adjacency {
         true
     }
 
-    /// Adds a row without neighbours.
-    pub(crate) fn push(&mut self) {
-        self.spans.edit(|spans| spans.push(Span::default()));
+    /// Adds rows without neighbours.
+    pub(crate) fn grow(&mut self, rows: usize) {
+        let n = self.n() + rows;
+        self.spans.edit(|spans| spans.resize(n, Span::default()));
+    }
+
+    /// Says what is wrong where rows do not lie within the edges, or overlap, or lead to rows that do not exist: in a
+    /// damaged file.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (n, ids) = (self.n(), self.ids.len());
+        if self.edges() > ids {
+            return Err(format!("rows of {} edges, of which there are {ids}", self.edges()));
+        }
+        let end = |span: &Span| span.start as usize + span.len as usize;
+        if let Some(span) = self.spans.par_iter().find_first(|span| end(span) > ids) {
+            return Err(format!("a row's edges end at {} of {ids}", end(span)));
+        }
+        match self.ids.par_iter().with_min_len(4096).find_first(|&&to| to as usize >= n) {
+            Some(to) => Err(format!("an edge to row {to} of {n}")),
+            None => Ok(()),
+        }
     }
 
     /// Number of edges.

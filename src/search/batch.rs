@@ -46,7 +46,7 @@ impl Index {
     /// point allowed and expanded.
     pub fn query(&self, queries: &Points, k: usize, options: &SearchOptions) -> Result<Hits, SearchError> {
         let queries = &self.metric().points_as_taken(queries);
-        let asked = Self::check_k(k, self.len(), options.pad)?;
+        let asked = Self::check_k(k, self.len(), self.pads(options))?;
         self.check_queries(queries)?;
         self.run(Queries::Points(queries), (k, asked), options)
     }
@@ -57,7 +57,7 @@ impl Index {
     /// Same as [`Index::query`]; an id that no point has.
     pub fn query_ids(&self, ids: &[u32], k: usize, options: &SearchOptions) -> Result<Hits, SearchError> {
         // A point is not among its own neighbours.
-        let asked = Self::check_k(k, self.len() - 1, options.pad)?;
+        let asked = Self::check_k(k, self.len().saturating_sub(1), self.pads(options))?;
         let rows = self.rows_of_ids(ids).map_err(|id| SearchError::UnknownId { id, bound: self.id_bound() })?;
         self.run(Queries::Own(&rows), (k, asked), options)
     }
@@ -71,7 +71,7 @@ impl Index {
             let range = format!("at most {MAX_PLACES} divided by the {count} queries");
             return Err(out_of_range("k", k, &range));
         }
-        let evaluation = Evaluation { k: asked, queries: count, pad: options.pad };
+        let evaluation = Evaluation { k: asked, queries: count, pad: self.pads(options), exact: options.exact };
         let rows = EligibleRows::of_batch(self, options.filter.as_ref(), evaluation)?;
         let (wrong, ticker) = (WrongPair::default(), Ticker::new(options.progress.as_deref(), Phase::Search, count));
         let order = if asked > 0 { queries.order(self, &wrong)? } else { Vec::new() };

@@ -171,6 +171,10 @@ impl SearchGraph<'_> {
                 if let Some(&last) = best.get(params.k - 1) {
                     let d = distance(last).max(params.radius);
                     bound = d + params.epsilon * (d - least);
+                    if params.radius > f32::NEG_INFINITY {
+                        // Rows at the bound are wanted, too: copies are all as near.
+                        bound = bound.next_up();
+                    }
                 }
             }
             // Rows beyond the bound are neither expanded nor results.

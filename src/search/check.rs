@@ -6,6 +6,7 @@ use crate::error::SearchError;
 use crate::points::{Dense, Points, PointsKind};
 
 use super::Index;
+use super::options::SearchOptions;
 use super::rows::element_type::{ElementType, RowForm};
 
 pub(super) fn out_of_range(name: &'static str, value: impl ToString, range: &str) -> SearchError {
@@ -20,6 +21,11 @@ impl Index {
             k if k > n && !pad => Err(SearchError::TooManyNeighbors { k, n }),
             _ => Ok(k.min(n)),
         }
+    }
+
+    /// Whether rows of hits may be padded: also where there is nothing to find.
+    pub(super) fn pads(&self, options: &SearchOptions) -> bool {
+        options.pad || self.is_empty()
     }
 
     pub(super) fn check_epsilon(epsilon: f32) -> Result<(), SearchError> {

@@ -49,6 +49,8 @@ pub(super) struct Evaluation {
     pub queries: usize,
     /// Whether a query may find nothing.
     pub pad: bool,
+    /// Whether queries are compared with every row that they may find.
+    pub exact: bool,
 }
 
 /// Rows that are asked about to tell whether a closure allows many.
@@ -64,6 +66,7 @@ impl<'a> EligibleRows<'a> {
         evaluation: Evaluation,
     ) -> Result<Self, SearchError> {
         match filter {
+            None if evaluation.exact => same(index, evaluation, |_| true),
             None => Ok(Self::All),
             Some(Filter::Mask(mask)) => {
                 check_length(mask.len(), index.id_bound())?;
@@ -84,19 +87,19 @@ impl<'a> EligibleRows<'a> {
     pub(super) fn of_one(
         index: &Index,
         filter: Option<&'a Filter<'a>>,
-        k: usize,
-        pad: bool,
+        (k, pad, exact): (usize, bool, bool),
     ) -> Result<Self, SearchError> {
         if let Some(Filter::Closure(allowed)) = filter
             && index.len() > SMALL
+            && !exact
         {
             let n = index.graph.n();
             let sample = stratified_sample(0, 0xf17, n, ASKED).filter(|&row| allowed(index.order[row]));
-            if !few_are_cheaper(sample.count() * n / ASKED, k, n) {
+            if !asking_all_is_cheaper(sample.count() * n / ASKED, k, n) {
                 return Ok(Self::Asked(&**allowed));
             }
         }
-        Self::of_batch(index, filter, Evaluation { k, queries: 1, pad })
+        Self::of_batch(index, filter, Evaluation { k, queries: 1, pad, exact })
     }
 
     pub(super) fn of_query(&self, i: usize) -> Eligible<'_> {
@@ -126,7 +129,7 @@ fn same<'a>(
     if rows.is_empty() && !evaluation.pad {
         return Err(SearchError::NothingAllowed { n: index.len() });
     }
-    Ok(EligibleRows::Same(RowSet::new(index, evaluation.k, rows)))
+    Ok(EligibleRows::Same(RowSet::new(index, evaluation, rows)))
 }
 
 fn by_label<'a>(
@@ -147,7 +150,7 @@ fn by_label<'a>(
     {
         return Err(SearchError::NoSuchLabel { label });
     }
-    let sets = rows.into_iter().map(|(label, rows)| (label, RowSet::new(index, evaluation.k, rows))).collect();
+    let sets = rows.into_iter().map(|(label, rows)| (label, RowSet::new(index, evaluation, rows))).collect();
     Ok(EligibleRows::ByLabel { sets, wanted })
 }
 
@@ -161,10 +164,16 @@ fn few_are_cheaper(eligible: usize, k: usize, n: usize) -> bool {
     eligible.saturating_mul(eligible) <= EVEN.saturating_mul(k).saturating_mul(n)
 }
 
+/// Whether asking about each of `n` rows, and comparing with the eligible ones, is cheaper than searching the graph and
+/// asking about the rows that are met: docs/PERFORMANCE.md, "Filters".
+fn asking_all_is_cheaper(eligible: usize, k: usize, n: usize) -> bool {
+    eligible.saturating_mul(n + eligible) <= EVEN.saturating_mul(k).saturating_mul(n)
+}
+
 impl RowSet {
-    fn new(index: &Index, k: usize, rows: Vec<u32>) -> Self {
+    fn new(index: &Index, evaluation: Evaluation, rows: Vec<u32>) -> Self {
         let n = index.graph.n();
-        if few_are_cheaper(rows.len(), k, n) {
+        if evaluation.exact || few_are_cheaper(rows.len(), evaluation.k, n) {
             return Self::Few(rows);
         }
         let mut bits = vec![0u64; n.div_ceil(64)];

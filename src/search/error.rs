@@ -87,12 +87,6 @@ pub enum IndexError {
         /// The id.
         id: u32,
     },
-    /// All points were to be removed.
-    #[error("removing all {n} points would leave the index empty")]
-    NothingLeft {
-        /// Points.
-        n: usize,
-    },
     /// An id that no point has.
     #[error("there is no point {id}: the index holds ids below {bound}, some of which may have been removed")]
     UnknownId {
@@ -108,6 +102,13 @@ pub enum IndexError {
         found: usize,
         /// One more than the largest id.
         bound: usize,
+    },
+    /// Parts of the index do not fit together, as in a damaged file that was opened without
+    /// [`Index::verify`](crate::Index::verify).
+    #[error("the index is damaged: {what}")]
+    Damaged {
+        /// What does not fit.
+        what: String,
     },
     /// The progress callback asked to stop: the index is as it was.
     #[error("cancelled")]

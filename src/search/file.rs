@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::atomic_file::FileLock;
 use crate::persist::{self, IndexFileError, Kind, Opened};
 
 use super::adjacency::Adjacency;
@@ -21,7 +22,26 @@ const REMOVED: Kind = Kind(3, "the removed points");
 const SPANS: Kind = Kind(4, "the search graph's rows");
 const EDGES: Kind = Kind(5, "the search graph's edges");
 const GROUPS: Kind = Kind(12, "the groups of entries");
-const OWN: [Kind; 6] = [ORDER, ENTRIES, REMOVED, SPANS, EDGES, GROUPS];
+const CENTER: Kind = Kind(40, "the centre");
+const OWN: [Kind; 7] = [ORDER, ENTRIES, REMOVED, SPANS, EDGES, GROUPS, CENTER];
+
+/// A lock on the file of an index: see [`Index::lock`].
+#[derive(Debug)]
+pub struct IndexLock(FileLock);
+
+impl IndexLock {
+    /// Saves an index to the file that is locked, as [`Index::save`] does.
+    ///
+    /// # Errors
+    /// [`IndexFileError::Os`]; [`IndexFileError::Items`].
+    pub fn save(self, index: &Index) -> Result<(), IndexFileError> {
+        let contents = index.contents(&self.0.path)?;
+        persist::save_locked(&self.0, &contents.meta, &contents.sections())
+    }
+}
+
+/// The path of a stream, in errors.
+const STREAM: &str = "stream";
 
 /// What a file holds of an index.
 struct Contents<'a> {
@@ -56,26 +76,54 @@ impl Index {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// A link is followed, and the mode of a file that is replaced is kept. Leftovers of saves that were killed are
+    /// removed from the folder.
+    ///
     /// # Errors
-    /// [`IndexFileError::Os`]; [`IndexFileError::Items`]: a file cannot hold items.
+    /// [`IndexFileError::Os`]; [`IndexFileError::Items`]: a file cannot hold items; [`IndexFileError::Locked`];
+    /// [`IndexFileError::Inconsistent`]: the index comes from a damaged file.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), IndexFileError> {
-        let contents = self.contents()?;
+        let contents = self.contents(path.as_ref())?;
         persist::save(path.as_ref(), &contents.meta, &contents.sections())
+    }
+
+    /// Keeps others from changing the file of an index (processes and threads that use this crate), from before it is
+    /// opened until [`IndexLock::save`] has replaced it or the lock is dropped. It can still be opened and searched.
+    ///
+    /// ```
+    /// # use nndescent::{Index, Metric, NnDescent, Points};
+    /// # let data: Vec<f32> = (0..100 * 8).map(|i| ((i * 37) % 101) as f32).collect();
+    /// # let path = std::env::temp_dir().join(format!("nndescent-lock-{}.nnd", std::process::id()));
+    /// # NnDescent::new(Metric::Euclidean).index(&Points::dense(&data, 100, 8)?)?.index.save(&path)?;
+    /// let lock = Index::lock(&path)?;
+    /// let mut index = Index::open(&path)?;
+    /// index.remove(&[7])?;
+    /// lock.save(&index)?;
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`IndexFileError::Locked`] if somebody else holds the lock; [`IndexFileError::Os`].
+    pub fn lock(path: impl AsRef<Path>) -> Result<IndexLock, IndexFileError> {
+        persist::lock(path.as_ref()).map(IndexLock)
     }
 
     /// Writes what [`Index::save`] writes to a file.
     ///
     /// # Errors
-    /// [`IndexFileError::Stream`]; [`IndexFileError::Items`].
+    /// [`IndexFileError::Stream`]; else same as [`Index::save`].
     pub fn write_to(&self, mut out: impl Write) -> Result<(), IndexFileError> {
-        let contents = self.contents()?;
+        let contents = self.contents(Path::new(STREAM))?;
         persist::write_to(&mut out, &contents.meta, &contents.sections())
     }
 
-    fn contents(&self) -> Result<Contents<'_>, IndexFileError> {
+    /// What a file at `path` will hold.
+    fn contents(&self, path: &Path) -> Result<Contents<'_>, IndexFileError> {
         if self.rows.are_items() {
             return Err(IndexFileError::Items { n: self.len() });
         }
+        self.graph.check().map_err(|what| IndexFileError::Inconsistent { path: path.into(), what })?;
         let graph = self.graph.compacted();
         let edges = [bytemuck::cast_slice(&graph.spans), bytemuck::cast_slice::<u32, u8>(&graph.ids)];
         let [spans, edges] = edges.map(|bytes| Cow::Owned(bytes.to_vec()));
@@ -87,6 +135,9 @@ impl Index {
             (SPANS, spans),
             (EDGES, edges),
         ];
+        if let Some(center) = self.center() {
+            sections.push((CENTER, Cow::Borrowed(bytemuck::cast_slice(center))));
+        }
         sections.extend(self.rows.sections());
         Ok(Contents { meta: self.meta(), sections })
     }
@@ -124,6 +175,14 @@ impl Index {
         file.verify(&[&OWN[..], &kinds()].concat())
     }
 
+    /// The version of the format of a saved index.
+    ///
+    /// # Errors
+    /// [`IndexFileError`]: what is wrong with the file.
+    pub fn file_version(path: impl AsRef<Path>) -> Result<u32, IndexFileError> {
+        Opened::open(path.as_ref()).map(|file| file.version())
+    }
+
     /// Brings what searches read from the file into memory, so that the first of many queries are as fast as the last:
     /// some milliseconds for every 100 MB. Values that only rank are left where they are.
     pub fn prefault(&self) {
@@ -153,7 +212,7 @@ impl Index {
             rows: Arc::new(SearchRows::of_file(file, n)?),
             graph: Adjacency { spans: of_length(file, SPANS, n)?, ids: any_length(file, EDGES)? },
             order: of_length(file, ORDER, n)?,
-            entries: Entries { rows: any_length(file, ENTRIES)?, starts: any_length(file, GROUPS)? },
+            entries: Entries { rows: any_length(file, ENTRIES)?, starts: any_length(file, GROUPS)?, chosen_for: n },
             nearest: file.meta("nearest")?,
             max_degree: file.meta("max_degree")?,
             n_removed: 0,
@@ -161,13 +220,25 @@ impl Index {
             id_bound: file.meta("end_id")?,
             by_values: file.meta::<u8>("by_values").unwrap_or_default() != 0,
             tuned: Some(file.meta::<f32>("epsilon")?).filter(|e| *e >= 0.0),
+            center: file.section(CENTER)?.unwrap_or_else(|| Vec::new().into()),
         };
+        let (center, dim) = (index.center.len(), index.dim());
+        if center != 0 && (center != dim || !index.center.iter().all(|value| value.is_finite())) {
+            return Err(file.inconsistent(format!("a centre of {center} values for {dim} columns, or one not finite")));
+        }
         if let Some(entry) = index.entries.rows.iter().find(|&&entry| entry as usize >= n) {
             return Err(file.inconsistent(format!("an entry at row {entry} of {n}")));
         }
         let (entries, groups) = (index.entries.rows.len(), index.entries.starts.len());
-        if n == 0 || entries == 0 || groups < 2 {
+        if index.max_degree == 0 {
+            return Err(file.inconsistent("rows of at most 0 edges"));
+        }
+        if n > 0 && (entries == 0 || groups < 2) || n == 0 && (entries > 0 || groups != 1) {
             return Err(file.inconsistent(format!("{n} rows, {entries} entries, {groups} starts of groups")));
+        }
+        let starts = &index.entries.starts;
+        if !starts.is_sorted() || starts.last().is_none_or(|&end| end as usize != entries) {
+            return Err(file.inconsistent(format!("groups of entries that are not those of {entries} entries")));
         }
         let n_removed = index.removed.iter().map(|word| word.count_ones() as usize).sum();
         if n_removed > n || index.removed.len() > n.div_ceil(64) {

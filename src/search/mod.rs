@@ -5,6 +5,7 @@
 //! `change.rs` adds, updates and removes points, `file.rs` saves and opens.
 
 mod adjacency;
+mod attempt;
 mod batch;
 mod beam;
 mod change;
@@ -14,6 +15,7 @@ mod error;
 mod file;
 mod filter;
 mod hits;
+mod link;
 mod options;
 mod prepare;
 mod quantization;
@@ -21,11 +23,13 @@ mod radius;
 mod rows;
 mod searcher;
 mod ticker;
+mod tombstones;
 mod tune;
 mod update_graph;
 mod visited;
 
 pub use error::IndexError;
+pub use file::IndexLock;
 pub use hits::{Hits, QueryStats, RadiusHits};
 pub use options::{DiversifyMethod, IndexOptions, SearchOptions};
 pub use quantization::Quantization;
@@ -89,6 +93,8 @@ pub struct Index {
     tuned: Option<f32>,
     /// The same: whether to traverse by the values although there is a compressed copy.
     by_values: bool,
+    /// See [`Index::center`]; empty if there is none.
+    center: Storage<f64>,
 }
 
 /// Bytes that an index holds.
@@ -118,7 +124,7 @@ impl Index {
     ) -> Result<Self, IndexError> {
         let ticker = Ticker::new(progress, Phase::Prepare, prepare::PASSES * points.n());
         let prepared = prepare::prepare(points, metric, graph, plan, &ticker)?;
-        let entries = Entries::choose(&prepared.rows, points.n());
+        let entries = Entries::choose_among(&prepared.rows, &prepared.distinct, points.n());
         let mut index = Self {
             rows: Arc::new(prepared.rows),
             graph: prepared.graph,
@@ -131,9 +137,10 @@ impl Index {
             id_bound: points.n() as u32,
             tuned: None,
             by_values: false,
+            center: Vec::new().into(),
         };
         index.connect();
-        index.cover_if_needed(graph);
+        index.cover_if_needed(&prepared.distinct, graph);
         index.check_distances()?;
         Ok(index)
     }
@@ -150,7 +157,7 @@ impl Index {
         self.order.len() - self.n_removed
     }
 
-    /// Whether there are no points: never, as an index keeps its last point.
+    /// Whether there are no points: they were removed. Queries then find nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -160,6 +167,31 @@ impl Index {
     #[must_use]
     pub fn id_bound(&self) -> usize {
         self.id_bound as usize
+    }
+
+    /// The ids of all points, ascending.
+    ///
+    /// ```
+    /// use nndescent::{Metric, NnDescent, Points};
+    ///
+    /// let data: Vec<f32> = (0..20).map(|i| i as f32).collect();
+    /// let mut index = NnDescent::new(Metric::Euclidean).index(&Points::dense(&data, 10, 2)?)?.index;
+    /// index.remove(&[0, 3, 4, 5, 6, 9])?;
+    /// assert_eq!(index.ids(), [1, 2, 7, 8]);
+    /// assert!(index.contains(7) && !index.contains(9));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn ids(&self) -> Vec<u32> {
+        let mut ids: Vec<u32> = self.present_rows().map(|row| self.order[row as usize]).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Whether a point has this id: a pass over all ids.
+    #[must_use]
+    pub fn contains(&self, id: u32) -> bool {
+        self.present_rows().any(|row| self.order[row as usize] == id)
     }
 
     /// Epsilon of queries that do not say: what [`Index::tune`] found, else 0.1.
@@ -184,6 +216,36 @@ impl Index {
     #[must_use]
     pub fn quantization(&self) -> Quantization {
         self.rows.quantization()
+    }
+
+    /// The type of the points as they were given: `float32`, `float16`, `uint8`, `int8`, `bits`, `sparse` or `items`.
+    #[must_use]
+    pub fn value_type(&self) -> &'static str {
+        self.rows.given.name()
+    }
+
+    /// What [`Index::set_center`] noted: subtracted from every point before it was given to this index.
+    #[must_use]
+    pub fn center(&self) -> Option<&[f64]> {
+        (!self.center.is_empty()).then_some(&self.center)
+    }
+
+    /// Notes what was subtracted from the columns of the points before the index was made, so that whoever opens its
+    /// file can subtract it from queries and new points, too. Nothing here does so: it takes f64, and the index holds
+    /// f32 at most. `io::Center` chooses it.
+    ///
+    /// # Errors
+    /// Another number of values than columns, or one that is not finite.
+    pub fn set_center(&mut self, center: &[f64]) -> Result<(), IndexError> {
+        if center.len() != self.dim() {
+            return Err(IndexError::Dimension { found: center.len(), expected: self.dim() });
+        }
+        if let Some(value) = center.iter().find(|value| !value.is_finite()) {
+            let (value, range) = (value.to_string(), "finite".into());
+            return Err(IndexError::Parameter { name: "center", value, range });
+        }
+        self.center = center.to_vec().into();
+        Ok(())
     }
 
     /// Edges of the search graph.
@@ -228,15 +290,16 @@ impl Index {
 
     /// The rows of points; else the first id that no point has.
     fn rows_of_ids(&self, ids: &[u32]) -> Result<Vec<u32>, u32> {
-        const NONE: u32 = u32::MAX;
-        let mut place = vec![NONE; self.id_bound()];
+        let mut asked: Vec<u32> = ids.to_vec();
+        asked.sort_unstable();
+        asked.dedup();
+        let mut found = vec![None; asked.len()];
         for row in self.present_rows() {
-            // Only a damaged file has ids beyond the bound.
-            if let Some(place) = place.get_mut(self.order[row as usize] as usize) {
-                *place = row;
+            if let Ok(at) = asked.binary_search(&self.order[row as usize]) {
+                found[at] = Some(row);
             }
         }
-        let row = |&id: &u32| place.get(id as usize).copied().filter(|&row| row != NONE).ok_or(id);
+        let row = |id: &u32| asked.binary_search(id).ok().and_then(|at| found[at]).ok_or(*id);
         ids.iter().map(row).collect()
     }
 

@@ -11,6 +11,7 @@ use crate::dataset::Dataset;
 use crate::dataset::init_graph::check_init_graph;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
+use crate::params::INDEX_NEIGHBORS;
 use crate::points::{Dense, DenseValues, Points};
 use crate::progress::Progress;
 use crate::rows::dense::codes;
@@ -87,7 +88,8 @@ impl IndexOptions {
         self
     }
 
-    /// Most edges of a row, as a multiple of the graph's neighbours: above 0, at most 100. Default 1.5.
+    /// Most edges of a row, as a multiple of the graph's neighbours (30 for a graph of all points with all others,
+    /// if that is more): above 0, at most 100. Default 1.5.
     #[must_use]
     pub fn pruning_degree_multiplier(mut self, multiplier: f32) -> Self {
         self.pruning_degree_multiplier = multiplier;
@@ -161,7 +163,10 @@ impl IndexOptions {
             return Err(out_of_range("k of the graph", 0, "at least 1"));
         }
         check_init_graph(&graph.into(), points.n())?;
-        let plan = self.plan(graph.k(), points, metric)?;
+        // A graph of all points does not say how many neighbours are wanted where there are more.
+        let is_complete = graph.k() + 1 >= points.n();
+        let k = if is_complete { graph.k().max(INDEX_NEIGHBORS) } else { graph.k() };
+        let plan = self.plan(k, points, metric)?;
         Index::prepare(points, metric, graph, &plan, progress)
     }
 
@@ -259,6 +264,7 @@ pub(crate) struct IndexPlan {
 pub struct SearchOptions<'a> {
     pub(super) epsilon: Option<f32>,
     pub(super) filter: Option<Filter<'a>>,
+    pub(super) exact: bool,
     pub(super) pad: bool,
     pub(super) counters: bool,
     pub(super) progress: Option<Arc<Watcher<'a>>>,
@@ -266,7 +272,7 @@ pub struct SearchOptions<'a> {
 
 impl Default for SearchOptions<'_> {
     fn default() -> Self {
-        Self { epsilon: None, filter: None, pad: false, counters: true, progress: None }
+        Self { epsilon: None, filter: None, exact: false, pad: false, counters: true, progress: None }
     }
 }
 
@@ -312,6 +318,14 @@ impl<'a> SearchOptions<'a> {
         self
     }
 
+    /// Whether every query is compared with every point that it may find, by true distances: nothing is missed, at `n`
+    /// distances a query. For many queries [`exact::query`](crate::exact::query) is faster. Default no.
+    #[must_use]
+    pub fn exact(mut self, exact: bool) -> Self {
+        self.exact = exact;
+        self
+    }
+
     /// Whether queries may find fewer than `k` points without error: where `k` is more than there are, or a filter
     /// allows none. Rows of [`Hits`](super::Hits) then end with [`KnnGraph::NO_NEIGHBOR`] and infinite distances, and
     /// single queries give what there is. Default no.
@@ -342,6 +356,7 @@ impl fmt::Debug for SearchOptions<'_> {
         f.debug_struct("SearchOptions")
             .field("epsilon", &self.epsilon)
             .field("filter", &self.filter)
+            .field("exact", &self.exact)
             .field("pad", &self.pad)
             .field("counters", &self.counters)
             .finish_non_exhaustive()

@@ -24,7 +24,9 @@ const EXPECTED: usize = 64;
 
 impl Index {
     /// All points within the true distance `radius` of every query that the options allow. Approximate, as queries by
-    /// number are: the search goes `epsilon` beyond the radius.
+    /// number are: the search begins with all entries and goes `epsilon` beyond the radius, so that it may miss points
+    /// that no way within that distance leads to. [`SearchOptions::exact`] misses none. All copies of a point are found
+    /// where one is.
     ///
     /// Under a metric that is searched by a proxy, twice as many neighbours are searched for until the farthest of them
     /// is beyond the radius.
@@ -45,7 +47,8 @@ impl Index {
         if !radius.is_finite() {
             return Err(out_of_range("radius", radius, "finite"));
         }
-        let evaluation = Evaluation { k: EXPECTED, queries: queries.n(), pad: options.pad };
+        let evaluation =
+            Evaluation { k: EXPECTED, queries: queries.n(), pad: self.pads(options), exact: options.exact };
         let rows = EligibleRows::of_batch(self, options.filter.as_ref(), evaluation)?;
         let (wrong, ticker) =
             (WrongPair::default(), Ticker::new(options.progress.as_deref(), Phase::Search, queries.n()));
@@ -91,11 +94,13 @@ impl Searcher<'_, '_> {
     fn within(&mut self, radius: f32, request: Request) -> QueryStats {
         let index = self.index;
         match request.eligible {
-            Eligible::Few(rows) => self.scan(rows.iter().copied(), Request { k: rows.len(), ..request }),
+            Eligible::Few(rows) => {
+                self.scan(rows.iter().copied(), radius, Request { k: rows.len(), ..request });
+            }
+            _ if index.is_empty() => self.scan(std::iter::empty(), radius, request),
             _ if index.rows.is_proxied() => self.within_by_proxy(radius, request),
             _ => {
-                // Rows at the radius itself are within it.
-                let radius = index.rows.in_traversal(radius, self.query()).next_up();
+                let radius = index.rows.in_traversal(radius, self.query());
                 let (k, width) = (NEAR.min(index.len()), NEAR);
                 self.traverse(request, BeamParams { k, width, radius, ..BeamParams::default() });
             }
@@ -117,6 +122,6 @@ impl Searcher<'_, '_> {
             k *= 2;
         }
         let rows: Vec<u32> = self.eligible_rows(request).collect();
-        self.scan(rows.into_iter(), Request { k: n, ..request });
+        self.scan(rows.into_iter(), radius, Request { k: n, ..request });
     }
 }

@@ -178,10 +178,11 @@ impl Index {
         k: usize,
         options: &SearchOptions,
     ) -> Result<(), SearchError> {
-        let k = Self::check_k(k, self.len(), options.pad)?;
+        let pad = self.pads(options);
+        let k = Self::check_k(k, self.len(), pad)?;
         let epsilon = options.epsilon.unwrap_or(self.epsilon());
         Self::check_epsilon(epsilon)?;
-        let rows = EligibleRows::of_one(self, options.filter.as_ref(), k, options.pad)?;
+        let rows = EligibleRows::of_one(self, options.filter.as_ref(), (k, pad, options.exact))?;
         let mut searcher = Searcher { index: self, scratch };
         searcher.set_query(row)?;
         searcher.answer(Request { k, epsilon, eligible: rows.of_query(0), except: None, held_out: false });
@@ -244,19 +245,24 @@ impl Searcher<'_, '_> {
     pub(super) fn answer(&mut self, request: Request) -> QueryStats {
         let possible = match request.eligible {
             Eligible::Few(rows) => {
-                self.scan(rows.iter().copied(), request);
+                self.scan(rows.iter().copied(), f32::INFINITY, request);
                 return self.scratch.beam.stats;
             }
             Eligible::Many { count, .. } => count,
             Eligible::All | Eligible::Asked(_) => self.index.len(),
         };
+        if possible == 0 {
+            self.scan(std::iter::empty(), f32::INFINITY, request);
+            return self.scratch.beam.stats;
+        }
         self.search(request);
         let missing = request.except.is_some() as usize;
         if self.scratch.found.len() < request.k.min(possible - missing.min(possible)) {
             // Only where the graph leads to fewer rows than there are (a damaged file, very few rows), or a closure
             // allows few.
             let index = self.index;
-            self.scan((0..index.graph.n() as u32).filter(|&row| is_eligible(index, request, row)), request);
+            let rows = (0..index.graph.n() as u32).filter(|&row| is_eligible(index, request, row));
+            self.scan(rows, f32::INFINITY, request);
         }
         self.scratch.beam.stats
     }
@@ -306,8 +312,8 @@ impl Searcher<'_, '_> {
         found.sort_unstable_by(Neighbor::nearest_first);
     }
 
-    /// Compares with every one of `rows`.
-    pub(super) fn scan(&mut self, rows: impl Iterator<Item = u32>, request: Request) {
+    /// Compares with every one of `rows`: finds those within the true distance `radius`, at most as many as are wanted.
+    pub(super) fn scan(&mut self, rows: impl Iterator<Item = u32>, radius: f32, request: Request) {
         let index = self.index;
         let SearchScratch { beam, rows: block, distances, best, found, .. } = &mut *self.scratch;
         let mut rows = rows.filter(|&row| Some(row) != request.except).peekable();
@@ -318,8 +324,8 @@ impl Searcher<'_, '_> {
             index.rows.distances(&mut beam.query, block, distances);
             beam.stats.distances += block.len() as u64;
             // Ties by point, as everywhere.
-            let compared = block.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, index.order[row as usize]));
-            best.extend(compared);
+            let within = block.iter().zip(distances.iter()).filter(|compared| *compared.1 <= radius);
+            best.extend(within.map(|(&row, &d)| fresh(d, index.order[row as usize])));
             if best.len() > request.k {
                 best.select_nth_unstable(request.k - 1);
                 best.truncate(request.k);

@@ -9,8 +9,9 @@ use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Poin
 use crate::failure::Failure;
 use crate::generate;
 use crate::graph::{parse, phase_seconds};
-use crate::input::{MetricArguments, pool};
 use crate::memory::peak_bytes;
+use crate::metric::MetricArguments;
+use crate::threads::pool;
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Exact {

@@ -1,12 +1,15 @@
 //! `nndescent add` and `nndescent remove`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nndescent::{Index, io};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::{DataArguments, pool};
+use crate::input::{DataArguments, Use};
+use crate::interrupt;
+use crate::output;
+use crate::threads::pool;
 
 #[derive(clap::Args)]
 pub struct AddArguments {
@@ -16,7 +19,7 @@ pub struct AddArguments {
     points: PathBuf,
     #[command(flatten)]
     data: DataArguments,
-    /// Replace the points of these ids instead of adding new ones: .npy of integers.
+    /// Replace these points instead of adding new ones: .npy of their ids, or of bool with an entry for every id.
     #[arg(long)]
     replace: Option<PathBuf>,
     /// Threads [default: all cores]. The index does not depend on it.
@@ -31,7 +34,7 @@ pub struct AddArguments {
 pub struct RemoveArguments {
     /// Index made by `nndescent index`; it is replaced when the change is complete.
     index: PathBuf,
-    /// Ids of the points to remove: .npy of integers.
+    /// The points to remove: .npy of their ids, or of bool with an entry for every id.
     ids: PathBuf,
     /// Threads [default: all cores]. The index does not depend on it.
     #[arg(long)]
@@ -43,18 +46,16 @@ pub struct RemoveArguments {
 
 pub fn add(arguments: &AddArguments) -> Result<(), Failure> {
     let pool = pool(arguments.threads)?;
-    let matrix = pool.install(|| arguments.data.read(&arguments.points))?;
-    let points = matrix.points().map_err(|e| Failure::points(&arguments.points, &e))?;
-    let ids = arguments.replace.as_deref().map(io::read_ids).transpose()?;
-    let index = pool.install(|| -> Result<Index, Failure> {
-        Index::verify(&arguments.index)?;
-        let mut index = Index::open(&arguments.index)?;
-        match &ids {
-            Some(ids) => index.update(ids, &points)?,
-            None => index.add(&points).map(|_| ())?,
-        }
-        index.save(&arguments.index).map_err(|e| Failure::saving(&e))?;
-        Ok(index)
+    let index = pool.install(|| {
+        change(&arguments.index, |index| {
+            let data = arguments.data.read(&arguments.points, Use::Add(index))?;
+            let points = data.points().map_err(|e| Failure::points(&arguments.points, &e))?;
+            match &arguments.replace {
+                Some(ids) => index.update(&io::read_selection(ids, index.id_bound())?, &points)?,
+                None => index.add(&points).map(|_| ())?,
+            }
+            Ok(())
+        })
     })?;
     say(&index, arguments.json);
     Ok(())
@@ -62,16 +63,25 @@ pub fn add(arguments: &AddArguments) -> Result<(), Failure> {
 
 pub fn remove(arguments: &RemoveArguments) -> Result<(), Failure> {
     let pool = pool(arguments.threads)?;
-    let ids = io::read_ids(&arguments.ids)?;
-    let index = pool.install(|| -> Result<Index, Failure> {
-        Index::verify(&arguments.index)?;
-        let mut index = Index::open(&arguments.index)?;
-        index.remove(&ids)?;
-        index.save(&arguments.index).map_err(|e| Failure::saving(&e))?;
-        Ok(index)
+    let index = pool.install(|| {
+        change(&arguments.index, |index| {
+            index.remove(&io::read_selection(&arguments.ids, index.id_bound())?)?;
+            Ok(())
+        })
     })?;
     say(&index, arguments.json);
     Ok(())
+}
+
+/// Opens, changes and saves an index, while nobody else does.
+fn change(path: &Path, change: impl FnOnce(&mut Index) -> Result<(), Failure>) -> Result<Index, Failure> {
+    interrupt::clean(output::folder(path));
+    let lock = Index::lock(path)?;
+    Index::verify(path)?;
+    let mut index = Index::open(path)?;
+    change(&mut index)?;
+    lock.save(&index).map_err(|e| Failure::saving(&e))?;
+    Ok(index)
 }
 
 fn say(index: &Index, as_json: bool) {

@@ -1,6 +1,6 @@
-//! `nndescent recall` and `nndescent info`.
+//! `nndescent recall`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nndescent::io::{describe, read_graph};
 use nndescent::recall as measure;
@@ -22,8 +22,7 @@ pub struct RecallArguments {
 pub fn recall(arguments: &RecallArguments) -> Result<(), Failure> {
     let (found, truth) = (read_graph(&arguments.found)?, read_graph(&arguments.truth)?);
     let k = arguments.k.unwrap_or(found.k().min(truth.k()));
-    let known = |g: &nndescent::KnnGraph| g.all_distances().iter().any(|d| *d != 0.0);
-    let (by, value) = if known(&found) && known(&truth) {
+    let (by, value) = if has_distances(&arguments.found)? && has_distances(&arguments.truth)? {
         ("distance", measure::recall(&found, &truth, k))
     } else {
         ("id", measure::recall_by_id(&found, &truth, k))
@@ -32,16 +31,7 @@ pub fn recall(arguments: &RecallArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-#[derive(clap::Args)]
-pub struct InfoArguments {
-    /// File to describe.
-    input: PathBuf,
-}
-
-pub fn info(arguments: &InfoArguments) -> Result<(), Failure> {
-    for array in describe(&arguments.input)? {
-        let shape: Vec<String> = array.shape.iter().map(ToString::to_string).collect();
-        say!("{}{}{} {}", array.name, if array.name.is_empty() { "" } else { ": " }, shape.join(" x "), array.dtype);
-    }
-    Ok(())
+/// Whether the file of a graph holds distances: `.ivecs` and some `.npz` hold ids alone.
+fn has_distances(path: &Path) -> Result<bool, Failure> {
+    Ok(describe(path)?.iter().any(|array| array.name == "distances"))
 }

@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::io::write_graph;
-use nndescent::{KnnGraph, exact};
+use nndescent::{BuildError, KnnGraph, Metric, exact, io};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::{DataArguments, MetricArguments, check_writable, pool};
+use crate::graph::extend;
+use crate::input::{Data, DataArguments, Use};
 use crate::memory::peak_bytes;
+use crate::metric::MetricArguments;
+use crate::output;
+use crate::refine::{Refining, refined};
+use crate::threads::pool;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -42,31 +46,73 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    check_writable(&arguments.output, "npz")?;
+    let inputs: Vec<PathBuf> =
+        [&arguments.base].into_iter().chain(&arguments.queries).cloned().chain(arguments.metric.files()).collect();
+    output::check(&arguments.output, "npz", inputs.iter().map(PathBuf::as_path))?;
     let pool = pool(arguments.threads)?;
     let start = Instant::now();
-    let (found, load) = pool.install(|| search(arguments, start))?;
+    let (found, base, load) = pool.install(|| search(arguments, start))?;
     let build = start.elapsed().as_secs_f64() - load;
-    write_graph(&arguments.output, &found).map_err(Failure::output)?;
+    output::write_graph(&arguments.output, &found)?;
     if arguments.json {
         let seconds = json!({"load": load, "build": build});
-        say!("{}", json!({"rows": found.n(), "k": found.k(), "seconds": seconds, "peak_memory_bytes": peak_bytes()}));
+        let mut report =
+            json!({"rows": found.n(), "k": found.k(), "seconds": seconds, "peak_memory_bytes": peak_bytes()});
+        extend(&mut report, base.narrowing());
+        say!("{report}");
     } else {
         say!("{} rows, {} neighbours each in {build:.3} s -> {}", found.n(), found.k(), arguments.output.display());
     }
     Ok(())
 }
 
-fn search(arguments: &Arguments, start: Instant) -> Result<(KnnGraph, f64), Failure> {
+/// The neighbours, the base, and the seconds that reading took.
+fn search(arguments: &Arguments, start: Instant) -> Result<(KnnGraph, Data, f64), Failure> {
     let metric = arguments.metric.metric()?;
-    let matrix = arguments.data.read(&arguments.base)?;
-    let base = matrix.points().map_err(|e| Failure::points(&arguments.base, &e))?;
+    let base = arguments.data.read(&arguments.base, Use::Build(&metric))?;
     let Some(path) = &arguments.queries else {
         let load = start.elapsed().as_secs_f64();
-        return Ok((exact::graph(&base, &metric, arguments.k, arguments.include_self)?, load));
+        let points = base.points().map_err(|e| Failure::points(&arguments.base, &e))?;
+        let most = (points.n() + usize::from(arguments.include_self)).saturating_sub(1);
+        let graph = |k| exact::graph(&points, &metric, k, arguments.include_self);
+        let found = search_in(&base, None, &metric, (arguments.k, most), graph)?;
+        return Ok((found, base, load));
     };
-    let queries = arguments.data.with_array(arguments.query_array.as_deref()).read(path)?;
-    let queries = queries.points().map_err(|e| Failure::points(path, &e))?;
+    let queries = arguments.data.with_array(arguments.query_array.as_deref()).read(path, Use::QueriesOf(&base))?;
+    let (base, queries) = if base.dtype() == queries.dtype() {
+        (base, queries)
+    } else {
+        let refused = |path, error| Failure::points(path, &error);
+        (base.widened().map_err(|e| refused(&arguments.base, e))?, queries.widened().map_err(|e| refused(path, e))?)
+    };
+    let mut base = base;
+    if let (Data::Dense(base), Data::Dense(queries)) = (&mut base, &queries)
+        && queries.is_lossy()
+        && base.wide.is_none()
+    {
+        base.wide = Some(io::read_wide(&arguments.base, arguments.data.array())?);
+    }
     let load = start.elapsed().as_secs_f64();
-    Ok((exact::query(&base, &queries, &metric, arguments.k)?, load))
+    let points = base.points().map_err(|e| Failure::points(&arguments.base, &e))?;
+    let asked = queries.points().map_err(|e| Failure::points(path, &e))?;
+    let query = |k| exact::query(&points, &asked, &metric, k);
+    let found = search_in(&base, Some(&queries), &metric, (arguments.k, points.n()), query)?;
+    Ok((found, base, load))
+}
+
+/// Searches for `k` neighbours of `most` by `search`, and refines what it finds if values were narrowed.
+fn search_in(
+    base: &Data,
+    queries: Option<&Data>,
+    metric: &Metric,
+    (k, most): (usize, usize),
+    search: impl Fn(usize) -> Result<KnnGraph, BuildError>,
+) -> Result<KnnGraph, Failure> {
+    let Data::Dense(base) = base else { return Ok(search(k)?) };
+    let queries = match queries {
+        Some(Data::Dense(queries)) => queries.wide.as_ref().map(|wide| (wide, &queries.matrix)),
+        _ => None,
+    };
+    let Some(refining) = Refining::of(base, (k, most), true) else { return Ok(search(k)?) };
+    refined(base, queries, metric, search(refining.candidates)?, refining)
 }

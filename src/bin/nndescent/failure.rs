@@ -7,6 +7,9 @@ use nndescent::errors::IndexFileError;
 use nndescent::io::IoError;
 use nndescent::{BuildError, IndexError, PointsError, SearchError};
 
+/// Exit code of a command that was cancelled.
+pub const CANCELLED: u8 = 5;
+
 pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that cannot be \
 read or used; 4 an output that cannot be written; 5 cancelled.";
 
@@ -32,8 +35,19 @@ impl Failure {
             Self::Argument(_) => 2,
             Self::Input(_) => 3,
             Self::Output(_) => 4,
-            Self::Cancelled(_) => 5,
+            Self::Cancelled(_) => CANCELLED,
         })
+    }
+
+    /// The same failure with another message.
+    pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Argument(m) => Self::Argument(change(m)),
+            Self::Input(m) => Self::Input(change(m)),
+            Self::Output(m) => Self::Output(change(m)),
+            Self::Cancelled(m) => Self::Cancelled(change(m)),
+            Self::Other(m) => Self::Other(change(m)),
+        }
     }
 
     /// A file that cannot be written.

@@ -3,14 +3,18 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::io::{read_graph, write_graph};
+use nndescent::io::read_graph;
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, Metric, NnDescent, Points, Progress};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::input::{Data, DataArguments, MetricArguments, check_writable, pool};
+use crate::input::{Data, DataArguments, Use};
 use crate::memory::peak_bytes;
+use crate::metric::MetricArguments;
+use crate::output;
 use crate::progress::Bar;
+use crate::refine::{Refining, refined};
+use crate::threads::pool;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -26,6 +30,9 @@ pub struct Arguments {
     #[arg(short, long)]
     output: PathBuf,
 }
+
+/// Neighbours in a graph by default.
+const GRAPH_NEIGHBORS: usize = 15;
 
 /// Input and options of a build.
 #[derive(clap::Args)]
@@ -86,18 +93,25 @@ pub fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    check_writable(&arguments.output, "npz")?;
+    output::check(&arguments.output, "npz", arguments.build.inputs().iter().map(PathBuf::as_path))?;
     let job = arguments.build.load()?;
+    let refining = job.refining(arguments.include_self);
     let built = job.run(!arguments.json, |builder, points| {
-        builder.include_self(arguments.include_self).graph(points).map_err(Failure::from)
+        let builder = builder.include_self(arguments.include_self);
+        let Some(refining) = refining else { return Ok(builder.graph(points)?) };
+        let mut built = builder.n_neighbors(refining.candidates).graph(points)?;
+        if let Data::Dense(dense) = &job.data {
+            built.graph = refined(dense, None, &job.metric, built.graph, refining)?;
+        }
+        Ok(built)
     })?;
 
     let start = Instant::now();
-    write_graph(&arguments.output, &built.graph).map_err(Failure::output)?;
+    output::write_graph(&arguments.output, &built.graph)?;
     let write = start.elapsed().as_secs_f64();
 
     if arguments.json {
-        say!("{}", report(arguments, &job, &built, write));
+        say!("{}", report(arguments, &job, &built, refining, write));
     } else {
         summarize(arguments, &job.data, &built);
     }
@@ -116,6 +130,15 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// How distances by the values of the file, which f32 does not hold, are brought into the graph; none if it does.
+    fn refining(&self, include_self: bool) -> Option<Refining> {
+        let Data::Dense(dense) = &self.data else { return None };
+        let most = (dense.matrix.n + usize::from(include_self)).saturating_sub(1);
+        let k = self.arguments.k.unwrap_or(GRAPH_NEIGHBORS);
+        let is_exact = self.arguments.algorithm == Algorithm::Exact;
+        Refining::of(dense, (k, most), is_exact)
+    }
+
     /// Runs `work` in the pool, with the builder that was asked for; `bar` shows a progress bar.
     pub fn run<T: Send>(
         &self,
@@ -135,12 +158,17 @@ impl Job<'_> {
 }
 
 impl BuildArguments {
+    /// The files that are read.
+    pub fn inputs(&self) -> Vec<PathBuf> {
+        [&self.input].into_iter().chain(&self.init_graph).cloned().chain(self.metric.files()).collect()
+    }
+
     /// Reads the inputs.
     pub fn load(&self) -> Result<Job<'_>, Failure> {
         let metric = self.metric.metric()?;
         let pool = pool(self.threads)?;
         let start = Instant::now();
-        let data = pool.install(|| self.data.read(&self.input))?;
+        let data = pool.install(|| self.data.read(&self.input, Use::Build(&metric)))?;
         let init_graph = self.init_graph.as_deref().map(read_graph).transpose()?;
         Ok(Job { arguments: self, metric, pool, data, init_graph, load: start.elapsed().as_secs_f64() })
     }
@@ -164,14 +192,14 @@ impl BuildArguments {
     }
 }
 
-fn report(arguments: &Arguments, job: &Job, built: &Built, write: f64) -> Value {
+fn report(arguments: &Arguments, job: &Job, built: &Built, refining: Option<Refining>, write: f64) -> Value {
     let mut report = build_report(&built.report);
     let [build, init, descent, finish, recall] = phase_seconds(&built.report);
     let more = json!({
         "n": job.data.shape().0,
         "dim": job.data.shape().1,
         "k": built.graph.k(),
-        "narrowed_from": job.data.narrowed_from(),
+        "refined_from": refining.map(|refining| refining.candidates),
         "seconds": {
             "load": job.load, "build": build, "init": init, "descent": descent, "finish": finish, "recall": recall,
             "write": write,
@@ -180,6 +208,8 @@ fn report(arguments: &Arguments, job: &Job, built: &Built, write: f64) -> Value 
         "output": arguments.output.display().to_string(),
     });
     extend(&mut report, more);
+    extend(&mut report, job.data.narrowing());
+    report["parameters"]["n_neighbors"] = built.graph.k().to_string().into();
     report
 }
 

@@ -7,8 +7,8 @@ use nndescent::{IndexOptions, Indexed, Quantization};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::graph::{BuildArguments, build_report, extend, parse, phase_seconds, summarize_build};
-use crate::input::check_writable;
+use crate::graph::{BuildArguments, Job, build_report, extend, parse, phase_seconds, summarize_build};
+use crate::output;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -39,7 +39,7 @@ const TUNE_K: usize = 10;
 const TUNE_SAMPLE: usize = 500;
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    check_writable(&arguments.output, "nnd")?;
+    output::check(&arguments.output, "nnd", arguments.build.inputs().iter().map(PathBuf::as_path))?;
     let options = IndexOptions::new()
         .diversify_prob(arguments.diversify_prob)
         .pruning_degree_multiplier(arguments.pruning_degree_multiplier)
@@ -47,6 +47,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let job = arguments.build.load()?;
     let indexed = job.run(!arguments.json, |builder, points| {
         let mut indexed = builder.index_options(options).index(points)?;
+        if let Some(center) = job.data.center() {
+            indexed.index.set_center(center)?;
+        }
         if let Some(target) = arguments.tune {
             indexed.index.tune(target, TUNE_K.min(indexed.index.len() - 1), TUNE_SAMPLE)?;
         }
@@ -54,19 +57,21 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     })?;
 
     let start = Instant::now();
-    indexed.index.save(&arguments.output).map_err(|e| Failure::saving(&e))?;
+    output::save(&arguments.output, &indexed.index)?;
     let write = start.elapsed().as_secs_f64();
     if arguments.json {
-        say!("{}", report(arguments, &indexed, job.load, write));
+        say!("{}", report(arguments, &indexed, &job, write));
     } else {
-        say!("{:?} -> {}", indexed.index, arguments.output.display());
+        let index = &indexed.index;
+        say!("{} x {}, {} -> {}", index.len(), index.dim(), index.metric(), arguments.output.display());
         summarize_build(&indexed.report);
-        say!("prepared in {:.3} s: {} edges", indexed.prepare_time.as_secs_f64(), indexed.index.n_edges());
+        let (seconds, edges) = (indexed.prepare_time.as_secs_f64(), index.n_edges());
+        say!("prepared in {seconds:.3} s: {edges} edges, searched by {}", index.quantization());
     }
     Ok(())
 }
 
-fn report(arguments: &Arguments, indexed: &Indexed, load: f64, write: f64) -> Value {
+fn report(arguments: &Arguments, indexed: &Indexed, job: &Job, write: f64) -> Value {
     let index = &indexed.index;
     let [build, init, descent, finish, recall] = phase_seconds(&indexed.report);
     let memory = index.memory();
@@ -78,12 +83,13 @@ fn report(arguments: &Arguments, indexed: &Indexed, load: f64, write: f64) -> Va
         "epsilon": index.epsilon(),
         "index_bytes": {"owned": memory.owned, "mapped": memory.mapped, "rows": memory.rows, "graph": memory.graph},
         "seconds": {
-            "load": load, "build": build, "init": init, "descent": descent, "finish": finish, "recall": recall,
+            "load": job.load, "build": build, "init": init, "descent": descent, "finish": finish, "recall": recall,
             "prepare": indexed.prepare_time.as_secs_f64(), "write": write,
         },
         "input": arguments.build.input.display().to_string(),
         "output": arguments.output.display().to_string(),
     });
     extend(&mut report, more);
+    extend(&mut report, job.data.narrowing());
     report
 }

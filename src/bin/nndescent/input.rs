@@ -1,49 +1,13 @@
-//! Arguments that several commands share: matrices, metrics, threads, outputs.
+//! Points that commands read.
 
-use std::fs::File;
 use std::path::Path;
 
-use nndescent::io::{self, Matrix, Values};
-use nndescent::{CsrMatrix, Metric, MetricArgument, Points, PointsError};
+use nndescent::io::{self, Center, Matrix, Narrowing, SparseMatrix, Values, WideMatrix};
+use nndescent::{Index, Metric, Points, PointsError};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
-
-/// A metric by name.
-#[derive(clap::Args)]
-pub struct MetricArguments {
-    /// Distance: euclidean, cosine, manhattan, ...
-    #[arg(long, default_value = "euclidean")]
-    metric: String,
-    /// Argument of the metric: a number (p=3 for minkowski) or an array in a file (vinv=matrix.npy for mahalanobis).
-    #[arg(long, value_name = "NAME=VALUE")]
-    metric_arg: Vec<String>,
-}
-
-impl MetricArguments {
-    pub fn metric(&self) -> Result<Metric, Failure> {
-        let arguments = self.metric_arg.iter().map(|a| {
-            let wrong = || {
-                Failure::Argument(format!(
-                    "--metric-arg `{a}`: expected NAME=VALUE with a number or a .npy, for example p=3"
-                ))
-            };
-            let (name, value) = a.split_once('=').ok_or_else(wrong)?;
-            let argument = match value.parse::<f32>() {
-                Ok(number) => number.into(),
-                Err(_) if value.to_lowercase().ends_with(".npy") => read_array(Path::new(value))?,
-                Err(_) => return Err(wrong()),
-            };
-            Ok((name, argument))
-        });
-        let arguments = arguments.collect::<Result<Vec<_>, Failure>>()?;
-        Metric::parse_with(&self.metric, &arguments).map_err(|e| Failure::Argument(e.to_string()))
-    }
-}
-
-/// Reads a vector, or a matrix row by row.
-fn read_array(path: &Path) -> Result<MetricArgument, Failure> {
-    Ok(MetricArgument::Values(io::read_floats(path)?.into()))
-}
+use crate::stdin::Input;
 
 /// Which array of a file holds the points, and whether its values are packed bits.
 #[derive(clap::Args)]
@@ -58,35 +22,135 @@ pub struct DataArguments {
 
 /// Points read from a file.
 pub enum Data {
-    Matrix(Matrix),
-    Sparse(CsrMatrix),
+    Dense(Dense),
+    Sparse(SparseMatrix),
     Bits { bytes: Vec<u8>, n: usize, dim: usize },
 }
 
+/// Dense points.
+pub struct Dense {
+    pub matrix: Matrix,
+    /// What was subtracted from the values in the file.
+    pub center: Center,
+    /// The values in the file: of queries, and where the matrix lost some of their digits.
+    pub wide: Option<WideMatrix>,
+}
+
+impl Dense {
+    /// Whether the matrix lost digits of the values in the file.
+    pub fn is_lossy(&self) -> bool {
+        self.matrix.narrowing.is_some_and(|narrowing| narrowing.error > 0.0)
+    }
+}
+
+/// What points are read for.
+#[derive(Clone, Copy)]
+pub enum Use<'a> {
+    /// To be compared with each other.
+    Build(&'a Metric),
+    /// To be compared with these.
+    QueriesOf(&'a Data),
+    /// To be searched for in an index.
+    Query(&'a Index),
+    /// To be added to an index.
+    Add(&'a Index),
+}
+
+impl Use<'_> {
+    fn center(self, wide: &WideMatrix) -> Center {
+        match self {
+            Self::Build(metric) => wide.center(metric),
+            Self::QueriesOf(Data::Dense(base)) => base.center.clone(),
+            Self::QueriesOf(_) => Center::None,
+            Self::Query(index) | Self::Add(index) => match (index.center(), wide.center(index.metric())) {
+                (Some(center), _) => Center::Columns(center.to_vec()),
+                (None, Center::Rows) => Center::Rows,
+                _ => Center::None,
+            },
+        }
+    }
+}
+
 impl DataArguments {
+    /// The name of the array.
+    pub fn array(&self) -> Option<&str> {
+        self.array.as_deref()
+    }
+
     /// The same arguments for another array.
     pub fn with_array(&self, array: Option<&str>) -> Self {
         Self { array: array.map(Into::into), bits: self.bits }
     }
 
-    /// Reads points; reports on stderr if their values were converted to f32.
-    pub fn read(&self, path: &Path) -> Result<Data, Failure> {
-        if !self.bits && self.array.is_none() && io::is_csr_file(path) {
-            return Ok(Data::Sparse(io::read_csr(path)?));
-        }
-        let matrix = io::read_matrix(path, self.array.as_deref())?;
-        if self.bits {
-            let (n, dim) = (matrix.n, 8 * matrix.dim);
-            let Values::U8(bytes) = matrix.values else {
-                return Err(Failure::Input(format!("{}: --bits needs values of type uint8", path.display())));
-            };
-            return Ok(Data::Bits { bytes, n, dim });
-        }
-        if let Some(from) = matrix.narrowed_from {
-            eprintln!("nndescent: {}: {from} converted to float32", path.display());
-        }
-        Ok(Data::Matrix(matrix))
+    /// Reads points; reports on stderr if their values were converted.
+    pub fn read(&self, path: &Path, purpose: Use) -> Result<Data, Failure> {
+        let input = Input::of(path)?;
+        self.read_file(&input, purpose).map_err(|failure| input.named(failure))
     }
+
+    fn read_file(&self, input: &Input, purpose: Use) -> Result<Data, Failure> {
+        let (path, name) = (&input.path, input.name());
+        if !self.bits && self.array.is_none() && io::is_csr_file(path) {
+            let sparse = io::read_sparse(path)?;
+            say_narrowing(&name, sparse.narrowed_from, sparse.narrowing.as_ref(), "float32", &Center::None);
+            return Ok(Data::Sparse(sparse));
+        }
+        let wide = io::read_wide(path, self.array.as_deref())?;
+        if self.bits {
+            return bits(path, wide);
+        }
+        let refused = |e: PointsError| Failure::points(path, &e);
+        let center = purpose.center(&wide);
+        let matrix = wide.narrowed(&center).map_err(refused)?;
+        say_narrowing(&name, matrix.narrowed_from, matrix.narrowing.as_ref(), "float32", &center);
+        let matrix = match purpose {
+            Use::Add(index) if matrix.dtype() != index.value_type() => {
+                let (from, to) = (matrix.dtype(), index.value_type());
+                let matrix = matrix.converted(to).map_err(refused)?;
+                say_narrowing(&name, Some(from), matrix.narrowing.as_ref(), to, &Center::None);
+                matrix
+            }
+            _ => matrix,
+        };
+        let mut dense = Dense { matrix, center, wide: None };
+        dense.wide = (dense.is_lossy() || matches!(purpose, Use::QueriesOf(_))).then_some(wide);
+        Ok(Data::Dense(dense))
+    }
+}
+
+fn bits(path: &Path, wide: WideMatrix) -> Result<Data, Failure> {
+    let refused = |e: PointsError| Failure::points(path, &e);
+    let matrix = wide.into_narrowed(&Center::None).map_err(refused)?;
+    let (n, dim) = (matrix.n, 8 * matrix.dim);
+    match matrix.values {
+        Values::U8(bytes) => Ok(Data::Bits { bytes, n, dim }),
+        _ => Err(Failure::Input(format!(
+            "{}: values of type {}; --bits needs uint8",
+            path.display(),
+            matrix.narrowed_from.unwrap_or_else(|| matrix.dtype())
+        ))),
+    }
+}
+
+/// Says on stderr that values were converted, and how much that may have changed them.
+fn say_narrowing(name: &str, from: Option<&str>, narrowing: Option<&Narrowing>, to: &str, center: &Center) {
+    let Some(from) = from else { return };
+    let taken = match center {
+        Center::Columns(values) => {
+            let columns = values.iter().filter(|value| **value != 0.0).count();
+            format!(", after the medians of {columns} of {} columns were subtracted", values.len())
+        }
+        Center::Rows => ", after the median of every row was subtracted".into(),
+        _ => String::new(),
+    };
+    let error = match narrowing {
+        Some(worst) if worst.error > 0.0 => format!(
+            ": the largest error is {:.1e}, of {} in row {}, column {}",
+            worst.error, worst.value, worst.row, worst.column
+        ),
+        _ => String::from(", without loss"),
+    };
+    eprintln!("nndescent: {name}: {from} converted to {to}{taken}{error}");
 }
 
 impl Data {
@@ -95,8 +159,8 @@ impl Data {
             return Err(PointsError::NoRows);
         }
         match self {
-            Self::Matrix(matrix) => matrix.points(),
-            Self::Sparse(matrix) => Ok(Points::from(matrix.view())),
+            Self::Dense(dense) => dense.matrix.points(),
+            Self::Sparse(sparse) => Ok(Points::from(sparse.matrix.view())),
             Self::Bits { bytes, n, dim } => Points::bits(bytes, *n, *dim),
         }
     }
@@ -104,41 +168,45 @@ impl Data {
     /// Number of rows and of columns.
     pub fn shape(&self) -> (usize, usize) {
         match self {
-            Self::Matrix(matrix) => (matrix.n, matrix.dim),
-            Self::Sparse(matrix) => (matrix.view().n(), matrix.view().dim()),
+            Self::Dense(dense) => (dense.matrix.n, dense.matrix.dim),
+            Self::Sparse(sparse) => (sparse.matrix.view().n(), sparse.matrix.view().dim()),
             Self::Bits { n, dim, .. } => (*n, *dim),
         }
     }
 
-    /// The type in the file, if values were converted to f32.
-    pub fn narrowed_from(&self) -> Option<&'static str> {
+    /// What was subtracted from every column.
+    pub fn center(&self) -> Option<&[f64]> {
         match self {
-            Self::Matrix(matrix) => matrix.narrowed_from,
+            Self::Dense(dense) => dense.center.columns(),
             Self::Sparse(_) | Self::Bits { .. } => None,
         }
     }
-}
 
-/// A rayon pool of `threads` threads, or of all cores.
-pub fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool, Failure> {
-    if threads == Some(0) {
-        return Err(Failure::Argument("--threads 0: at least 1 is needed".into()));
+    /// Dense points as f32, others as they are.
+    pub fn widened(self) -> Result<Self, PointsError> {
+        Ok(match self {
+            Self::Dense(dense) => Self::Dense(Dense { matrix: dense.matrix.converted("float32")?, ..dense }),
+            other => other,
+        })
     }
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0));
-    builder.build().map_err(|e| Failure::Other(format!("threads: {e}")))
-}
 
-/// Checks before a long build that the output can be written.
-pub fn check_writable(output: &Path, ending: &str) -> Result<(), Failure> {
-    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let wrong = |what: String| Err(Failure::Output(format!("{}: {what}", output.display())));
-    if output.extension().is_none_or(|e| !e.eq_ignore_ascii_case(ending)) {
-        return wrong(format!("the name of the output must end in .{ending}"));
+    /// The type of dense values.
+    pub fn dtype(&self) -> Option<&'static str> {
+        match self {
+            Self::Dense(dense) => Some(dense.matrix.dtype()),
+            Self::Sparse(_) | Self::Bits { .. } => None,
+        }
     }
-    if output.is_dir() {
-        return wrong("this is a folder".into());
+
+    /// The fields of a report that say what was converted.
+    pub fn narrowing(&self) -> Value {
+        let (from, narrowing) = match self {
+            Self::Dense(dense) => (dense.matrix.narrowed_from, dense.matrix.narrowing),
+            Self::Sparse(sparse) => (sparse.narrowed_from, sparse.narrowing),
+            Self::Bits { .. } => (None, None),
+        };
+        let worst = narrowing
+            .map(|worst| json!({"error": worst.error, "value": worst.value, "row": worst.row, "column": worst.column}));
+        json!({"narrowed_from": from, "narrowing": worst, "center": self.center()})
     }
-    let trial = folder.join(format!(".nndescent-trial-{}", std::process::id()));
-    let tried = File::create(&trial).and_then(|_| std::fs::remove_file(&trial));
-    tried.or_else(|e| wrong(format!("cannot write there: {e}")))
 }

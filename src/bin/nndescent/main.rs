@@ -1,12 +1,7 @@
 //! The `nndescent` command: k-nearest-neighbour graphs of matrices in files.
 
-/// Prints a line; a closed pipe is not an error.
-macro_rules! say {
-    ($($words:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($words)*);
-    }};
-}
+#[macro_use]
+mod output;
 
 #[cfg(feature = "gpu")]
 mod bench;
@@ -20,17 +15,28 @@ mod failure;
 mod generate;
 mod graph;
 mod index;
+mod info;
 mod input;
+mod interrupt;
 mod memory;
+mod metric;
 mod progress;
 mod query;
+mod refine;
+mod stdin;
+mod threads;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use failure::Failure;
+
+#[global_allocator]
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 #[derive(Parser)]
 #[command(version, about, after_help = failure::EXIT_CODES)]
@@ -64,10 +70,36 @@ enum Command {
     /// List the GPUs of this machine and what they can run.
     #[cfg(feature = "gpu")]
     Devices(devices::Arguments),
-    /// List the arrays of a file.
-    Info(compare::InfoArguments),
+    /// Describe a file: the arrays in it, a graph, an index.
+    Info(info::Arguments),
     /// List all metrics, their aliases, and where they can be used.
     Metrics,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in roff.
+    Man,
+}
+
+/// The manual: a page on the command, and one on each of its own.
+fn man(out: &mut Vec<u8>) -> std::io::Result<()> {
+    let command = Cli::command();
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    for of in command.get_subcommands().filter(|of| !of.is_hide_set()) {
+        let name: &'static str = format!("nndescent-{}", of.get_name()).leak();
+        clap_mangen::Man::new(of.clone().name(name)).render(out)?;
+    }
+    Ok(())
+}
+
+/// Prints what `write` writes.
+fn print_whole(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    write(&mut text).map_err(|e| Failure::Other(e.to_string()))?;
+    say!("{}", String::from_utf8_lossy(&text).trim_end());
+    Ok(())
 }
 
 /// Logs to stderr: warnings, and with `-v` what the library says of itself; or what `RUST_LOG` asks for.
@@ -80,8 +112,15 @@ fn log(verbose: u8) {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.print().is_ok() { error.exit_code() } else { 4 };
+            return ExitCode::from(code as u8);
+        }
+    };
     log(cli.verbose);
+    interrupt::watch();
     let outcome = match cli.command {
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Exact(arguments) => exact::run(&arguments),
@@ -94,13 +133,18 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(feature = "gpu")]
         Command::Devices(arguments) => devices::run(&arguments),
-        Command::Info(arguments) => compare::info(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Completions { shell } => print_whole(|out| {
+            clap_complete::generate(shell, &mut Cli::command(), "nndescent", out);
+            Ok(())
+        }),
+        Command::Man => print_whole(man),
         Command::Metrics => {
             say!("{}", nndescent::Metric::table().trim_end());
             Ok(())
         }
     };
-    match outcome {
+    match outcome.and_then(|()| output::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("nndescent: {failure}");

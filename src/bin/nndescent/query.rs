@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nndescent::index::{QueryStats, SearchScratch};
-use nndescent::io::{self, write_graph};
-use nndescent::{Index, KnnGraph, Points, SearchOptions};
+use nndescent::{Index, KnnGraph, Points, SearchOptions, io};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::input::{DataArguments, check_writable, pool};
+use crate::graph::extend;
+use crate::input::{DataArguments, Use};
 use crate::memory::peak_bytes;
+use crate::output;
+use crate::threads::pool;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -29,7 +31,7 @@ pub struct Arguments {
     /// First find the epsilon that reaches this recall on points of the index.
     #[arg(long)]
     target_recall: Option<f32>,
-    /// Ids of the points that may be found: .npy of integers.
+    /// The points that may be found: .npy of their ids, or of bool with an entry for every id.
     #[arg(long)]
     filter: Option<PathBuf>,
     /// Fail unless the index has this metric.
@@ -58,10 +60,9 @@ const MANY: usize = 1000;
 const TUNE_SAMPLE: usize = 500;
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    check_writable(&arguments.output, "npz")?;
+    let inputs = [&arguments.index, &arguments.queries].into_iter().chain(&arguments.filter);
+    output::check(&arguments.output, "npz", inputs.map(PathBuf::as_path))?;
     let pool = pool(arguments.threads)?;
-    let matrix = pool.install(|| arguments.data.read(&arguments.queries))?;
-    let queries = matrix.points().map_err(|e| Failure::points(&arguments.queries, &e))?;
 
     let start = Instant::now();
     if arguments.verify {
@@ -69,10 +70,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let mut index = Index::open(&arguments.index)?;
     check_metric(arguments, &index)?;
+    let mut open = start.elapsed().as_secs_f64();
+    let data = pool.install(|| arguments.data.read(&arguments.queries, Use::Query(&index)))?;
+    let queries = data.points().map_err(|e| Failure::points(&arguments.queries, &e))?;
+    let start = Instant::now();
     if queries.n() >= MANY {
         pool.install(|| index.prefault());
     }
-    let open = start.elapsed().as_secs_f64();
+    open += start.elapsed().as_secs_f64();
 
     let start = Instant::now();
     if let Some(target) = arguments.target_recall {
@@ -99,13 +104,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let start = Instant::now();
     let count = queries.n();
-    write_graph(&arguments.output, &found).map_err(Failure::output)?;
+    output::write_graph(&arguments.output, &found)?;
     let write = start.elapsed().as_secs_f64();
 
     let per_second = count as f64 / query;
     let per_query = stats.distances as f64 / count as f64;
     if arguments.json {
-        let report = json!({
+        let mut report = json!({
             "queries": count,
             "k": arguments.k,
             "epsilon": epsilon,
@@ -115,6 +120,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "hops_per_query": stats.hops as f64 / count as f64,
             "peak_memory_bytes": peak_bytes(),
         });
+        extend(&mut report, data.narrowing());
         say!("{report}");
     } else {
         say!("{count} queries, {} neighbours each, {}", arguments.k, arguments.output.display());
@@ -151,10 +157,10 @@ fn check_metric(arguments: &Arguments, index: &Index) -> Result<(), Failure> {
     Err(Failure::Input(format!("{}: an index by {}, not {name}", arguments.index.display(), index.metric())))
 }
 
-/// One entry per id below `end`, true for the ids in the file.
+/// One entry per id below `end`, true for those that the file selects.
 fn read_mask(path: &Path, end: usize) -> Result<Vec<bool>, Failure> {
     let mut mask = vec![false; end];
-    for id in io::read_ids(path)? {
+    for id in io::read_selection(path, end)? {
         let wrong = || Failure::Input(format!("{}: id {id}, but the index has ids below {end}", path.display()));
         *mask.get_mut(id as usize).ok_or_else(wrong)? = true;
     }

@@ -13,23 +13,9 @@ use crate::points::SparseRow;
 /// # Panics
 /// If the metric's arguments are for rows of another length.
 pub(super) fn distance(metric: &Metric, x: &[f32], y: &[f32]) -> f64 {
-    let pairs = || x.iter().zip(y).map(|(&a, &b)| (f64::from(a), f64::from(b)));
-    let sizes = || pairs().map(|(a, b)| (a - b).abs());
+    let pairs = x.iter().zip(y).map(|(&a, &b)| (f64::from(a), f64::from(b)));
     match metric {
-        Metric::Minkowski { p } => minkowski(sizes().map(|size| (1.0, size)), f64::from(*p)),
-        Metric::Cosine => cosine(x, y),
-        Metric::Correlation => correlation(x, y),
-        Metric::StandardizedEuclidean { variances } => {
-            let variances = columns(variances, x.len());
-            sizes().zip(variances).map(|(size, variance)| size * size / variance).sum::<f64>().sqrt()
-        }
-        Metric::WeightedMinkowski { weights, p } => minkowski(columns(weights, x.len()).zip(sizes()), f64::from(*p)),
-        Metric::Mahalanobis { inverse_covariance } => {
-            let difference: Vec<f64> = pairs().map(|(a, b)| a - b).collect();
-            quadratic_form(matrix(inverse_covariance, x.len()), &difference).max(0.0).sqrt()
-        }
-        Metric::Spearman => correlation(&ranked(x), &ranked(y)),
-        Metric::Haversine => haversine(x, y),
+        Metric::Spearman => correlation(ranked(x).iter().zip(&ranked(y)).map(|(&a, &b)| (f64::from(a), f64::from(b)))),
         Metric::TrueAngular => true_angular(x, y),
         Metric::Hellinger => distribution::hellinger(x, y),
         Metric::Kantorovich { cost } => {
@@ -43,13 +29,41 @@ pub(super) fn distance(metric: &Metric, x: &[f32], y: &[f32]) -> f64 {
         Metric::JensenShannon => distribution::jensen_shannon(x, y),
         Metric::SymmetricKl => distribution::symmetric_kl(x, y),
         _ => match metric.route() {
-            Route::Direct(direct) => direct.to_true(direct.form().defined(pairs()), x.len()),
             Route::Sets(sets) => of_columns(sets, x, y),
             Route::Bits(sets) => of_bits(sets, x, y),
             // The distance comes with the items; metrics of transformed rows are defined above.
-            Route::Custom | Route::Same(..) | Route::Proxy(..) => f64::NAN,
+            _ => of_pairs(metric, pairs).unwrap_or(f64::NAN),
         },
     }
+}
+
+/// The distance of two rows of f64, given as the values that they have in each column; none unless the metric is
+/// defined column by column.
+///
+/// # Panics
+/// If the metric's arguments are for rows of another length.
+pub(crate) fn of_pairs(metric: &Metric, pairs: impl ExactSizeIterator<Item = (f64, f64)> + Clone) -> Option<f64> {
+    let dim = pairs.len();
+    let sizes = pairs.clone().map(|(a, b)| (a - b).abs());
+    Some(match metric {
+        Metric::Minkowski { p } => minkowski(sizes.map(|size| (1.0, size)), f64::from(*p)),
+        Metric::Cosine => between_directions(pairs),
+        Metric::Correlation => correlation(pairs),
+        Metric::StandardizedEuclidean { variances } => {
+            let variances = columns(variances, dim);
+            sizes.zip(variances).map(|(size, variance)| size * size / variance).sum::<f64>().sqrt()
+        }
+        Metric::WeightedMinkowski { weights, p } => minkowski(columns(weights, dim).zip(sizes), f64::from(*p)),
+        Metric::Mahalanobis { inverse_covariance } => {
+            let difference: Vec<f64> = pairs.map(|(a, b)| a - b).collect();
+            quadratic_form(matrix(inverse_covariance, dim), &difference).max(0.0).sqrt()
+        }
+        Metric::Haversine => haversine(pairs),
+        _ => match metric.route() {
+            Route::Direct(direct) => direct.to_true(direct.form().defined(pairs), dim),
+            _ => return None,
+        },
+    })
 }
 
 /// The distance of two sparse rows of `dim` columns, from their entries alone; none unless the metric is one of
@@ -90,23 +104,16 @@ fn matrix(values: &[f32], dim: usize) -> &[f32] {
 
 /// Cosine distance of the rows minus their means. Sums of equal f32 are exact in f64, so constant rows become zero
 /// rows.
-fn correlation(x: &[f32], y: &[f32]) -> f64 {
-    let mean = |v: &[f32]| v.iter().map(|&a| f64::from(a)).sum::<f64>() / v.len() as f64;
-    let centered = |v: &[f32]| -> Vec<f64> {
-        let mean = mean(v);
-        v.iter().map(|&a| f64::from(a) - mean).collect()
-    };
-    between_directions(centered(x), centered(y))
-}
-
-fn cosine(x: &[f32], y: &[f32]) -> f64 {
-    let widened = |v: &[f32]| v.iter().map(|&a| f64::from(a)).collect();
-    between_directions(widened(x), widened(y))
+fn correlation(pairs: impl ExactSizeIterator<Item = (f64, f64)> + Clone) -> f64 {
+    let dim = pairs.len() as f64;
+    let (mx, my) = (pairs.clone().map(|(a, _)| a).sum::<f64>() / dim, pairs.clone().map(|(_, b)| b).sum::<f64>() / dim);
+    between_directions(pairs.map(|(a, b)| (a - mx, b - my)))
 }
 
 /// 1 - cos as half the squared distance of both vectors brought to length 1, which does not cancel. Zero vectors: 0 to
 /// each other, 1 to others.
-fn between_directions(x: Vec<f64>, y: Vec<f64>) -> f64 {
+fn between_directions(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (x, y): (Vec<f64>, Vec<f64>) = pairs.unzip();
     match (unit(x), unit(y)) {
         (Some(u), Some(v)) => half_squared_chord(u.iter().zip(&v).map(|(a, b)| (a - b) * (a - b)).sum()),
         (None, None) => 0.0,
@@ -155,12 +162,12 @@ fn quadratic_form(matrix: &[f32], v: &[f64]) -> f64 {
 
 /// 2 atan2(√h, √h'), where h = sin²(Δlatitude/2) + cos cos sin²(Δlongitude/2) and h' = 1 - h is that of x and the point
 /// opposite y: exact to rounding both near 0 and near π, where the arc sine is not.
-fn haversine(x: &[f32], y: &[f32]) -> f64 {
-    let (&[x_latitude, x_longitude], &[y_latitude, y_longitude]) = (x, y) else {
-        panic!("haversine of {} columns: it needs latitude and longitude", x.len())
+fn haversine(mut pairs: impl ExactSizeIterator<Item = (f64, f64)>) -> f64 {
+    let dim = pairs.len();
+    let (2, Some((a, b)), Some((from, to))) = (dim, pairs.next(), pairs.next()) else {
+        panic!("haversine of {dim} columns: it needs latitude and longitude")
     };
-    let (a, b) = (f64::from(x_latitude), f64::from(y_latitude));
-    let (half, cosines) = ((f64::from(x_longitude) - f64::from(y_longitude)) / 2.0, a.cos() * b.cos());
+    let (half, cosines) = ((from - to) / 2.0, a.cos() * b.cos());
     let h = ((a - b) / 2.0).sin().powi(2) + cosines * half.sin().powi(2);
     let rest = f64::midpoint(a, b).sin().powi(2) + cosines * half.cos().powi(2);
     2.0 * h.max(0.0).sqrt().atan2(rest.max(0.0).sqrt())

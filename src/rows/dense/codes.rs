@@ -116,11 +116,10 @@ impl CodedRows {
         codes: Storage<Chunk>,
         stats: Storage<Stats>,
         coding: Coding,
-        form: Form,
+        (form, dim): (Form, usize),
         level: Level,
     ) -> Self {
-        let stride = codes.len() / stats.len();
-        Self { codes, stats, coding, stride, distance: CodedDistance::of(form), level }
+        Self { codes, stats, coding, stride: chunks_of_row(dim), distance: CodedDistance::of(form), level }
     }
 
     /// Makes `query` the codes of a row of values.

@@ -30,25 +30,30 @@ impl Copies {
     /// copies. `place` is the row of each point.
     pub(super) fn find(points: &Points, metric: &Metric, graph: &KnnGraph, place: &[u32]) -> Self {
         let n = graph.n();
-        let mut sets = Sets::new(n);
+        let (mut sets, mut known) = (Sets::new(n), vec![0; n]);
         let mut alike: HashMap<Vec<u8>, u32> = HashMap::new();
         // An inner product of 0 is not the least.
         let ranks_copies_first = *metric != Metric::InnerProduct;
         for point in (0..n).filter(|_| ranks_copies_first) {
             let zero = graph.neighbors(point).take_while(|near| near.distance <= 0.0);
-            let others: Vec<u32> = zero.map(|near| near.id).filter(|&id| id as usize != point).collect();
-            let Some(&first) = others.first() else { continue };
-            let same = key(points, point).map_or(first, |key| *alike.entry(key).or_insert(point as u32));
-            for other in others.into_iter().chain([same]) {
+            for other in zero.map(|near| near.id).filter(|&id| id as usize != point) {
                 sets.join(place[point], place[other as usize]);
+                known[place[point] as usize] += 1;
+            }
+            if known[place[point] as usize] > 0
+                && let Some(key) = key(points, point)
+            {
+                sets.join(place[point], place[*alike.entry(key).or_insert(point as u32) as usize]);
             }
         }
-        let class: Vec<u32> = (0..n as u32).map(|row| sets.of(row)).collect();
-        let mut members: HashMap<u32, Vec<u32>> = HashMap::new();
-        for row in (0..n as u32).filter(|&row| class[row as usize] != row) {
-            members.entry(class[row as usize]).or_insert_with_key(|&first| vec![first]).push(row);
+        let mut classes: HashMap<u32, Vec<u32>> = HashMap::new();
+        for row in (0..n as u32).filter(|&row| known[row as usize] > 0) {
+            classes.entry(sets.of(row)).or_default().push(row);
         }
-        Self { class, members: members.into_values().collect() }
+        let members: Vec<Vec<u32>> = classes.into_values().filter(|rows| are_copies(rows, &known, graph.k())).collect();
+        let mut class: Vec<u32> = (0..n as u32).collect();
+        members.iter().for_each(|rows| rows.iter().for_each(|&row| class[row as usize] = rows[0]));
+        Self { class, members }
     }
 
     /// Drops the copies of `row` but the first few from `neighbors`.
@@ -62,6 +67,11 @@ impl Copies {
             copies += usize::from(class(id(neighbor)) == class(row));
             copies <= MOST || class(id(neighbor)) != class(row)
         });
+    }
+
+    /// The rows that are the first of their class.
+    pub(super) fn distinct(&self) -> Vec<u32> {
+        (0..self.class.len() as u32).filter(|&row| self.class[row as usize] == row).collect()
     }
 
     /// Adds edges of a tree over each class, both ways.
@@ -78,6 +88,14 @@ impl Copies {
             }
         }
     }
+}
+
+/// Whether rows of a class know each other. They do not where a distance of 0 is no equality: an empty row may be at
+/// distance 0 from all others, and these not from each other.
+fn are_copies(rows: &[u32], known: &[usize], k: usize) -> bool {
+    let expected = (rows.len() - 1).min(k.saturating_sub(1));
+    let few = rows.iter().filter(|&&row| known[row as usize] * 2 < expected).count();
+    rows.len() > 1 && few * 10 <= rows.len()
 }
 
 /// What equal rows have in common; none of custom items.

@@ -27,14 +27,14 @@ const COVERED: [usize; 4] = [16, 16, 4, 1];
 const LOST: usize = 200;
 
 impl Index {
-    /// Makes searches find every row, if they do not find every row of a sample. `graph` is what the index is made of.
-    pub(in crate::search) fn cover_if_needed(&mut self, graph: &KnnGraph) {
-        let n = self.graph.n();
-        let sample: Vec<u32> = stratified_sample(0, 0xc0e, n, SAMPLE.min(n)).map(|row| row as u32).collect();
+    /// Makes searches find all of `rows`, if they do not find all of a sample. `graph` is what the index is made of.
+    pub(in crate::search) fn cover_if_needed(&mut self, rows: &[u32], graph: &KnnGraph) {
+        let sample = stratified_sample(0, 0xc0e, rows.len(), SAMPLE.min(rows.len())).map(|at| rows[at]);
+        let sample: Vec<u32> = sample.collect();
         if !self.lost(&sample).is_empty() {
             let islands = self.islands(graph);
             self.entries = self.entries.with(&self.rows, &islands, self.entries.grouping());
-            self.cover(&(0..n as u32).collect::<Vec<u32>>());
+            self.cover(rows);
         }
     }
 
@@ -68,7 +68,7 @@ impl Index {
     }
 
     /// Those of `rows` that a search for them does not find, nor a row that is as near.
-    fn lost(&self, rows: &[u32]) -> Vec<u32> {
+    pub(in crate::search) fn lost(&self, rows: &[u32]) -> Vec<u32> {
         let is_lost = |scratch: &mut BeamScratch, &row: &u32| {
             self.rows.set_own_query(row, self.by_values, &mut scratch.query);
             let k = NEAR.min(self.graph.n());

@@ -80,7 +80,9 @@ impl Diversify<'_> {
         for (at, &apart) in scratch.apart.iter().enumerate() {
             let candidate = candidates[from + at];
             let factor = self.factors.get(id(candidate) as usize).copied().unwrap_or(1.0);
-            let led_to = self.slack * apart < factor * distance(candidate) && self.drops(row, candidate, keeper);
+            // Inner products are negative: further is towards zero.
+            let room = (self.slack - 1.0) * apart.abs();
+            let led_to = apart + room < factor * distance(candidate) && self.drops(row, candidate, keeper);
             if !led_to {
                 candidates[left] = candidate;
                 left += 1;

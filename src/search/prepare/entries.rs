@@ -24,20 +24,37 @@ pub(crate) enum Grouping {
     Few,
 }
 
+/// More groups than so many times the square root of the number of entries are too many to look at the center of each.
+const MOST_GROUPS: usize = 4;
+
 /// Entries in groups: group `g` is `rows[starts[g]..starts[g + 1]]`, and its first row is its center: the center that
 /// its rows are nearest to.
 #[derive(Clone)]
 pub(crate) struct Entries {
     pub rows: Storage<u32>,
     pub starts: Storage<u32>,
+    /// Rows there were when all were chosen.
+    pub chosen_for: usize,
+}
+
+impl Default for Entries {
+    /// None, of no rows.
+    fn default() -> Self {
+        Self { rows: Vec::new().into(), starts: vec![0].into(), chosen_for: 0 }
+    }
 }
 
 impl Entries {
     /// One row from each of equal ranges of rows: near rows are next to each other, so the entries are spread out.
     pub(crate) fn choose(rows: &SearchRows, n: usize) -> Self {
-        let count = n.div_ceil(ROWS).max(FEWEST).min(n);
-        let all: Vec<u32> = stratified_sample(0, 0xe47, n, count).map(|row| row as u32).collect();
-        Self::of_rows(rows, &all, Grouping::ByRoot)
+        Self::choose_among(rows, &(0..n as u32).collect::<Vec<u32>>(), n)
+    }
+
+    /// The same of ranges of `some` of `n` rows, ascending.
+    pub(crate) fn choose_among(rows: &SearchRows, some: &[u32], n: usize) -> Self {
+        let count = some.len().div_ceil(ROWS).max(FEWEST).min(some.len());
+        let all: Vec<u32> = stratified_sample(0, 0xe47, some.len(), count).map(|at| some[at]).collect();
+        Self { chosen_for: n, ..Self::of_rows(rows, &all, Grouping::ByRoot) }
     }
 
     /// These and `more`.
@@ -45,7 +62,7 @@ impl Entries {
         let mut all = [&self.rows[..], more].concat();
         all.sort_unstable();
         all.dedup();
-        Self::of_rows(rows, &all, grouping)
+        Self { chosen_for: self.chosen_for, ..Self::of_rows(rows, &all, grouping) }
     }
 
     /// Entries `all`, distinct and ascending: near rows are next to each other. Groups lie around some of them.
@@ -58,14 +75,40 @@ impl Entries {
                 return (own, false, row);
             }
             rows.between(row, &centers, query, distances);
-            let nearest = distances.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-            (nearest.map_or(0, |(g, _)| g), true, row)
+            (nearest(distances).map_or(0, |(g, _)| g), true, row)
         };
         let mut grouped: Vec<(usize, bool, u32)> = all.par_iter().map_init(Default::default, group_of).collect();
         // A group's center comes first.
         grouped.sort_unstable();
         let starts: Vec<u32> = (0..=n_groups).map(|g| grouped.partition_point(|entry| entry.0 < g) as u32).collect();
-        Self { rows: grouped.into_iter().map(|entry| entry.2).collect::<Vec<u32>>().into(), starts: starts.into() }
+        let all: Vec<u32> = grouped.into_iter().map(|entry| entry.2).collect();
+        Self { rows: all.into(), starts: starts.into(), chosen_for: 0 }
+    }
+
+    /// Adds entries, without dividing all anew: to the group of the nearest center or, where they lie beyond the rows of
+    /// that group, as groups of their own.
+    pub(crate) fn add<'a>(&mut self, rows: &SearchRows, new: impl Iterator<Item = &'a u32>) {
+        new.for_each(|&row| self.add_one(rows, row));
+        if self.n_groups() > MOST_GROUPS * self.rows.len().isqrt() {
+            *self = self.with(rows, &[], Grouping::ByRoot);
+        }
+    }
+
+    fn add_one(&mut self, rows: &SearchRows, row: u32) {
+        let (mut query, mut distances) = (Query::default(), Vec::new());
+        let centers: Vec<u32> = (0..self.n_groups()).filter_map(|g| self.group(g).first().copied()).collect();
+        rows.between(row, &centers, &mut query, &mut distances);
+        let (group, distance) = nearest(&distances).unwrap_or((0, f32::INFINITY));
+        rows.between(centers.get(group).copied().unwrap_or(row), self.group(group), &mut query, &mut distances);
+        let farthest = distances.iter().skip(1).copied().fold(f32::NEG_INFINITY, f32::max);
+        if distance > farthest && self.grouping() == Grouping::ByRoot {
+            self.rows.edit(|all| all.push(row));
+            self.starts.edit(|starts| starts.push(starts.last().map_or(0, |end| end + 1)));
+        } else {
+            let end = self.starts[group + 1] as usize;
+            self.rows.edit(|all| all.insert(end, row));
+            self.starts.edit(|starts| starts[group + 1..].iter_mut().for_each(|start| *start += 1));
+        }
     }
 
     /// How they are divided.
@@ -83,8 +126,13 @@ impl Entries {
         self.rows.get(self.starts[g] as usize..self.starts[g + 1] as usize).unwrap_or_default()
     }
 
-    /// Whether there are fewer than half the entries that `n` rows should have.
-    pub(crate) fn are_few_for(&self, n: usize) -> bool {
-        self.rows.len() * ROWS * 2 < n
+    /// Whether `n` rows are so many more than there were that entries should be chosen anew.
+    pub(crate) fn are_stale_for(&self, n: usize) -> bool {
+        n > 2 * self.chosen_for
     }
+}
+
+/// The place and the value of the least of these.
+fn nearest(distances: &[f32]) -> Option<(usize, f32)> {
+    distances.iter().copied().enumerate().min_by(|a, b| a.1.total_cmp(&b.1))
 }

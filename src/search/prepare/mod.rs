@@ -38,6 +38,8 @@ pub(super) struct Prepared {
     pub graph: Adjacency,
     /// The point of each row.
     pub order: Vec<u32>,
+    /// The rows that are no copies of those before them.
+    pub distinct: Vec<u32>,
     /// The smallest reduced distance between neighbours.
     pub nearest: f32,
 }
@@ -85,7 +87,7 @@ pub(super) fn prepare(
     copies.link(&mut lists);
     let too_many = IndexError::TooManyEdges { n, max_degree: plan.max_degree };
     let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..])).ok_or(too_many)?;
-    Ok(Prepared { rows, graph, order, nearest })
+    Ok(Prepared { rows, graph, order, distinct: copies.distinct(), nearest })
 }
 
 /// Some points with their neighbours, from all over the graph.

@@ -63,13 +63,17 @@ impl IndexRows for SetRows {
         self.rows.one_to_many(row, others, out);
     }
 
-    fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
+    fn n(&self) -> usize {
+        self.rows.n()
+    }
+
+    fn push(&mut self, points: &Points) -> Result<(), IndexError> {
         let dataset = Dataset::new(points, &self.metric)?;
         let Rows::Sets(sets) = dataset.problem().rows else {
             return Err(IndexError::Type { found: points.type_name(), expected: "bits" });
         };
         self.rows.push(&sets.bit_rows());
-        Ok(1.0)
+        Ok(())
     }
 
     fn select(&mut self, order: &[u32]) {

@@ -65,7 +65,11 @@ fn metric_of(file: &Opened) -> Result<Metric, IndexFileError> {
 impl SearchRows {
     /// The rows of a file of `n` of them.
     pub(crate) fn of_file(file: &Opened, n: usize) -> Result<Self, IndexFileError> {
-        let (metric, dim) = (metric_of(file)?, file.meta("dim")?);
+        let dim = file.meta("dim")?;
+        if !(1..=u32::MAX as usize).contains(&dim) {
+            return Err(file.inconsistent(format!("points of {dim} columns")));
+        }
+        let metric = metric_of(file)?;
         let given = ElementType::named(&file.meta::<String>("given")?);
         let given = given.ok_or_else(|| file.inconsistent("points of an unknown type"))?;
         let are_sets = matches!(metric.route(), Route::Sets(_) | Route::Bits(_));

@@ -141,7 +141,11 @@ impl IndexRows for ItemStore {
         out.extend(others.iter().map(|&other| self.finite(Kept::reduced, Some(&item), other, &remember)));
     }
 
-    fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
+    fn n(&self) -> usize {
+        self.places.len()
+    }
+
+    fn push(&mut self, points: &Points) -> Result<(), IndexError> {
         let items = match points.kind() {
             PointsKind::Items(items) => items.0.keep(),
             PointsKind::Dense(_) | PointsKind::Sparse(_) | PointsKind::Bits(_) => None,
@@ -150,13 +154,16 @@ impl IndexRows for ItemStore {
         let collection = self.collections.len() as u32;
         self.places.extend((0..items.n() as u32).map(|at| (collection, at)));
         self.collections.push(items);
-        Ok(1.0)
+        Ok(())
     }
 
-    /// Collections without rows are dropped.
+    /// Collections without rows are dropped, but for one to tell what can be added.
     fn select(&mut self, order: &[u32]) {
         let kept: Vec<(u32, u32)> = order.iter().map(|&row| self.places[row as usize]).collect();
         let mut places = vec![NONE; self.collections.len()];
+        if kept.is_empty() {
+            places[0] = 0;
+        }
         kept.iter().for_each(|&(collection, _)| places[collection as usize] = 0);
         for (next, place) in places.iter_mut().filter(|place| **place == 0).enumerate() {
             *place = next as u32;

@@ -64,8 +64,14 @@ pub(crate) trait IndexRows: Sized {
     fn to_many(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>);
     /// Reduced distances between rows.
     fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>);
-    /// Adds rows of the same type; the factor on reduced distances from now on, where codes had to be chosen anew.
-    fn push(&mut self, points: &Points) -> Result<f32, IndexError>;
+    /// Number of rows.
+    fn n(&self) -> usize;
+    /// What reduced distances of values are multiplied with in traversals: it changes where codes are chosen anew.
+    fn unit(&self) -> f32 {
+        1.0
+    }
+    /// Adds rows of the same type.
+    fn push(&mut self, points: &Points) -> Result<(), IndexError>;
     /// Keeps the rows `order`, in that order.
     fn select(&mut self, order: &[u32]);
     /// The values of a row as they were given, where they are kept.
@@ -171,6 +177,15 @@ impl SearchRows {
         matches!(self.kind, RowKind::Items(_))
     }
 
+    /// After rows were added: makes the compressed copy anew, or drops it, where it no longer serves. `old` and `all` are
+    /// rows with their neighbours, before and now. True if a copy that did not serve was used to find these.
+    pub(crate) fn review_copy(&mut self, old: &[Vec<u32>], all: &[Vec<u32>]) -> bool {
+        match &mut self.kind {
+            RowKind::Dense(rows) => rows.review_copy(old, all),
+            RowKind::Sparse(_) | RowKind::Sets(_) | RowKind::Items(_) => false,
+        }
+    }
+
     /// Whether items can be compared with these; other rows have columns to tell.
     pub(crate) fn is_comparable(&self, points: &Points) -> bool {
         match (&self.kind, points.kind()) {
@@ -228,13 +243,15 @@ impl IndexRows for SearchRows {
         fn to_many(&self, query: &SearchQuery, others: &[u32], out: &mut Vec<f32>);
         fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>);
         fn values(&self, row: u32) -> Option<Vec<f32>>;
+        fn n(&self) -> usize;
+        fn unit(&self) -> f32;
         fn bytes_of_row(&self, by_values: bool) -> usize;
         fn describe(&self) -> &'static str;
         fn prefault(&self);
         fn add_memory(&self, add: &mut dyn FnMut(usize, bool));
     }
 
-    fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
+    fn push(&mut self, points: &Points) -> Result<(), IndexError> {
         with_rows!(&mut self.kind, rows => rows.push(points))
     }
 

@@ -126,13 +126,6 @@ impl SparseStore {
         }
     }
 
-    fn n(&self) -> usize {
-        match &self.rows {
-            Rows::Columns(rows) => rows.n(),
-            Rows::CumulativeSums(rows) => rows.n(),
-        }
-    }
-
     fn searched_bytes(&self) -> usize {
         match &self.rows {
             Rows::Columns(rows) => rows.memory(),
@@ -216,7 +209,14 @@ impl IndexRows for SparseStore {
         }
     }
 
-    fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
+    fn n(&self) -> usize {
+        match &self.rows {
+            Rows::Columns(rows) => rows.n(),
+            Rows::CumulativeSums(rows) => rows.n(),
+        }
+    }
+
+    fn push(&mut self, points: &Points) -> Result<(), IndexError> {
         let PointsKind::Sparse(rows) = &points.kind() else {
             return Err(IndexError::Type { found: points.type_name(), expected: "sparse" });
         };
@@ -230,7 +230,7 @@ impl IndexRows for SparseStore {
             Rows::Columns(rows) => rows.push(searched),
             Rows::CumulativeSums(rows) => rows.push(searched),
         }
-        Ok(1.0)
+        Ok(())
     }
 
     fn select(&mut self, order: &[u32]) {

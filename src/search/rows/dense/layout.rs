@@ -1,5 +1,7 @@
 //! Dense rows as a search reads them: values to rank by and, mostly, a compressed copy to traverse the graph by.
 
+use half::f16;
+
 use crate::distances::code_error::mean_error;
 use crate::distances::direct::{DirectDistances, Query};
 use crate::metric::{Form, KernelMetric};
@@ -12,6 +14,7 @@ use crate::search::quantization::Quantization;
 use crate::search::rows::element_type::ElementType;
 use crate::simd::Level;
 
+use super::outside::Outside;
 use super::value_store::ValueStore;
 
 /// What is kept of the rows.
@@ -39,6 +42,8 @@ pub(crate) struct WorkingValues {
     /// The type of the rows as they were given, or transformed.
     pub given: ElementType,
     pub layout: Layout,
+    /// Rows that were added although the copy cannot hold them.
+    pub outside: Outside,
 }
 
 /// A query in every form that it is compared in.
@@ -55,16 +60,35 @@ pub(crate) struct DenseQuery {
 /// docs/PERFORMANCE.md, "Quantization".
 const TOLERANCE: f64 = 0.03;
 
-/// Adds rows to codes; the worst fit of any of them.
-fn push_codes(codes: &mut CodedRows, points: &Dense) -> Fit {
-    let mut row = vec![0.0; points.dim()];
+/// If more than one in so many rows are outside the copy, it is made anew or dropped.
+const MOST_OUTSIDE: usize = 16;
+/// Smaller values lose digits as f16.
+const LEAST_HALF: f32 = 1.0 / 16384.0;
+
+/// Adds rows to codes; which of them codes cannot hold.
+fn push_codes(codes: &mut CodedRows, points: &Dense) -> Vec<u32> {
+    let (mut row, n) = (vec![0.0; points.dim()], codes.n() as u32);
     let mut query = CodedQuery::default();
-    let fit = |i: usize| {
-        points.widen_row(i, &mut row);
+    let mut is_outside = |i: &u32| {
+        points.widen_row(*i as usize, &mut row);
         codes.push(&row);
-        codes.encode(&row, &mut query)
+        codes.encode(&row, &mut query) == Fit::Outside
     };
-    (0..points.n()).map(fit).max().unwrap_or_default()
+    let outside: Vec<u32> = (0..points.n() as u32).filter(|i| is_outside(i)).collect();
+    outside.into_iter().map(|i| n + i).collect()
+}
+
+/// Adds rows to halves; which of them halves cannot hold.
+fn push_halves(halves: &mut ValueStore, points: &Dense, kernel: KernelMetric) -> Vec<u32> {
+    let (mut row, n) = (vec![0.0; points.dim()], halves.n() as u32);
+    let mut is_outside = |i: &u32| {
+        points.widen_row(*i as usize, &mut row);
+        let largest = row.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
+        largest > f32::from(f16::MAX) || (largest > 0.0 && largest < LEAST_HALF)
+    };
+    let outside: Vec<u32> = (0..points.n() as u32).filter(|i| is_outside(i)).collect();
+    halves.push(&ValueStore::halves(points, kernel).dense(), kernel);
+    outside.into_iter().map(|i| n + i).collect()
 }
 
 impl Layout {
@@ -140,7 +164,7 @@ impl WorkingValues {
             }
             None => Layout::Values(values()),
         };
-        Self { kernel, dim, given, layout }
+        Self { kernel, dim, given, layout, outside: Outside::default() }
     }
 
     /// A copy that shares nothing which a change would write to.
@@ -148,7 +172,7 @@ impl WorkingValues {
         let copy_of = |codes: &CodedRows| {
             let (chunks, stats, coding) = codes.parts();
             let (chunks, stats) = (chunks.to_vec().into(), stats.to_vec().into());
-            CodedRows::of_parts(chunks, stats, coding, self.kernel.form(), Level::detect())
+            CodedRows::of_parts(chunks, stats, coding, (self.kernel.form(), self.dim), Level::detect())
         };
         let layout = match &self.layout {
             Layout::Values(values) => Layout::Values(values.clone()),
@@ -161,7 +185,7 @@ impl WorkingValues {
                 Layout::ValuesAndCopy(values.clone(), copy)
             }
         };
-        Self { layout, ..*self }
+        Self { layout, outside: self.outside.clone(), ..*self }
     }
 
     /// A reduced distance in the unit of the traversal, with room for its rounding.
@@ -209,7 +233,7 @@ impl WorkingValues {
             query.fit = Fit::Outside;
         }
         query.exact_is_set = false;
-        if self.layout.codes().is_none() || query.fit == Fit::Outside {
+        if self.layout.codes().is_none() || query.fit == Fit::Outside || self.outside.count() > 0 {
             self.set_exact(query);
         }
     }
@@ -233,30 +257,57 @@ impl WorkingValues {
             {
                 out.resize(others.len(), 0.0);
                 codes.query_to_many(&query.coded, others, out);
+                self.correct(&query.exact, others, out);
             }
             Layout::ValuesAndCopy(_, CompressedCopy::Halves(halves)) if query.fit != Fit::Outside => {
                 halves.compare(self.kernel).reduced_from(&query.exact, others, out);
+                self.correct(&query.exact, others, out);
             }
             _ => self.reduced(query, others, out),
         }
     }
 
-    /// Distances between rows, as [`WorkingValues::to_many`] gives them.
-    pub(crate) fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>) {
-        let values = match &self.layout {
-            Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => {
-                out.resize(others.len(), 0.0);
-                codes.one_to_many(row, others, out);
-                return;
-            }
-            Layout::Values(values) | Layout::ValuesAndCopy(_, CompressedCopy::Halves(values)) => values,
-        };
-        let compare = values.compare(self.kernel);
-        compare.set_base_query(row, room);
-        compare.reduced_from(room, others, out);
+    /// Corrects distances of the traversal to rows outside the copy.
+    #[inline]
+    fn correct(&self, exact: &Query, others: &[u32], out: &mut [f32]) {
+        self.outside.correct(others, out, |rows, out| self.by_values(exact, rows, out));
     }
 
-    fn n(&self) -> usize {
+    /// Distances of values in the unit of the traversal.
+    fn by_values(&self, exact: &Query, others: &[u32], out: &mut Vec<f32>) {
+        let unit = self.unit();
+        if let Some(values) = self.layout.values() {
+            values.compare(self.kernel).reduced_from(exact, others, out);
+            out.iter_mut().for_each(|d| *d *= unit);
+        }
+    }
+
+    /// Distances between rows, as [`WorkingValues::to_many`] gives them.
+    pub(crate) fn between(&self, row: u32, others: &[u32], room: &mut Query, out: &mut Vec<f32>) {
+        match (&self.layout, self.layout.values()) {
+            (_, Some(values)) if self.outside.has(row) => {
+                values.compare(self.kernel).set_base_query(row, room);
+                self.by_values(room, others, out);
+            }
+            (Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes), values) => {
+                out.resize(others.len(), 0.0);
+                codes.one_to_many(row, others, out);
+                self.outside.correct(others, out, |rows, out| {
+                    values.iter().for_each(|values| values.compare(self.kernel).set_base_query(row, room));
+                    self.by_values(room, rows, out);
+                });
+            }
+            (Layout::Values(values), _) => between_values(values, self.kernel, (row, others), room, out),
+            (Layout::ValuesAndCopy(values, CompressedCopy::Halves(halves)), _) => {
+                between_values(halves, self.kernel, (row, others), room, out);
+                self.outside.correct(others, out, |rows, out| {
+                    between_values(values, self.kernel, (row, rows), room, out);
+                });
+            }
+        }
+    }
+
+    pub(crate) fn n(&self) -> usize {
         match &self.layout {
             Layout::Values(values) | Layout::ValuesAndCopy(values, _) => values.n(),
             Layout::CodesAreValues(codes) => codes.n(),
@@ -280,9 +331,8 @@ impl WorkingValues {
         };
     }
 
-    /// Adds rows of the same type; the factor on reduced distances from now on, where codes had to be chosen anew.
-    pub(crate) fn push(&mut self, points: &Dense) -> f32 {
-        let before = self.unit();
+    /// Adds rows of the same type.
+    pub(crate) fn push(&mut self, points: &Dense) {
         let whole = if self.are_bytes() { points.whole_bytes() } else { None };
         if self.given == ElementType::F32 && self.are_bytes() && whole.is_none() {
             self.widen();
@@ -297,17 +347,55 @@ impl WorkingValues {
             }
             Layout::ValuesAndCopy(values, copy) => {
                 values.push(points, kernel);
-                match copy {
-                    CompressedCopy::Halves(halves) => halves.push(&ValueStore::halves(points, kernel).dense(), kernel),
-                    CompressedCopy::Codes(codes) => {
-                        if push_codes(codes, points) == Fit::Outside {
-                            *codes = CodedRows::new(&values.dense(), kernel.form(), Level::detect());
-                        }
-                    }
-                }
+                let outside = match copy {
+                    CompressedCopy::Halves(halves) => push_halves(halves, points, kernel),
+                    CompressedCopy::Codes(codes) => push_codes(codes, points),
+                };
+                self.outside.add(&outside);
             }
         }
-        self.unit() / before
+    }
+
+    /// Makes the copy anew, or drops it, where too many rows are outside it or its distances are no longer near enough
+    /// to those of the values. `old` and `all` are rows with their neighbours, before rows were added and now. True if
+    /// rows were compared by a copy that did not serve.
+    pub(crate) fn review_copy(&mut self, old: &[Vec<u32>], all: &[Vec<u32>]) -> bool {
+        let Layout::ValuesAndCopy(values, copy) = &self.layout else { return false };
+        let (values, kernel, outside) = (values.dense(), self.kernel, &self.outside);
+        let is_outgrown = outside.count() * MOST_OUTSIDE > values.n();
+        let serve = |codes: &CodedRows, groups: &[Vec<u32>], outside: &Outside| {
+            let within = |group: &&Vec<u32>| !group.is_empty() && !group.iter().any(|&row| outside.has(row));
+            let groups: Vec<&[u32]> = groups.iter().filter(within).map(|group| &group[..]).collect();
+            let exact = DirectDistances::new(kernel, &values, &values);
+            groups.is_empty() || mean_error(&exact, codes, groups.into_iter()) <= TOLERANCE
+        };
+        let (anew, serves) = match copy {
+            CompressedCopy::Halves(_) => (None, true),
+            CompressedCopy::Codes(codes) => {
+                // Codes that did not serve before were asked for.
+                let is_asked_for = !serve(codes, old, outside);
+                let anew = is_outgrown.then(|| CodedRows::new(&values, kernel.form(), Level::detect()));
+                let anew = anew.filter(|anew| is_asked_for || serve(anew, all, &Outside::default()));
+                (anew, is_asked_for || serve(codes, all, outside))
+            }
+        };
+        match (anew, &mut self.layout) {
+            (Some(anew), Layout::ValuesAndCopy(_, copy)) => {
+                *copy = CompressedCopy::Codes(anew);
+                self.outside = Outside::default();
+            }
+            _ if is_outgrown || !serves => self.drop_copy(),
+            _ => {}
+        }
+        !serves
+    }
+
+    /// Searches go by the values from now on.
+    fn drop_copy(&mut self) {
+        if let Layout::ValuesAndCopy(values, _) = &self.layout {
+            self.layout = Layout::Values(values.clone());
+            self.outside = Outside::default();
+        }
     }
 
     /// A distance of the traversal in the unit that `query` is compared in.
@@ -332,13 +420,14 @@ impl WorkingValues {
     }
 
     /// What a reduced distance of values is multiplied with to be one of the traversal.
-    fn unit(&self) -> f32 {
+    pub(crate) fn unit(&self) -> f32 {
         self.layout.codes().map_or(1.0, CodedRows::unit)
     }
 
     /// Keeps the rows `order`, in that order.
     pub(crate) fn select(&mut self, order: &[u32]) {
         let kernel = self.kernel;
+        self.outside.select(order);
         match &mut self.layout {
             Layout::Values(values) => values.select(order, kernel),
             Layout::CodesAreValues(codes) => codes.select(order),
@@ -385,4 +474,16 @@ impl WorkingValues {
         let places: Vec<u32> = (0..others.len() as u32).collect();
         DirectDistances::new(self.kernel, &rows, &row).reduced(0, &places, out);
     }
+}
+
+fn between_values(
+    values: &ValueStore,
+    kernel: KernelMetric,
+    (row, others): (u32, &[u32]),
+    room: &mut Query,
+    out: &mut Vec<f32>,
+) {
+    let compare = values.compare(kernel);
+    compare.set_base_query(row, room);
+    compare.reduced_from(room, others, out);
 }

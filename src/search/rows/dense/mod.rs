@@ -1,6 +1,7 @@
 //! Dense rows of an index, transformed where the metric asks for it.
 
 mod layout;
+mod outside;
 mod value_store;
 
 use std::borrow::Cow;
@@ -59,6 +60,11 @@ impl DenseRows {
     /// What searches traverse by.
     pub(super) fn quantization(&self) -> Quantization {
         self.searched.layout.quantization()
+    }
+
+    /// See [`WorkingValues::review_copy`].
+    pub(super) fn review_copy(&mut self, old: &[Vec<u32>], all: &[Vec<u32>]) -> bool {
+        self.searched.review_copy(old, all)
     }
 
     /// Whether searches can traverse by the values or by a copy.
@@ -148,7 +154,15 @@ impl IndexRows for DenseRows {
         self.searched.between(row, others, room, out);
     }
 
-    fn push(&mut self, points: &Points) -> Result<f32, IndexError> {
+    fn n(&self) -> usize {
+        self.searched.n()
+    }
+
+    fn unit(&self) -> f32 {
+        self.searched.unit()
+    }
+
+    fn push(&mut self, points: &Points) -> Result<(), IndexError> {
         let dataset = Dataset::with_transform(points, &self.metric, Some(&self.transform))?;
         let Rows::Dense(dense, _) = dataset.problem().rows else {
             return Err(IndexError::Type { found: points.type_name(), expected: self.searched.given.name() });
@@ -156,7 +170,8 @@ impl IndexRows for DenseRows {
         if let (Some(originals), Some(given)) = (&mut self.originals, points.as_dense()) {
             originals.push(given, KernelMetric::EUCLIDEAN);
         }
-        Ok(self.searched.push(&dense))
+        self.searched.push(&dense);
+        Ok(())
     }
 
     fn select(&mut self, order: &[u32]) {
@@ -198,6 +213,7 @@ impl IndexRows for DenseRows {
             values.add_memory(add);
         }
         self.originals.iter().for_each(|originals| originals.add_memory(add));
+        add(size_of_val(self.searched.outside.bits()), false);
         match &self.searched.layout {
             Layout::Values(_) => {}
             Layout::ValuesAndCopy(_, CompressedCopy::Halves(halves)) => halves.add_memory(add),
@@ -217,11 +233,13 @@ impl IndexRows for DenseRows {
             Layout::CodesAreValues(_) => NO_VALUES,
         };
         put("values", &values);
+        // Readers that know nothing of rows outside the copy must not take it for the whole.
+        let within = if self.searched.outside.count() > 0 { WITHIN } else { "" };
         match &self.searched.layout {
             Layout::Values(_) => put("traversal", &BY_VALUES),
-            Layout::ValuesAndCopy(_, CompressedCopy::Halves(_)) => put("traversal", &BY_HALVES),
+            Layout::ValuesAndCopy(_, CompressedCopy::Halves(_)) => put("traversal", &format!("{BY_HALVES}{within}")),
             Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => {
-                put("traversal", &BY_CODES);
+                put("traversal", &format!("{BY_CODES}{within}"));
                 let numbers = codes.parts().2.to_numbers();
                 CODING.into_iter().zip(numbers).for_each(|(key, number)| put(key, &number));
             }
@@ -252,6 +270,9 @@ impl IndexRows for DenseRows {
         if let Some(originals) = &self.originals {
             add(ORIGINALS, originals.bytes().0);
         }
+        if self.searched.outside.count() > 0 {
+            add(OUTSIDE, bytemuck::cast_slice(self.searched.outside.bits()));
+        }
         let origin = self.transform.numbers().1;
         if !origin.is_empty() {
             add(ORIGIN, bytemuck::cast_slice(origin));
@@ -267,8 +288,10 @@ const STATS: Kind = Kind(9, "the sums of codes");
 const HALVES: Kind = Kind(10, "the points in f16");
 const HALF_DIRECTIONS: Kind = Kind(11, "the lengths of points in f16");
 const ORIGINALS: Kind = Kind(16, "the points as they were given");
-const ORIGIN: Kind = Kind(17, "the origin of transformed points");
-pub(super) const SECTIONS: [Kind; 8] = [VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS, ORIGINALS, ORIGIN];
+const ORIGIN: Kind = Kind(21, "the origin of transformed points");
+const OUTSIDE: Kind = Kind(20, "the points outside the compressed copy");
+pub(super) const SECTIONS: [Kind; 9] =
+    [VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS, ORIGINALS, OUTSIDE, ORIGIN];
 
 /// `values` in files where codes are the values.
 const NO_VALUES: &str = "none";
@@ -276,6 +299,8 @@ const NO_VALUES: &str = "none";
 const BY_VALUES: &str = "values";
 const BY_HALVES: &str = "float16";
 const BY_CODES: &str = "codes";
+/// Added to these where rows are outside the copy.
+const WITHIN: &str = "-within";
 /// The keys of [`Coding::to_numbers`] in files.
 const CODING: [&str; 5] = ["code_offset", "code_zero", "code_scale", "code_scale_per_row", "code_centered"];
 
@@ -300,7 +325,11 @@ impl DenseRows {
         } else {
             None
         };
-        let searched = WorkingValues { kernel, dim: columns, given: searched, layout };
+        let outside = file.section::<u64>(OUTSIDE)?.unwrap_or_else(|| Vec::new().into());
+        if outside.len() > n.div_ceil(64) {
+            return Err(file.inconsistent(format!("{}: {} words for {n} rows", OUTSIDE.1, outside.len())));
+        }
+        let searched = WorkingValues { kernel, dim: columns, given: searched, layout, outside: outside.into() };
         Ok(Self { metric: metric.clone(), transform: Arc::new(transform), searched, originals })
     }
 }
@@ -335,7 +364,7 @@ fn layout_of(file: &Opened, kernel: KernelMetric, shape: (usize, usize)) -> Resu
         name => Some(store((VALUES, DIRECTIONS), type_named(file, name)?)?),
     };
     let traversal = file.meta::<String>("traversal")?;
-    match (&*traversal, values) {
+    match (traversal.strip_suffix(WITHIN).unwrap_or(&traversal), values) {
         (BY_VALUES, Some(values)) => Ok(Layout::Values(values)),
         (BY_HALVES, Some(values)) => {
             let halves = store((HALVES, HALF_DIRECTIONS), ElementType::F16)?;
@@ -350,7 +379,7 @@ fn layout_of(file: &Opened, kernel: KernelMetric, shape: (usize, usize)) -> Resu
             let stats = of_length(file, STATS, n)?;
             let chunks = of_length(file, CODES, n.saturating_mul(codes::chunks_of_row(columns)))?;
             let coding = Coding::of_numbers(numbers);
-            let codes = CodedRows::of_parts(chunks, stats, coding, kernel.form(), Level::detect());
+            let codes = CodedRows::of_parts(chunks, stats, coding, (kernel.form(), columns), Level::detect());
             Ok(match values {
                 Some(values) => Layout::ValuesAndCopy(values, CompressedCopy::Codes(codes)),
                 None => Layout::CodesAreValues(codes),
