@@ -89,6 +89,7 @@
 //! | `gpu` (default) | the GPU executor, through `wgpu` |
 //! | `io` | readers and writers of .npy, .npz (scipy's CSR too), fvecs/bvecs/ivecs, fbin/u8bin/i8bin/ibin, IDX, CSV |
 //! | `hdf5` | `io`, and the HDF5 files of ann-benchmarks |
+//! | `parquet` | `io`, and columns of Parquet and Arrow files |
 //! | `ndarray` | [`Points`] from `ndarray` views, and graphs as such |
 //! | `sprs` | sparse rows from `sprs` matrices, and graphs as such |
 //! | `serde` | reports are `serde::Serialize` |

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::common::indexes::{DIM, base_and_queries, index_of, points_of, recall};
-use nndescent::index::DiversifyMethod;
+use nndescent::index::{DiversifyMethod, SearchScratch};
 use nndescent::{
-    BuildError, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization, SearchError,
-    SearchOptions, exact,
+    BuildError, CsrMatrix, Hits, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization,
+    SearchError, SearchOptions, exact,
 };
 
 #[test]
@@ -143,6 +143,151 @@ fn points_beyond_the_codes_can_be_added() {
     let hits = index.query(&points_of(&others), 1, &SearchOptions::new()).unwrap();
     assert_eq!(hits.all_ids(), ids.collect::<Vec<u32>>());
     assert_eq!(hits.all_distances(), vec![0.0; 50]);
+}
+
+/// How many distances are those of the truth.
+fn same_distances(hits: &Hits, truth: &KnnGraph) -> usize {
+    let pairs = hits.all_distances().iter().zip(truth.all_distances());
+    pairs.filter(|(a, b)| (**a - **b).abs() <= 1e-6 * (1.0 + b.abs())).count()
+}
+
+#[test]
+fn a_point_beyond_the_compressed_copy_leaves_the_others_as_they_are() {
+    let (data, queries) = base_and_queries(1000, 200, 23);
+    for (metric, quantization, factor) in [
+        (Metric::Euclidean, Quantization::U8, 30.0),
+        (Metric::Euclidean, Quantization::Auto, 1e6),
+        (Metric::InnerProduct, Quantization::U8, 1e3),
+        (Metric::Euclidean, Quantization::F16, 1e5),
+        (Metric::Cosine, Quantization::F16, 1e6),
+        (Metric::Manhattan, Quantization::F16, 1e-8),
+    ] {
+        let options = IndexOptions::new().quantization(quantization);
+        let builder = NnDescent::new(metric.clone()).recall_sample(0).index_options(options);
+        let mut index = builder.index(&points_of(&data)).unwrap().index;
+        let copy = index.quantization();
+        assert_ne!(copy, Quantization::None);
+        let mut all = data.clone();
+        for row in [3, 4] {
+            let far: Vec<f32> = data[row * DIM..][..DIM].iter().map(|v| v * factor).collect();
+            index.add(&points_of(&far)).unwrap();
+            all.extend(far);
+        }
+        let truth = exact::query(&points_of(&all), &points_of(&queries), &metric, 10).unwrap();
+        let of_far = exact::query(&points_of(&all), &points_of(&all[1000 * DIM..]), &metric, 2).unwrap();
+        let check = |index: &Index, what: &str| {
+            assert_eq!(index.quantization(), copy, "{metric} {quantization} {what}");
+            let hits = index.query(&points_of(&queries), 10, &SearchOptions::new()).unwrap();
+            let found = recall(&hits, &truth);
+            assert!(found > 0.98, "{metric} {quantization} {what}: {found}");
+            let far = index.query(&points_of(&all[1000 * DIM..]), 2, &SearchOptions::new()).unwrap();
+            assert_eq!(same_distances(&far, &of_far), 4, "{metric} {quantization} {what}: those far off");
+        };
+        check(&index, "added");
+        let mut bytes = Vec::new();
+        index.write_to(&mut bytes).unwrap();
+        check(&Index::read_from(&bytes[..]).unwrap(), "saved");
+        index.add(&points_of(&queries)).unwrap();
+        index.remove(&(1002..1202).collect::<Vec<u32>>()).unwrap();
+        index.compact().unwrap();
+        check(&index, "changed");
+        // As many as the others: a copy that holds all, or none.
+        let far: Vec<f32> = data[..300 * DIM].iter().map(|v| v * factor).collect();
+        index.add(&points_of(&far)).unwrap();
+        all.extend(&far);
+        let hits = index.query(&points_of(&far), 1, &SearchOptions::new()).unwrap();
+        let truth = exact::query(&points_of(&all), &points_of(&far), &metric, 1).unwrap();
+        let same = same_distances(&hits, &truth);
+        assert!(same >= 297, "{metric} {quantization}: {same} of 300");
+    }
+}
+
+/// An index that lost all of its points answers, and takes new ones.
+fn check_emptied(builder: &NnDescent, points: &Points) {
+    let n = points.n() as u32;
+    let what = format!("{builder:?}, {points:?}");
+    let indexed = builder.index(points).unwrap();
+    let (mut index, mut graph) = (indexed.index, indexed.graph);
+    index.remove(&(0..n - 1).collect::<Vec<u32>>()).unwrap();
+    assert_eq!(index.query_ids(&[n - 1], 3, &SearchOptions::new().pad(true)).unwrap().neighbors(0).count(), 0);
+    index.remove(&[n - 1]).unwrap();
+    let mut bytes = Vec::new();
+    index.write_to(&mut bytes).unwrap();
+    for mut index in [Index::read_from(&bytes[..]).unwrap(), index] {
+        assert!(index.is_empty() && index.ids().is_empty() && !index.contains(0), "{what}");
+        assert_eq!((index.id_bound(), index.dim(), index.n_edges()), (n as usize, points.dim(), 0));
+        let options = SearchOptions::new();
+        for options in [options.clone(), options.filter(|id| id % 2 == 0)] {
+            let hits = index.query(points, 10, &options).unwrap();
+            assert_eq!((hits.n(), hits.k()), (n as usize, 10));
+            assert!(hits.all_ids().iter().all(|&id| id == KnnGraph::NO_NEIGHBOR), "{what}");
+            assert!(index.query_radius(points, 1e9, &options).unwrap().all_ids().is_empty(), "{what}");
+            let mut scratch = SearchScratch::new();
+            assert!(index.nearest_to_row(&mut scratch, points, 0, 10, &options).unwrap().is_empty(), "{what}");
+        }
+        let unknown = SearchError::UnknownId { id: 1, bound: n as usize };
+        assert_eq!(index.query_ids(&[1], 1, &SearchOptions::new()).unwrap_err(), unknown);
+        assert_eq!(index.vectors(&[1]).unwrap_err(), unknown);
+        assert!(index.tune(0.9, 1, 10).is_err());
+        index.update_graph(&mut graph, &[]).unwrap();
+        assert!((0..n as usize).all(|i| graph.neighbors(i).count() == 0));
+        index.compact().unwrap();
+        assert_eq!(index.add(points).unwrap(), n..2 * n);
+        let truth = exact::query(points, points, index.metric(), 10).unwrap();
+        let hits = index.query(points, 10, &SearchOptions::new()).unwrap();
+        let pairs = hits.all_distances().iter().zip(truth.all_distances());
+        let found = pairs.filter(|(a, b)| **a <= **b + 1e-5 * b.abs() + 1e-6).count() as f64 / (10 * n) as f64;
+        assert!(found > 0.98, "{what}: {found} of an index that had been empty");
+    }
+}
+
+#[test]
+fn an_index_without_points_finds_nothing_and_can_be_added_to() {
+    let (data, _) = base_and_queries(300, 0, 24);
+    let bytes: Vec<u8> = data.iter().map(|v| (v * 6.0 + 128.0) as u8).collect();
+    let whole: Vec<f32> = bytes.iter().map(|&v| f32::from(v)).collect();
+    let ones: Vec<f32> = data.iter().map(|v| v.max(0.0)).collect();
+    let sparse = CsrMatrix::from_dense(&ones, 300, DIM).unwrap();
+    let builder = |metric| NnDescent::new(metric).recall_sample(0);
+    for quantization in [Quantization::None, Quantization::F16, Quantization::U8] {
+        let options = IndexOptions::new().quantization(quantization);
+        check_emptied(&builder(Metric::Euclidean).index_options(options.clone()), &points_of(&data));
+        check_emptied(&builder(Metric::Cosine).index_options(options), &points_of(&data));
+    }
+    check_emptied(&builder(Metric::Minkowski { p: 1.5 }), &points_of(&data));
+    check_emptied(&builder(Metric::Euclidean), &points_of(&whole));
+    check_emptied(&builder(Metric::Euclidean), &Points::dense(&bytes, 300, DIM).unwrap());
+    check_emptied(&builder(Metric::Cosine), &(&sparse).into());
+    check_emptied(&builder(Metric::Wasserstein1d { p: 1.0 }), &(&sparse).into());
+    check_emptied(&builder(Metric::BitJaccard), &Points::bits(&bytes[..300 * 40], 300, 320).unwrap());
+}
+
+#[test]
+fn an_index_begun_with_few_points_grows_as_good_as_a_rebuild() {
+    let (data, queries) = base_and_queries(2500, 300, 25);
+    let truth = exact::query(&points_of(&data), &points_of(&queries), &Metric::Euclidean, 10).unwrap();
+    let found = |index: &Index| recall(&index.query(&points_of(&queries), 10, &SearchOptions::new()).unwrap(), &truth);
+    let expected = found(&index_of(&data, Metric::Euclidean));
+    for begun in [2, 3] {
+        let mut index = index_of(&data[..begun * DIM], Metric::Euclidean);
+        for part in data[begun * DIM..].chunks(DIM * 1300) {
+            index.add(&points_of(part)).unwrap();
+        }
+        let found = found(&index);
+        assert!(found > expected - 0.01, "begun with {begun}: {found}, not {expected}");
+    }
+}
+
+#[test]
+fn ids_are_those_of_the_points_there_are() {
+    let (data, _) = base_and_queries(400, 0, 26);
+    let mut index = index_of(&data, Metric::Euclidean);
+    index.remove(&(0..300).collect::<Vec<u32>>()).unwrap();
+    index.add(&points_of(&data[..2 * DIM])).unwrap();
+    index.update(&[350], &points_of(&data[..DIM])).unwrap();
+    let ids: Vec<u32> = (300..402).collect();
+    assert_eq!(index.ids(), ids);
+    assert!((0..500).all(|id| index.contains(id) == ids.contains(&id)));
 }
 
 #[test]

@@ -130,6 +130,24 @@ fn hdf5_as_ann_benchmarks_lays_it_out() {
     }
 }
 
+#[cfg(feature = "hdf5")]
+#[test]
+fn hdf5_that_promises_more_than_the_file_holds_is_refused() {
+    let dir = folder();
+    let (shape, vast) = ([20u64, 4].map(u64::to_le_bytes).concat(), [1u64 << 40, 4].map(u64::to_le_bytes).concat());
+    for layout in ["contiguous", "chunked"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/ann-benchmarks-{layout}.hdf5"));
+        let mut file = std::fs::read(path).unwrap();
+        let places: Vec<usize> = (0..file.len() - 16).filter(|&at| file[at..at + 16] == shape).collect();
+        assert!(!places.is_empty(), "{layout}");
+        places.iter().for_each(|&at| file[at..at + 16].copy_from_slice(&vast));
+        let error = message(&write(dir.path(), "a.hdf5", &file), None);
+        let expected =
+            "truncated: dataset `train` of shape [1099511627776, 4] and type float32 takes 17592186044416 bytes";
+        assert!(error.starts_with(expected), "{layout}: {error}");
+    }
+}
+
 #[test]
 fn graphs_come_back_as_written() {
     let dir = folder();

@@ -243,6 +243,63 @@ fn a_distance_that_is_not_finite_is_named() {
     assert_eq!(error, "the distance of items 7 and 9 is not finite");
 }
 
+/// A distance that panics, or is not a number, after so many calls more.
+fn failing_after(left: &'static AtomicUsize, panics: bool) -> impl Fn(&f32, &f32) -> f32 + Send + Sync + 'static {
+    move |a: &f32, b: &f32| match left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+        Ok(_) => (a - b).abs(),
+        Err(_) if panics => panic!("no more distances"),
+        Err(_) => f32::NAN,
+    }
+}
+
+/// What an index answers, and holds.
+fn state(index: &Index, points: &Points) -> (Hits, Vec<u32>, usize, usize, String) {
+    let options = SearchOptions::new();
+    let hits = index.query(points, 8, &options).unwrap();
+    (hits, index.ids(), index.id_bound(), index.n_edges(), format!("{index:?} {:?}", index.memory()))
+}
+
+#[test]
+fn changes_that_fail_leave_the_index_as_it_was() {
+    static LEFT: AtomicUsize = AtomicUsize::new(usize::MAX);
+    let value = |i: usize| (i * 7919 % 10007) as f32;
+    for panics in [true, false] {
+        LEFT.store(usize::MAX, Ordering::Relaxed);
+        let base = Custom::items((0..700).map(value).collect(), failing_after(&LEFT, panics));
+        let more = base.others((700..1500).map(value).collect());
+        let (points, more) = (Points::items(&base).unwrap(), Points::items(&more).unwrap());
+        let mut index = index_of(&base);
+        index.remove(&[1, 2, 3]).unwrap();
+        let before = state(&index, &points);
+        let updated = base.others((2000..2400).map(value).collect());
+        let updated = Points::items(&updated).unwrap();
+        let ids: Vec<u32> = (100..500).collect();
+        type Change<'a> = &'a dyn Fn(&mut Index) -> Result<(), IndexError>;
+        let changes: [(&str, Change); 4] = [
+            ("add", &|index| index.add(&more).map(drop)),
+            ("update", &|index| index.update(&ids, &updated)),
+            ("remove", &|index| index.remove(&ids)),
+            ("compact", &|index| index.compact()),
+        ];
+        for (name, change) in changes {
+            // Calls that the change takes, on a copy.
+            LEFT.store(usize::MAX, Ordering::Relaxed);
+            change(&mut index.clone()).unwrap();
+            let calls = usize::MAX - LEFT.load(Ordering::Relaxed);
+            assert!(calls > 1000, "{name}: {calls} distances");
+            for share in [0, 10, 50, 90, 99] {
+                LEFT.store(calls * share / 100, Ordering::Relaxed);
+                let attempt = std::panic::AssertUnwindSafe(|| change(&mut index));
+                let failed = std::panic::catch_unwind(attempt).map_or(true, |result| result.is_err());
+                LEFT.store(usize::MAX, Ordering::Relaxed);
+                assert!(failed, "{name} after {share} %");
+                assert!(state(&index, &points) == before, "{name} failed after {share} %, and left something behind");
+            }
+        }
+        assert_eq!(index.add(&more).unwrap(), 700..1500);
+    }
+}
+
 /// Words as a user's own type keeps them.
 #[derive(Clone)]
 struct Keeping(std::sync::Arc<Vec<String>>);

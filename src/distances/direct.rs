@@ -20,7 +20,7 @@ pub(crate) struct DirectDistances<'a> {
     /// For every row of the base; empty unless the metric is angular.
     directions: Cow<'a, [Direction]>,
     /// For every query; empty unless the metric is angular.
-    query_directions: Vec<Direction>,
+    query_directions: Cow<'a, [Direction]>,
 }
 
 /// Rows that are prefetched ahead of those computed.
@@ -67,15 +67,15 @@ impl<'a> DirectDistances<'a> {
     pub(crate) fn new(metric: KernelMetric, base: &Dense<'a>, queries: &Dense<'a>) -> Self {
         let (base, queries) = (*base, *queries);
         let directions = Cow::Owned(directions(&base, metric));
-        let query_directions = self::directions(&queries, metric);
+        let query_directions = Cow::Owned(self::directions(&queries, metric));
         Self { metric, base, queries, level: Level::detect(), directions, query_directions }
     }
 
-    /// A base whose [`directions`] are known, to be compared with rows that are not among the points:
+    /// A base whose [`directions`] are known, to be compared with its own rows, and with rows that are not among them:
     /// [`DirectDistances::set_query`].
     pub(crate) fn of_base(metric: KernelMetric, base: Dense<'a>, directions: &'a [Direction]) -> Self {
-        let directions = Cow::Borrowed(directions);
-        Self { metric, base, queries: base, level: Level::detect(), directions, query_directions: Vec::new() }
+        let (directions, query_directions) = (Cow::Borrowed(directions), Cow::Borrowed(directions));
+        Self { metric, base, queries: base, level: Level::detect(), directions, query_directions }
     }
 
     /// Makes `query` a row of `values` to compare with.

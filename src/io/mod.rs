@@ -8,10 +8,11 @@
 //! | `.fbin`, `.u8bin`, `.i8bin`, `.ibin` | big-ann-benchmarks: n and d, then rows | f32, u8, i8, i32 |
 //! | `-ubyte`, `.idx`, both also `.gz` | IDX (MNIST): n x h x w images become n x hw | every IDX type |
 //! | `.csv`, `.tsv` | rows of numbers, with or without a header | decimal numbers |
+//! | `.parquet`, `.arrow`, `.feather` | a column of lists, or columns of numbers (feature `parquet`) | floats and integers |
 //! | `.hdf5`, `.h5` | ann-benchmarks, dataset `train` unless named (feature `hdf5`) | floats and integers |
 //!
 //! Values of type f32, f16, u8 and i8 keep their type; others are converted to f32, and [`Matrix::narrowed_from`] names
-//! the type they had. The sizes in a header are checked against the length of the file before memory is allocated.
+//! the type they had, [`Matrix::narrowing`] what that cost. [`read_wide`] leaves values as they are: see [`WideMatrix`]. The sizes in a header are checked against the length of the file before memory is allocated.
 //!
 //! ```
 //! use nndescent::io::{read_graph, read_matrix, write_graph};
@@ -30,6 +31,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "parquet")]
+mod arrow;
 mod center;
 mod convert;
 mod csr;
@@ -74,6 +77,10 @@ enum Format {
     Vecs(Kind),
     Bin(Kind),
     Idx,
+    #[cfg(feature = "parquet")]
+    Parquet,
+    #[cfg(feature = "parquet")]
+    Arrow,
     /// Whether the delimiter is the tab.
     Text(bool),
     #[cfg(feature = "hdf5")]
@@ -96,6 +103,14 @@ fn format_of(path: &Path) -> Result<Format, IoError> {
         "u8bin" => Format::Bin(Kind::U8),
         "i8bin" => Format::Bin(Kind::I8),
         "ibin" => Format::Bin(Kind::I32),
+        #[cfg(feature = "parquet")]
+        "parquet" | "pq" => Format::Parquet,
+        #[cfg(feature = "parquet")]
+        "arrow" | "feather" | "ipc" => Format::Arrow,
+        #[cfg(not(feature = "parquet"))]
+        "parquet" | "pq" | "arrow" | "feather" | "ipc" => {
+            return Err(IoError::Feature { path: path.into(), feature: "parquet" });
+        }
         "csv" => Format::Text(false),
         "tsv" => Format::Text(true),
         #[cfg(feature = "hdf5")]
@@ -107,7 +122,9 @@ fn format_of(path: &Path) -> Result<Format, IoError> {
 }
 
 /// Reads a matrix, in the format that the end of the file's name says. `array` names one of several arrays in an `.npz`
-/// or HDF5 file; without it the only two-dimensional array is read (of HDF5, the dataset `train`).
+/// or HDF5 file; without it the only two-dimensional array is read (of HDF5, the dataset `train`). Of Parquet and Arrow
+/// it names columns, separated by commas; without it the only column of lists is read, or all columns if all are
+/// numbers.
 ///
 /// # Errors
 /// [`IoError`] if the file cannot be read, is not what its name says, is truncated, holds no such matrix, or a value
@@ -131,6 +148,10 @@ pub fn read_wide(path: impl AsRef<Path>, array: Option<&str>) -> Result<WideMatr
         Format::Bin(kind) => vecs::read_bin(path, kind),
         Format::Idx => idx::read_idx(path),
         Format::Text(tabs) => text::read_text(path, tabs),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => arrow::read_parquet(path, array),
+        #[cfg(feature = "parquet")]
+        Format::Arrow => arrow::read_arrow(path, array),
         #[cfg(feature = "hdf5")]
         Format::Hdf5 => hdf5::read_hdf5(path, array),
     }
@@ -149,6 +170,10 @@ pub fn describe(path: impl AsRef<Path>) -> Result<Vec<ArrayInfo>, IoError> {
         Format::Bin(kind) => vecs::describe_bin(path, kind).map(|a| vec![a]),
         Format::Idx => idx::describe_idx(path).map(|a| vec![a]),
         Format::Text(tabs) => text::describe_text(path, tabs).map(|a| vec![a]),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => arrow::describe_parquet(path),
+        #[cfg(feature = "parquet")]
+        Format::Arrow => arrow::describe_arrow(path),
         #[cfg(feature = "hdf5")]
         Format::Hdf5 => hdf5::describe_hdf5(path),
     }

@@ -198,7 +198,10 @@ impl WideMatrix {
 
     fn narrow<T: Number>(&self, x: &[T], center: &Center) -> Result<Matrix, PointsError> {
         let dim = self.dim;
-        let mut out = vec![0f32; x.len()];
+        let mut out = Vec::new();
+        let none = |_| PointsError::Memory { bytes: x.len() * size_of::<f32>() };
+        out.try_reserve_exact(x.len()).map_err(none)?;
+        out.resize(x.len(), 0f32);
         let worst = if dim == 0 {
             Vec::new()
         } else {

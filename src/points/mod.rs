@@ -79,6 +79,12 @@ pub enum PointsError {
         /// numpy's name of the type.
         dtype: &'static str,
     },
+    /// There is not as much memory as values of another type would take.
+    #[error("out of memory: {bytes} bytes are needed at once")]
+    Memory {
+        /// Bytes asked for.
+        bytes: usize,
+    },
     /// Bits beyond the width of a row are set.
     #[error("row {row} has bits set beyond its {dim}")]
     BitsBeyond {

@@ -61,6 +61,11 @@ impl Adjacency {
         true
     }
 
+    /// Whether edges lie in a mapped file: in a changed index they do not.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.spans.is_mapped() || self.ids.is_mapped()
+    }
+
     /// Adds rows without neighbours.
     pub(crate) fn grow(&mut self, rows: usize) {
         let n = self.n() + rows;

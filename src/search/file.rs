@@ -273,9 +273,58 @@ mod tests {
     use crate::metric::Metric;
     use crate::persist::resign;
     use crate::points::Points;
-    use crate::{Index, NnDescent, SearchOptions};
+    use crate::{Index, IndexError, NnDescent, SearchError, SearchOptions};
 
     const DIM: usize = 50;
+
+    /// An index whose ids end far beyond its points, as after very many changes.
+    fn long_lived(index: &Index) -> Index {
+        Index { id_bound: u32::MAX, ..index.clone() }
+    }
+
+    #[test]
+    fn ids_cost_what_lives() {
+        let data = values(80);
+        let points = Points::dense(&data, 80, DIM).unwrap();
+        let mut index = long_lived(&NnDescent::new(Metric::Euclidean).index(&points).unwrap().index);
+        let start = std::time::Instant::now();
+        for _ in 0..100 {
+            index.vectors(&[7, 3]).unwrap();
+            index.query_ids(&[7, 3], 3, &SearchOptions::new()).unwrap();
+            index.update(&[5], &Points::dense(&data[..DIM], 1, DIM).unwrap()).unwrap();
+        }
+        index.remove(&[3]).unwrap();
+        assert_eq!(index.vectors(&[7, 3]).unwrap_err(), SearchError::UnknownId { id: 3, bound: u32::MAX as usize });
+        // An array of all ids takes 16 GB.
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    }
+
+    /// Rows of edges that overlap: written one after the other, they take hundreds of times the file.
+    #[test]
+    fn damaged_rows_of_edges_are_named() {
+        let data = values(80);
+        let points = Points::dense(&data, 80, DIM).unwrap();
+        let mut index = NnDescent::new(Metric::Euclidean).index(&points).unwrap().index;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        index.save(file.path()).unwrap();
+        let spans: Vec<u8> = bytemuck::cast_slice(&index.graph.compacted().spans).to_vec();
+        let mut bytes = std::fs::read(file.path()).unwrap();
+        let at = bytes.windows(spans.len()).position(|window| window == &spans[..]).unwrap();
+        let all = (index.n_edges() as u32).to_le_bytes();
+        (0..80).for_each(|row| {
+            bytes[at + 8 * row..][..4].copy_from_slice(&[0; 4]);
+            bytes[at + 8 * row + 4..][..4].copy_from_slice(&all);
+        });
+        resign(&mut bytes);
+        std::fs::write(file.path(), &bytes).unwrap();
+        index = Index::open(file.path()).unwrap();
+        index.query(&points, 3, &SearchOptions::new()).unwrap();
+        let error = index.write_to(std::io::sink()).unwrap_err().to_string();
+        assert!(error.contains("edges, of which there are"), "{error}");
+        let damaged = |result: Result<(), IndexError>| matches!(result.unwrap_err(), IndexError::Damaged { .. });
+        assert!(damaged(index.add(&points).map(drop)) && damaged(index.remove(&[1])) && damaged(index.compact()));
+        assert!(damaged(index.update(&[1], &Points::dense(&data[..DIM], 1, DIM).unwrap())));
+    }
 
     fn values(n: usize) -> Vec<f32> {
         (0..n * DIM).map(|i| ((i * 7919) % 1009) as f32 / 10.0).collect()

@@ -25,6 +25,8 @@ const EPSILON: f32 = 0.2;
 const DIVERSIFY: Diversify = Diversify { probability: 1.0, slack: SLACK, seed: 0, factors: &[] };
 /// Rows that no search finds get entries, and are searched for again, so many times at most.
 const ROUNDS: usize = 8;
+/// The square of how many times longer than all entries a row is far longer.
+const FAR_LONGER: f32 = 4.0;
 /// Rows per entry in a region that searches did not find.
 const ROWS_PER_ENTRY: usize = 64;
 
@@ -96,6 +98,8 @@ impl Index {
     /// Makes entries of rows that a search for them does not find.
     pub(super) fn settle(&mut self, rows: Range<u32>) {
         let mut lost: Vec<u32> = rows.filter(|&row| !self.is_removed(row)).collect();
+        let long = self.far_longer(&lost);
+        self.entries.add(&self.rows, long.iter());
         for _ in 0..ROUNDS {
             lost = self.lost(&lost);
             if lost.is_empty() {
@@ -104,6 +108,28 @@ impl Index {
             let regions = self.regions(&lost);
             self.entries.add(&self.rows, regions.iter().flat_map(|region| region.iter().step_by(ROWS_PER_ENTRY)));
         }
+    }
+
+    /// Of `rows`, those that are far longer than all entries that searches begin with, and than those before: under inner
+    /// products they are neighbours of rows everywhere, which do not know them yet.
+    fn far_longer(&self, rows: &[u32]) -> Vec<u32> {
+        let (mut query, mut distances) = (Query::default(), Vec::new());
+        // The distance of a row from itself is its squared length, negative, or nothing.
+        let mut own = |row: u32| {
+            self.rows.between(row, &[row], &mut query, &mut distances);
+            distances[0]
+        };
+        let centers = (0..self.entries.n_groups()).filter_map(|g| self.entries.group(g).first());
+        let mut least = centers.map(|&center| own(center)).fold(0.0, f32::min);
+        rows.iter()
+            .copied()
+            .filter(|&row| {
+                let own = own(row);
+                let is_longer = own < FAR_LONGER * least;
+                least = if is_longer { own } else { least };
+                is_longer
+            })
+            .collect()
     }
 
     /// Ascending `rows` in groups that edges connect.

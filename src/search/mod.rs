@@ -232,7 +232,7 @@ impl Index {
 
     /// Notes what was subtracted from the columns of the points before the index was made, so that whoever opens its
     /// file can subtract it from queries and new points, too. Nothing here does so: it takes f64, and the index holds
-    /// f32 at most. `io::Center` chooses it.
+    /// f32 at most; [`Index::vectors`] gives points without their centre, too. `io::Center` chooses it.
     ///
     /// # Errors
     /// Another number of values than columns, or one that is not finite.

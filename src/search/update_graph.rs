@@ -39,6 +39,7 @@ impl Index {
     /// A search for every row that changed, at twice the index's epsilon, and a pass over the graph.
     pub fn update_graph(&self, graph: &mut KnnGraph, replaced: &[u32]) -> Result<(), IndexError> {
         let (n, bound, k) = (graph.n(), self.id_bound(), graph.k());
+        self.check_parts()?;
         if n > bound {
             return Err(IndexError::GraphRows { found: n, bound });
         }

@@ -34,6 +34,8 @@ pub struct Dense {
     pub center: Center,
     /// The values in the file: of queries, and where the matrix lost some of their digits.
     pub wide: Option<WideMatrix>,
+    /// Whether columns have much in common, which was subtracted if the metric allows it.
+    pub has_common_part: bool,
 }
 
 impl Dense {
@@ -112,7 +114,8 @@ impl DataArguments {
             }
             _ => matrix,
         };
-        let mut dense = Dense { matrix, center, wide: None };
+        let has_common_part = wide.center(&Metric::Euclidean) != Center::None || center != Center::None;
+        let mut dense = Dense { matrix, center, wide: None, has_common_part };
         dense.wide = (dense.is_lossy() || matches!(purpose, Use::QueriesOf(_))).then_some(wide);
         Ok(Data::Dense(dense))
     }

@@ -20,8 +20,7 @@ impl Refining {
     /// For `k` neighbours of `most` that there are; none if the matrix lost nothing.
     pub fn of(dense: &Dense, (k, most): (usize, usize), is_exact: bool) -> Option<Self> {
         dense.wide.as_ref()?;
-        let is_wanted = is_exact || dense.center != nndescent::io::Center::None;
-        let candidates = if is_wanted { WideMatrix::candidates(k).min(most).max(k) } else { k };
+        let candidates = if is_exact || dense.has_common_part { WideMatrix::candidates(k).min(most).max(k) } else { k };
         Some(Self { candidates, k, is_exact })
     }
 }

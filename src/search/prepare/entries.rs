@@ -99,9 +99,13 @@ impl Entries {
         let centers: Vec<u32> = (0..self.n_groups()).filter_map(|g| self.group(g).first().copied()).collect();
         rows.between(row, &centers, &mut query, &mut distances);
         let (group, distance) = nearest(&distances).unwrap_or((0, f32::INFINITY));
+        // Under inner products, a row's distance from itself is the less, the longer it is.
+        rows.between(row, &[row], &mut query, &mut distances);
+        let beyond = distance - distances[0];
         rows.between(centers.get(group).copied().unwrap_or(row), self.group(group), &mut query, &mut distances);
         let farthest = distances.iter().skip(1).copied().fold(f32::NEG_INFINITY, f32::max);
-        if distance > farthest && self.grouping() == Grouping::ByRoot {
+        let is_alone = distances.first().is_none_or(|own| beyond > farthest - own);
+        if is_alone && self.grouping() == Grouping::ByRoot {
             self.rows.edit(|all| all.push(row));
             self.starts.edit(|starts| starts.push(starts.last().map_or(0, |end| end + 1)));
         } else {

@@ -361,12 +361,11 @@ impl WorkingValues {
     /// rows were compared by a copy that did not serve.
     pub(crate) fn review_copy(&mut self, old: &[Vec<u32>], all: &[Vec<u32>]) -> bool {
         let Layout::ValuesAndCopy(values, copy) = &self.layout else { return false };
-        let (values, kernel, outside) = (values.dense(), self.kernel, &self.outside);
+        let (kernel, outside, exact) = (self.kernel, &self.outside, values.compare(self.kernel));
         let is_outgrown = outside.count() * MOST_OUTSIDE > values.n();
         let serve = |codes: &CodedRows, groups: &[Vec<u32>], outside: &Outside| {
             let within = |group: &&Vec<u32>| !group.is_empty() && !group.iter().any(|&row| outside.has(row));
             let groups: Vec<&[u32]> = groups.iter().filter(within).map(|group| &group[..]).collect();
-            let exact = DirectDistances::new(kernel, &values, &values);
             groups.is_empty() || mean_error(&exact, codes, groups.into_iter()) <= TOLERANCE
         };
         let (anew, serves) = match copy {
@@ -374,7 +373,7 @@ impl WorkingValues {
             CompressedCopy::Codes(codes) => {
                 // Codes that did not serve before were asked for.
                 let is_asked_for = !serve(codes, old, outside);
-                let anew = is_outgrown.then(|| CodedRows::new(&values, kernel.form(), Level::detect()));
+                let anew = is_outgrown.then(|| CodedRows::new(&values.dense(), kernel.form(), Level::detect()));
                 let anew = anew.filter(|anew| is_asked_for || serve(anew, all, &Outside::default()));
                 (anew, is_asked_for || serve(codes, all, outside))
             }
