@@ -39,7 +39,9 @@ impl<'a> SparsePoints<'a> {
     pub(super) fn working_copy(&self) -> Box<dyn ReducedDistances + '_> {
         let rows = self.searched();
         match self.transform.kernel {
-            SparseComparison::Columns(kernel) => Box::new(SparseRows::new(rows, kernel, Level::detect())),
+            SparseComparison::Columns(kernel) => {
+                Box::new(SparseRows::new(rows, kernel, Level::detect()).with_enough_digits())
+            }
             SparseComparison::CumulativeSums(kernel) => Box::new(CumulativeRows::new(rows, kernel)),
         }
     }

@@ -24,6 +24,9 @@ pub(crate) struct DenseTransform {
     origin: Vec<f64>,
 }
 
+/// The binary logarithm of the largest value of rows whose lengths may have no reciprocal in f32.
+const LEAST_DIRECTION: f64 = -100.0;
+
 /// Rows whose mean is the origin.
 const SAMPLE: usize = 1024;
 
@@ -169,10 +172,12 @@ impl DenseTransform {
     fn factor_for(&self, points: &Dense) -> f64 {
         let degree = degree(self.kernel.form());
         let DenseValues::F32(values) = points.rows() else { return 1.0 };
-        // Directions, and ratios, do not depend on size; transforms to sums, ranks and angles have none.
+        // Ratios do not depend on size, nor do directions, if that can be divided by; transforms to sums, ranks and angles
+        // have none.
         let is_of_values =
             matches!(self.transformer, Transformer::None | Transformer::Scale(_) | Transformer::Factor(_));
-        if degree == 0.0 || !is_of_values {
+        let is_of_directions = matches!(self.kernel.form(), Form::Angular { .. });
+        if (degree == 0.0 && !is_of_directions) || !is_of_values {
             return 1.0;
         }
         let largest = match self.transformer {
@@ -181,6 +186,9 @@ impl DenseTransform {
         };
         if largest == 0.0 {
             return 1.0;
+        }
+        if is_of_directions {
+            return if largest.log2() < LEAST_DIRECTION { (-largest.log2().ceil()).exp2() } else { 1.0 };
         }
         // Reduced distances of rows of such values are at most 2^120; below, near neighbours' may vanish.
         let columns = (self.columns() as f64).log2();

@@ -326,7 +326,7 @@ impl Source {
     fn sparse(&mut self, generator: Generator, n: usize) -> Rows {
         match generator {
             SparseNear => self.groups(n, 20..=20, Self::topical, |s, center| s.nearly(center, 1e-3)),
-            SparseTimes => self.each(n, |s| (0..5).map(|_| s.uniform(1.6e9, 1.7e9)).collect()),
+            SparseTimes => self.each(n, |s| (0..5).map(|_| s.uniform(1.7e9, 1.701e9)).collect()),
             SparseYears => self.each(n, |s| (0..5).map(|_| s.uniform(1950.0, 2025.0).round()).collect()),
             FullColumn => self.each(n, |s| {
                 let mut row = s.topical();

@@ -73,13 +73,20 @@ impl Oracle {
         (0..found.n()).map(of_query).collect()
     }
 
-    /// Whether every row holds distinct ids, none its own, ascending by (distance, id), with distances to 1e-6 or one
-    /// unit of the last place.
-    pub fn check(&self, found: &KnnGraph, place: impl Fn(u32) -> usize) -> Result<(), String> {
-        (0..found.n()).try_for_each(|i| self.check_row(found, i, &place).map_err(|what| format!("row {i}: {what}")))
+    /// Whether every row holds distinct ids, none its own, ascending by (distance, id), with distances to `tolerance` or
+    /// one unit of the last place.
+    pub fn check(&self, found: &KnnGraph, tolerance: f64, place: impl Fn(u32) -> usize) -> Result<(), String> {
+        let check = |i: usize| self.check_row(found, i, tolerance, &place);
+        (0..found.n()).try_for_each(|i| check(i).map_err(|what| format!("row {i}: {what}")))
     }
 
-    fn check_row(&self, found: &KnnGraph, i: usize, place: impl Fn(u32) -> usize) -> Result<(), String> {
+    fn check_row(
+        &self,
+        found: &KnnGraph,
+        i: usize,
+        tolerance: f64,
+        place: impl Fn(u32) -> usize,
+    ) -> Result<(), String> {
         let row: Vec<(f32, u32)> = found.neighbors(i).map(|neighbor| (neighbor.distance, neighbor.id)).collect();
         let mut ids = found.ids(i).to_vec();
         ids.sort_unstable();
@@ -93,7 +100,7 @@ impl Oracle {
         for (distance, id) in row {
             let right = self.of_query(i)[place(id)];
             let nearest = right as f32;
-            let is_near = (f64::from(distance) - right).abs() <= 1e-6 * right.abs();
+            let is_near = (f64::from(distance) - right).abs() <= tolerance * right.abs();
             if !is_near && !(nearest.next_down()..=nearest.next_up()).contains(&distance) {
                 return Err(format!("id {id} at {distance:e} is at {right:e}"));
             }

@@ -28,7 +28,7 @@ use crate::metric::kernels::sparse::{Mark, Single, SparseTerms};
 use crate::parallel;
 use crate::points::{Csr, SparseRow};
 use crate::rows::error_bound::{ErrorBound, UNIT_ROUNDOFF};
-use crate::rows::{ReducedDistances, WorkingRows};
+use crate::rows::{ReducedDistances, WorkingRows, all_pairs_by_rows};
 use crate::simd::{Level, Op, Simd, dispatch_scalar};
 
 /// Bytes that [`SparseRows`] hold for as many entries and rows, at most.
@@ -148,6 +148,8 @@ pub(crate) struct SparseRows {
     values: Vec<f32>,
     level: Level,
     pool: Pool,
+    /// Whether distances are computed in f64, and rounded: [`SparseRows::with_enough_digits`].
+    in_f64: bool,
 }
 
 impl SparseRows {
@@ -160,7 +162,7 @@ impl SparseRows {
         let (heads, values) = (Vec::with_capacity(rows.n()), Vec::new());
         let pool = Pool::default();
         let (dim, largest) = (rows.dim(), Mark::default());
-        let mut space = Self { kernel, dim, columns, heads, largest, numbers, values, level, pool };
+        let mut space = Self { kernel, dim, columns, heads, largest, numbers, values, level, pool, in_f64: false };
         space.append(rows);
         space
     }
@@ -458,10 +460,21 @@ impl ReducedDistances for SparseRows {
     }
 
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
+        if self.in_f64 {
+            return all_pairs_by_rows(ids, out, &mut |i, others, out| self.one_to_many(ids[i], others, out));
+        }
         with_numbers!(&self.numbers, numbers => panel::all_pairs(self, self.table(numbers), ids, out));
     }
 
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
+        if self.in_f64 && !rows.is_empty() {
+            let m = out.len() / rows.len();
+            let others: Vec<u32> = (first..first + m as u32).collect();
+            return rows
+                .iter()
+                .zip(out.chunks_exact_mut(m))
+                .for_each(|(&row, out)| self.one_to_many(row, &others, out));
+        }
         with_numbers!(&self.numbers, numbers => panel::block(self, self.table(numbers), rows, first, out));
     }
 }
