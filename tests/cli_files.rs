@@ -265,7 +265,7 @@ fn files_are_described() {
     let index = json("info i.nnd --json");
     let expected = serde_json::json!({
         "kind": "index", "version": 1, "n": N, "dim": DIM, "dtype": "float32", "metric": "minkowski(p=3)",
-        "quantization": "none", "epsilon": 0.1, "end_id": N, "center": null, "checksums": "ok",
+        "quantization": "none", "epsilon": 0.1, "max_degree": 45, "end_id": N, "center": null, "checksums": "ok",
     });
     for (field, value) in expected.as_object().unwrap() {
         assert_eq!(&index[field], value, "{field}: {index}");

@@ -79,7 +79,11 @@ proptest! {
     }
 
     #[test]
-    fn damaged_files(kind in 0usize..11, flips in prop::collection::vec((any::<u16>(), any::<u8>()), 0..6), keep in 0.0f64..1.3) {
+    fn damaged_files(
+        kind in 0usize..11,
+        flips in prop::collection::vec((any::<u16>(), any::<u8>()), 0..6),
+        keep in 0.0f64..1.3,
+    ) {
         let (name, mut content) = valid().swap_remove(kind);
         for (at, value) in flips {
             // Damage matters most in headers.

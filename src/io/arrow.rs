@@ -1,6 +1,7 @@
 //! Parquet and Arrow: a column of lists of numbers, or columns of numbers.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -27,6 +28,12 @@ fn wrong<'a>(path: &'a Path, expected: &'static str) -> impl Fn(String) -> IoErr
     move |found| IoError::Mislabelled { path: path.into(), expected, found }
 }
 
+/// Runs a reader. The crates `arrow-ipc` and `parquet` panic at some files that are damaged: that is an error, too.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, IoError>) -> Result<T, IoError> {
+    let damaged = |_| Err(wrong(path, "a readable file")("it is damaged".into()));
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(damaged)
+}
+
 fn parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, IoError> {
     let wrong = wrong(path, "a Parquet file");
     ParquetRecordBatchReaderBuilder::try_new(open_file(path)?.0).map_err(|e| wrong(e.to_string()))
@@ -38,31 +45,40 @@ fn arrow(path: &Path, columns: Option<Vec<usize>>) -> Result<FileReader<File>, I
 }
 
 pub(crate) fn read_parquet(path: &Path, array: Option<&str>) -> Result<WideMatrix, IoError> {
-    let builder = parquet(path)?;
-    let picked = Picked::of(path, builder.schema(), array)?;
-    let mask = ProjectionMask::roots(builder.parquet_schema(), picked.columns.iter().copied());
-    let batches = builder.with_projection(mask).build().map_err(|e| wrong(path, "a Parquet file")(e.to_string()))?;
-    picked.read(path, batches)
+    guarded(path, || {
+        let builder = parquet(path)?;
+        let picked = Picked::of(path, builder.schema(), array)?;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), picked.columns.iter().copied());
+        let batches =
+            builder.with_projection(mask).build().map_err(|e| wrong(path, "a Parquet file")(e.to_string()))?;
+        picked.read(path, batches)
+    })
 }
 
 pub(crate) fn read_arrow(path: &Path, array: Option<&str>) -> Result<WideMatrix, IoError> {
-    let picked = Picked::of(path, &arrow(path, None)?.schema(), array)?;
-    let mut columns = picked.columns.clone();
-    columns.sort_unstable();
-    picked.read(path, arrow(path, Some(columns))?)
+    guarded(path, || {
+        let picked = Picked::of(path, &arrow(path, None)?.schema(), array)?;
+        let mut columns = picked.columns.clone();
+        columns.sort_unstable();
+        picked.read(path, arrow(path, Some(columns))?)
+    })
 }
 
 pub(crate) fn describe_parquet(path: &Path) -> Result<Vec<ArrayInfo>, IoError> {
-    let builder = parquet(path)?;
-    let n = builder.metadata().file_metadata().num_rows();
-    Ok(describe(builder.schema(), n as usize))
+    guarded(path, || {
+        let builder = parquet(path)?;
+        let n = builder.metadata().file_metadata().num_rows();
+        Ok(describe(builder.schema(), n as usize))
+    })
 }
 
 pub(crate) fn describe_arrow(path: &Path) -> Result<Vec<ArrayInfo>, IoError> {
-    let reader = arrow(path, Some(Vec::new()))?;
-    let schema = arrow(path, None)?.schema();
-    let n = reader.map(|batch| batch.map(|batch| batch.num_rows())).sum::<Result<usize, ArrowError>>();
-    Ok(describe(&schema, n.map_err(|e| wrong(path, "an Arrow file")(e.to_string()))?))
+    guarded(path, || {
+        let reader = arrow(path, Some(Vec::new()))?;
+        let schema = arrow(path, None)?.schema();
+        let n = reader.map(|batch| batch.map(|batch| batch.num_rows())).sum::<Result<usize, ArrowError>>();
+        Ok(describe(&schema, n.map_err(|e| wrong(path, "an Arrow file")(e.to_string()))?))
+    })
 }
 
 fn describe(schema: &Schema, n: usize) -> Vec<ArrayInfo> {
@@ -304,12 +320,7 @@ mod tests {
         let batch = RecordBatch::try_from_iter(columns).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let [parquet, arrow] = ["t.parquet", "t.arrow"].map(|name| folder.path().join(name));
-        let mut writer = ArrowWriter::try_new(File::create(&parquet).unwrap(), batch.schema(), None).unwrap();
-        (0..2).for_each(|_| writer.write(&batch).unwrap());
-        writer.close().unwrap();
-        let mut writer = FileWriter::try_new(File::create(&arrow).unwrap(), &batch.schema()).unwrap();
-        (0..2).for_each(|_| writer.write(&batch).unwrap());
-        writer.finish().unwrap();
+        [&parquet, &arrow].iter().for_each(|path| write(path, &batch));
         let [a, b] = [&parquet, &arrow].map(|path| {
             let wide = super::super::read_wide(path, array);
             let described = super::super::describe(path).unwrap();
@@ -318,6 +329,20 @@ mod tests {
         });
         assert_eq!(a, b);
         a
+    }
+
+    /// Writes a batch twice.
+    fn write(path: &Path, batch: &RecordBatch) {
+        let file = File::create(path).unwrap();
+        if path.extension().is_some_and(|e| e == "parquet") {
+            let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+            (0..2).for_each(|_| writer.write(batch).unwrap());
+            writer.close().unwrap();
+        } else {
+            let mut writer = FileWriter::try_new(file, &batch.schema()).unwrap();
+            (0..2).for_each(|_| writer.write(batch).unwrap());
+            writer.finish().unwrap();
+        }
     }
 
     fn fixed(values: &[f32], dim: i32) -> ArrayRef {
@@ -367,8 +392,18 @@ mod tests {
     #[test]
     fn damaged_files_are_errors() {
         let folder = tempfile::tempdir().unwrap();
+        let batch = RecordBatch::try_from_iter([("x", fixed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 3))]).unwrap();
         for name in ["a.parquet", "a.arrow"] {
             let path = folder.path().join(name);
+            write(&path, &batch);
+            let whole = std::fs::read(&path).unwrap();
+            for at in (0..whole.len()).step_by(11) {
+                let mut bytes = whole.clone();
+                bytes[at] ^= 0xff;
+                std::fs::write(&path, &bytes).unwrap();
+                // An error or a matrix, whichever it is: no panic.
+                let _ = super::super::read_wide(&path, None);
+            }
             for bytes in [&b""[..], b"PAR1", b"ARROW1\0\0", b"PAR1 and nothing else PAR1"] {
                 std::fs::write(&path, bytes).unwrap();
                 assert!(super::super::read_wide(&path, None).is_err(), "{name}: {bytes:?}");

@@ -8,11 +8,12 @@
 //! | `.fbin`, `.u8bin`, `.i8bin`, `.ibin` | big-ann-benchmarks: n and d, then rows | f32, u8, i8, i32 |
 //! | `-ubyte`, `.idx`, both also `.gz` | IDX (MNIST): n x h x w images become n x hw | every IDX type |
 //! | `.csv`, `.tsv` | rows of numbers, with or without a header | decimal numbers |
-//! | `.parquet`, `.arrow`, `.feather` | a column of lists, or columns of numbers (feature `parquet`) | floats and integers |
+//! | `.parquet`, `.arrow`, `.feather` | a column of lists, or columns of numbers (feature `parquet`) | as of HDF5 |
 //! | `.hdf5`, `.h5` | ann-benchmarks, dataset `train` unless named (feature `hdf5`) | floats and integers |
 //!
 //! Values of type f32, f16, u8 and i8 keep their type; others are converted to f32, and [`Matrix::narrowed_from`] names
-//! the type they had, [`Matrix::narrowing`] what that cost. [`read_wide`] leaves values as they are: see [`WideMatrix`]. The sizes in a header are checked against the length of the file before memory is allocated.
+//! the type they had, [`Matrix::narrowing`] what that cost. [`read_wide`] leaves values as they are: see [`WideMatrix`]. The
+//! sizes in a header are checked against the length of the file before memory is allocated.
 //!
 //! ```
 //! use nndescent::io::{read_graph, read_matrix, write_graph};

@@ -248,6 +248,13 @@ impl Index {
         Ok(())
     }
 
+    /// Most edges of a point, but for those that make points reachable: the graph's neighbours times
+    /// [`IndexOptions::pruning_degree_multiplier`].
+    #[must_use]
+    pub fn max_degree(&self) -> usize {
+        self.max_degree
+    }
+
     /// Edges of the search graph.
     #[must_use]
     pub fn n_edges(&self) -> usize {

@@ -10,8 +10,8 @@ use nndescent::{BuildError, IndexError, PointsError, SearchError};
 /// Exit code of a command that was cancelled.
 pub const CANCELLED: u8 = 5;
 
-pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that cannot be \
-read or used; 4 an output that cannot be written; 5 cancelled.";
+pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that \
+cannot be read or used; 4 an output that cannot be written; 5 cancelled.";
 
 /// Why the command ends early.
 #[derive(Debug)]

@@ -94,6 +94,7 @@ fn index(path: &Path) -> Result<Fields, Failure> {
         // As it was given: 0.1, not the f64 nearest to the f32.
         ("epsilon", index.epsilon().to_string().parse().map_or(Value::Null, |epsilon: f64| epsilon.into())),
         ("edges", index.n_edges().into()),
+        ("max_degree", index.max_degree().into()),
         ("end_id", index.id_bound().into()),
         ("center", index.center().map_or(Value::Null, |center| center.to_vec().into())),
         ("bytes", index.memory().mapped.into()),
