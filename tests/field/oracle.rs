@@ -73,8 +73,8 @@ impl Oracle {
         (0..found.n()).map(of_query).collect()
     }
 
-    /// Whether every row holds distinct ids, none its own, ascending by (distance, id), with distances to `tolerance` or
-    /// one unit of the last place.
+    /// Whether every row holds distinct ids, none its own, ascending by (distance, id), with distances to `tolerance`
+    /// or one unit of the last place.
     pub fn check(&self, found: &KnnGraph, tolerance: f64, place: impl Fn(u32) -> usize) -> Result<(), String> {
         let check = |i: usize| self.check_row(found, i, tolerance, &place);
         (0..found.n()).try_for_each(|i| check(i).map_err(|what| format!("row {i}: {what}")))

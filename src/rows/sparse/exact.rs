@@ -41,8 +41,10 @@ impl SparseRows {
             self.one_to_many_exactly(row, &others, &mut right);
             let apart = right.iter().zip(&rough).filter(|(right, _)| **right != 0.0);
             let nearest = apart.min_by(|a, b| a.0.total_cmp(b.0));
-            // Not a number counts.
-            nearest.is_some_and(|(right, &rough)| !((f64::from(rough) - right).abs() <= TOLERANCE * right.abs()))
+            nearest.is_some_and(|(right, &rough)| {
+                let error = (f64::from(rough) - right).abs();
+                error.is_nan() || error > TOLERANCE * right.abs()
+            })
         };
         let (off, tried) = every(TRIED).fold((0, 0), |(off, tried), row| (off + usize::from(is_off(row)), tried + 1));
         4 * off > tried
