@@ -127,6 +127,9 @@ pub(crate) fn estimate(found: &KnnGraph, truth: &KnnGraph, n: usize) -> Result<R
 /// than need be. A sample of all rows has no width.
 pub(crate) fn of_hits(hits: &[usize], k: usize, n: usize) -> RecallEstimate {
     let sample = hits.len();
+    if sample == 0 {
+        return RecallEstimate { estimate: 0.0, low: 0.0, high: 1.0, sample };
+    }
     let mean = hits.iter().sum::<usize>() as f64 / (sample * k) as f64;
     if sample >= n {
         return RecallEstimate { estimate: mean, low: mean, high: mean, sample };

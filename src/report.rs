@@ -160,6 +160,13 @@ pub enum Reason {
         /// The target.
         target_recall: f32,
     },
+    /// NN-Descent was asked for, but rows are so long that exact search is faster.
+    LongRows {
+        /// Neighbours of a row.
+        n_neighbors: usize,
+        /// Rows.
+        n: usize,
+    },
     /// Many rows are equal: NN-Descent worked on one of each.
     Copies {
         /// Rows.
@@ -189,6 +196,9 @@ impl fmt::Display for Reason {
             Self::NamedGpu => f.write_str("auto: nndescent, since a GPU was asked for by name"),
             Self::CheaperThanWidening { target_recall } => {
                 write!(f, "auto: exact search costs less than widening the build once more to reach {target_recall}")
+            }
+            Self::LongRows { n_neighbors, n } => {
+                write!(f, "exact search, which is faster where rows hold {n_neighbors} of {n} points")
             }
             Self::Copies { rows, distinct } => {
                 write!(f, "{distinct} of {rows} rows are distinct, and nndescent worked on these")

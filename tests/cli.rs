@@ -266,9 +266,27 @@ fn an_index_is_built_and_queried() {
     let (one_by_one, _) = files.query(&index, &["-k", "4", "--epsilon", "0.2", "--one-by-one"]);
     assert_eq!(one_by_one, found);
     let (tuned, text) = files.query(&index, &["-k", "4", "--target-recall", "0.99"]);
-    assert!(tuned.k() == 4 && text.contains("epsilon"), "{text}");
+    assert!(tuned.k() == 4 && text.contains("tuned to recall@4 ") && text.contains("target 0.99"), "{text}");
     let (allowed, _) = files.query(&index, &["-k", "2", "--filter", &files.ids("f.npy", &[7, 11, 13])]);
     assert!(allowed.all_ids().iter().all(|id| [7, 11, 13].contains(id)));
+}
+
+/// Recall that no epsilon reaches: all is written, what was reached is printed, and the exit code says so.
+#[test]
+fn a_recall_that_is_not_reached_is_told() {
+    let files = Files::new();
+    let (input, index, output) = (files.input.display().to_string(), files.path("few.nnd"), files.path("few.npz"));
+    let few = ["-k", "1", "--pruning-degree-multiplier", "0.5", "--algorithm", "exact", "--tune", "0.999999"];
+    let ran = run(&[&["index", &input, "-o", &index][..], &few].concat());
+    let (text, message) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(6), "{message}");
+    assert!(text.contains("tuned to recall@10 0.") && message.contains("not reached: tuned to recall@10 0."), "{text}");
+    let ran = run(&["query", &index, &input, "-k", "2", "--target-recall", "0.999999", "--json", "-o", &output]);
+    assert_eq!(ran.status.code(), Some(6));
+    let json: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let (tuning, reached) = (&json["tuning"], json["tuning"]["recall"]["estimate"].as_f64().unwrap());
+    assert!(tuning["reached"] == false && tuning["recall"]["sample"] == 500 && reached < 0.999, "{tuning}");
+    assert_eq!(read_graph(Path::new(&output)).unwrap().n(), N);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::common::indexes::{DIM, base_and_queries, index_of, points_of, recall};
 use nndescent::index::{DiversifyMethod, SearchScratch};
 use nndescent::{
-    BuildError, CsrMatrix, Hits, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization,
-    SearchError, SearchOptions, exact,
+    CsrMatrix, Hits, Index, IndexError, IndexOptions, KnnGraph, Metric, NnDescent, Points, Quantization, SearchError,
+    SearchOptions, exact,
 };
 
 #[test]
@@ -157,7 +157,6 @@ fn a_point_beyond_the_compressed_copy_leaves_the_others_as_they_are() {
     for (metric, quantization, factor) in [
         (Metric::Euclidean, Quantization::U8, 30.0),
         (Metric::Euclidean, Quantization::Auto, 1e6),
-        (Metric::InnerProduct, Quantization::U8, 1e3),
         (Metric::Euclidean, Quantization::F16, 1e5),
         (Metric::Cosine, Quantization::F16, 1e6),
         (Metric::Manhattan, Quantization::F16, 1e-8),
@@ -175,11 +174,13 @@ fn a_point_beyond_the_compressed_copy_leaves_the_others_as_they_are() {
         }
         let truth = exact::query(&points_of(&all), &points_of(&queries), &metric, 10).unwrap();
         let of_far = exact::query(&points_of(&all), &points_of(&all[1000 * DIM..]), &metric, 2).unwrap();
+        let rebuilt = NnDescent::new(metric.clone()).recall_sample(0).index(&points_of(&all)).unwrap().index;
+        let rebuilt = recall(&rebuilt.query(&points_of(&queries), 10, &SearchOptions::new()).unwrap(), &truth);
         let check = |index: &Index, what: &str| {
             assert_eq!(index.quantization(), copy, "{metric} {quantization} {what}");
             let hits = index.query(&points_of(&queries), 10, &SearchOptions::new()).unwrap();
             let found = recall(&hits, &truth);
-            assert!(found > 0.98, "{metric} {quantization} {what}: {found}");
+            assert!(found > rebuilt.min(0.99) - 0.01, "{metric} {quantization} {what}: {found}, rebuilt {rebuilt}");
             let far = index.query(&points_of(&all[1000 * DIM..]), 2, &SearchOptions::new()).unwrap();
             assert_eq!(same_distances(&far, &of_far), 4, "{metric} {quantization} {what}: those far off");
         };
@@ -362,7 +363,7 @@ fn bad_input_is_named() {
     }
     let other = KnnGraph::from_parts(2, 1, vec![1, 0], vec![0.0; 2]).unwrap();
     let error = IndexOptions::new().index(&points_of(&data), &Metric::Euclidean, &other).unwrap_err();
-    assert_eq!(error, IndexError::Build(BuildError::InitGraphRows { rows: 2, n: 300 }));
+    assert!(matches!(error, IndexError::Parameter { name: "rows of the graph", .. }), "{error}");
     let error = IndexOptions::new().quantization(Quantization::U8);
     let graph = exact::graph(&points_of(&data), &Metric::Manhattan, 5, false).unwrap();
     let error = error.index(&points_of(&data), &Metric::Manhattan, &graph).unwrap_err();

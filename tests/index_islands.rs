@@ -1,4 +1,4 @@
-//! Indexes of data in many small groups, and of copies.
+//! Indexes of data in many small groups, of copies, and of norms that differ much.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -220,5 +220,28 @@ fn exact_searches_miss_nothing() {
         assert!(hits.stats().iter().all(|stats| stats.distances == n as u64));
         index.remove(&[hits.ids(0)[0]]).unwrap();
         assert_eq!(index.query(&asked, 9, &exact).unwrap().ids(0), &hits.ids(0)[1..]);
+    }
+}
+
+/// A few rows of large norm are the nearest of most queries: searches find them, and do not go through all rows.
+#[test]
+fn inner_products_of_uneven_norms_are_searched_like_others() {
+    let (dim, count) = (32, 5000);
+    for spread in [0.0, 0.5, 1.0] {
+        let mut rng = StdRng::seed_from_u64(12);
+        let all = groups(60, 90, dim, 0.4, 12);
+        let rows = all.chunks(dim).map(|row| {
+            let norm = row.iter().map(|v| v * v).sum::<f32>().sqrt();
+            let wanted = (spread * normal(&mut rng)).exp();
+            row.iter().map(|v| v / norm * wanted).collect::<Vec<f32>>()
+        });
+        let data = rows.take(count).collect::<Vec<_>>().concat();
+        let queries: Vec<f32> = all[count * dim..].chunks(dim).take(100).flatten().copied().collect();
+        let index = index_of(&data, dim, &Metric::InnerProduct, 30);
+        let (right, _) = recall(&index, &data, &queries, dim, 10);
+        assert!(right >= 0.97, "spread {spread}: recall {right}");
+        let asked = Points::dense(&queries, 100, dim).unwrap();
+        let distances = index.query(&asked, 10, &SearchOptions::new()).unwrap().total().distances / 100;
+        assert!(distances < count as u64 / 2, "spread {spread}: {distances} distances a query");
     }
 }

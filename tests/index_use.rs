@@ -119,6 +119,12 @@ fn numbers_of_neighbours_are_checked() {
     let empty = KnnGraph::from_parts(300, 0, vec![], vec![]).unwrap();
     let error = IndexOptions::new().index(&points_of(&data), &Metric::Euclidean, &empty).unwrap_err().to_string();
     assert_eq!(error, "k of the graph = 0, but it must be at least 1");
+    let other = |ids: Vec<u32>| {
+        let graph = KnnGraph::from_parts(ids.len(), 1, ids.clone(), vec![0.0; ids.len()]).unwrap();
+        IndexOptions::new().index(&points_of(&data), &Metric::Euclidean, &graph).unwrap_err().to_string()
+    };
+    assert_eq!(other(vec![1; 30]), "rows of the graph = 30, but it must be 300, as many as there are points");
+    assert_eq!(other(vec![307; 300]), "id in the graph = 307, but it must be below 300 (row 0)");
     let one = Points::dense(&data[..DIM], 1, DIM).unwrap();
     let error = NnDescent::new(Metric::Euclidean).index(&one).unwrap_err().to_string();
     assert_eq!(error, "n_neighbors = 1, but 1 points have only 0 other points");

@@ -35,6 +35,7 @@ mod metrics_graph;
 mod ndarray;
 mod own_index;
 mod parts;
+mod precision;
 mod sparse;
 #[cfg(feature = "sprs")]
 mod sprs;

@@ -17,8 +17,18 @@ pub(super) fn algorithm(params: &Params, problem: &Problem, plan: &Plan) -> (Alg
             let (algorithm, exact_to_nndescent) = cost::cheapest(problem, plan);
             (algorithm, vec![Reason::EstimatedCost { exact_to_nndescent }])
         }
+        (Algorithm::NnDescent, Device::Auto | Device::Cpu) if holds_much(problem, plan) => {
+            (Algorithm::Exact, vec![Reason::LongRows { n_neighbors: plan.n_neighbors, n: problem.n() }])
+        }
         (asked, _) => (asked, Vec::new()),
     }
+}
+
+/// Whether rows hold so many of all points that NN-Descent compares most pairs, several times over.
+fn holds_much(problem: &Problem, plan: &Plan) -> bool {
+    const SHARE: usize = 4;
+    const FEW: usize = 1024;
+    problem.n() >= FEW && plan.others() * SHARE >= problem.n()
 }
 
 /// Whether exact search is the cheaper way on, where the algorithm was left open.

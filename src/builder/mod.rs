@@ -184,7 +184,8 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Rows whose exact neighbours are searched to estimate recall. Default 256; 0 for no estimate.
+    /// Rows whose exact neighbours are searched to estimate recall. Default 256, or 9 / (1 - target) if
+    /// [`NnDescent::target_recall`] is set and that is more; 0 for no estimate.
     #[must_use]
     pub fn recall_sample(mut self, rows: usize) -> Self {
         self.params.recall_sample = Some(rows);

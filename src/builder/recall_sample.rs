@@ -42,14 +42,16 @@ impl RecallSample {
         KnnGraph::new(self.rows.len(), others, ids, distances)
     }
 
-    /// The estimate from what was found for its rows: ids alone, whose distances are computed by definition.
+    /// The estimate from what was found for its rows: ids alone, whose distances are computed by definition. Rows whose
+    /// last neighbour is at no finite distance say nothing.
     pub(super) fn estimate(&self, problem: &Problem, found: &KnnGraph) -> RecallEstimate {
         let distances = distances_of(problem, &self.rows, found);
         let hits = |(row, reach): (&Vec<f64>, &f64)| {
             let bound = reach + TIE * reach.abs();
             row.iter().filter(|d| **d <= bound).count()
         };
-        let hits: Vec<usize> = distances.iter().zip(&self.reach).map(hits).collect();
+        let known = distances.iter().zip(&self.reach).filter(|(_, reach)| reach.is_finite());
+        let hits: Vec<usize> = known.map(hits).collect();
         recall::of_hits(&hits, found.k(), problem.n())
     }
 }

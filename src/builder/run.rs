@@ -11,6 +11,7 @@ use crate::error::{BuildError, GpuError};
 use crate::executor::cpu::CpuExecutor;
 use crate::executor::{Executor, Session, Tick};
 use crate::graph::{InitGraph, KnnGraph};
+use crate::metric::Metric;
 use crate::params::{Algorithm, Device, Plan};
 use crate::points::Points;
 use crate::progress::Phase;
@@ -62,8 +63,12 @@ impl NnDescent<'_> {
         plan: Plan,
         reasons: Vec<Reason>,
     ) -> Result<Built, BuildError> {
-        let Some(copies) = Copies::of(&problem.points, problem.metric) else {
-            let built = self.build_on_a_device(problem, plan.clone(), reasons)?;
+        let start = Instant::now();
+        let copies = Copies::of(&problem.points, problem.metric);
+        let looked_for_copies = start.elapsed();
+        let Some(copies) = copies else {
+            let mut built = self.build_on_a_device(problem, plan.clone(), reasons)?;
+            built.report.times.init += looked_for_copies;
             return self.with_recall(problem, &plan, built);
         };
         // A proxy may be far off for rows without mass: there must be but one of them.
@@ -73,18 +78,23 @@ impl NnDescent<'_> {
         } else {
             self.build_on_a_device(problem, plan.clone(), reasons)?
         };
-        let truth = problem.true_distances();
-        let to_self = |i: usize| truth.to_self(i);
+        let start = Instant::now();
+        let is_of_products = matches!(problem.metric, Metric::Dot | Metric::InnerProduct);
+        let truth = is_of_products.then(|| problem.true_distances());
+        let to_self = |i: usize| truth.as_ref().map_or(0.0, |truth| truth.to_self(i));
         let (others, include_self) = (plan.others(), plan.include_self);
         built.graph = if of_distinct {
             copies.expanded(&built.graph, others, include_self, &to_self)
         } else {
             copies.added_to(&built.graph, others, include_self, &to_self)
         };
-        // What was estimated, if anything, was the recall of something else.
-        built.report.recall = None;
-        built.report.settings = settings(&plan);
         drop(truth);
+        let report = &mut built.report;
+        report.times.init += looked_for_copies;
+        report.times.finish += start.elapsed();
+        // What was estimated, if anything, was the recall of something else.
+        report.recall = None;
+        report.settings = settings(&plan);
         self.with_recall(problem, &plan, built)
     }
 

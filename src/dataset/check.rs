@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::metric::{Metric, MetricError};
+use crate::metric::{Form, Metric, MetricError};
 use crate::parallel::map_ranges;
 use crate::points::{Csr, Dense, DenseValues};
 
@@ -54,6 +54,30 @@ pub(crate) fn check_sparse_rows(metric: &Metric, rows: &Csr) -> Result<(), Metri
             let (column, value) = (entries.indices[at] as usize, entries.values[at]);
             let (metric, range) = (metric.name(), metric.values_range());
             return Err(MetricError::Value { metric, row, column, value, range });
+        }
+    }
+    Ok(())
+}
+
+/// Checks that no sum over a row, of what its columns add to distances, leaves f32's range. Else the row's largest value
+/// is named.
+pub(crate) fn check_sparse_sums(metric: &Metric, rows: &Csr, form: Form) -> Result<(), MetricError> {
+    // Squared lengths, which `tsss` multiplies in f64.
+    let degree = if form == Form::TsSs { 2.0 } else { form.degree() };
+    let most = f64::from(f32::MAX) / 4.0;
+    if degree <= 1.0 {
+        return Ok(());
+    }
+    for row in 0..rows.n() {
+        let entries = rows.row(row);
+        let power = |v: f64| if degree == 2.0 { v * v } else { v.abs().powf(degree) };
+        let sum: f64 = entries.values.iter().map(|&v| power(v.into())).sum();
+        if sum > most {
+            let largest = |a: &usize, b: &usize| entries.values[*a].abs().total_cmp(&entries.values[*b].abs());
+            let at = (0..entries.values.len()).max_by(largest).unwrap_or_default();
+            let most = (most / entries.values.len() as f64).powf(1.0 / degree) as f32;
+            let (column, value) = (entries.indices[at] as usize, entries.values[at]);
+            return Err(MetricError::TooLarge { metric: metric.name(), row, column, value, most });
         }
     }
     Ok(())

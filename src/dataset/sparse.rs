@@ -1,6 +1,6 @@
 //! Sparse points ready to be searched under a metric.
 
-use super::check::check_sparse_rows;
+use super::check::{check_sparse_rows, check_sparse_sums};
 use super::sparse_transform::{SparseComparison, SparseTransform};
 use crate::distances::TrueDistances;
 use crate::metric::{Form, Metric, MetricError};
@@ -22,7 +22,11 @@ impl<'a> SparsePoints<'a> {
     pub(crate) fn new(rows: &Csr<'a>, metric: &Metric) -> Result<Self, MetricError> {
         let transform = SparseTransform::new(metric, rows.dim())?;
         check_sparse_rows(metric, rows)?;
-        Ok(Self { given: *rows, transformed: transform.all_transformed(rows), transform })
+        let points = Self { given: *rows, transformed: transform.all_transformed(rows), transform };
+        if let SparseComparison::Columns(SparseKernel::Values(form)) = points.transform.kernel {
+            check_sparse_sums(metric, &points.searched(), form)?;
+        }
+        Ok(points)
     }
 
     fn searched(&self) -> Csr<'_> {
@@ -40,7 +44,9 @@ impl<'a> SparsePoints<'a> {
         let rows = self.searched();
         match self.transform.kernel {
             SparseComparison::Columns(kernel) => {
-                Box::new(SparseRows::new(rows, kernel, Level::detect()).with_enough_digits())
+                let mut rows = SparseRows::new(rows, kernel, Level::detect());
+                rows.choose_precision();
+                Box::new(rows)
             }
             SparseComparison::CumulativeSums(kernel) => Box::new(CumulativeRows::new(rows, kernel)),
         }

@@ -24,9 +24,6 @@ pub(crate) struct DenseTransform {
     origin: Vec<f64>,
 }
 
-/// The binary logarithm of the largest value of rows whose lengths may have no reciprocal in f32.
-const LEAST_DIRECTION: f64 = -100.0;
-
 /// Rows whose mean is the origin.
 const SAMPLE: usize = 1024;
 
@@ -92,7 +89,7 @@ impl DenseTransform {
 
     /// What reduced distances of transformed rows are multiplied by.
     pub(crate) fn unit(&self) -> f64 {
-        self.factor.powf(degree(self.kernel.form()))
+        self.factor.powf(self.kernel.form().degree())
     }
 
     /// Columns of a transformed row.
@@ -170,14 +167,12 @@ impl DenseTransform {
 
     /// The power of two that brings values, if their size asks for one, to where reduced distances stay in f32's range.
     fn factor_for(&self, points: &Dense) -> f64 {
-        let degree = degree(self.kernel.form());
+        let degree = self.kernel.form().degree();
         let DenseValues::F32(values) = points.rows() else { return 1.0 };
-        // Ratios do not depend on size, nor do directions, if that can be divided by; transforms to sums, ranks and angles
-        // have none.
+        // Transforms to sums, ranks and angles have no size.
         let is_of_values =
             matches!(self.transformer, Transformer::None | Transformer::Scale(_) | Transformer::Factor(_));
-        let is_of_directions = matches!(self.kernel.form(), Form::Angular { .. });
-        if (degree == 0.0 && !is_of_directions) || !is_of_values {
+        if self.kernel.form() == Form::Hamming || !is_of_values {
             return 1.0;
         }
         let largest = match self.transformer {
@@ -187,13 +182,13 @@ impl DenseTransform {
         if largest == 0.0 {
             return 1.0;
         }
-        if is_of_directions {
-            return if largest.log2() < LEAST_DIRECTION { (-largest.log2().ceil()).exp2() } else { 1.0 };
-        }
-        // Reduced distances of rows of such values are at most 2^120; below, near neighbours' may vanish.
+        // Reduced distances of rows of such values are at most 2^120; below, near neighbours' may vanish. Ratios are made of
+        // sums.
         let columns = (self.columns() as f64).log2();
-        let most = (120.0 - columns) / degree - 1.0;
-        let least = -60.0 / degree;
+        let most = (120.0 - columns) / degree.max(1.0) - 1.0;
+        let least = -60.0 / degree.max(1.0);
+        // An index keeps the factors that bring rows to length 1 as f32.
+        let least = if matches!(self.kernel.form(), Form::Angular { .. }) { -100.0 } else { least };
         if (least..=most).contains(&largest.log2()) {
             return 1.0;
         }
@@ -224,17 +219,6 @@ fn largest(values: &[f32]) -> f64 {
 /// Whether distances stay the same when all rows are moved.
 fn is_invariant(form: Form) -> bool {
     matches!(form, Form::L2 | Form::Manhattan | Form::Chebyshev | Form::Minkowski(_))
-}
-
-/// The power of the values that reduced distances grow with.
-fn degree(form: Form) -> f64 {
-    match form {
-        Form::L2 | Form::Inner => 2.0,
-        Form::Manhattan | Form::Chebyshev => 1.0,
-        Form::Minkowski(p) => p.into(),
-        Form::TsSs => 4.0,
-        Form::Angular { .. } | Form::Hamming | Form::Canberra | Form::BrayCurtis => 0.0,
-    }
 }
 
 fn norm(form: Form, row: &[f64]) -> f64 {

@@ -33,13 +33,18 @@ pub(crate) trait TrueDistances: Send + Sync {
         self.distances(i, ids, distances);
         found.clear();
         found.extend(distances.iter().copied().zip(ids.iter().copied()));
-        let order = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-        if k < found.len() {
-            found.select_nth_unstable_by(k, order);
-            found.truncate(k);
-        }
-        found.sort_unstable_by(order);
+        keep_nearest(found, k);
     }
+}
+
+/// Keeps the `k` nearest of some points, ascending by (distance, id).
+pub(crate) fn keep_nearest(found: &mut Vec<(f64, u32)>, k: usize) {
+    let order = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+    if k < found.len() {
+        found.select_nth_unstable_by(k, order);
+        found.truncate(k);
+    }
+    found.sort_unstable_by(order);
 }
 
 /// A row of true distances as results hold it: distances that are the same in f32 are ties, ascending by id.

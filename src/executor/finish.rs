@@ -1,14 +1,19 @@
 //! From rows in working order to the finished graph: distances are recomputed from the points as given, then rows are
 //! sorted.
 
+use super::steps::Steps;
 use crate::dataset::Problem;
-use crate::distances::{TrueDistances, narrowed};
+use crate::distances::{TrueDistances, keep_nearest, narrowed};
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, distance, id, nearest_first, put};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::RowTable;
+use crate::metric::KernelMetric;
 use crate::parallel::{for_each, for_indices, map};
 use crate::params::Plan;
+
+/// Rows between two looks at whether the loop is to go on.
+const STEP: usize = 64;
 
 /// Rows of any executor, to be finished.
 pub(crate) struct Finisher<'a> {
@@ -20,7 +25,12 @@ pub(crate) struct Finisher<'a> {
     rows: &'a RowTable,
     /// A point that rows hold by a distance which says little of its true one: see [`Problem::misplaced`].
     misplaced: Option<u32>,
+    /// How reduced distances become true ones, where they are whole numbers and the metric's own; and columns.
+    whole: Option<(KernelMetric, usize)>,
 }
+
+/// Below, all whole numbers are f32.
+const MOST_WHOLE: f32 = (1u32 << 24) as f32;
 
 /// Scratch space for a row.
 #[derive(Default)]
@@ -80,12 +90,18 @@ fn rank_ties(points: &mut [u32], distances: &mut [f32]) {
 
 impl<'a> Finisher<'a> {
     pub(crate) fn new(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
-        Self { truth: Some(problem.true_distances()), plan, order, rows, misplaced: problem.misplaced() }
+        Self { truth: Some(problem.true_distances()), plan, order, rows, misplaced: problem.misplaced(), whole: None }
+    }
+
+    /// The same, of rows with whole distances.
+    pub(crate) fn of_whole(problem: &Problem<'a>, plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
+        let whole = problem.direct().map(|(dense, kernel)| (kernel, dense.dim()));
+        Self { whole, ..Self::new(problem, plan, order, rows) }
     }
 
     /// For rows that hold true distances already.
     pub(crate) fn of_true(plan: &'a Plan, order: &'a [u32], rows: &'a RowTable) -> Self {
-        Self { truth: None, plan, order, rows, misplaced: None }
+        Self { truth: None, plan, order, rows, misplaced: None, whole: None }
     }
 
     /// The `k` nearest of the row at place `i`, with true distances, ascending by (distance, id), as the points were
@@ -94,7 +110,14 @@ impl<'a> Finisher<'a> {
         let RowScratch { ids, distances, found, row } = scratch;
         let neighbors = self.rows.row(i).iter().filter(|s| **s != EMPTY);
         let point = |s| self.order[id(s) as usize];
-        if let Some(truth) = &self.truth {
+        if let Some((kernel, dim)) = self.whole
+            && neighbors.clone().all(|&s| distance(s) < MOST_WHOLE)
+        {
+            found.clear();
+            found.extend(neighbors.map(|&s| (kernel.to_true(f64::from(distance(s)), dim), point(s))));
+            keep_nearest(found, self.plan.others());
+            *row = narrowed(found);
+        } else if let Some(truth) = &self.truth {
             ids.clear();
             ids.extend(neighbors.map(|&s| point(s)));
             self.place_misplaced(self.order[i], ids);
@@ -133,15 +156,18 @@ impl<'a> Finisher<'a> {
         KnnGraph::new(points.len(), self.plan.others(), ids, distances)
     }
 
-    /// All rows.
-    pub(crate) fn graph(&self) -> KnnGraph {
+    /// All rows, unless `steps` ends before.
+    pub(crate) fn graph(&self, steps: &Steps) -> KnnGraph {
         let (n, k) = (self.order.len(), self.plan.n_neighbors);
         let own = usize::from(self.plan.include_self);
         let mut indices = vec![0u32; n * k];
         let mut distances = vec![0f32; n * k];
         let (ids, ds) = (OwnedRows::new(&mut indices, k), OwnedRows::new(&mut distances, k));
         // In working order, so that rows shared by neighbours are still in cache.
-        for_indices(n, 64, RowScratch::default, |scratch, i| {
+        for_indices(n, STEP, RowScratch::default, |scratch, i| {
+            if steps.is_over() || (i.is_multiple_of(STEP) && !steps.begin(STEP)) {
+                return;
+            }
             self.row(i, scratch);
             let point = self.order[i];
             // SAFETY: `order` is a permutation, so every point's row is taken once.

@@ -90,7 +90,8 @@ pub enum Metric {
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Chebyshev,
-    /// (Σ |x-y|^p)^(1/p), 0 to ∞. Zero rows: no special case. Source: scipy.
+    /// (Σ |x-y|^p)^(1/p), 0 to ∞. For p above 16, whose powers f32 does not hold, neighbours are searched as
+    /// `Chebyshev`'s and ranked by the definition. Zero rows: no special case. Source: scipy.
     ///
     /// Rows: dense, sparse. Trees: by distance.
     Minkowski {
@@ -272,7 +273,7 @@ metrics! {
     Manhattan {} = "manhattan" | "l1" | "taxicab" | "cityblock" => Route::Direct(KernelMetric::MANHATTAN),
     Chebyshev {} = "chebyshev" | "linf" | "linfty" | "linfinity" =>
         Route::Direct(KernelMetric::reduced(Form::Chebyshev)),
-    Minkowski { p: P } = "minkowski" => Route::Direct(KernelMetric::minkowski(*p)),
+    Minkowski { p: P } = "minkowski" => route::minkowski(*p, Transform::None),
     Hamming {} = "hamming" => Route::Direct(KernelMetric::HAMMING),
     Correlation {} = "correlation" => Route::Direct(KernelMetric::CORRELATION),
     Canberra {} = "canberra" => Route::Direct(KernelMetric::reduced(Form::Canberra)),
@@ -280,7 +281,7 @@ metrics! {
     StandardizedEuclidean { variances: SIGMA } = "seuclidean" | "standardised_euclidean" | "standardized_euclidean" =>
         Route::Same(scaled(variances, |v| 1.0 / v.sqrt()), KernelMetric::EUCLIDEAN),
     WeightedMinkowski { weights: W, p: P.or(2.0) } = "wminkowski" | "weighted_minkowski" =>
-        Route::Same(scaled(weights, |w| w.powf(1.0 / f64::from(*p))), KernelMetric::minkowski(*p)),
+        route::minkowski(*p, scaled(weights, |w| w.powf(1.0 / f64::from(*p)))),
     Mahalanobis { inverse_covariance: VINV } = "mahalanobis" =>
         Route::Same(Transform::Factor(inverse_covariance.clone()), KernelMetric::EUCLIDEAN),
     Spearman {} = "spearmanr" => Route::Same(Transform::Ranks, KernelMetric::CORRELATION),

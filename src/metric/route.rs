@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use super::transform::Transform;
-use super::{KernelMetric, Metric, SetMetric};
+use super::{Form, KernelMetric, Metric, SetMetric};
 use crate::points::{DenseValues, Points, PointsKind};
 
 /// How neighbours under a metric are searched.
@@ -95,4 +95,16 @@ impl Metric {
 /// Every column multiplied by a function of its parameter.
 pub(super) fn scaled(parameters: &[f32], scale: impl Fn(f64) -> f64) -> Transform {
     Transform::Scale(parameters.iter().map(|&v| scale(v.into())).collect())
+}
+
+/// The largest exponent whose powers f32 holds.
+const MOST_POWER: f32 = 16.0;
+
+/// Minkowski's distance with exponent `p` of transformed rows. Beyond the largest exponent it is nearly Chebyshev's.
+pub(super) fn minkowski(p: f32, transform: Transform) -> Route {
+    match transform {
+        transform if p > MOST_POWER => Route::Proxy(transform, KernelMetric::reduced(Form::Chebyshev)),
+        Transform::None => Route::Direct(KernelMetric::minkowski(p)),
+        transform => Route::Same(transform, KernelMetric::minkowski(p)),
+    }
 }

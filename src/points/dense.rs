@@ -78,9 +78,14 @@ impl<'a> Dense<'a> {
     /// The values as bytes, if they are f32 and all whole numbers from 0 to 255, as pictures are.
     pub(crate) fn whole_bytes(&self) -> Option<Vec<u8>> {
         let DenseValues::F32(x) = self.rows else { return None };
+        self.are_whole_bytes().then(|| x.par_iter().with_min_len(1 << 16).map(|v| *v as u8).collect())
+    }
+
+    /// Whether the values are f32 and all whole numbers from 0 to 255.
+    pub(crate) fn are_whole_bytes(&self) -> bool {
+        let DenseValues::F32(x) = self.rows else { return false };
         let whole = |v: &f32| f32::from(*v as u8) == *v;
-        let all = x.par_chunks(1 << 16).all(|values| values.iter().all(whole));
-        all.then(|| x.par_iter().with_min_len(1 << 16).map(|v| *v as u8).collect())
+        x.par_chunks(1 << 16).all(|values| values.iter().all(whole))
     }
 
     /// Bytes of one value.

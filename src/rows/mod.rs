@@ -37,6 +37,10 @@ pub(crate) trait WorkingRows: Send + Sync {
     fn is_exact(&self) -> bool {
         false
     }
+    /// Whether reduced distances are the metric's own, and whole numbers: exact as far as f32 holds these.
+    fn has_whole_distances(&self) -> bool {
+        false
+    }
 }
 
 /// Reduced distances between rows. Calls are per row or per block, so that dynamic dispatch costs nothing.

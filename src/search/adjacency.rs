@@ -1,7 +1,5 @@
 //! The edges of the search graph: for every row, the rows to look at next.
 
-use rayon::prelude::*;
-
 use crate::storage::Storage;
 
 /// Where the neighbours of a row lie.
@@ -80,10 +78,10 @@ impl Adjacency {
             return Err(format!("rows of {} edges, of which there are {ids}", self.edges()));
         }
         let end = |span: &Span| span.start as usize + span.len as usize;
-        if let Some(span) = self.spans.par_iter().find_first(|span| end(span) > ids) {
-            return Err(format!("a row's edges end at {} of {ids}", end(span)));
+        if let Some(end) = self.spans.iter().map(end).max().filter(|&end| end > ids) {
+            return Err(format!("a row's edges end at {end} of {ids}"));
         }
-        match self.ids.par_iter().with_min_len(4096).find_first(|&&to| to as usize >= n) {
+        match self.ids.iter().copied().max().filter(|&to| to as usize >= n) {
             Some(to) => Err(format!("an edge to row {to} of {n}")),
             None => Ok(()),
         }

@@ -94,7 +94,7 @@ impl Index {
         if !self.graph.is_mapped() {
             return Ok(());
         }
-        if let Some(id) = self.order.iter().find(|&&id| id >= self.id_bound) {
+        if let Some(id) = self.order.iter().copied().max().filter(|&id| id >= self.id_bound) {
             return Err(IndexError::Damaged { what: format!("a point {id}, but ids end at {}", self.id_bound) });
         }
         self.graph.check().map_err(|what| IndexError::Damaged { what })

@@ -43,6 +43,8 @@ pub(crate) struct BeamScratch {
     /// The nearest eligible ones, where not all are.
     eligible: Vec<Neighbor>,
     pub stats: QueryStats,
+    /// Whether the last search gave up.
+    pub gave_up: bool,
 }
 
 /// The graph, its rows, and where searches begin.
@@ -70,6 +72,8 @@ pub(crate) struct BeamParams<'a> {
     pub everywhere: bool,
     /// A row that the search must not pass through.
     pub blocked: Option<u32>,
+    /// Distances after which the search gives up: comparing with all rows costs less than going on.
+    pub budget: u64,
 }
 
 impl Default for BeamParams<'_> {
@@ -82,6 +86,7 @@ impl Default for BeamParams<'_> {
             eligible: None,
             everywhere: false,
             blocked: None,
+            budget: u64::MAX,
         }
     }
 }
@@ -142,7 +147,9 @@ impl SearchGraph<'_> {
     ) -> &'s [Neighbor] {
         scratch.visited.reset(self.graph.n());
         self.begin(starts, &params, scratch);
-        let BeamScratch { query, visited, ids, distances, near, pool, eligible, stats } = scratch;
+        let BeamScratch { query, visited, ids, distances, near, pool, eligible, stats, gave_up } = scratch;
+        let end = stats.distances.saturating_add(params.budget);
+        *gave_up = false;
         pool.clear();
         eligible.clear();
         let least = self.rows.in_unit_of(self.nearest, query);
@@ -170,7 +177,7 @@ impl SearchGraph<'_> {
                 };
                 if let Some(&last) = best.get(params.k - 1) {
                     let d = distance(last).max(params.radius);
-                    bound = d + params.epsilon * (d - least);
+                    bound = d + params.epsilon * (d - least).abs();
                     if params.radius > f32::NEG_INFINITY {
                         // Rows at the bound are wanted, too: copies are all as near.
                         bound = bound.next_up();
@@ -185,6 +192,10 @@ impl SearchGraph<'_> {
                 cursor += 1;
             }
             let Some(next) = pool.get_mut(cursor).filter(|next| distance(**next) <= bound) else { break };
+            if stats.distances > end {
+                *gave_up = true;
+                break;
+            }
             *next = joined(*next);
             let row = id(*next);
             if let Some(&ahead) = pool.get(cursor + 1) {

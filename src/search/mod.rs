@@ -311,7 +311,9 @@ impl Index {
     }
 
     fn search_graph(&self) -> SearchGraph<'_> {
-        SearchGraph { rows: &self.rows, graph: &self.graph, entries: &self.entries, nearest: self.nearest }
+        // Where inner products end depends on the query: searches go beyond a product by a share of itself.
+        let nearest = if *self.metric() == Metric::InnerProduct { 0.0 } else { self.nearest };
+        SearchGraph { rows: &self.rows, graph: &self.graph, entries: &self.entries, nearest }
     }
 }
 

@@ -8,7 +8,6 @@ use half::f16;
 use rayon::prelude::*;
 
 use crate::dataset::Dataset;
-use crate::dataset::init_graph::check_init_graph;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::params::INDEX_NEIGHBORS;
@@ -162,12 +161,26 @@ impl IndexOptions {
         if graph.k() == 0 {
             return Err(out_of_range("k of the graph", 0, "at least 1"));
         }
-        check_init_graph(&graph.into(), points.n())?;
+        Self::check_graph(graph, points.n())?;
         // A graph of all points does not say how many neighbours are wanted where there are more.
         let is_complete = graph.k() + 1 >= points.n();
         let k = if is_complete { graph.k().max(INDEX_NEIGHBORS) } else { graph.k() };
         let plan = self.plan(k, points, metric)?;
         Index::prepare(points, metric, graph, &plan, progress)
+    }
+
+    /// Checks that this is a graph of `n` points.
+    fn check_graph(graph: &KnnGraph, n: usize) -> Result<(), IndexError> {
+        if graph.n() != n {
+            return Err(out_of_range("rows of the graph", graph.n(), &format!("{n}, as many as there are points")));
+        }
+        match graph.all_ids().iter().position(|&id| id != KnnGraph::NO_NEIGHBOR && id as usize >= n) {
+            Some(at) => {
+                let row = at / graph.k();
+                Err(out_of_range("id in the graph", graph.all_ids()[at], &format!("below {n} (row {row})")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The settings, checked.

@@ -93,6 +93,10 @@ fn reranked(k: usize) -> usize {
 /// than its neighbours.
 pub(super) const NEAR: usize = 8;
 
+/// Distances that a search of the graph may evaluate, and a quarter as many as there are rows: more, in the order of a
+/// search, cost about as much as comparing with all rows in their order.
+const BUDGET: u64 = 2048;
+
 /// Rows compared at once by exact search.
 const BLOCK: usize = 1024;
 
@@ -257,9 +261,9 @@ impl Searcher<'_, '_> {
         }
         self.search(request);
         let missing = request.except.is_some() as usize;
-        if self.scratch.found.len() < request.k.min(possible - missing.min(possible)) {
-            // Only where the graph leads to fewer rows than there are (a damaged file, very few rows), or a closure
-            // allows few.
+        if self.scratch.beam.gave_up || self.scratch.found.len() < request.k.min(possible - missing.min(possible)) {
+            // Where so much was within reach that comparing with all costs less; and where the graph leads to fewer
+            // rows than there are (a damaged file, very few rows), or a closure allows few.
             let index = self.index;
             let rows = (0..index.graph.n() as u32).filter(|&row| is_eligible(index, request, row));
             self.scan(rows, f32::INFINITY, request);
@@ -275,7 +279,8 @@ impl Searcher<'_, '_> {
             false if index.rows.is_lossy(&self.scratch.beam.query) => reranked(k),
             false => k,
         };
-        self.traverse(request, BeamParams { k, width, ..BeamParams::default() });
+        let budget = BUDGET + index.graph.n() as u64 / 4;
+        self.traverse(request, BeamParams { k, width, budget, ..BeamParams::default() });
         self.scratch.found.truncate(request.k);
     }
 

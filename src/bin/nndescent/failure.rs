@@ -11,7 +11,8 @@ use nndescent::{BuildError, IndexError, PointsError, SearchError};
 pub const CANCELLED: u8 = 5;
 
 pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that \
-cannot be read or used; 4 an output that cannot be written; 5 cancelled.";
+cannot be read or used; 4 an output that cannot be written; 5 cancelled; 6 a recall that searches were to be tuned to \
+was not reached (what was asked for is written all the same).";
 
 /// Why the command ends early.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub enum Failure {
     Output(String),
     /// The build was cancelled.
     Cancelled(String),
+    /// A recall was not reached; the output is written.
+    Missed(String),
     /// Anything else.
     Other(String),
 }
@@ -36,6 +39,7 @@ impl Failure {
             Self::Input(_) => 3,
             Self::Output(_) => 4,
             Self::Cancelled(_) => CANCELLED,
+            Self::Missed(_) => 6,
         })
     }
 
@@ -46,6 +50,7 @@ impl Failure {
             Self::Input(m) => Self::Input(change(m)),
             Self::Output(m) => Self::Output(change(m)),
             Self::Cancelled(m) => Self::Cancelled(change(m)),
+            Self::Missed(m) => Self::Missed(change(m)),
             Self::Other(m) => Self::Other(change(m)),
         }
     }
@@ -68,8 +73,10 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Argument(m) | Self::Input(m) | Self::Output(m) | Self::Cancelled(m) | Self::Other(m)) = self;
-        f.write_str(m)
+        match self {
+            Self::Argument(m) | Self::Input(m) | Self::Output(m) => f.write_str(m),
+            Self::Cancelled(m) | Self::Missed(m) | Self::Other(m) => f.write_str(m),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::graph::{BuildArguments, Job, build_report, extend, parse, phase_seconds, summarize_build};
 use crate::output;
+use crate::tuned::Tuned;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -23,7 +24,8 @@ pub struct Arguments {
     /// Values that searches traverse by, before reranking: auto, none, f16 or u8.
     #[arg(long, default_value = "auto", value_parser = parse::<Quantization>)]
     quantization: Quantization,
-    /// Find the smallest epsilon that reaches this recall@10 on points of the index, and store it.
+    /// Find the smallest epsilon that reaches this recall@10 on points of the index, and store it. Exit code 6 if none
+    /// does.
     #[arg(long)]
     tune: Option<f32>,
     /// Print one JSON object on stdout and nothing else.
@@ -45,13 +47,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .pruning_degree_multiplier(arguments.pruning_degree_multiplier)
         .quantization(arguments.quantization);
     let job = arguments.build.load()?;
+    let mut tuned = None;
     let indexed = job.run(!arguments.json, |builder, points| {
         let mut indexed = builder.index_options(options).index(points)?;
         if let Some(center) = job.data.center() {
             indexed.index.set_center(center)?;
         }
         if let Some(target) = arguments.tune {
-            indexed.index.tune(target, TUNE_K.min(indexed.index.len() - 1), TUNE_SAMPLE)?;
+            let k = TUNE_K.min(indexed.index.len() - 1);
+            tuned = Some(Tuned { target, k, tuning: indexed.index.tune(target, k, TUNE_SAMPLE)? });
         }
         Ok(indexed)
     })?;
@@ -60,15 +64,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     output::save(&arguments.output, &indexed.index)?;
     let write = start.elapsed().as_secs_f64();
     if arguments.json {
-        say!("{}", report(arguments, &indexed, &job, write));
+        let mut report = report(arguments, &indexed, &job, write);
+        extend(&mut report, json!({"tuning": tuned.map(|tuned| tuned.json())}));
+        say!("{report}");
     } else {
         let index = &indexed.index;
         say!("{} x {}, {} -> {}", index.len(), index.dim(), index.metric(), arguments.output.display());
         summarize_build(&indexed.report);
         let (seconds, edges) = (indexed.prepare_time.as_secs_f64(), index.n_edges());
         say!("prepared in {seconds:.3} s: {edges} edges, searched by {}", index.quantization());
+        tuned.iter().for_each(|tuned| say!("{}", tuned.line()));
     }
-    Ok(())
+    tuned.map_or(Ok(()), |tuned| tuned.check())
 }
 
 fn report(arguments: &Arguments, indexed: &Indexed, job: &Job, write: f64) -> Value {

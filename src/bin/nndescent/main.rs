@@ -25,6 +25,7 @@ mod query;
 mod refine;
 mod stdin;
 mod threads;
+mod tuned;
 
 use std::process::ExitCode;
 

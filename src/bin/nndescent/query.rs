@@ -13,6 +13,7 @@ use crate::input::{DataArguments, Use};
 use crate::memory::peak_bytes;
 use crate::output;
 use crate::threads::pool;
+use crate::tuned::Tuned;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -28,7 +29,7 @@ pub struct Arguments {
     /// How much farther than the k-th nearest so far a point may be and still be expanded [default: as tuned, or 0.1].
     #[arg(long, conflicts_with = "target_recall")]
     epsilon: Option<f32>,
-    /// First find the epsilon that reaches this recall on points of the index.
+    /// First find the epsilon that reaches this recall on points of the index. Exit code 6 if none does.
     #[arg(long)]
     target_recall: Option<f32>,
     /// The points that may be found: .npy of their ids, or of bool with an entry for every id.
@@ -80,9 +81,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     open += start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    if let Some(target) = arguments.target_recall {
-        pool.install(|| index.tune(target, arguments.k, TUNE_SAMPLE))?;
-    }
+    let tune = |target| {
+        let tuning = pool.install(|| index.tune(target, arguments.k, TUNE_SAMPLE))?;
+        Ok::<Tuned, Failure>(Tuned { target, k: arguments.k, tuning })
+    };
+    let tuned = arguments.target_recall.map(tune).transpose()?;
     let tune = start.elapsed().as_secs_f64();
     let mask = arguments.filter.as_deref().map(|path| read_mask(path, index.id_bound())).transpose()?;
 
@@ -119,14 +122,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "distances_per_query": per_query,
             "hops_per_query": stats.hops as f64 / count as f64,
             "peak_memory_bytes": peak_bytes(),
+            "tuning": tuned.map(|tuned| tuned.json()),
         });
         extend(&mut report, data.narrowing());
         say!("{report}");
     } else {
         say!("{count} queries, {} neighbours each, {}", arguments.k, arguments.output.display());
         say!("epsilon {epsilon}: {query:.3} s, {per_second:.0} a second, {per_query:.0} distances each");
+        tuned.iter().for_each(|tuned| say!("{}", tuned.line()));
     }
-    Ok(())
+    tuned.map_or(Ok(()), |tuned| tuned.check())
 }
 
 fn one_by_one(

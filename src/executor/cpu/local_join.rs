@@ -9,21 +9,29 @@ use std::ops::Range;
 
 use super::neighborhoods::Neighborhoods;
 use super::scratch::{Scratch, ScratchPool};
+use crate::executor::steps::Steps;
 use crate::graph::order::{EMPTY, id};
 use crate::graph::rows::RowTable;
 use crate::parallel::fold_rows;
 use crate::rows::ReducedDistances;
 use crate::rows::offer::offer;
 
-/// Joins every row. Returns (updates, distances).
+/// Rows between two looks at whether the loop is to go on.
+const STEP: usize = 64;
+
+/// Joins every row, unless `steps` ends before. Returns (updates, distances).
 pub(crate) fn local_join(
     space: &dyn ReducedDistances,
     near: &Neighborhoods,
     rows: &mut RowTable,
     pool: &ScratchPool,
+    steps: &Steps,
 ) -> (u64, u64) {
     let width = rows.width;
     let join_row = |counts: &mut (u64, u64), i: usize, row: &mut [u64]| {
+        if steps.is_over() || (i.is_multiple_of(STEP) && !steps.begin(STEP)) {
+            return;
+        }
         pool.with(|scratch| {
             let candidates = collect(i as u32, row, near, space.n(), scratch);
             let ids = &scratch.ids[candidates];
@@ -35,7 +43,7 @@ pub(crate) fn local_join(
             counts.1 += m as u64;
         });
     };
-    let counts = fold_rows(&mut rows.slots, width, 64, || (0, 0), join_row);
+    let counts = fold_rows(&mut rows.slots, width, STEP, || (0, 0), join_row);
     counts.into_iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }
 

@@ -12,6 +12,7 @@ use crate::dataset::Problem;
 use crate::error::BuildError;
 use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::finish::Finisher;
+use crate::executor::steps::Steps;
 use crate::executor::{Session, Tick};
 use crate::forest;
 use crate::graph::locality::places;
@@ -55,8 +56,7 @@ impl<'p> CpuSession<'p> {
         let mut session = Self::empty(problem, plan, arranged);
         if let Some(bounds) = bounds {
             let ids: Vec<u32> = (0..problem.n() as u32).collect();
-            session.init_distances += leaf_join(&*session.space, &ids, &bounds, &mut session.rows, &session.pool);
-            session.trees_grown = 1;
+            session.join_leaves(&ids, &bounds, tick)?;
         }
         session.init_distances += session.take_over(init_graph);
         session.grow_trees(tick)?;
@@ -156,10 +156,19 @@ impl<'p> CpuSession<'p> {
         while self.trees_grown < self.plan.n_trees as u64 {
             tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
             let leaves = forest::tree(&*self.space, self.plan.leaf_size, self.plan.seed, self.trees_grown);
-            self.init_distances += leaf_join(&*self.space, &leaves.ids, &leaves.bounds, &mut self.rows, &self.pool);
-            self.trees_grown += 1;
+            self.join_leaves(&leaves.ids, &leaves.bounds, tick)?;
         }
         tick(1.0)
+    }
+
+    /// Joins the leaves of a tree.
+    fn join_leaves(&mut self, ids: &[u32], bounds: &[u32], tick: Tick) -> Result<(), BuildError> {
+        let (grown, trees) = (self.trees_grown as f32, self.plan.n_trees.max(1) as f32);
+        let in_tree = |fraction: f32| tick((grown + fraction) / trees);
+        let steps = Steps::new(&in_tree, bounds.len() - 1);
+        self.init_distances += leaf_join(&*self.space, ids, bounds, &mut self.rows, &self.pool, &steps);
+        self.trees_grown += 1;
+        steps.end()
     }
 
     fn finishing(&self) -> Finisher<'_> {
@@ -184,7 +193,9 @@ impl Session for CpuSession<'_> {
         tick(0.0)?;
         let start = Instant::now();
         let near = Neighborhoods::take(&mut self.rows, caps(&self.plan));
-        let (updates, distances) = local_join(&*self.space, &near, &mut self.rows, &self.pool);
+        let steps = Steps::new(tick, self.problem.n());
+        let (updates, distances) = local_join(&*self.space, &near, &mut self.rows, &self.pool, &steps);
+        steps.end()?;
         tick(1.0)?;
         Ok(RoundStats { updates, distances, elapsed: start.elapsed(), traffic: None })
     }
@@ -212,14 +223,19 @@ impl Session for CpuSession<'_> {
         let Self { problem, plan, order, rows, space, pool, .. } = *self;
         // Nothing is rounded, and if the points are dense, they are searched as they were given.
         let are_true = space.is_exact() && (problem.dense().is_none() || problem.direct().is_some());
+        let are_whole = space.has_whole_distances() && problem.direct().is_some();
         // Else final distances are computed from the points as given, which may take as much memory again.
         drop((space, pool));
         let finishing = if are_true {
             Finisher::of_true(&plan, &order, &rows)
+        } else if are_whole {
+            Finisher::of_whole(&problem, &plan, &order, &rows)
         } else {
             Finisher::new(&problem, &plan, &order, &rows)
         };
-        let graph = finishing.graph();
+        let steps = Steps::new(tick, order.len());
+        let graph = finishing.graph(&steps);
+        steps.end()?;
         tick(1.0)?;
         Ok(graph)
     }

@@ -173,6 +173,17 @@ impl Form {
         matches!(self, Self::L2 | Self::Angular { .. } | Self::Inner)
     }
 
+    /// The power of the values that reduced distances grow with.
+    pub(crate) fn degree(self) -> f64 {
+        match self {
+            Self::L2 | Self::Inner => 2.0,
+            Self::Manhattan | Self::Chebyshev => 1.0,
+            Self::Minkowski(p) => p.into(),
+            Self::TsSs => 4.0,
+            Self::Angular { .. } | Self::Hamming | Self::Canberra | Self::BrayCurtis => 0.0,
+        }
+    }
+
     /// Whether a column takes some fifty instructions rather than a few.
     pub(crate) fn is_slow(self) -> bool {
         matches!(self, Self::Minkowski(p) if p.fract() != 0.0)

@@ -42,6 +42,8 @@ pub(crate) struct CodedRows {
     /// Chunks in a row.
     stride: usize,
     distance: CodedDistance,
+    /// Whether codes differ by as much as the values do.
+    are_values: bool,
     level: Level,
 }
 
@@ -108,7 +110,8 @@ impl CodedRows {
             stats.push(coding.encode_row(values, codes, distance.has_zero_removed()));
         });
         let stats: Vec<Stats> = parts.into_iter().flat_map(|part| part.1).collect();
-        Self { codes: codes.into(), stats: stats.into(), coding, stride, distance, level }
+        let are_values = coding.scale == Scale::Common(1.0) && (is_exact(points, form) || points.are_whole_bytes());
+        Self { codes: codes.into(), stats: stats.into(), coding, stride, distance, are_values, level }
     }
 
     /// Codes from a file.
@@ -119,7 +122,8 @@ impl CodedRows {
         (form, dim): (Form, usize),
         level: Level,
     ) -> Self {
-        Self { codes, stats, coding, stride: chunks_of_row(dim), distance: CodedDistance::of(form), level }
+        let (stride, distance) = (chunks_of_row(dim), CodedDistance::of(form));
+        Self { codes, stats, coding, stride, distance, are_values: false, level }
     }
 
     /// Makes `query` the codes of a row of values.
@@ -210,6 +214,10 @@ impl WorkingRows for CodedRows {
 
     fn splits_by_direction(&self) -> bool {
         self.distance == CodedDistance::NegativeDot
+    }
+
+    fn has_whole_distances(&self) -> bool {
+        self.are_values && self.distance == CodedDistance::Squared
     }
 }
 

@@ -7,49 +7,13 @@ use super::{Head, Number, Numbers, SparseRows, Table, with_numbers};
 use crate::metric::Form;
 use crate::metric::kernels::{Kernel, ts_ss, with_kernel};
 use crate::points::SparseRow;
-use crate::rows::ReducedDistances;
 use crate::rows::sparse::definition;
 
 /// A distance that is a smaller part than this of the sums it is the difference of is computed by walking along both
 /// rows.
 const NEAR: f64 = 1e-6;
 
-/// Rows that are tried in f32, and rows that each is compared with.
-const TRIED: usize = 32;
-const OTHERS: usize = 256;
-/// The part of the distance of the nearest of these that f32 may be off by.
-const TOLERANCE: f64 = 0.01;
-
 impl SparseRows {
-    /// The same rows, whose distances are computed in f64 from now on if those in f32 do not tell near rows apart: of
-    /// rows far from zero that differ little, sums over columns cancel.
-    pub(crate) fn with_enough_digits(mut self) -> Self {
-        self.in_f64 = self.lacks_digits();
-        self
-    }
-
-    fn lacks_digits(&self) -> bool {
-        let SparseKernel::Values(form) = self.kernel else { return false };
-        if matches!(form, Form::Chebyshev | Form::Hamming) {
-            return false;
-        }
-        let every = |count: usize| (0..self.heads.len() as u32).step_by(self.heads.len().div_ceil(count).max(1));
-        let others: Vec<u32> = every(OTHERS).collect();
-        let (mut rough, mut right) = (vec![0.0; others.len()], vec![0.0; others.len()]);
-        let mut is_off = |row: u32| {
-            self.one_to_many(row, &others, &mut rough);
-            self.one_to_many_exactly(row, &others, &mut right);
-            let apart = right.iter().zip(&rough).filter(|(right, _)| **right != 0.0);
-            let nearest = apart.min_by(|a, b| a.0.total_cmp(b.0));
-            nearest.is_some_and(|(right, &rough)| {
-                let error = (f64::from(rough) - right).abs();
-                error.is_nan() || error > TOLERANCE * right.abs()
-            })
-        };
-        let (off, tried) = every(TRIED).fold((0, 0), |(off, tried), row| (off + usize::from(is_off(row)), tried + 1));
-        4 * off > tried
-    }
-
     /// Reduced distances of `row` to each of `others` in f64. The same to the bit from either side.
     pub(crate) fn one_to_many_exactly(&self, row: u32, others: &[u32], out: &mut [f64]) {
         self.pool.with(|scratch| {

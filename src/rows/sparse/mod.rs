@@ -27,6 +27,7 @@ use crate::metric::Form;
 use crate::metric::kernels::sparse::{Mark, Single, SparseTerms};
 use crate::parallel;
 use crate::points::{Csr, SparseRow};
+use crate::rng::stratified_sample;
 use crate::rows::error_bound::{ErrorBound, UNIT_ROUNDOFF};
 use crate::rows::{ReducedDistances, WorkingRows, all_pairs_by_rows};
 use crate::simd::{Level, Op, Simd, dispatch_scalar};
@@ -147,9 +148,9 @@ pub(crate) struct SparseRows {
     numbers: Numbers,
     values: Vec<f32>,
     level: Level,
+    /// Whether distances are computed in f64: see [`SparseRows::choose_precision`].
+    is_precise: bool,
     pool: Pool,
-    /// Whether distances are computed in f64, and rounded: [`SparseRows::with_enough_digits`].
-    in_f64: bool,
 }
 
 impl SparseRows {
@@ -162,7 +163,7 @@ impl SparseRows {
         let (heads, values) = (Vec::with_capacity(rows.n()), Vec::new());
         let pool = Pool::default();
         let (dim, largest) = (rows.dim(), Mark::default());
-        let mut space = Self { kernel, dim, columns, heads, largest, numbers, values, level, pool, in_f64: false };
+        let mut space = Self { kernel, dim, columns, heads, largest, numbers, values, level, is_precise: false, pool };
         space.append(rows);
         space
     }
@@ -418,6 +419,9 @@ impl WorkingRows for SparseRows {
 impl ReducedDistances for SparseRows {
     fn error_bound(&self, row: u32) -> Option<ErrorBound> {
         let SparseKernel::Values(form) = self.kernel else { return None };
+        if self.is_precise {
+            return ErrorBound::new(Form::Manhattan, 0, 0.0);
+        }
         let head = self.heads[row as usize];
         // Columns in common are summed one after the other.
         let relative = (f64::from(head.len) + 16.0) * UNIT_ROUNDOFF * 1.5;
@@ -434,10 +438,17 @@ impl ReducedDistances for SparseRows {
             // The sum of the rows may cancel, too.
             Form::BrayCurtis | Form::TsSs => f64::INFINITY,
         };
+        // What each column in common may lose to underflow.
+        let absolute = absolute + 8.0 * f64::from(head.len) * f64::from(f32::MIN_POSITIVE) * UNIT_ROUNDOFF;
         Some(ErrorBound::absolute(absolute, form != Form::Inner))
     }
 
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        if self.is_precise {
+            let mut found = vec![0.0; others.len()];
+            self.one_to_many_exactly(row, others, &mut found);
+            return out.iter_mut().zip(found).for_each(|(out, d)| *out = d as f32);
+        }
         self.pool.with(|scratch| {
             self.scatter(row, &mut scratch.query);
             self.query_to_many(&scratch.query, others, out);
@@ -446,6 +457,14 @@ impl ReducedDistances for SparseRows {
     }
 
     fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        if self.is_precise {
+            let mut found = vec![0.0; others.len()];
+            for (side, row) in rows.into_iter().enumerate() {
+                self.one_to_many(row, others, &mut found);
+                out.iter_mut().zip(&found).for_each(|(out, &d)| out[side] = d);
+            }
+            return;
+        }
         self.pool.with(|scratch| {
             let mut found = std::mem::take(&mut scratch.distances);
             found.resize(others.len(), 0.0);
@@ -460,26 +479,45 @@ impl ReducedDistances for SparseRows {
     }
 
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
-        if self.in_f64 {
+        if self.is_precise {
             return all_pairs_by_rows(ids, out, &mut |i, others, out| self.one_to_many(ids[i], others, out));
         }
         with_numbers!(&self.numbers, numbers => panel::all_pairs(self, self.table(numbers), ids, out));
     }
 
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
-        if self.in_f64 && !rows.is_empty() {
-            let m = out.len() / rows.len();
-            let others: Vec<u32> = (first..first + m as u32).collect();
-            return rows
-                .iter()
-                .zip(out.chunks_exact_mut(m))
-                .for_each(|(&row, out)| self.one_to_many(row, &others, out));
+        if self.is_precise {
+            let others: Vec<u32> = (first..first + (out.len() / rows.len()) as u32).collect();
+            let by_row = rows.iter().zip(out.chunks_exact_mut(others.len()));
+            return by_row.for_each(|(&row, out)| self.one_to_many(row, &others, out));
         }
         with_numbers!(&self.numbers, numbers => panel::block(self, self.table(numbers), rows, first, out));
     }
 }
 
 impl SparseRows {
+    /// Computes distances in f64 from here on if rows lie so close together that f32 does not tell near ones apart: if,
+    /// in a sample, its error is more than a hundredth of the distance of the nearest other row.
+    pub(crate) fn choose_precision(&mut self) {
+        const SAMPLE: usize = 512;
+        const ROWS: usize = 32;
+        const WORTH: f64 = 0.01;
+        let n = self.heads.len();
+        let sample: Vec<u32> = stratified_sample(0, 0x5b, n, n.min(SAMPLE)).map(|row| row as u32).collect();
+        let is_blurred = |row: u32| {
+            let Some(bound) = self.error_bound(row) else { return false };
+            let mut distances = vec![0.0; sample.len()];
+            self.one_to_many_exactly(row, &sample, &mut distances);
+            let others = distances.iter().zip(&sample).filter(|(d, other)| **other != row && **d > 0.0);
+            let nearest = others.map(|(d, _)| d.abs()).fold(f64::INFINITY, f64::min);
+            let error = bound.most_computed(nearest) - nearest;
+            nearest.is_finite() && error.is_finite() && error > WORTH * nearest
+        };
+        let looked_at = || sample.iter().step_by(sample.len().div_ceil(ROWS).max(1));
+        let blurred = looked_at().filter(|&&row| is_blurred(row)).count();
+        self.is_precise = 4 * blurred > looked_at().count();
+    }
+
     fn table<'a, I>(&'a self, numbers: &'a [I]) -> Table<'a, I> {
         Table { heads: &self.heads, numbers, values: &self.values }
     }

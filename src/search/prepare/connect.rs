@@ -1,6 +1,7 @@
 //! Makes every row reachable from the entries.
 
 use crate::graph::order::id;
+use crate::metric::Metric;
 use crate::search::Index;
 use crate::search::beam::BeamScratch;
 use crate::search::rows::IndexRows;
@@ -31,6 +32,9 @@ impl Index {
     /// parts, for searches for more neighbours than a part has.
     pub(in crate::search) fn connect(&mut self) {
         let n = self.graph.n();
+        if *self.metric() == Metric::InnerProduct {
+            self.entries = self.entries.with_largest(&self.rows);
+        }
         let mut parts = Parts { of: vec![NONE; n], joined: Sets::new(0), open: Vec::new() };
         let entries = self.entries.rows.to_vec();
         entries.iter().for_each(|&entry| self.reach(entry, &mut parts));

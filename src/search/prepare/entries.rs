@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use crate::distances::direct::Query;
+use crate::graph::order::{Neighbor, fresh, id};
 use crate::rng::stratified_sample;
 use crate::search::rows::{IndexRows, SearchRows};
 use crate::storage::Storage;
@@ -55,6 +56,20 @@ impl Entries {
         let count = some.len().div_ceil(ROWS).max(FEWEST).min(some.len());
         let all: Vec<u32> = stratified_sample(0, 0xe47, some.len(), count).map(|at| some[at]).collect();
         Self { chosen_for: n, ..Self::of_rows(rows, &all, Grouping::ByRoot) }
+    }
+
+    /// These and the rows of the largest norms, which are the nearest to most queries under inner products; all are
+    /// looked at, as the center with the largest product is seldom the one that a row is near to.
+    pub(super) fn with_largest(&self, rows: &SearchRows) -> Self {
+        let norm = |(query, out): &mut (Query, Vec<f32>), row: u32| {
+            rows.between(row, &[row], query, out);
+            fresh(out[0], row)
+        };
+        let n = rows.n() as u32;
+        let mut norms: Vec<Neighbor> = (0..n).into_par_iter().map_init(Default::default, norm).collect();
+        norms.sort_unstable();
+        let largest: Vec<u32> = norms.iter().take(2 * rows.n().isqrt()).map(|&norm| id(norm)).collect();
+        self.with(rows, &largest, Grouping::Few)
     }
 
     /// These and `more`.

@@ -32,6 +32,9 @@ use diversify::{Diversify, DiversifyScratch, hub_factors};
 /// Neighbours followed when rows are put in order.
 const FOLLOWED: usize = 8;
 
+/// One in so many of a row's edges leads back to it for certain, where nothing is pruned.
+const LED_BACK: f32 = 4.0;
+
 /// The parts of an index.
 pub(super) struct Prepared {
     pub rows: SearchRows,
@@ -84,6 +87,9 @@ pub(super) fn prepare(
     drop((forward, reverse));
     let mut lists = with_reverses(&rows, &kept, &diversify, ticker);
     go_on()?;
+    // Who prunes less asks for accuracy: no row is left to searches that come from far.
+    let most = (plan.max_degree as f32 * (1.0 - plan.diversify_prob) / LED_BACK) as usize;
+    lead_back(&kept, most, &mut lists);
     copies.link(&mut lists);
     let too_many = IndexError::TooManyEdges { n, max_degree: plan.max_degree };
     let graph = Adjacency::of_lists(lists.iter().map(|list| &list[..])).ok_or(too_many)?;
@@ -169,6 +175,18 @@ fn with_reverses(rows: &SearchRows, kept: &RowTable, diversify: &Diversify, tick
         },
     );
     edges.collect()
+}
+
+/// Sees to it that the nearest `most` neighbours of every row lead back to it, however many are nearer to them.
+fn lead_back(kept: &RowTable, most: usize, lists: &mut [Vec<u32>]) {
+    for row in 0..kept.n() {
+        for &near in kept.row(row).iter().take(most).filter(|near| **near != EMPTY) {
+            let list = &mut lists[id(near) as usize];
+            if !list.contains(&(row as u32)) {
+                list.push(row as u32);
+            }
+        }
+    }
 }
 
 /// A row's neighbours and reverse neighbours, each once, ascending.

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::dataset::check::check_sparse_rows;
+use crate::dataset::check::{check_sparse_rows, check_sparse_sums};
 use crate::dataset::{SparseComparison, SparsePoints, SparseTransform};
 use crate::distances::direct::Query;
 use crate::metric::Metric;
 use crate::persist::{IndexFileError, Kind, Opened};
 use crate::points::{Csr, CsrMatrix, Points, PointsKind, SparseRow};
 use crate::rows::sparse::cumulative::{CumulativeRows, Curve};
-use crate::rows::sparse::{SparseQuery, SparseRows};
+use crate::rows::sparse::{SparseKernel, SparseQuery, SparseRows};
 use crate::rows::{ReducedDistances, WorkingRows};
 use crate::search::error::IndexError;
 use crate::simd::Level;
@@ -82,7 +82,9 @@ impl SparseStore {
         let searched = transformed.unwrap_or(given);
         let rows = match transform.kernel {
             SparseComparison::Columns(kernel) => {
-                Rows::Columns(SparseRows::new(searched, kernel, Level::detect()).with_enough_digits())
+                let mut rows = SparseRows::new(searched, kernel, Level::detect());
+                rows.choose_precision();
+                Rows::Columns(rows)
             }
             SparseComparison::CumulativeSums(kernel) => Rows::CumulativeSums(CumulativeRows::new(searched, kernel)),
         };
@@ -216,11 +218,14 @@ impl IndexRows for SparseStore {
             return Err(IndexError::Type { found: points.type_name(), expected: "sparse" });
         };
         check_sparse_rows(&self.transform.metric, rows)?;
+        let transformed = self.transform.all_transformed(rows);
+        let searched = transformed.as_ref().map_or(*rows, CsrMatrix::view);
+        if let SparseComparison::Columns(SparseKernel::Values(form)) = self.transform.kernel {
+            check_sparse_sums(&self.transform.metric, &searched, form)?;
+        }
         if let Some(given) = &mut self.given {
             given.push_rows(*rows);
         }
-        let transformed = self.transform.all_transformed(rows);
-        let searched = transformed.as_ref().map_or(*rows, CsrMatrix::view);
         match &mut self.rows {
             Rows::Columns(rows) => rows.push(searched),
             Rows::CumulativeSums(rows) => rows.push(searched),

@@ -24,6 +24,7 @@ use crate::error::{BuildError, GpuError};
 use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::device_work::DeviceWork;
 use crate::executor::finish::{self, Finisher};
+use crate::executor::steps::Steps;
 use crate::executor::{Session, Tick};
 use crate::forest::Leaves;
 use crate::graph::locality::places;
@@ -269,7 +270,10 @@ impl Session for GpuSession<'_> {
             finish::of_ranked(&self.problem, &self.plan, points, distances)
         } else {
             let rows = self.work.time(DevicePhase::ReadBack, || self.read_rows())?;
-            Finisher::new(&self.problem, &self.plan, &self.order, &rows).graph()
+            let steps = Steps::new(tick, self.order.len());
+            let graph = Finisher::new(&self.problem, &self.plan, &self.order, &rows).graph(&steps);
+            steps.end()?;
+            graph
         };
         tick(1.0)?;
         Ok(graph)
