@@ -24,6 +24,6 @@ fuzz_target!(|data: &[u8]| {
     let _ = read_csr(&path);
     let _ = read_sparse(&path);
     let _ = read_ids(&path);
-    let _ = read_selection(&path);
+    let _ = read_selection(&path, 100);
     let _ = read_floats(&path);
 });
