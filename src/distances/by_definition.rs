@@ -291,7 +291,7 @@ impl TrueDistances for DefinitionDistances<'_> {
         if let Metric::Mahalanobis { inverse_covariance } = &self.metric {
             return self.mahalanobis(inverse_covariance, i, others, out);
         }
-        let (given, prepared, of_x) = (self.queries().point(i), self.prepared(i), self.queries().alone(i));
+        let (prepared, of_x) = (self.prepared(i), self.queries().alone(i));
         let (rows, points) = (self.base.rows, self.base.points);
         let (mut y, mut room) = (vec![0.0; points.dim()], Vec::new());
         out.extend(others.iter().enumerate().map(|(at, &other)| {
@@ -303,7 +303,7 @@ impl TrueDistances for DefinitionDistances<'_> {
             let found = self.by_sums(&prepared, alone, rows.as_f32(other, &mut y), &mut room);
             let by_definition = || {
                 points.widen_row(other, &mut y);
-                self.metric.distance(&given, &y)
+                self.metric.distance(&self.queries().point(i), &y)
             };
             found.filter(|d| !d.is_nan()).unwrap_or_else(by_definition)
         }));

@@ -53,7 +53,13 @@ impl<T: Term> Op for Sum<'_, T> {
         for ((&x, &w), &y) in x_tail.iter().zip(w_tail).zip(y_tail) {
             sum = term.added(sum, x, w, y.into());
         }
-        sums.into_iter().fold(sum, |sum, lane| term.total(sum, lane))
+        // Halves, so that latencies overlap.
+        for half in [8, 4, 2, 1] {
+            for i in 0..half {
+                sums[i] = term.total(sums[i], sums[i + half]);
+            }
+        }
+        term.total(sums[0], sum)
     }
 }
 

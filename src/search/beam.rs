@@ -20,6 +20,10 @@ const GROUPS: usize = 6;
 /// A search for more neighbours begins with all entries, as one by radius does: they may lie in many parts of the data.
 const MUCH: usize = 64;
 
+/// How much farther searches by inner products go, which begin with all entries, too: rows with large products lie in
+/// many parts of the data.
+const PRODUCTS: f32 = 3.0;
+
 /// The entries nearest to a query.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Starts {
@@ -54,6 +58,8 @@ pub(crate) struct SearchGraph<'a> {
     pub entries: &'a Entries,
     /// d₀: the smallest reduced distance between neighbours.
     pub nearest: f32,
+    /// Whether distances are negative inner products.
+    pub by_products: bool,
 }
 
 /// How far a search looks.
@@ -126,7 +132,8 @@ impl SearchGraph<'_> {
         let BeamScratch { query, visited, ids, distances, near, stats, .. } = scratch;
         visited.mark(params.blocked.as_slice(), ids);
         near.clear();
-        if params.k <= MUCH && !params.everywhere && params.radius == f32::NEG_INFINITY {
+        let is_near = params.k <= MUCH && !params.everywhere && params.radius == f32::NEG_INFINITY;
+        if is_near && !self.by_products {
             visited.mark(&starts.rows.map(id), ids);
             near.extend(starts.rows.iter().filter(|&&start| ids.contains(&id(start))));
             return;
@@ -152,7 +159,11 @@ impl SearchGraph<'_> {
         *gave_up = false;
         pool.clear();
         eligible.clear();
-        let least = self.rows.in_unit_of(self.nearest, query);
+        // How large products become depends on the query: searches go beyond one by a share of itself.
+        let (least, epsilon) = match self.by_products {
+            true => (0.0, PRODUCTS * params.epsilon),
+            false => (self.rows.in_unit_of(self.nearest, query), params.epsilon),
+        };
         let mut bound = f32::INFINITY;
         let mut cursor = 0;
         loop {
@@ -177,7 +188,7 @@ impl SearchGraph<'_> {
                 };
                 if let Some(&last) = best.get(params.k - 1) {
                     let d = distance(last).max(params.radius);
-                    bound = d + params.epsilon * (d - least).abs();
+                    bound = d + epsilon * (d - least).abs();
                     if params.radius > f32::NEG_INFINITY {
                         // Rows at the bound are wanted, too: copies are all as near.
                         bound = bound.next_up();

@@ -311,9 +311,9 @@ impl Index {
     }
 
     fn search_graph(&self) -> SearchGraph<'_> {
-        // Where inner products end depends on the query: searches go beyond a product by a share of itself.
-        let nearest = if *self.metric() == Metric::InnerProduct { 0.0 } else { self.nearest };
-        SearchGraph { rows: &self.rows, graph: &self.graph, entries: &self.entries, nearest }
+        let by_products = *self.metric() == Metric::InnerProduct;
+        let (rows, graph, entries) = (&*self.rows, &self.graph, &self.entries);
+        SearchGraph { rows, graph, entries, nearest: self.nearest, by_products }
     }
 }
 

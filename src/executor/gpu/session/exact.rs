@@ -9,6 +9,7 @@ use crate::executor::finish::with_self;
 use crate::executor::gpu::blocks::{Block, Stretch};
 use crate::executor::gpu::device::Gpu;
 use crate::executor::gpu::device_rows::DeviceRows;
+use crate::executor::gpu::encoding::Encoding;
 use crate::executor::gpu::executor::most_rows_of;
 use crate::executor::gpu::kernels::Slot;
 use crate::executor::{Session, Tick};
@@ -23,6 +24,13 @@ const EXACT_SLACK: usize = 8;
 /// Exact search gives up when memory does not suffice for this many points at once.
 const LEAST_HELD: usize = 1024;
 
+/// What a device finds: rows in the order of the points.
+pub(in super::super) struct FoundRows {
+    pub rows: RowTable,
+    pub encoding: Encoding,
+    pub info: ExecutorInfo,
+}
+
 impl<'p> GpuSession<'p> {
     /// The exact graph.
     pub(in super::super) fn exact(
@@ -31,6 +39,19 @@ impl<'p> GpuSession<'p> {
         plan: &Plan,
         tick: Tick,
     ) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
+        let found = Self::exact_rows(gpu, problem, plan, tick)?;
+        let graph = proven(problem, &found.rows, (found.encoding, plan.others()), tick)?;
+        let graph = if plan.include_self { with_self(problem, graph.all_ids(), graph.all_distances()) } else { graph };
+        Ok((graph, found.info))
+    }
+
+    /// The rows of the exact graph as the device finds them, a few neighbours longer.
+    pub(in super::super) fn exact_rows(
+        gpu: &Gpu,
+        problem: &Problem<'p>,
+        plan: &Plan,
+        tick: Tick,
+    ) -> Result<FoundRows, BuildError> {
         // A few more than are asked for, as the final distances may swap some.
         let width = (plan.others() + EXACT_SLACK).min(problem.n() - 1);
         let plan = Plan { width, ..plan.clone() };
@@ -51,7 +72,7 @@ impl<'p> GpuSession<'p> {
         plan: &Plan,
         held: usize,
         tick: Tick,
-    ) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
+    ) -> Result<FoundRows, BuildError> {
         let (n, order) = (problem.n() as u32, (0..problem.n() as u32).collect());
         // A device that cannot hold two points fails in the layout.
         let held = held.max(2);
@@ -89,11 +110,7 @@ impl<'p> GpuSession<'p> {
         {
             *rows_at_once = Some(part as usize);
         }
-        let problem = &session.problem;
-        let encoding = session.encoding;
-        let graph = proven(problem, &rows, (encoding, plan.others()), tick)?;
-        let graph = if plan.include_self { with_self(problem, graph.all_ids(), graph.all_distances()) } else { graph };
-        Ok((graph, info))
+        Ok(FoundRows { rows, encoding: session.encoding, info })
     }
 
     /// Brings the points of a stretch to its places.
