@@ -16,6 +16,7 @@ mod auto_traits;
 mod cli;
 #[cfg(feature = "cli")]
 mod cli_files;
+mod field;
 mod golden;
 #[cfg(feature = "gpu")]
 mod gpu;

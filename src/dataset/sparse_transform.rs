@@ -85,7 +85,7 @@ impl SparseTransform {
 
     /// Whether true distances need the rows as given, which cannot be restored from transformed ones.
     pub(crate) fn needs_given(&self) -> bool {
-        matches!(*self.transformer, Transformer::Trees(_))
+        matches!(*self.transformer, Transformer::Trees(_) | Transformer::SquareRoots | Transformer::Scale(_))
     }
 
     /// The true distance of a reduced one.
@@ -103,19 +103,29 @@ impl SparseTransform {
     /// definition.
     pub(crate) fn is_by_kernel(&self) -> bool {
         let is_by_columns = matches!(self.kernel, SparseComparison::Columns(_));
-        is_by_columns && !self.is_proxy && self.metric != Metric::Hellinger
+        is_by_columns && !self.needs_given()
     }
 
-    /// The true distance, by definition, of two rows of distributions as they were given.
+    /// The true distance, by definition, of two rows as they were given.
     pub(crate) fn by_definition(&self, given: [SparseRow; 2]) -> f64 {
         if self.metric == Metric::SymmetricKl {
             return symmetric_kl(given, self.dim);
         }
         let of_all_columns = || {
-            let (x, y) = dense_pair(given);
-            self.metric.distance(&x, &y)
+            let [x, y] = dense_pair(given);
+            self.metric_of_columns(given).distance(&x, &y)
         };
         sparse_transport(&self.metric, given, self.dim).unwrap_or_else(of_all_columns)
+    }
+
+    /// The metric with parameters for the columns alone that either of two rows has.
+    fn metric_of_columns(&self, [x, y]: [SparseRow; 2]) -> Metric {
+        let of = |values: &[f32]| definition::columns(x, y).into_iter().map(|c| values[c as usize]).collect();
+        match &self.metric {
+            Metric::StandardizedEuclidean { variances } => Metric::StandardizedEuclidean { variances: of(variances) },
+            Metric::WeightedMinkowski { weights, p } => Metric::WeightedMinkowski { weights: of(weights), p: *p },
+            metric => metric.clone(),
+        }
     }
 }
 
@@ -147,8 +157,9 @@ fn ranks(row: SparseRow, dim: usize) -> Vec<f32> {
 }
 
 /// Two rows as dense rows over the columns that either of them has.
-fn dense_pair([x, y]: [SparseRow; 2]) -> (Vec<f32>, Vec<f32>) {
-    definition::pairs(x, y).into_iter().map(|(a, b)| (a as f32, b as f32)).unzip()
+fn dense_pair([x, y]: [SparseRow; 2]) -> [Vec<f32>; 2] {
+    let (x, y) = definition::pairs(x, y).into_iter().map(|(a, b)| (a as f32, b as f32)).unzip();
+    [x, y]
 }
 
 /// [`Metric::SymmetricKl`] of rows of `dim` columns.

@@ -39,8 +39,12 @@ pub(crate) struct Direction {
 
 impl Direction {
     fn of(row: &[f32], centered: bool) -> Self {
-        let (mean, scale) = direction_scale(row, centered);
-        Self { mean: mean as f32, rest: (mean - f64::from(mean as f32)) as f32, scale: scale as f32 }
+        Self::rounded(direction_scale(row, centered))
+    }
+
+    fn rounded((mean, scale): (f64, f64)) -> Self {
+        let rest = (mean - f64::from(mean as f32)) as f32;
+        Self { mean: mean as f32, rest, scale: (scale as f32).min(f32::MAX) }
     }
 
     fn mean(self) -> f64 {
@@ -60,6 +64,16 @@ pub(crate) struct Query {
     precise: Vec<f64>,
     /// A zero vector, under an angular metric.
     empty: bool,
+}
+
+impl Query {
+    /// Brings the values to length 1 if they have a direction.
+    fn bring_to_length(&mut self, direction: Option<Direction>) {
+        self.empty = direction.is_some_and(|direction| direction.scale == 0.0);
+        if let Some(direction) = direction {
+            self.values.iter_mut().for_each(|v| *v = direction.apply(*v));
+        }
+    }
 }
 
 impl<'a> DirectDistances<'a> {
@@ -82,34 +96,28 @@ impl<'a> DirectDistances<'a> {
     pub(crate) fn set_query(&self, values: &[f32], query: &mut Query) {
         query.values.clear();
         query.values.extend_from_slice(values);
+        query.precise.clear();
         let direction = match self.metric.form() {
-            Form::Angular { centered } => Some(Direction::of(values, centered)),
+            Form::Angular { centered } => {
+                let (mean, scale) = direction_scale(values, centered);
+                query.precise.extend(values.iter().map(|&v| (f64::from(v) - mean) * scale));
+                Some(Direction::rounded((mean, scale)))
+            }
+            Form::Inner => {
+                query.precise.extend(values.iter().map(|&v| f64::from(v)));
+                None
+            }
             _ => None,
         };
-        self.prepare(direction, query);
+        query.bring_to_length(direction);
     }
 
-    /// Makes `query` row `row` of the base.
+    /// Makes `query` row `row` of the base, for [`DirectDistances::reduced_from`].
     pub(crate) fn set_base_query(&self, row: u32, query: &mut Query) {
         query.values.resize(self.base.dim(), 0.0);
         self.base.widen_row(row as usize, &mut query.values);
-        self.prepare(self.directions.get(row as usize).copied(), query);
-    }
-
-    /// Brings the values of a query to length 1 if it has a direction.
-    fn prepare(&self, direction: Option<Direction>, query: &mut Query) {
-        let Query { values, precise, empty } = query;
-        precise.clear();
-        *empty = direction.is_some_and(|direction| direction.scale == 0.0);
-        match direction {
-            Some(direction) => {
-                let (mean, scale) = (direction.mean(), f64::from(direction.scale));
-                precise.extend(values.iter().map(|&v| (f64::from(v) - mean) * scale));
-                values.iter_mut().for_each(|v| *v = direction.apply(*v));
-            }
-            None if self.metric.form() == Form::Inner => precise.extend(values.iter().map(|&v| f64::from(v))),
-            None => {}
-        }
+        query.precise.clear();
+        query.bring_to_length(self.directions.get(row as usize).copied());
     }
 
     /// Row `i` of the queries.
@@ -144,26 +152,41 @@ impl<'a> DirectDistances<'a> {
     }
 
     /// Same as [`DirectDistances::reduced_from`], by sums in f64 where those in f32 may not tell near rows apart.
-    pub(crate) fn precise_from(&self, query: &Query, others: &[u32], out: &mut Vec<f32>) {
-        if query.precise.is_empty() {
-            return self.reduced_from(query, others, out);
-        }
-        let (x, mut room) = (&query.precise[..], vec![0.0; self.base.dim()]);
+    pub(crate) fn precise_from(&self, query: &Query, others: &[u32], out: &mut Vec<f64>) {
         out.clear();
+        if query.precise.is_empty() {
+            let mut found = Vec::new();
+            self.reduced_from(query, others, &mut found);
+            return out.extend(found.into_iter().map(f64::from));
+        }
+        let mut room = vec![0.0; self.base.dim()];
         out.extend(others.iter().map(|&other| {
             let y = self.base.as_f32(other as usize, &mut room);
-            let Some(direction) = self.directions.get(other as usize) else {
-                return -sums::sum(self.level, Product, x, &[], y) as f32;
-            };
-            match (query.empty, direction.scale == 0.0) {
-                (false, false) => {
-                    let chord = Chord { mean: direction.mean(), scale: direction.scale.into() };
-                    half_squared_chord(sums::sum(self.level, chord, x, &[], y)) as f32
-                }
-                (true, true) => 0.0,
-                _ => 1.0,
+            match self.directions.get(other as usize) {
+                Some(direction) => self.precise_angle(query, y, *direction),
+                None => -sums::sum(self.level, Product, &query.precise, &[], y),
             }
         }));
+    }
+
+    /// 1 - cos in f64.
+    fn precise_angle(&self, query: &Query, y: &[f32], direction: Direction) -> f64 {
+        /// Below this the rounding of a factor to f32 shows.
+        const NEAR: f64 = 1e-7;
+        let angle = |mean: f64, scale: f64| {
+            half_squared_chord(sums::sum(self.level, Chord { mean, scale }, &query.precise, &[], y))
+        };
+        match (query.empty, direction.scale == 0.0) {
+            (false, false) => {}
+            (true, true) => return 0.0,
+            _ => return 1.0,
+        }
+        let found = angle(direction.mean(), direction.scale.into());
+        if found >= NEAR && direction.scale < f32::MAX {
+            return found;
+        }
+        let (mean, scale) = direction_scale(y, self.metric.form() == Form::Angular { centered: true });
+        angle(mean, scale)
     }
 }
 

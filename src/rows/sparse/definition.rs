@@ -42,6 +42,14 @@ pub(crate) fn pairs(x: SparseRow, y: SparseRow) -> Vec<(f64, f64)> {
     })
 }
 
+/// The columns that either of two rows has, ascending.
+pub(crate) fn columns(x: SparseRow, y: SparseRow) -> Vec<u32> {
+    walk(x, y, Vec::new(), |mut columns, column, _, _| {
+        columns.push(column);
+        columns
+    })
+}
+
 fn sum(x: SparseRow, y: SparseRow, f: impl Fn(f64, f64) -> f64) -> f64 {
     walk(x, y, 0.0, |sum, _, a, b| sum + f(a, b))
 }

@@ -7,6 +7,8 @@ use super::{Head, Number, Numbers, SparseRows, Table, with_numbers};
 use crate::metric::Form;
 use crate::metric::kernels::{Kernel, ts_ss, with_kernel};
 use crate::points::SparseRow;
+use crate::rng::stratified_sample;
+use crate::rows::ReducedDistances;
 use crate::rows::sparse::definition;
 
 /// A distance that is a smaller part than this of the sums it is the difference of is computed by walking along both
@@ -14,6 +16,28 @@ use crate::rows::sparse::definition;
 const NEAR: f64 = 1e-6;
 
 impl SparseRows {
+    /// Computes distances in f64 from here on if rows lie so close together that f32 does not tell near ones apart: if,
+    /// in a sample, its error is more than a hundredth of the distance of the nearest other row.
+    pub(crate) fn choose_precision(&mut self) {
+        const SAMPLE: usize = 512;
+        const ROWS: usize = 32;
+        const WORTH: f64 = 0.01;
+        let n = self.heads.len();
+        let sample: Vec<u32> = stratified_sample(0, 0x5b, n, n.min(SAMPLE)).map(|row| row as u32).collect();
+        let is_blurred = |row: u32| {
+            let Some(bound) = self.error_bound(row) else { return false };
+            let mut distances = vec![0.0; sample.len()];
+            self.one_to_many_exactly(row, &sample, &mut distances);
+            let others = distances.iter().zip(&sample).filter(|(d, other)| **other != row && **d > 0.0);
+            let nearest = others.map(|(d, _)| d.abs()).fold(f64::INFINITY, f64::min);
+            let error = bound.most_computed(nearest) - nearest;
+            nearest.is_finite() && error.is_finite() && error > WORTH * nearest
+        };
+        let looked_at = || sample.iter().step_by(sample.len().div_ceil(ROWS).max(1));
+        let blurred = looked_at().filter(|&&row| is_blurred(row)).count();
+        self.is_precise = 4 * blurred > looked_at().count();
+    }
+
     /// Reduced distances of `row` to each of `others` in f64. The same to the bit from either side.
     pub(crate) fn one_to_many_exactly(&self, row: u32, others: &[u32], out: &mut [f64]) {
         self.pool.with(|scratch| {

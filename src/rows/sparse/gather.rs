@@ -82,6 +82,11 @@ impl SparseRows {
     /// query must be set again first.
     pub(crate) fn query_to_many(&self, query: &SparseQuery, others: &[u32], out: &mut [f32]) {
         assert_eq!(others.len(), out.len());
+        if self.is_precise {
+            let mut found = vec![0.0; others.len()];
+            self.query_to_many_exactly(query, others, &mut found);
+            return out.iter_mut().zip(found).for_each(|(out, d)| *out = d as f32);
+        }
         with_numbers!(&self.numbers, numbers => {
             let table = self.table(numbers);
             with_terms!(self.kernel, self.dim, kernel => {

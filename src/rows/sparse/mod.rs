@@ -27,7 +27,6 @@ use crate::metric::Form;
 use crate::metric::kernels::sparse::{Mark, Single, SparseTerms};
 use crate::parallel;
 use crate::points::{Csr, SparseRow};
-use crate::rng::stratified_sample;
 use crate::rows::error_bound::{ErrorBound, UNIT_ROUNDOFF};
 use crate::rows::{ReducedDistances, WorkingRows, all_pairs_by_rows};
 use crate::simd::{Level, Op, Simd, dispatch_scalar};
@@ -486,38 +485,11 @@ impl ReducedDistances for SparseRows {
     }
 
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
-        if self.is_precise {
-            let others: Vec<u32> = (first..first + (out.len() / rows.len()) as u32).collect();
-            let by_row = rows.iter().zip(out.chunks_exact_mut(others.len()));
-            return by_row.for_each(|(&row, out)| self.one_to_many(row, &others, out));
-        }
         with_numbers!(&self.numbers, numbers => panel::block(self, self.table(numbers), rows, first, out));
     }
 }
 
 impl SparseRows {
-    /// Computes distances in f64 from here on if rows lie so close together that f32 does not tell near ones apart: if,
-    /// in a sample, its error is more than a hundredth of the distance of the nearest other row.
-    pub(crate) fn choose_precision(&mut self) {
-        const SAMPLE: usize = 512;
-        const ROWS: usize = 32;
-        const WORTH: f64 = 0.01;
-        let n = self.heads.len();
-        let sample: Vec<u32> = stratified_sample(0, 0x5b, n, n.min(SAMPLE)).map(|row| row as u32).collect();
-        let is_blurred = |row: u32| {
-            let Some(bound) = self.error_bound(row) else { return false };
-            let mut distances = vec![0.0; sample.len()];
-            self.one_to_many_exactly(row, &sample, &mut distances);
-            let others = distances.iter().zip(&sample).filter(|(d, other)| **other != row && **d > 0.0);
-            let nearest = others.map(|(d, _)| d.abs()).fold(f64::INFINITY, f64::min);
-            let error = bound.most_computed(nearest) - nearest;
-            nearest.is_finite() && error.is_finite() && error > WORTH * nearest
-        };
-        let looked_at = || sample.iter().step_by(sample.len().div_ceil(ROWS).max(1));
-        let blurred = looked_at().filter(|&&row| is_blurred(row)).count();
-        self.is_precise = 4 * blurred > looked_at().count();
-    }
-
     fn table<'a, I>(&'a self, numbers: &'a [I]) -> Table<'a, I> {
         Table { heads: &self.heads, numbers, values: &self.values }
     }

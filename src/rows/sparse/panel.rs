@@ -120,7 +120,7 @@ pub(super) fn block<I: Number>(space: &SparseRows, table: Table<I>, rows: &[u32]
         return;
     }
     let others: Vec<u32> = (first..).take(out.len() / rows.len()).collect();
-    if !space.kernel.is_sum() {
+    if space.is_precise || !space.kernel.is_sum() {
         return one_by_one(space, rows, &others, out);
     }
     space.pool.with(|scratch| {

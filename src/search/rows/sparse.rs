@@ -6,7 +6,6 @@ use crate::dataset::check::{check_sparse_rows, check_sparse_sums};
 use crate::dataset::{SparseComparison, SparsePoints, SparseTransform};
 use crate::distances::direct::Query;
 use crate::metric::Metric;
-use crate::metric::transform::Transformer;
 use crate::persist::{IndexFileError, Kind, Opened};
 use crate::points::{Csr, CsrMatrix, Points, PointsKind, SparseRow};
 use crate::rows::sparse::cumulative::{CumulativeRows, Curve};
@@ -82,7 +81,11 @@ impl SparseStore {
     fn new(given: Csr, transformed: Option<Csr>, transform: SparseTransform) -> Self {
         let searched = transformed.unwrap_or(given);
         let rows = match transform.kernel {
-            SparseComparison::Columns(kernel) => Rows::Columns(SparseRows::new(searched, kernel, Level::detect())),
+            SparseComparison::Columns(kernel) => {
+                let mut rows = SparseRows::new(searched, kernel, Level::detect());
+                rows.choose_precision();
+                Rows::Columns(rows)
+            }
             SparseComparison::CumulativeSums(kernel) => Rows::CumulativeSums(CumulativeRows::new(searched, kernel)),
         };
         Self { rows, given: transform.needs_given().then(|| copy_of(given)), transform }
@@ -100,13 +103,7 @@ impl SparseStore {
         match (&self.given, &self.rows) {
             (Some(given), _) => kept(given.view().row(row as usize)),
             (None, Rows::CumulativeSums(rows)) => kept(rows.row(row)),
-            (None, Rows::Columns(rows)) => {
-                let mut entries = Entries::from(rows.decode(row));
-                if matches!(*self.transform.transformer, Transformer::SquareRoots) {
-                    entries.values.iter_mut().for_each(|v| *v *= *v);
-                }
-                entries
-            }
+            (None, Rows::Columns(rows)) => Entries::from(rows.decode(row)),
         }
     }
 

@@ -211,13 +211,19 @@ impl WorkingValues {
     }
 
     /// Reduced distances of the values, by codes where these are the values. After [`WorkingValues::set_exact`].
-    pub(crate) fn exact(&self, query: &DenseQuery, others: &[u32], out: &mut Vec<f32>) {
+    pub(crate) fn exact(&self, query: &DenseQuery, others: &[u32], out: &mut Vec<f64>) {
+        let mut found = Vec::new();
         match &self.layout {
-            Layout::CodesAreValues(codes) if query.fit == Fit::Exact && self.kernel.form() == Form::L2 => {
-                self.to_many(query, others, out);
-                debug_assert_eq!(codes.unit(), 1.0);
+            Layout::CodesAreValues(codes) => {
+                if query.fit == Fit::Exact && self.kernel.form() == Form::L2 {
+                    self.to_many(query, others, &mut found);
+                    debug_assert_eq!(codes.unit(), 1.0);
+                } else {
+                    self.reduced(query, others, &mut found);
+                }
+                out.clear();
+                out.extend(found.into_iter().map(f64::from));
             }
-            Layout::CodesAreValues(_) => self.reduced(query, others, out),
             Layout::Values(values) | Layout::ValuesAndCopy(values, _) => {
                 values.compare(self.kernel).precise_from(&query.exact, others, out);
             }

@@ -139,10 +139,12 @@ impl IndexRows for DenseRows {
             return;
         }
         self.searched.set_exact(&mut query.dense);
-        self.searched.exact(&query.dense, others, out);
+        let mut reduced = Vec::with_capacity(others.len());
+        self.searched.exact(&query.dense, others, &mut reduced);
         let (kernel, dim, unit) = (self.searched.kernel, self.searched.dim, self.transform.unit());
-        let to_true = |d: f32| self.metric.of_direct(kernel.to_true(f64::from(d) / unit, dim)) as f32;
-        out.iter_mut().for_each(|d| *d = to_true(*d));
+        let to_true = |d: f64| self.metric.of_direct(kernel.to_true(d / unit, dim)) as f32;
+        out.clear();
+        out.extend(reduced.into_iter().map(to_true));
     }
 
     #[inline]
