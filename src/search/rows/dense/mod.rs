@@ -93,11 +93,11 @@ impl IndexRows for DenseRows {
         let QueryRow::Values(values) = row else { return false };
         let SearchQuery { dense, given, transformed, .. } = query;
         given.clear();
+        given.extend_from_slice(values);
         if self.transform.is_none() {
             self.searched.set_query(values, by_values, dense);
             return true;
         }
-        given.extend_from_slice(values);
         transformed.resize(self.searched.dim, 0.0);
         self.transform.apply(values, transformed);
         self.searched.set_query(transformed, by_values, dense);
