@@ -377,29 +377,31 @@ fn bad_input_is_named() {
 }
 
 #[test]
-fn few_rows_are_all_found_after_compaction() {
-    let values = [-55.0f32, 111.0, -1.0, -25.0, -1.0];
-    for quantization in [Quantization::F16, Quantization::None] {
+fn few_rows_of_any_size_are_all_found_after_compaction() {
+    for (quantization, power) in
+        [Quantization::F16, Quantization::None].into_iter().flat_map(|q| (-29..18).map(move |p| (q, p)))
+    {
+        let values = [-55.0f32, 111.0, -1.0, -25.0, -1.0].map(|v| v * 10f32.powi(power));
         let options = IndexOptions::new().prefer_quantization(quantization);
         let points = Points::dense(&values, 5, 1).unwrap();
-        let mut index =
-            NnDescent::new(Metric::InnerProduct).n_neighbors(4).index_options(options).index(&points).unwrap().index;
+        let builder = NnDescent::new(Metric::InnerProduct).n_neighbors(4).recall_sample(0).index_options(options);
+        let mut index = builder.index(&points).unwrap().index;
         for step in 0..3 {
             match step {
                 1 => index.compact().unwrap(),
                 2 => drop(index.add(&Points::dense(&values[..0], 0, 1).unwrap()).unwrap()),
                 _ => {}
             }
-            for query in [-55.0f32, 0.0, 3.0, 111.0] {
-                let mut ids: Vec<u32> = index.nearest(&[query], 5).unwrap().iter().map(|near| near.id).collect();
-                ids.sort_unstable();
-                assert_eq!(ids, [0, 1, 2, 3, 4], "{quantization}, step {step}, query {query}");
-            }
             let hits = index.query(&points, 5, &SearchOptions::new()).unwrap();
             for i in 0..5 {
                 let mut ids = hits.ids(i).to_vec();
                 ids.sort_unstable();
-                assert_eq!(ids, [0, 1, 2, 3, 4], "{quantization}, step {step}, row {i}");
+                assert_eq!(
+                    ids,
+                    [0, 1, 2, 3, 4],
+                    "{quantization}, 1e{power}, step {step}, row {i}: {:?}",
+                    hits.distances(i)
+                );
             }
         }
     }

@@ -7,14 +7,14 @@ use std::f64::consts::{LN_2, PI};
 
 use super::TrueDistances;
 use super::sums::{
-    Absolute, AbsoluteSum, Chord, Differing, Largest, Mixed, Power, Product, Ratio, RootsApart, Same, Smoothing,
-    Squared, Term, Terms, WeightedSquared, WholePower, sum, sums,
+    Absolute, AbsoluteSum, Chord, Differing, Largest, MOST_BYTES, Mixed, Power, Product, Ratio, RootsApart, Same,
+    Smoothing, Squared, Term, Terms, WeightedSquared, WholePower, byte_products, sum, sums,
 };
 use crate::metric::Metric;
 use crate::metric::definition::{SMOOTHING, angle_of_chord, around_median, half_squared_chord};
 use crate::metric::kernels::ts_ss;
 use crate::parallel;
-use crate::points::{Dense, with_rows};
+use crate::points::{Dense, DenseValues, with_rows};
 use crate::simd::{Level, prefetch};
 
 /// True distances from queries to points, as they were given.
@@ -113,7 +113,9 @@ impl Alone {
         let total: f64 = values().sum();
         let of_mass = if total > 0.0 { 1.0 / total } else { 0.0 };
         match metric {
-            Metric::Cosine | Metric::TrueAngular => Self::direction(row, 0.0),
+            Metric::Cosine | Metric::TrueAngular => {
+                Self { sum: values().map(|v| v * v).sum(), ..Self::direction(row, 0.0) }
+            }
             Metric::Correlation | Metric::Spearman => {
                 let constant = row.iter().all(|v| *v == row[0]);
                 Self::direction(row, if constant { row[0].into() } else { total / row.len() as f64 })
@@ -249,7 +251,7 @@ impl<'a> DefinitionDistances<'a> {
     }
 
     /// The distances of the metrics that are used most, from one loop over all rows. False for the others.
-    fn by_sums_at_once(&self, x: &[f64], of_x: Alone, others: &[u32], out: &mut Vec<f64>) -> bool {
+    fn by_sums_at_once(&self, i: usize, (x, of_x): (&[f64], Alone), others: &[u32], out: &mut Vec<f64>) -> bool {
         let rows = &self.base.rows;
         match &self.metric {
             Metric::Euclidean | Metric::SqEuclidean => {
@@ -264,6 +266,7 @@ impl<'a> DefinitionDistances<'a> {
                 sums(self.level, Same(Product), x, rows, others, out);
                 out.iter_mut().for_each(|d| *d = one - *d);
             }
+            Metric::Cosine if self.queries.is_none() && self.angles_of_bytes(i, others, out) => {}
             Metric::Cosine | Metric::Correlation => {
                 sums(self.level, Chords(&self.base.alone), x, rows, others, out);
                 for (d, &other) in out.iter_mut().zip(others) {
@@ -271,6 +274,30 @@ impl<'a> DefinitionDistances<'a> {
                 }
             }
             _ => return false,
+        }
+        true
+    }
+
+    /// 1 - cos between rows of bytes, whose products are whole numbers: (xx yy - xy²) / (r (r + xy)) with r = √(xx yy),
+    /// which does not cancel. False if rows are of other values.
+    fn angles_of_bytes(&self, i: usize, others: &[u32], out: &mut Vec<f64>) -> bool {
+        let dim = self.base.rows.dim();
+        match self.base.rows.rows() {
+            _ if dim > MOST_BYTES => return false,
+            DenseValues::U8(rows) => byte_products(self.level, rows, dim, (i, others), out),
+            DenseValues::I8(rows) => byte_products(self.level, rows, dim, (i, others), out),
+            DenseValues::F32(_) | DenseValues::F16(_) => return false,
+        }
+        let xx = self.base.alone(i).sum;
+        for (d, &other) in out.iter_mut().zip(others) {
+            let (xy, yy) = (*d as i64, self.base.alone(other as usize).sum);
+            let r = (xx * yy).sqrt();
+            *d = match (xx == 0.0, yy == 0.0) {
+                (true, true) => 0.0,
+                (false, false) if xy > 0 => (xx as i64 * yy as i64 - xy * xy) as f64 / (r * (r + xy as f64)),
+                (false, false) => 1.0 - xy as f64 / r,
+                _ => 1.0,
+            };
         }
         true
     }
@@ -340,7 +367,7 @@ impl TrueDistances for DefinitionDistances<'_> {
             return self.mahalanobis(inverse_covariance, i, others, out);
         }
         let (prepared, of_x) = (self.prepared(i), self.queries().alone(i));
-        if self.by_sums_at_once(&prepared.0, of_x, others, out) {
+        if self.by_sums_at_once(i, (&prepared.0, of_x), others, out) {
             return;
         }
         let (rows, points) = (self.base.rows, self.base.points);
@@ -389,6 +416,28 @@ mod tests {
             _ => ((i * j + j * j) % 13) as f32 - if i.is_multiple_of(2) { 3.0 } else { 0.0 },
         };
         (0..12 * dim).map(|at| value(at / dim, at % dim)).collect()
+    }
+
+    #[test]
+    fn angles_of_bytes_are_those_of_their_values() {
+        let dim = 45;
+        let bytes: Vec<u8> = rows(dim).iter().map(|v| v.abs().min(255.0) as u8).collect();
+        let signed: Vec<i8> = rows(dim).iter().map(|v| v.clamp(-128.0, 127.0) as i8).collect();
+        let wide: [Vec<f32>; 2] =
+            [bytes.iter().map(|&v| v.into()).collect(), signed.iter().map(|&v| v.into()).collect()];
+        let given = [Points::dense(&bytes, 12, dim).unwrap(), Points::dense(&signed, 12, dim).unwrap()];
+        for (points, wide) in given.iter().zip(&wide) {
+            let prepared = Dataset::new(points, &Metric::Cosine).unwrap();
+            let truth = prepared.problem().true_distances();
+            for i in 0..12 {
+                let mut found = Vec::new();
+                truth.distances(i, &(0..12).collect::<Vec<u32>>(), &mut found);
+                for (j, &d) in found.iter().enumerate() {
+                    let right = Metric::Cosine.distance(&wide[i * dim..][..dim], &wide[j * dim..][..dim]);
+                    assert!((d - right).abs() <= 1e-9 * right + 1e-15, "{d}, not {right}, {i} {j}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -124,6 +124,49 @@ impl<T: Terms, E: Element> Op for SumsTo<'_, T, E> {
     }
 }
 
+/// The most columns whose products of bytes 32 bits add up.
+pub(super) const MOST_BYTES: usize = 32_768;
+
+/// The dot products of row `x` and each of `others`, rows of `dim` bytes, at most [`MOST_BYTES`].
+pub(super) fn byte_products<E: Element + Into<i32>>(
+    level: Level,
+    rows: &[E],
+    dim: usize,
+    (x, others): (usize, &[u32]),
+    out: &mut Vec<f64>,
+) {
+    out.clear();
+    dispatch(level, ByteProducts { x: &rows[x * dim..][..dim], rows, others, out });
+}
+
+struct ByteProducts<'a, E> {
+    x: &'a [E],
+    rows: &'a [E],
+    others: &'a [u32],
+    out: &'a mut Vec<f64>,
+}
+
+impl<E: Element + Into<i32>> Op for ByteProducts<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { x, rows, others, out } = self;
+        let dim = x.len();
+        for (i, &other) in others.iter().enumerate() {
+            if let Some(&ahead) = others.get(i + AHEAD) {
+                rows[ahead as usize * dim..][..dim].iter().step_by(64).for_each(prefetch);
+            }
+            let mut sum = 0i32;
+            for (&a, &b) in x.iter().zip(&rows[other as usize * dim..][..dim]) {
+                let (a, b): (i32, i32) = (a.into(), b.into());
+                sum += a * b;
+            }
+            out.push(sum.into());
+        }
+    }
+}
+
 macro_rules! term {
     ($(#[$doc:meta])* $name:ident, |$x:ident, $w:ident, $y:ident| $term:expr) => {
         $(#[$doc])*
