@@ -1,7 +1,7 @@
 //! True distances, as results hold them, computed from the points as they were given.
 //!
 //! Every kind of rows has [`TrueDistances`]. Those of dense rows are computed by the metric's definition in f64, in sums
-//! over sixteen columns at a time where nothing cancels (`by_definition.rs`). Working rows that hold true distances
+//! over sixteen columns at a time where nothing cancels (`by_definition`). Working rows that hold true distances
 //! anyway implement the trait themselves. Indexes rerank by `direct.rs`, in f32.
 
 pub(crate) mod by_definition;
