@@ -115,7 +115,9 @@ impl NnDescent<'_> {
         let dataset = Dataset::new(distinct, &self.metric)?;
         if distinct.n() == 1 {
             let plan = Plan { n_neighbors: 0, include_self: false, ..plan.clone() };
-            let mut built = self.build_exact(&dataset.problem(), &plan, reasons)?;
+            // Nothing for a device to do.
+            builder.params.device = Device::Cpu;
+            let mut built = builder.build_exact(&dataset.problem(), &plan, reasons)?;
             built.graph = KnnGraph::new(1, 0, Vec::new(), Vec::new());
             return Ok(built);
         }

@@ -88,7 +88,8 @@ impl Proof<'_> {
         let ids: Vec<u32> = kept.iter().filter(|slot| **slot != EMPTY).map(|&slot| id(slot)).collect();
         let mut found = Vec::new();
         self.truth.nearest(i, &ids, self.others, &mut Vec::new(), &mut found);
-        let kth = found.get(self.others - 1)?.0;
+        let Some(last) = self.others.checked_sub(1) else { return Some(Vec::new()) };
+        let kth = found.get(last)?.0;
         let holds_all = ids.len() + 1 >= self.problem.n();
         let left_out = distance(kept[kept.len() - 1]);
         let certain = holds_all
