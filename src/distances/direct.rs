@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::sums::{self, Chord, Product};
+use super::sums::{self, Chord, Product, Same, Terms};
 use crate::metric::definition::half_squared_chord;
 use crate::metric::{Form, KernelMetric};
 use crate::parallel;
@@ -159,34 +159,48 @@ impl<'a> DirectDistances<'a> {
             self.reduced_from(query, others, &mut found);
             return out.extend(found.into_iter().map(f64::from));
         }
-        let mut room = vec![0.0; self.base.dim()];
-        out.extend(others.iter().map(|&other| {
-            let y = self.base.as_f32(other as usize, &mut room);
-            match self.directions.get(other as usize) {
-                Some(direction) => self.precise_angle(query, y, *direction),
-                None => -sums::sum(self.level, Product, &query.precise, &[], y),
-            }
-        }));
+        let x = &query.precise[..];
+        if self.directions.is_empty() {
+            sums::sums(self.level, Same(Product), x, &self.base, others, out);
+            out.iter_mut().for_each(|d| *d = -*d);
+            return;
+        }
+        sums::sums(self.level, Chords(&self.directions), x, &self.base, others, out);
+        let mut room = Vec::new();
+        for (d, &other) in out.iter_mut().zip(others) {
+            let direction = self.directions[other as usize];
+            *d = match (query.empty, direction.scale == 0.0) {
+                (false, false) if *d >= 2.0 * NEAR && direction.scale < f32::MAX => half_squared_chord(*d),
+                (false, false) => {
+                    room.resize(self.base.dim(), 0.0);
+                    self.precise_angle(query, self.base.as_f32(other as usize, &mut room))
+                }
+                (true, true) => 0.0,
+                _ => 1.0,
+            };
+        }
     }
 
-    /// 1 - cos in f64.
-    fn precise_angle(&self, query: &Query, y: &[f32], direction: Direction) -> f64 {
-        /// Below this the rounding of a factor to f32 shows.
-        const NEAR: f64 = 1e-7;
-        let angle = |mean: f64, scale: f64| {
-            half_squared_chord(sums::sum(self.level, Chord { mean, scale }, &query.precise, &[], y))
-        };
-        match (query.empty, direction.scale == 0.0) {
-            (false, false) => {}
-            (true, true) => return 0.0,
-            _ => return 1.0,
-        }
-        let found = angle(direction.mean(), direction.scale.into());
-        if found >= NEAR && direction.scale < f32::MAX {
-            return found;
-        }
+    /// 1 - cos in f64, the other row being brought to length 1 anew.
+    fn precise_angle(&self, query: &Query, y: &[f32]) -> f64 {
         let (mean, scale) = direction_scale(y, self.metric.form() == Form::Angular { centered: true });
-        angle(mean, scale)
+        half_squared_chord(sums::sum(self.level, Chord { mean, scale }, &query.precise, &[], y))
+    }
+}
+
+/// Below this 1 - cos, the rounding of a factor to f32 shows.
+const NEAR: f64 = 1e-7;
+
+/// [`Chord`]s to rows.
+#[derive(Clone, Copy)]
+struct Chords<'a>(&'a [Direction]);
+
+impl Terms for Chords<'_> {
+    type Term = Chord;
+    #[inline(always)]
+    fn of_row(self, row: usize) -> Chord {
+        let direction = self.0[row];
+        Chord { mean: direction.mean(), scale: direction.scale.into() }
     }
 }
 
