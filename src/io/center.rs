@@ -1,11 +1,10 @@
 //! What is subtracted from wide values before they are narrowed.
 
-use super::wide::{Number, WideMatrix, WideValues, with_numbers};
-use crate::metric::{Metric, Shift};
+use super::number::Number;
 use crate::parallel;
 
-/// What is subtracted from a [`WideMatrix`] before it is narrowed, so that f32 holds what is left more exactly.
-/// [`WideMatrix::center`] chooses it.
+/// What is subtracted from a [`WideMatrix`](super::WideMatrix) before it is narrowed, so that f32 holds what is left
+/// more exactly. [`WideMatrix::center`](super::WideMatrix::center) chooses it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Center {
@@ -74,27 +73,6 @@ fn error_of(value: f64) -> f64 {
     if narrowed.is_finite() { (value - f64::from(narrowed)).abs() } else { f64::INFINITY }
 }
 
-impl WideMatrix {
-    /// What to subtract before narrowing: a number for every column, near its median, if `metric` does not notice
-    /// (`euclidean`, `sqeuclidean`, `manhattan`, `chebyshev`, `minkowski`, `seuclidean`, `wminkowski`, `mahalanobis`),
-    /// or from every row for `correlation`; nothing for other metrics, and where f32 loses at most eight times as much
-    /// without, on average.
-    ///
-    /// # Complexity
-    /// Two parallel passes over the values, if they are of a wider type than f32.
-    #[must_use]
-    pub fn center(&self, metric: &Metric) -> Center {
-        if matches!(self.values, WideValues::Narrow(_)) || self.dim() == 0 || self.n() == 0 {
-            return Center::None;
-        }
-        with_numbers!(&self.values, x => match metric.shift() {
-            Shift::Nothing => Center::None,
-            Shift::Columns => columns_of(x, self.dim()),
-            Shift::Rows => rows_of(x, self.dim()),
-        })
-    }
-}
-
 /// The sum of what `of` makes of the values in every column. The order of sums does not depend on the threads.
 fn sums<T: Number>(x: &[T], dim: usize, of: impl Fn(usize, T) -> f64 + Sync) -> Vec<f64> {
     let parts = parallel::map_ranges(x.len() / dim, GRAIN, |rows| {
@@ -107,7 +85,8 @@ fn sums<T: Number>(x: &[T], dim: usize, of: impl Fn(usize, T) -> f64 + Sync) -> 
     parts.into_iter().fold(vec![0.0; dim], |all, part| all.iter().zip(part).map(|(a, b)| a + b).collect())
 }
 
-fn columns_of<T: Number>(x: &[T], dim: usize) -> Center {
+/// A number for every column that becomes more exact by it, or nothing.
+pub(super) fn columns_of<T: Number>(x: &[T], dim: usize) -> Center {
     let n = x.len() / dim;
     let column = |j: usize| (0..n).step_by(n.div_ceil(SAMPLE)).map(|i| x[i * dim + j].wide()).collect();
     let middles: Vec<f64> = (0..dim).map(|j| middle(column(j))).collect();
@@ -120,7 +99,8 @@ fn columns_of<T: Number>(x: &[T], dim: usize) -> Center {
     Center::None
 }
 
-fn rows_of<T: Number>(x: &[T], dim: usize) -> Center {
+/// From every row its own, if values become more exact by it; else nothing.
+pub(super) fn rows_of<T: Number>(x: &[T], dim: usize) -> Center {
     let parts = parallel::map_ranges(x.len() / dim, GRAIN, |rows| {
         x[rows.start * dim..rows.end * dim].chunks_exact(dim).fold((0.0, 0.0), |(plain, centered), row| {
             let middle = Center::Rows.of_row(row);

@@ -12,8 +12,8 @@
 //! | `.hdf5`, `.h5` | ann-benchmarks, dataset `train` unless named (feature `hdf5`) | floats and integers |
 //!
 //! Values of type f32, f16, u8 and i8 keep their type; others are converted to f32, and [`Matrix::narrowed_from`] names
-//! the type they had, [`Matrix::narrowing`] what that cost. [`read_wide`] leaves values as they are: see [`WideMatrix`]. The
-//! sizes in a header are checked against the length of the file before memory is allocated.
+//! the type they had, [`Matrix::narrowing`] what that cost. [`read_wide`] leaves values as they are: see
+//! [`WideMatrix`]. The sizes in a header are checked against the length of the file before memory is allocated.
 //!
 //! ```
 //! use nndescent::io::{read_graph, read_matrix, write_graph};
@@ -47,6 +47,7 @@ mod idx;
 mod kind;
 mod matrix;
 mod npy;
+mod number;
 mod refine;
 mod source;
 mod text;

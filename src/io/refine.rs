@@ -1,7 +1,8 @@
 //! Graphs of narrowed values, brought to the distances of the wide ones.
 
 use super::center::Center;
-use super::wide::{Number, WideMatrix, with_numbers};
+use super::number::Number;
+use super::wide::{WideMatrix, with_numbers};
 use crate::error::BuildError;
 use crate::exact;
 use crate::graph::KnnGraph;

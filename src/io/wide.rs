@@ -1,9 +1,9 @@
 //! Matrices in the types of their files, and how they become points.
 
-use half::f16;
-
-use super::center::Center;
+use super::center::{self, Center};
 use super::matrix::{Matrix, Narrowing, Values};
+use super::number::Number;
+use crate::metric::{Metric, Shift};
 use crate::parallel;
 use crate::points::PointsError;
 
@@ -45,46 +45,6 @@ pub(super) enum WideValues {
     I64(Vec<i64>),
     U64(Vec<u64>),
 }
-
-/// A number in a file.
-pub(super) trait Number: Copy + Sync {
-    /// The nearest f64.
-    fn wide(self) -> f64;
-
-    /// What is left after subtracting `center`, in f64.
-    fn minus(self, center: f64) -> f64 {
-        self.wide() - center
-    }
-}
-
-macro_rules! numbers {
-    ($($type:ty: $wide:expr),*) => {
-        $(impl Number for $type {
-            fn wide(self) -> f64 {
-                $wide(self)
-            }
-        })*
-    };
-}
-
-numbers!(f32: f64::from, f16: f64::from, u8: f64::from, i8: f64::from, f64: std::convert::identity);
-
-macro_rules! long_integers {
-    ($($type:ty),*) => {
-        $(impl Number for $type {
-            fn wide(self) -> f64 {
-                self as f64
-            }
-
-            /// The whole part in integers: nanoseconds of unix time need more digits than f64 has.
-            fn minus(self, center: f64) -> f64 {
-                (i128::from(self) - center.trunc() as i128) as f64 - center.fract()
-            }
-        })*
-    };
-}
-
-long_integers!(i64, u64);
 
 /// Runs `$body` with `$x` bound to the values, of whatever type.
 macro_rules! with_numbers {
@@ -137,6 +97,25 @@ impl WideMatrix {
     #[must_use]
     pub fn dtype(&self) -> &'static str {
         self.dtype
+    }
+
+    /// What to subtract before narrowing: a number for every column, near its median, if `metric` does not notice
+    /// (`euclidean`, `sqeuclidean`, `manhattan`, `chebyshev`, `minkowski`, `seuclidean`, `wminkowski`, `mahalanobis`),
+    /// or from every row for `correlation`; nothing for other metrics, and where f32 loses at most eight times as much
+    /// without, on average.
+    ///
+    /// # Complexity
+    /// Two parallel passes over the values, if they are of a wider type than f32.
+    #[must_use]
+    pub fn center(&self, metric: &Metric) -> Center {
+        if matches!(self.values, WideValues::Narrow(_)) || self.dim() == 0 || self.n() == 0 {
+            return Center::None;
+        }
+        with_numbers!(&self.values, x => match metric.shift() {
+            Shift::Nothing => Center::None,
+            Shift::Columns => center::columns_of(x, self.dim()),
+            Shift::Rows => center::rows_of(x, self.dim()),
+        })
     }
 
     /// The matrix minus `center`, in a type that points have. Values of such a type are kept if nothing is subtracted;
