@@ -84,6 +84,13 @@ pub(crate) fn for_rows<T: Send>(table: &mut [T], width: usize, grain: usize, run
     });
 }
 
+/// The rows `rows` of a table of `width` values a row, in that order.
+pub(crate) fn gathered<T: Copy + Default + Send + Sync>(table: &[T], width: usize, rows: &[u32]) -> Vec<T> {
+    let mut out = vec![T::default(); rows.len() * width];
+    for_rows(&mut out, width, 64, |i, to| to.copy_from_slice(&table[rows[i] as usize * width..][..width]));
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use crate::graph::order::nearest_first;
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::Metric;
-use crate::parallel::{for_indices, for_rows};
+use crate::parallel::{for_indices, gathered};
 use crate::points::{Bits, CsrMatrix, Dense, Element, Points, PointsKind, with_rows};
 
 /// Groups of equal rows.
@@ -96,11 +96,6 @@ impl Copies {
 
     /// Calls `run` with one point of each group.
     pub(super) fn with_distinct<R>(&self, points: &Points, run: impl FnOnce(&Points) -> R) -> R {
-        fn gathered<E: Element>(values: &[E], dim: usize, rows: &[u32]) -> Vec<E> {
-            let mut out = vec![E::zeroed(); rows.len() * dim];
-            for_rows(&mut out, dim, 64, |i, to| to.copy_from_slice(&values[rows[i] as usize * dim..][..dim]));
-            out
-        }
         let distinct = self.distinct();
         match points.kind() {
             PointsKind::Dense(dense) => with_rows!(dense.rows(), x => {

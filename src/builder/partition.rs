@@ -18,7 +18,7 @@ use crate::executor::{Executor, Session, Tick};
 use crate::forest;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::{KernelMetric, Metric};
-use crate::parallel::for_rows;
+use crate::parallel::gathered;
 use crate::params::Plan;
 use crate::points::{Dense, Element, with_rows};
 use crate::report::{ExecutorInfo, RoundStats};
@@ -181,12 +181,6 @@ struct BuiltPart {
     distances: u64,
     device: DeviceWork,
     ran: ExecutorInfo,
-}
-
-fn gathered<E: Element>(values: &[E], dim: usize, rows: &[u32]) -> Vec<E> {
-    let mut out = vec![E::zeroed(); rows.len() * dim];
-    for_rows(&mut out, dim, 64, |i, to| to.copy_from_slice(&values[rows[i] as usize * dim..][..dim]));
-    out
 }
 
 /// Rows merged from parts, refined on the CPU.

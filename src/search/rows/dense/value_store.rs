@@ -4,7 +4,7 @@ use half::f16;
 
 use crate::distances::direct::{DirectDistances, Direction, directions};
 use crate::metric::{Form, KernelMetric};
-use crate::parallel::{fold_rows, for_rows};
+use crate::parallel::{fold_rows, gathered};
 use crate::persist::{IndexFileError, Kind, Opened};
 use crate::points::{Dense, DenseValues};
 use crate::search::rows::element_type::ElementType;
@@ -44,17 +44,12 @@ pub(crate) struct ValueStore {
 impl ValueStore {
     /// The rows `order` of `points`, in that order.
     pub(crate) fn of_points(points: &Dense, metric: KernelMetric, order: &[u32]) -> Self {
-        fn take<T: bytemuck::Pod + Send + Sync>(x: &[T], dim: usize, order: &[u32]) -> Storage<T> {
-            let mut values = vec![T::zeroed(); order.len() * dim];
-            for_rows(&mut values, dim, 256, |i, to| to.copy_from_slice(&x[order[i] as usize * dim..][..dim]));
-            values.into()
-        }
         let dim = points.dim();
         let values = match points.rows() {
-            DenseValues::F32(x) => Values::F32(take(x, dim, order)),
-            DenseValues::F16(x) => Values::F16(take(x, dim, order)),
-            DenseValues::U8(x) => Values::U8(take(x, dim, order)),
-            DenseValues::I8(x) => Values::I8(take(x, dim, order)),
+            DenseValues::F32(x) => Values::F32(gathered(x, dim, order).into()),
+            DenseValues::F16(x) => Values::F16(gathered(x, dim, order).into()),
+            DenseValues::U8(x) => Values::U8(gathered(x, dim, order).into()),
+            DenseValues::I8(x) => Values::I8(gathered(x, dim, order).into()),
         };
         Self::new(values, dim, metric)
     }
