@@ -85,7 +85,7 @@ pub fn query_with_progress(
     match (base.problem().direct(), queries.problem().direct()) {
         (Some((base, kernel)), Some((queries, _))) => {
             let truth = DefinitionDistances::new(metric, base, base).with_queries(queries);
-            let scan = Scan::new((metric, Box::new(truth)), &base, Some(&queries), kernel, Searched::AsGiven);
+            let scan = Scan::new(Box::new(truth), &base, Some(&queries), kernel.form(), Searched::AsGiven);
             in_blocks(&rows, k, &tick, &|rows, ids, ds| scan.nearest(rows, k, false, ids, ds))
         }
         _ => {

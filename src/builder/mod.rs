@@ -1,7 +1,7 @@
 //! The builder, and the order of a build: init, descent, estimate of recall, finish.
 //!
-//! [`choose`] picks algorithm and device, [`copies`] leaves out rows that are equal, [`run`] is the course of a build, [`descent`] its only loop, [`partition`]
-//! builds in parts what does not fit a device.
+//! [`choose`] picks algorithm and device, [`copies`] leaves out rows that are equal, [`run`] is the course of a build,
+//! [`descent`] its only loop, [`partition`] builds in parts what does not fit a device.
 
 mod choose;
 mod copies;

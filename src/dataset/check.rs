@@ -59,8 +59,8 @@ pub(crate) fn check_sparse_rows(metric: &Metric, rows: &Csr) -> Result<(), Metri
     Ok(())
 }
 
-/// Checks that no sum over a row, of what its columns add to distances, leaves f32's range. Else the row's largest value
-/// is named.
+/// Checks that no sum over a row, of what its columns add to distances, leaves f32's range. Else the row's largest
+/// value is named.
 pub(crate) fn check_sparse_sums(metric: &Metric, rows: &Csr, form: Form) -> Result<(), MetricError> {
     // Squared lengths, which `tsss` multiplies in f64.
     let degree = if form == Form::TsSs { 2.0 } else { form.degree() };

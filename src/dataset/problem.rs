@@ -36,6 +36,22 @@ pub(crate) enum Searched {
     },
 }
 
+impl Searched {
+    pub(crate) fn rounding(self) -> f64 {
+        match self {
+            Self::AsGiven => 0.0,
+            Self::Transformed { rounding, .. } => rounding,
+        }
+    }
+
+    pub(crate) fn unit(self) -> f64 {
+        match self {
+            Self::AsGiven => 1.0,
+            Self::Transformed { unit, .. } => unit,
+        }
+    }
+}
+
 /// The kinds of rows that are searched.
 #[derive(Clone, Copy)]
 pub(crate) enum Rows<'a> {
@@ -120,7 +136,7 @@ impl<'a> Problem<'a> {
         match (self.rows, self.points) {
             (Rows::Dense(searched, _), points) => {
                 let dense = points.as_dense().expect("only dense points are searched as such");
-                Box::new(DefinitionDistances::new(self.metric, *dense, searched))
+                Box::new(DefinitionDistances::new(self.metric, *dense, searched).in_unit(self.searched.unit()))
             }
             (Rows::Sparse(rows), _) => rows.true_distances(),
             (Rows::Sets(sets), _) => Box::new(sets.bit_rows()),

@@ -1,13 +1,13 @@
-//! Dense rows transformed to those that a kernel searches: as the metric asks for, and so that f32 holds what they differ
-//! in.
+//! Dense rows transformed to those that a kernel searches: as the metric asks for, and so that f32 holds what they
+//! differ in.
 
 use crate::metric::route::Route;
 use crate::metric::transform::{Transform, Transformer};
 use crate::metric::{Form, KernelMetric, Metric, MetricError};
-use crate::parallel::{fold_rows, map, map_ranges};
+use crate::parallel::{fold_rows, map_ranges};
 use crate::points::{Dense, DenseValues};
-use crate::rng::stratified_sample;
-use crate::rows::error_bound::UNIT_ROUNDOFF;
+use crate::rows::dense::origin::origin;
+use crate::rows::error_bound::{SUBNORMAL, UNIT_ROUNDOFF};
 
 /// From dense points as they are given to rows as they are searched.
 #[derive(Debug)]
@@ -16,16 +16,13 @@ pub(crate) struct DenseTransform {
     kernel: KernelMetric,
     /// Columns of a row as it is given.
     dim: usize,
-    /// A power of two that values are multiplied by, so that neither squares nor powers of their differences leave f32's
-    /// range.
+    /// A power of two that values are multiplied by, so that neither squares nor powers of their differences leave
+    /// f32's range.
     factor: f64,
-    /// Subtracted from transformed rows where that changes no distance: their mean, so that rows which lie close together
-    /// keep the digits in which they differ. Empty if nothing is.
+    /// Subtracted from transformed rows where that changes no distance: their mean, so that rows which lie close
+    /// together keep the digits in which they differ. Empty if nothing is.
     origin: Vec<f64>,
 }
-
-/// Rows whose mean is the origin.
-const SAMPLE: usize = 1024;
 
 /// The transformer of a metric for rows of `dim` columns.
 pub(crate) fn transformer(metric: &Metric, transform: &Transform, dim: usize) -> Result<Transformer, MetricError> {
@@ -41,7 +38,12 @@ impl DenseTransform {
         let mut transform = Self::of_metric(metric, points.dim())?;
         transform.factor = transform.factor_for(points);
         if !matches!(transform.transformer, Transformer::None) && is_invariant(transform.kernel.form()) {
-            transform.origin = transform.mean(points);
+            let columns = transform.columns();
+            transform.origin = origin(points, columns, |row| {
+                let mut values = vec![0.0; columns];
+                transform.values(row, &mut values);
+                Some(values)
+            });
         }
         Ok(transform)
     }
@@ -130,7 +132,6 @@ impl DenseTransform {
 
     /// How far rows of this norm at most may be from exact ones.
     fn rounding(&self, largest: f64, of_origin: f64) -> f64 {
-        const SUBNORMAL: f64 = 1.401_298_464_324_817e-45;
         if matches!(self.transformer, Transformer::Ranks) {
             return 0.0;
         }
@@ -146,23 +147,6 @@ impl DenseTransform {
             Form::Angular { .. } => UNIT_ROUNDOFF + f64::EPSILON * 2.0 * self.dim as f64,
             _ => of_f32 + of_f64,
         }
-    }
-
-    /// The mean of a sample of transformed rows.
-    fn mean(&self, points: &Dense) -> Vec<f64> {
-        let (n, columns) = (points.n(), self.columns());
-        let sample: Vec<usize> = stratified_sample(0, 0x0d1e, n, n.min(SAMPLE)).collect();
-        let values = |row: &mut Vec<f32>, i: usize| {
-            points.widen_row(sample[i], row);
-            let mut values = vec![0.0; columns];
-            self.values(row, &mut values);
-            values
-        };
-        let mut sums = vec![0.0; columns];
-        for row in map(sample.len(), 64, || vec![0.0; points.dim()], values) {
-            sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
-        }
-        sums.into_iter().map(|sum| sum / sample.len() as f64).collect()
     }
 
     /// The power of two that brings values, if their size asks for one, to where reduced distances stay in f32's range.
@@ -182,8 +166,8 @@ impl DenseTransform {
         if largest == 0.0 {
             return 1.0;
         }
-        // Reduced distances of rows of such values are at most 2^120; below, near neighbours' may vanish. Ratios are made of
-        // sums.
+        // Reduced distances of rows of such values are at most 2^120; below, near neighbours' may vanish. Ratios are
+        // made of sums.
         let columns = (self.columns() as f64).log2();
         let most = (120.0 - columns) / degree.max(1.0) - 1.0;
         let least = -60.0 / degree.max(1.0);

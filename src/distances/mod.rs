@@ -1,7 +1,7 @@
 //! True distances, as results hold them, computed from the points as they were given.
 //!
-//! Every kind of rows has [`TrueDistances`]. Those of dense rows are computed by the metric's definition in f64, in sums
-//! over sixteen columns at a time where nothing cancels (`by_definition`). Working rows that hold true distances
+//! Every kind of rows has [`TrueDistances`]. Those of dense rows are computed by the metric's definition in f64, in
+//! sums over sixteen columns at a time where nothing cancels (`by_definition`). Working rows that hold true distances
 //! anyway implement the trait themselves. Indexes rerank by `direct.rs`, in f32.
 
 pub(crate) mod by_definition;
@@ -28,12 +28,20 @@ pub(crate) trait TrueDistances: Send + Sync {
         None
     }
 
-    /// Of the points `ids` the `k` nearest to point `i`, ascending by (true distance, id), in place of what `found` held.
+    /// Of the points `ids` the `k` nearest to point `i`, ascending by (true distance, id), in place of what `found`
+    /// held.
     fn nearest(&self, i: usize, ids: &[u32], k: usize, distances: &mut Vec<f64>, found: &mut Vec<(f64, u32)>) {
         self.distances(i, ids, distances);
         found.clear();
         found.extend(distances.iter().copied().zip(ids.iter().copied()));
         keep_nearest(found, k);
+    }
+
+    /// The same in a vector of its own.
+    fn ranked(&self, i: usize, ids: &[u32], k: usize) -> Vec<(f64, u32)> {
+        let mut found = Vec::with_capacity(ids.len());
+        self.nearest(i, ids, k, &mut Vec::new(), &mut found);
+        found
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod cpu;
 pub(crate) mod device_work;
 pub(crate) mod finish;
 pub(crate) mod gpu;
+pub(crate) mod proof;
 pub(crate) mod steps;
 
 use self::device_work::DeviceWork;

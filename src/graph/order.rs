@@ -32,6 +32,15 @@ pub(crate) fn put(row: &[(f32, u32)], ids: &mut [u32], distances: &mut [f32]) {
     }
 }
 
+/// Keeps the `width` nearest neighbours, ascending.
+pub(crate) fn keep_nearest(neighbors: &mut Vec<Neighbor>, width: usize) {
+    if width < neighbors.len() {
+        neighbors.select_nth_unstable(width);
+        neighbors.truncate(width);
+    }
+    neighbors.sort_unstable();
+}
+
 /// A neighbour not yet joined (its flag says new).
 #[inline(always)]
 pub(crate) fn fresh(distance: f32, id: u32) -> Neighbor {

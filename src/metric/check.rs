@@ -74,8 +74,8 @@ impl Metric {
         }
     }
 
-    /// The largest value of which rows of `dim` columns may be made, so that all their distances are finite in f32; none
-    /// if any may be.
+    /// The largest value of which rows of `dim` columns may be made, so that all their distances are finite in f32;
+    /// none if any may be.
     pub(crate) fn largest_value(&self, dim: usize) -> Option<f64> {
         let (most, columns) = (f64::from(f32::MAX), dim as f64);
         let of_differences = |most: f64, roots: f64| Some(most / columns.powf(roots) / 2.0);

@@ -24,6 +24,14 @@ pub(crate) enum Route {
 }
 
 impl Metric {
+    /// The kernel that dense rows are searched under, transformed or not; none of sets and custom items.
+    pub(crate) fn kernel(&self) -> Option<KernelMetric> {
+        match self.route() {
+            Route::Direct(kernel) | Route::Same(_, kernel) | Route::Proxy(_, kernel) => Some(kernel),
+            Route::Sets(_) | Route::Bits(_) | Route::Custom => None,
+        }
+    }
+
     /// Whether searches compare another distance near it.
     pub(crate) fn is_proxied(&self) -> bool {
         matches!(self.route(), Route::Proxy(..))

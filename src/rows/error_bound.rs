@@ -24,7 +24,7 @@ pub(crate) struct ErrorBound {
 /// Half the distance of 1 and the next f32.
 pub(crate) const UNIT_ROUNDOFF: f64 = 1.0 / (1u64 << 24) as f64;
 /// The smallest f32.
-const SUBNORMAL: f64 = 1.401_298_464_324_817e-45;
+pub(crate) const SUBNORMAL: f64 = 1.401_298_464_324_817e-45;
 
 impl ErrorBound {
     /// For rows of `dim` columns, each as far as `rounding` from what it stands for in the norm of `form`. None for
@@ -62,6 +62,9 @@ impl ErrorBound {
     /// For distances that are computed without any error.
     pub(crate) const EXACT: Self =
         Self { power: 1.0, divisor: 1.0, rounding: 0.0, relative: 0.0, absolute: 0.0, is_positive: true };
+
+    /// For distances of which nothing is known.
+    pub(crate) const UNKNOWN: Self = Self { absolute: f64::INFINITY, ..Self::EXACT };
 
     /// For distances with this error at most; `is_positive` if none is below 0.
     pub(crate) fn absolute(absolute: f64, is_positive: bool) -> Self {

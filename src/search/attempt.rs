@@ -72,8 +72,9 @@ impl Drop for Attempt<'_> {
 }
 
 impl Index {
-    /// Makes a change; if it fails or panics, the index is as it was. `keeps_rows`: it may fail after rows were dropped,
-    /// which are therefore copied; those of custom distances always are, as they cost little and may fail at any time.
+    /// Makes a change; if it fails or panics, the index is as it was. `keeps_rows`: it may fail after rows were
+    /// dropped, which are therefore copied; those of custom distances always are, as they cost little and may fail at
+    /// any time.
     pub(super) fn attempt<R>(
         &mut self,
         keeps_rows: bool,

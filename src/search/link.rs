@@ -110,8 +110,8 @@ impl Index {
         }
     }
 
-    /// Of `rows`, those that are far longer than all entries that searches begin with, and than those before: under inner
-    /// products they are neighbours of rows everywhere, which do not know them yet.
+    /// Of `rows`, those that are far longer than all entries that searches begin with, and than those before: under
+    /// inner products they are neighbours of rows everywhere, which do not know them yet.
     fn far_longer(&self, rows: &[u32]) -> Vec<u32> {
         let (mut query, mut distances) = (Query::default(), Vec::new());
         // The distance of a row from itself is its squared length, negative, or nothing.

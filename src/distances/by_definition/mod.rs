@@ -10,9 +10,9 @@ use super::sums::{
     Absolute, AbsoluteSum, Chord, Differing, Largest, MOST_BYTES, Mixed, Power, Product, Ratio, RootsApart, Same,
     Smoothing, Squared, Term, Terms, WeightedSquared, WholePower, byte_products, sum, sums,
 };
-use crate::metric::Metric;
 use crate::metric::definition::{SMOOTHING, angle_of_chord, around_median, half_squared_chord};
 use crate::metric::kernels::ts_ss;
+use crate::metric::{KernelMetric, Metric};
 use crate::parallel;
 use crate::points::{Dense, DenseValues, with_rows};
 use crate::simd::{Level, prefetch};
@@ -20,6 +20,10 @@ use crate::simd::{Level, prefetch};
 /// True distances from queries to points, as they were given.
 pub(crate) struct DefinitionDistances<'a> {
     metric: Metric,
+    /// The kernel that rows are searched under, and their columns.
+    kernel: Option<(KernelMetric, usize)>,
+    /// What reduced distances are multiplied by.
+    unit: f64,
     base: Side<'a>,
     /// None if the queries are the points.
     queries: Option<Side<'a>>,
@@ -145,11 +149,18 @@ impl<'a> DefinitionDistances<'a> {
         };
         Self {
             metric: metric.clone(),
+            kernel: metric.kernel().map(|kernel| (kernel, searched.dim())),
+            unit: 1.0,
             base: Side::new(metric, points, searched),
             queries: None,
             factors,
             level: Level::detect(),
         }
+    }
+
+    /// The same of points that are searched at another scale, which multiplies their reduced distances by `unit`.
+    pub(crate) fn in_unit(self, unit: f64) -> Self {
+        Self { unit, ..self }
     }
 
     /// From `queries` to the points, under a metric with a kernel.
@@ -191,7 +202,8 @@ impl<'a> DefinitionDistances<'a> {
         Smoothing { scale, factor: 1.0 / (total + self.base.rows.dim() as f64 * SMOOTHING) }
     }
 
-    /// The distance of a prepared row and a row, from sums; none where these cancel.
+    /// The distance of a prepared row and a row, from sums; none where these cancel, and for the metrics of
+    /// [`DefinitionDistances::by_sums_at_once`].
     fn by_sums(
         &self,
         (x, w): &(Vec<f64>, Vec<f64>),
@@ -200,13 +212,8 @@ impl<'a> DefinitionDistances<'a> {
         room: &mut Vec<f64>,
     ) -> Option<f64> {
         match &self.metric {
-            Metric::Euclidean => Some(self.sum(Squared, x, w, y).sqrt()),
-            Metric::SqEuclidean => Some(self.sum(Squared, x, w, y)),
-            Metric::Cosine | Metric::Correlation | Metric::Spearman => Some(self.angle(x, [of_x, of_y], y)),
+            Metric::Spearman => Some(self.angle(x, [of_x, of_y], y)),
             Metric::TrueAngular => angle_of_chord(self.angle(x, [of_x, of_y], y)).map(|angle| angle / PI),
-            Metric::Dot => Some(1.0 - self.sum(Product, x, w, y)),
-            Metric::InnerProduct => Some(0.0 - self.sum(Product, x, w, y)),
-            Metric::Manhattan => Some(self.sum(Absolute, x, w, y)),
             Metric::Chebyshev => Some(self.sum(Largest, x, w, y)),
             Metric::Hamming => Some(self.sum(Differing, x, w, y) / y.len() as f64),
             Metric::Canberra => Some(self.sum(Ratio, x, w, y)),
@@ -385,6 +392,11 @@ impl TrueDistances for DefinitionDistances<'_> {
             };
             found.filter(|d| !d.is_nan()).unwrap_or_else(by_definition)
         }));
+    }
+
+    fn to_reduced(&self, distance: f64) -> f64 {
+        let to_reduced = |(kernel, dim): (KernelMetric, usize)| kernel.to_reduced(self.metric.to_direct(distance), dim);
+        self.kernel.map_or(distance, to_reduced) * self.unit
     }
 
     fn to_self(&self, i: usize) -> f32 {

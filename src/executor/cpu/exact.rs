@@ -12,8 +12,9 @@ use crate::distances::{TrueDistances, narrowed};
 use crate::error::BuildError;
 use crate::executor::Tick;
 use crate::executor::finish::with_self;
+use crate::executor::proof::{LONG, Proof, SLACK, rows_at_once};
 use crate::graph::KnnGraph;
-use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, put};
+use crate::graph::order::{EMPTY, Neighbor, fresh, keep_nearest, put};
 use crate::params::Plan;
 use crate::rows::ReducedDistances;
 use crate::rows::offer::offer;
@@ -22,8 +23,7 @@ use crate::rows::offer::offer;
 pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -> Result<KnnGraph, BuildError> {
     match problem.dense().filter(|_| !problem.is_proxy) {
         Some((dense, kernel)) => {
-            let truth = (problem.metric, problem.true_distances());
-            let scan = Scan::of_points(truth, &dense, kernel, problem.searched);
+            let scan = Scan::of_points(problem.true_distances(), &dense, kernel.form(), problem.searched);
             in_blocks(rows, k, tick, &|rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
         }
         None => Compared::new(problem, problem.n()).rows(rows, k, true, tick),
@@ -52,12 +52,8 @@ pub(crate) struct Compared<'a> {
     base: usize,
 }
 
-/// Neighbours kept beyond k, because true distances may change their order.
-const SLACK: usize = 8;
 /// Points of the base that a block of rows is compared with before distances are offered.
 const BASE: usize = 1024;
-/// Longer rows are sorted once rather than kept in order.
-const LONG: usize = 256;
 
 impl<'a> Compared<'a> {
     pub(crate) fn new(problem: &Problem<'a>, base: usize) -> Self {
@@ -72,25 +68,17 @@ impl<'a> Compared<'a> {
             let mut out = ids.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
             let Some(space) = self.space.as_deref().or(self.truth.space()).filter(|_| !self.is_proxy) else {
                 for (&i, (ids, distances)) in rows.iter().zip(out) {
-                    put(&narrowed(&self.nearest(i, &self.others(i, skip_own), k)), ids, distances);
+                    put(&narrowed(&self.truth.ranked(i, &self.others(i, skip_own), k)), ids, distances);
                 }
                 return;
             };
-            // Sorted rows hold all of the base.
-            let at_once = if k < LONG { rows.len() } else { ((1 << 22) / self.base).max(1) };
-            for rows in rows.chunks(at_once) {
+            for rows in rows.chunks(rows_at_once(k, self.base)) {
                 let kept = self.candidates(space, rows, k, skip_own);
                 for ((&i, kept), (ids, distances)) in rows.iter().zip(&kept).zip(&mut out) {
                     put(&narrowed(&self.proven(space, i, k, skip_own, kept)), ids, distances);
                 }
             }
         })
-    }
-
-    fn nearest(&self, i: usize, ids: &[u32], k: usize) -> Vec<(f64, u32)> {
-        let mut found = Vec::with_capacity(ids.len());
-        self.truth.nearest(i, ids, k, &mut Vec::new(), &mut found);
-        found
     }
 
     /// All points of the base, without point `i` if `skip_own`.
@@ -107,24 +95,21 @@ impl<'a> Compared<'a> {
         skip_own: bool,
         kept: &[Neighbor],
     ) -> Vec<(f64, u32)> {
-        let ids: Vec<u32> = kept.iter().filter(|slot| **slot != EMPTY).map(|&slot| id(slot)).collect();
-        let found = self.nearest(i, &ids, k);
-        let Some(bound) = space.error_bound(i as u32).filter(|_| kept.len() < self.base - usize::from(skip_own)) else {
-            return found;
+        let all = self.base - usize::from(skip_own);
+        let bound = space.error_bound(i as u32).filter(|_| kept.len() < all);
+        let most = match Proof::of(&*self.truth, (i, k), kept, bound) {
+            Proof::Certain(found) => return found,
+            Proof::InDoubt(most) => most,
         };
-        let others = || self.others(i, skip_own);
-        let Some(kth) = found.get(k - 1).map(|kth| self.truth.to_reduced(kth.0)) else {
-            return self.nearest(i, &others(), k);
-        };
-        if bound.is_certain(kth, distance(kept[kept.len() - 1])) {
-            return found;
+        let mut near = self.others(i, skip_own);
+        if most < f64::INFINITY {
+            let mut to = vec![0.0; near.len()];
+            space.one_to_many(i as u32, &near, &mut to);
+            let is_far = |d: f32| f64::from(d) > most;
+            let mut to = to.into_iter();
+            near.retain(|_| !to.next().is_some_and(is_far));
         }
-        let (others, most) = (others(), bound.most_computed(kth));
-        let mut to = vec![0.0; others.len()];
-        space.one_to_many(i as u32, &others, &mut to);
-        let is_far = |d: f32| f64::from(d) > most;
-        let near: Vec<u32> = others.into_iter().zip(to).filter(|(_, d)| !is_far(*d)).map(|(other, _)| other).collect();
-        self.nearest(i, &near, k)
+        self.truth.ranked(i, &near, k)
     }
 
     /// For each of some points its nearest by computed distances, ascending: a few more than `k`.
@@ -156,11 +141,7 @@ impl<'a> Compared<'a> {
         let mut to = vec![0.0; others.len()];
         space.one_to_many(i as u32, &others, &mut to);
         let mut all: Vec<Neighbor> = others.into_iter().zip(to).map(|(other, d)| fresh(d, other)).collect();
-        if wanted < all.len() {
-            all.select_nth_unstable(wanted);
-            all.truncate(wanted);
-        }
-        all.sort_unstable();
+        keep_nearest(&mut all, wanted);
         all
     }
 }

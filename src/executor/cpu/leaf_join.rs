@@ -9,7 +9,8 @@ use crate::parallel::for_indices;
 use crate::rows::ReducedDistances;
 use crate::rows::leaf_rows::LeafRows;
 
-/// Joins every leaf, unless `steps` ends before; leaf `l` is `ids[bounds[l]..bounds[l + 1]]`. Returns the number of distances evaluated.
+/// Joins every leaf, unless `steps` ends before; leaf `l` is `ids[bounds[l]..bounds[l + 1]]`. Returns the number of
+/// distances evaluated.
 pub(crate) fn leaf_join(
     space: &dyn ReducedDistances,
     ids: &[u32],

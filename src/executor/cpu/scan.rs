@@ -9,8 +9,9 @@ use std::ops::Range;
 
 use crate::dataset::Searched;
 use crate::distances::{TrueDistances, narrowed};
-use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, put};
-use crate::metric::{Form, KernelMetric, Metric};
+use crate::executor::proof::{LONG, Proof, SLACK, rows_at_once};
+use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, keep_nearest, put};
+use crate::metric::Form;
 use crate::parallel::{for_rows, map_ranges};
 use crate::points::{Dense, DenseValues};
 use crate::rows::ReducedDistances;
@@ -18,6 +19,7 @@ use crate::rows::dense::code_error_bound::CodeErrorBound;
 use crate::rows::dense::codes::CodedRows;
 use crate::rows::dense::directions::{Directions, rounding};
 use crate::rows::dense::matrix::{Comparison, Matrix};
+use crate::rows::dense::row_bounds::RowBounds;
 use crate::rows::error_bound::ErrorBound;
 use crate::rows::offer::offer;
 use crate::simd::{LANES, Level};
@@ -25,13 +27,9 @@ use crate::simd::{LANES, Level};
 /// Bytes of the base that a block of queries is compared with before distances are offered; they stay in cache for all
 /// queries.
 const BASE_BYTES: usize = 128 << 10;
-/// Neighbours kept beyond k, so that most rows are certain.
-const SLACK: usize = 8;
 /// Candidates kept by codes are `CODED_FACTOR * k + CODED_SLACK`: enough for nearly all rows to be certain.
 const CODED_FACTOR: usize = 3;
 const CODED_SLACK: usize = 40;
-/// Longer rows are sorted once rather than kept in order.
-const LONG: usize = 256;
 
 /// Rows as they are compared.
 struct Working<'a> {
@@ -78,27 +76,14 @@ impl<'a> Working<'a> {
 
 /// A base and queries, of the same type and number of columns, ready to be searched.
 pub(crate) struct Scan<'a> {
-    metric: &'a Metric,
-    kernel: KernelMetric,
+    form: Form,
     truth: Box<dyn TrueDistances + 'a>,
     base: Working<'a>,
     /// None if the queries are the points of the base.
     queries: Option<Working<'a>>,
-    bound: Bound,
+    bounds: RowBounds<'a>,
     coded: Option<Coded>,
-    /// What reduced distances are multiplied by, as the values were.
-    unit: f64,
     level: Level,
-}
-
-/// What is known of the error of computed distances.
-enum Bound {
-    /// The same for all queries.
-    OfAll(ErrorBound),
-    /// That of dot products, from the largest length of a row of the base.
-    OfProducts(f64),
-    /// Nothing: any row may be a neighbour.
-    Unknown,
 }
 
 /// Takes the row found for the query at a place.
@@ -111,34 +96,28 @@ struct Coded {
 }
 
 impl<'a> Scan<'a> {
-    /// The points against themselves, as they are searched under `kernel`, by byte codes first where their error can be
-    /// bounded.
+    /// The points against themselves, as they are searched, by byte codes first where their error can be bounded.
     pub(crate) fn of_points(
-        (metric, truth): (&'a Metric, Box<dyn TrueDistances + 'a>),
+        truth: Box<dyn TrueDistances + 'a>,
         points: &Dense<'a>,
-        kernel: KernelMetric,
+        form: Form,
         searched: Searched,
     ) -> Self {
-        let scan = Self::new((metric, truth), points, None, kernel, searched);
+        let scan = Self::new(truth, points, None, form, searched);
         // Codes of rounded values have one more error.
-        let bound = if searched == Searched::AsGiven { CodeErrorBound::new(points, kernel.form()) } else { None };
-        let coded = bound.map(|bound| Coded { rows: CodedRows::new(points, kernel.form(), scan.level), bound });
+        let bound = if searched == Searched::AsGiven { CodeErrorBound::new(points, form) } else { None };
+        let coded = bound.map(|bound| Coded { rows: CodedRows::new(points, form, scan.level), bound });
         Self { coded, ..scan }
     }
 
     /// `truth` is that of the same base and queries.
     pub(crate) fn new(
-        (metric, truth): (&'a Metric, Box<dyn TrueDistances + 'a>),
+        truth: Box<dyn TrueDistances + 'a>,
         base: &Dense<'a>,
         queries: Option<&Dense<'a>>,
-        kernel: KernelMetric,
+        form: Form,
         searched: Searched,
     ) -> Self {
-        let (form, dim) = (kernel.form(), base.dim());
-        let (rounded, unit) = match searched {
-            Searched::AsGiven => (0.0, 1.0),
-            Searched::Transformed { rounding, unit } => (rounding, unit),
-        };
         let directions = match form {
             Form::Angular { centered } => Some(Directions::of_points(base, centered)),
             _ => None,
@@ -150,16 +129,14 @@ impl<'a> Scan<'a> {
             _ => 0.0,
         };
         // A relative error of the values of a row is at most the same error of its direction.
-        let rounded = rounded + of_directions(&base).max(queries.as_ref().map_or(0.0, of_directions));
-        let sides = [Some(&base.given), queries.as_ref().map(|rows| &rows.given)];
-        let bound = match form {
-            Form::Inner => Bound::OfProducts(largest_length(&base.given)),
-            _ if rounded == 0.0 && sides.into_iter().flatten().all(|rows| sums_are_exact(rows, form)) => {
-                Bound::OfAll(ErrorBound::EXACT)
-            }
-            form => ErrorBound::new(form, dim, rounded).map_or(Bound::Unknown, Bound::OfAll),
+        let rounded = searched.rounding() + of_directions(&base).max(queries.as_ref().map_or(0.0, of_directions));
+        let rows = queries.as_ref().map_or(base.given, |rows| rows.given);
+        let bounds = if rounded == 0.0 && sums_are_exact(&rows, form) && sums_are_exact(&base.given, form) {
+            RowBounds::OfAll(ErrorBound::EXACT)
+        } else {
+            RowBounds::new(form, &rows, &base.given, base.given.dim(), rounded)
         };
-        Self { metric, kernel, truth, base, queries, bound, coded: None, unit, level: Level::detect() }
+        Self { form, truth, base, queries, bounds, coded: None, level: Level::detect() }
     }
 
     fn n(&self) -> usize {
@@ -168,24 +145,6 @@ impl<'a> Scan<'a> {
 
     fn queries(&self) -> &Working<'a> {
         self.queries.as_ref().unwrap_or(&self.base)
-    }
-
-    fn bound(&self, query: usize) -> Option<ErrorBound> {
-        match self.bound {
-            Bound::OfAll(bound) => Some(bound),
-            Bound::OfProducts(longest) => {
-                let given = &self.queries().given;
-                let mut row = vec![0.0; given.dim()];
-                given.widen_row(query, &mut row);
-                Some(ErrorBound::of_products(given.dim(), length(&row), longest))
-            }
-            Bound::Unknown => None,
-        }
-    }
-
-    /// The reduced distance that belongs to a true one.
-    fn reduced(&self, distance: f64) -> f64 {
-        self.unit * self.kernel.to_reduced(self.metric.to_direct(distance), self.base.given.dim())
     }
 
     /// The `k` nearest of each of `rows` of the queries, ascending, with true distances; row `i` of the base is left
@@ -198,9 +157,7 @@ impl<'a> Scan<'a> {
             Some(coded) if skip_own && k < LONG => self.nearest_by_codes(coded, rows, k, &mut put),
             _ => (0..rows.len()).collect(),
         };
-        // Sorted rows hold all of the base.
-        let at_once = if k < LONG { missing.len().max(1) } else { ((1 << 22) / self.n()).max(1) };
-        for missing in missing.chunks(at_once) {
+        for missing in missing.chunks(rows_at_once(k, self.n())) {
             let rest: Vec<usize> = missing.iter().map(|&r| rows[r]).collect();
             let best = self.scan(&rest, skip_own, k + SLACK);
             for ((&r, &row), best) in missing.iter().zip(&rest).zip(&best) {
@@ -232,8 +189,9 @@ impl<'a> Scan<'a> {
             let farthest = coded.bound.true_at_most(row_ids[r], distance(best[k - 1]));
             let is_near = |slot: &&Neighbor| coded.bound.true_at_least(row_ids[r], distance(**slot)) <= farthest;
             let near = best.iter().take_while(is_near).count().max(k);
-            let found = self.ranked(rows[r], k, &best[..near]);
-            let kth = self.reduced(found[k - 1].0);
+            let ids: Vec<u32> = best[..near].iter().map(|&slot| id(slot)).collect();
+            let found = self.truth.ranked(rows[r], &ids, k);
+            let kth = self.truth.to_reduced(found[k - 1].0);
             let left_out = coded.bound.true_at_least(row_ids[r], distance(best[width - 1]));
             if width == n - 1 || kth < f64::from(left_out) {
                 put(r, &found);
@@ -244,41 +202,25 @@ impl<'a> Scan<'a> {
         missing
     }
 
-    /// The `k` nearest of these neighbours by true distances, ascending.
-    fn ranked(&self, query: usize, k: usize, best: &[Neighbor]) -> Vec<(f64, u32)> {
-        let kept: Vec<u32> = best.iter().filter(|s| **s != EMPTY).map(|&s| id(s)).collect();
-        self.ranked_ids(query, k, &kept)
-    }
-
-    fn ranked_ids(&self, query: usize, k: usize, ids: &[u32]) -> Vec<(f64, u32)> {
-        let mut found = Vec::with_capacity(ids.len());
-        self.truth.nearest(query, ids, k, &mut Vec::new(), &mut found);
-        found
-    }
-
     /// The `k` nearest by true distances, the nearest by computed distances being `best`.
     fn proven(&self, query: usize, k: usize, skip_own: bool, best: &[Neighbor]) -> Vec<(f64, u32)> {
         let all = self.n() - usize::from(skip_own);
-        let others = |own: bool| (0..self.n() as u32).filter(move |&other| !(own && other as usize == query));
-        let Some(bound) = self.bound(query) else {
-            return self.ranked_ids(query, k, &others(skip_own).collect::<Vec<u32>>());
+        let bound = (best.len() < all).then(|| self.bounds.of(query));
+        let most = match Proof::of(&*self.truth, (query, k), best, bound) {
+            Proof::Certain(found) => return found,
+            Proof::InDoubt(most) => most,
         };
-        let found = self.ranked(query, k, best);
-        let Some(kth) = found.get(k - 1).map(|kth| self.reduced(kth.0)) else {
-            // Some distance is not even finite in f32.
-            return self.ranked_ids(query, k, &others(skip_own).collect::<Vec<u32>>());
-        };
-        if best.len() >= all || bound.is_certain(kth, distance(best[best.len() - 1])) {
-            return found;
-        }
-        let most = bound.most_computed(kth);
         let mut near = Vec::new();
-        self.compare(query, |first, to_base| {
+        if most == f64::INFINITY {
+            near.extend(0..self.n() as u32);
+        } else {
             let is_far = |d: f32| f64::from(d) > most;
-            near.extend((first..).zip(to_base).filter(|(_, d)| !is_far(**d)).map(|(other, _)| other));
-        });
+            self.compare(query, |first, to_base| {
+                near.extend((first..).zip(to_base).filter(|(_, d)| !is_far(**d)).map(|(other, _)| other));
+            });
+        }
         near.retain(|&other| !(skip_own && other as usize == query));
-        self.ranked_ids(query, k, &near)
+        self.truth.ranked(query, &near, k)
     }
 
     fn per_block(&self) -> usize {
@@ -305,7 +247,7 @@ impl<'a> Scan<'a> {
     }
 
     fn compare_block(&self, x: &mut [f32], block: Range<usize>, to_base: &mut [f32]) {
-        let comparison = Comparison { form: self.kernel.form(), level: self.level };
+        let comparison = Comparison { form: self.form, level: self.level };
         let others: Vec<u32> = (block.start as u32..block.end as u32).collect();
         comparison.one_to_many(x, self.base.matrix(), &others, 0, to_base);
     }
@@ -336,11 +278,7 @@ impl<'a> Scan<'a> {
         let mut all = Vec::with_capacity(self.n());
         self.compare(query, |first, to_base| all.extend((first..).zip(to_base).map(|(other, d)| fresh(*d, other))));
         all.retain(|&neighbor| !(skip_own && id(neighbor) as usize == query));
-        if width < all.len() {
-            all.select_nth_unstable(width);
-            all.truncate(width);
-        }
-        all.sort_unstable();
+        keep_nearest(&mut all, width);
         all
     }
 }
@@ -380,19 +318,4 @@ fn whole_up_to(values: &[f32]) -> Option<f32> {
     // Most data shows it at once.
     part(0..values.len().min(1024))?;
     map_ranges(values.len(), 1 << 16, part).into_iter().try_fold(0.0f32, |most, part| part.map(|v| most.max(v)))
-}
-
-fn length(row: &[f32]) -> f64 {
-    row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt()
-}
-
-fn largest_length(rows: &Dense) -> f64 {
-    let lengths = map_ranges(rows.n(), 256, |range| {
-        let mut row = vec![0.0; rows.dim()];
-        range.fold(0.0, |most: f64, i| {
-            rows.widen_row(i, &mut row);
-            most.max(length(&row))
-        })
-    });
-    lengths.into_iter().fold(0.0, f64::max)
 }

@@ -1,5 +1,5 @@
-//! 1 - cos, of rows of length 1: `cosine`; of rows less their means: `correlation`. Dense rows are compared by half their
-//! squared distance, which stays exact near zero where 1 - x·y cancels.
+//! 1 - cos, of rows of length 1: `cosine`; of rows less their means: `correlation`. Dense rows are compared by half
+//! their squared distance, which stays exact near zero where 1 - x·y cancels.
 
 use super::sparse::{Mark, SparseTerms};
 use super::{Kernel, OneSum};

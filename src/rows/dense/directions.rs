@@ -2,14 +2,11 @@
 //! together, f32 then holds their differences.
 
 use super::direction::direction_scale;
+use super::origin::origin;
 use crate::parallel::{for_rows, map};
 use crate::points::Dense;
-use crate::rng::stratified_sample;
 use crate::rows::error_bound::UNIT_ROUNDOFF;
 use crate::simd::LANES;
-
-/// Rows whose mean the others are moved by.
-const SAMPLE: usize = 1024;
 
 /// What brings rows to directions: see [`Directions::write`].
 #[derive(Debug, Clone, PartialEq)]
@@ -22,20 +19,10 @@ pub(crate) struct Directions {
 impl Directions {
     /// Moved by the mean of a sample of `points`.
     pub(crate) fn of_points(points: &Dense, centered: bool) -> Self {
-        let (n, dim) = (points.n(), points.dim());
-        let mut directions = Self { centered, origin: vec![0.0; dim] };
-        let sample: Vec<usize> = stratified_sample(0, 0x0d1e, n, n.min(SAMPLE)).collect();
-        let unit = |row: &mut Vec<f32>, i: usize| {
-            points.widen_row(sample[i], row);
-            directions.unit(row)
-        };
-        let units: Vec<Option<Vec<f64>>> = map(sample.len(), 64, || vec![0.0; dim], unit);
-        let mut sums = vec![0.0; dim];
-        for unit in units.iter().flatten() {
-            sums.iter_mut().zip(unit).for_each(|(sum, v)| *sum += v);
-        }
-        directions.origin = sums.into_iter().map(|sum| sum / sample.len() as f64).collect();
-        directions
+        let dim = points.dim();
+        let unmoved = Self { centered, origin: vec![0.0; dim] };
+        let origin = origin(points, dim, |row| unmoved.unit(row));
+        Self { origin, ..unmoved }
     }
 
     /// Values of a written row, as there is an extra column and padding to whole vectors.

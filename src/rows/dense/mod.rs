@@ -8,3 +8,5 @@ pub(crate) mod direction;
 pub(crate) mod directions;
 pub(crate) mod floats;
 pub(crate) mod matrix;
+pub(crate) mod origin;
+pub(crate) mod row_bounds;

@@ -83,7 +83,8 @@ impl Index {
         rows.iter().zip(lost).filter_map(|(&row, lost)| lost.then_some(row)).collect()
     }
 
-    /// The first of `lost`, and of those that it does not lead to the first, and so on: each leads to at most `covered`.
+    /// The first of `lost`, and of those that it does not lead to the first, and so on: each leads to at most
+    /// `covered`.
     fn heads(&self, lost: &[u32], covered: usize) -> Vec<u32> {
         let mut left = vec![false; self.graph.n()];
         lost.iter().for_each(|&row| left[row as usize] = true);

@@ -1,5 +1,5 @@
-//! Where searches begin: one row in 64, and one of every part that they do not lead to, in groups, so that a search finds
-//! the right part of the data even if the graph has many parts.
+//! Where searches begin: one row in 64, and one of every part that they do not lead to, in groups, so that a search
+//! finds the right part of the data even if the graph has many parts.
 
 use rayon::prelude::*;
 
@@ -100,8 +100,8 @@ impl Entries {
         Self { rows: all.into(), starts: starts.into(), chosen_for: 0 }
     }
 
-    /// Adds entries, without dividing all anew: to the group of the nearest center or, where they lie beyond the rows of
-    /// that group, as groups of their own.
+    /// Adds entries, without dividing all anew: to the group of the nearest center or, where they lie beyond the rows
+    /// of that group, as groups of their own.
     pub(crate) fn add<'a>(&mut self, rows: &SearchRows, new: impl Iterator<Item = &'a u32>) {
         new.for_each(|&row| self.add_one(rows, row));
         if self.n_groups() > MOST_GROUPS * self.rows.len().isqrt() {

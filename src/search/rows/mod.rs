@@ -177,8 +177,8 @@ impl SearchRows {
         matches!(self.kind, RowKind::Items(_))
     }
 
-    /// After rows were added: makes the compressed copy anew, or drops it, where it no longer serves. `old` and `all` are
-    /// rows with their neighbours, before and now. True if a copy that did not serve was used to find these.
+    /// After rows were added: makes the compressed copy anew, or drops it, where it no longer serves. `old` and `all`
+    /// are rows with their neighbours, before and now. True if a copy that did not serve was used to find these.
     pub(crate) fn review_copy(&mut self, old: &[Vec<u32>], all: &[Vec<u32>]) -> bool {
         match &mut self.kind {
             RowKind::Dense(rows) => rows.review_copy(old, all),

@@ -12,14 +12,12 @@ use crate::executor::gpu::device_rows::DeviceRows;
 use crate::executor::gpu::encoding::Encoding;
 use crate::executor::gpu::executor::most_rows_of;
 use crate::executor::gpu::kernels::Slot;
+use crate::executor::proof::SLACK;
 use crate::executor::{Session, Tick};
 use crate::graph::KnnGraph;
 use crate::graph::rows::RowTable;
 use crate::params::Plan;
 use crate::report::ExecutorInfo;
-
-/// Neighbours that exact search keeps beyond those asked for, as sums in another order can swap near ties.
-const EXACT_SLACK: usize = 8;
 
 /// Exact search gives up when memory does not suffice for this many points at once.
 const LEAST_HELD: usize = 1024;
@@ -53,7 +51,7 @@ impl<'p> GpuSession<'p> {
         tick: Tick,
     ) -> Result<FoundRows, BuildError> {
         // A few more than are asked for, as the final distances may swap some.
-        let width = (plan.others() + EXACT_SLACK).min(problem.n() - 1);
+        let width = (plan.others() + SLACK).min(problem.n() - 1);
         let plan = Plan { width, ..plan.clone() };
         let mut held = problem.n().min(most_rows_of(problem, &plan, gpu.limits)?);
         loop {
