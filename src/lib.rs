@@ -82,6 +82,13 @@
 //! With the feature `gpu`, [`Device::Auto`] takes a hardware GPU (Vulkan, Metal or DX12) for large jobs, and the report
 //! says what ran and why. [`Device::Gpu`] takes that GPU or fails; [`NnDescent::device`] sets either.
 //!
+//! # Instruction sets
+//!
+//! On the CPU, distances are computed with the best instruction set of the machine; the report and
+//! [`cpu::instructions`] name it. The environment variable `NNDESCENT_SIMD`, read once in a process, lowers it, for
+//! benchmarks and comparisons: from low to high `portable`, `avx2`, `avxvnni`, `avx512`, `avx512vnni`. Where the machine
+//! lacks the one that is named, the best below it is used. Results may differ in the last bits of a distance.
+//!
 //! # Features
 //!
 //! | feature | what it adds |
@@ -144,6 +151,12 @@ pub mod errors {
     pub use crate::graph::GraphShapeError;
     pub use crate::params::ParseChoiceError;
     pub use crate::persist::IndexFileError;
+    pub use crate::simd::UnknownLevelError;
+}
+
+/// The CPU's part in speed: its instruction set.
+pub mod cpu {
+    pub use crate::simd::instructions;
 }
 
 /// The GPUs of this machine.

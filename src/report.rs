@@ -66,7 +66,7 @@ pub enum ExecutorInfo {
     Cpu {
         /// Threads of the pool.
         threads: usize,
-        /// What was compared, by which instructions: `byte codes, AVX-512`.
+        /// What was compared, by which instructions: `byte codes, AVX-512 VNNI`.
         rows: String,
     },
     /// A GPU.

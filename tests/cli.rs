@@ -104,6 +104,48 @@ fn exact_recall_and_info_agree() {
     assert_eq!(String::from_utf8(run(&["info", &input]).stdout).unwrap(), "600 x 8 float32\n");
 }
 
+/// Runs at a SIMD level.
+fn run_at(level: &str, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nndescent")).args(words).env("NNDESCENT_SIMD", level).output().unwrap()
+}
+
+#[test]
+fn every_instruction_set_finds_the_same_graph() {
+    let files = Files::new();
+    let whole: Vec<f32> = values(N, 64).iter().map(|x| (x * 30.0).round()).collect();
+    let input = write(files.dir.path(), "whole.npy", &npy_f32(&whole, 64)).display().to_string();
+    let graph_at = |level: &str| {
+        let output = files.path("level.npz");
+        let ran = run_at(level, &["graph", &input, "-o", &output, "--algorithm", "nndescent", "--json"]);
+        assert!(ran.status.success(), "{level}: {}", String::from_utf8_lossy(&ran.stderr));
+        let json: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        (read_graph(Path::new(&output)).unwrap(), json["executor"]["ran"].as_str().unwrap().to_string())
+    };
+    let (expected, ran) = graph_at("portable");
+    assert!(ran.ends_with("byte codes, portable (NNDESCENT_SIMD=portable)"), "{ran}");
+    for level in ["avx2", "avxvnni", "avx512", "avx512vnni"] {
+        if cfg!(target_arch = "x86_64") {
+            // Products of bytes are exact at every level, so that graphs are the same to the byte.
+            let (graph, ran) = graph_at(level);
+            assert!(graph == expected && ran.contains(&format!("NNDESCENT_SIMD={level}")), "{ran}");
+        }
+    }
+}
+
+#[test]
+fn the_level_is_told_and_unknown_ones_are_refused() {
+    let said = |level: &str| String::from_utf8(run_at(level, &["info"]).stdout).unwrap();
+    assert!(said("portable").contains("instructions   portable (NNDESCENT_SIMD=portable)\n"), "{}", said("portable"));
+    let (best, json) = (run_at("", &["info"]), run_at("", &["info", "--json"]));
+    assert!(!String::from_utf8(best.stdout).unwrap().contains("NNDESCENT_SIMD"));
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(json["instructions"].is_string() && json["threads"].as_u64() > Some(0));
+    let refused = run_at("avx3", &["metrics"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(message.contains("NNDESCENT_SIMD is `avx3`") && message.contains("portable"), "{message}");
+}
+
 #[test]
 fn threads_and_warm_starts() {
     let files = Files::new();

@@ -18,6 +18,7 @@ use crate::points::Element;
 
 use level::Isa;
 pub(crate) use level::Level;
+pub use level::{UnknownLevelError, instructions};
 pub(crate) use portable::Portable;
 
 /// Lanes of [`Simd::F`].
@@ -37,10 +38,10 @@ pub(crate) fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the machine has the features: `Level` is made only where it does.
-        Isa::Avx512 { .. } => unsafe { avx512::run(op) },
+        Isa::Avx512Vnni { .. } => unsafe { avx512::run(op) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Isa::Avx2 => unsafe { avx2::run(op) },
+        Isa::Avx512 | Isa::AvxVnni | Isa::Avx2 => unsafe { avx2::run(op) },
         Isa::Portable => op.run::<Portable>(),
     }
 }
@@ -49,7 +50,7 @@ pub(crate) fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
 #[inline]
 pub(crate) fn dispatch_counting<O: Op>(level: Level, op: O) -> O::Output {
     #[cfg(target_arch = "x86_64")]
-    if level.isa() == (Isa::Avx512 { counts: true }) {
+    if level.isa() == (Isa::Avx512Vnni { counts: true }) {
         // SAFETY: as above.
         return unsafe { avx512::run_counting(op) };
     }
@@ -63,7 +64,7 @@ pub(crate) fn dispatch_scalar<O: Op>(level: Level, op: O) -> O::Output {
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above; machines with AVX-512 have these features, too.
-        Isa::Avx512 { .. } | Isa::Avx2 => unsafe { avx2::run(op) },
+        Isa::Avx512Vnni { .. } | Isa::Avx512 | Isa::AvxVnni | Isa::Avx2 => unsafe { avx2::run(op) },
         Isa::Portable => op.run::<Portable>(),
     }
 }

@@ -3,14 +3,18 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use nndescent::errors::IndexFileError;
+use nndescent::errors::{IndexFileError, UnknownLevelError};
 use nndescent::io::IoError;
 use nndescent::{BuildError, IndexError, PointsError, SearchError};
 
 /// Exit code of a command that was cancelled.
 pub const CANCELLED: u8 = 5;
 
-pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that \
+pub const AFTER_HELP: &str = "\
+Environment: NNDESCENT_SIMD=portable, avx2, avxvnni, avx512 or avx512vnni computes distances on the CPU with no better \
+instruction set than that; `nndescent info` says which is used. RUST_LOG chooses what is logged.
+
+Exit codes: 0 done; 1 anything else; 2 a wrong argument or parameter; 3 an input that \
 cannot be read or used; 4 an output that cannot be written; 5 cancelled; 6 a recall that searches were to be tuned to \
 was not reached (what was asked for is written all the same).";
 
@@ -99,6 +103,12 @@ impl From<IndexError> for Failure {
             IndexError::Parameter { .. } | IndexError::Quantization { .. } => Self::Argument(error.to_string()),
             _ => Self::Input(error.to_string()),
         }
+    }
+}
+
+impl From<UnknownLevelError> for Failure {
+    fn from(error: UnknownLevelError) -> Self {
+        Self::Argument(error.to_string())
     }
 }
 

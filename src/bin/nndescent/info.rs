@@ -1,4 +1,4 @@
-//! `nndescent info`: what a file holds.
+//! `nndescent info`: what a file holds, or what this machine is.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::stdin::Input;
+use crate::threads;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// File to describe: a matrix, a graph or an index.
-    input: PathBuf,
+    /// File to describe: a matrix, a graph or an index. Without one, this machine is described.
+    input: Option<PathBuf>,
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
     json: bool,
@@ -24,8 +25,13 @@ pub struct Arguments {
 type Fields = Vec<(&'static str, Value)>;
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let input = Input::of(&arguments.input)?;
-    let fields = of_file(&input.path).map_err(|failure| input.named(failure))?;
+    let fields = match &arguments.input {
+        Some(path) => {
+            let input = Input::of(path)?;
+            of_file(&input.path).map_err(|failure| input.named(failure))?
+        }
+        None => machine()?,
+    };
     if arguments.json {
         let object: Map<String, Value> = fields.into_iter().map(|(name, value)| (name.into(), value)).collect();
         say!("{}", Value::Object(object));
@@ -41,6 +47,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn machine() -> Result<Fields, Failure> {
+    let threads = threads::pool(None)?.current_num_threads();
+    Ok(vec![
+        ("version", env!("CARGO_PKG_VERSION").into()),
+        ("instructions", nndescent::cpu::instructions()?.into()),
+        ("threads", threads.into()),
+    ])
 }
 
 fn of_file(path: &Path) -> Result<Fields, Failure> {

@@ -40,7 +40,7 @@ use failure::Failure;
 static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 #[derive(Parser)]
-#[command(version, about, after_help = failure::EXIT_CODES)]
+#[command(version, about, after_help = failure::AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -71,7 +71,7 @@ enum Command {
     /// List the GPUs of this machine and what they can run.
     #[cfg(feature = "gpu")]
     Devices(devices::Arguments),
-    /// Describe a file: the arrays in it, a graph, an index.
+    /// Describe a file: the arrays in it, a graph, an index; or this machine.
     Info(info::Arguments),
     /// List all metrics, their aliases, and where they can be used.
     Metrics,
@@ -112,17 +112,8 @@ fn log(verbose: u8) {
     tracing_subscriber::registry().with(to_stderr).with(targets).init();
 }
 
-fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.print().is_ok() { error.exit_code() } else { 4 };
-            return ExitCode::from(code as u8);
-        }
-    };
-    log(cli.verbose);
-    interrupt::watch();
-    let outcome = match cli.command {
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Exact(arguments) => exact::run(&arguments),
         Command::Index(arguments) => index::run(&arguments),
@@ -144,7 +135,20 @@ fn main() -> ExitCode {
             say!("{}", nndescent::Metric::table().trim_end());
             Ok(())
         }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.print().is_ok() { error.exit_code() } else { 4 };
+            return ExitCode::from(code as u8);
+        }
     };
+    log(cli.verbose);
+    interrupt::watch();
+    let outcome = nndescent::cpu::instructions().map_err(Failure::from).and_then(|_| run(cli.command));
     match outcome.and_then(|()| output::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

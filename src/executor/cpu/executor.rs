@@ -25,6 +25,6 @@ impl Executor for CpuExecutor {
     }
 
     fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
-        Ok((exact::graph_of(problem, plan, tick)?, super::info(Level::detect().name().into())))
+        Ok((exact::graph_of(problem, plan, tick)?, super::info(Level::detect().name())))
     }
 }
