@@ -52,6 +52,11 @@ pub(crate) trait ReducedDistances: WorkingRows {
     fn error_bound(&self, _row: u32) -> Option<ErrorBound> {
         None
     }
+    /// The same, but what is beyond `bound` may be told as infinitely far: where codes come with a look that costs less than
+    /// a distance, most of the others are.
+    fn one_to_near(&self, row: u32, others: &[u32], _bound: f32, out: &mut [f32]) {
+        self.one_to_many(row, others, out);
+    }
     /// Reduced distances of two rows to each of `others`.
     fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
         let mut to = vec![0.0; others.len()];

@@ -11,7 +11,7 @@ use super::neighborhoods::Neighborhoods;
 use super::scratch::{Scratch, ScratchPool};
 use crate::executor::steps::Steps;
 use crate::graph::order::{EMPTY, id};
-use crate::graph::rows::RowTable;
+use crate::graph::rows::{RowTable, bound};
 use crate::parallel::fold_rows;
 use crate::rows::ReducedDistances;
 use crate::rows::offer::offer;
@@ -38,7 +38,7 @@ pub(crate) fn local_join(
             let m = ids.len();
             scratch.distances.resize(m.max(scratch.distances.len()), 0.0);
             let distances = &mut scratch.distances[..m];
-            space.one_to_many(i as u32, ids, distances);
+            space.one_to_near(i as u32, ids, bound(row), distances);
             counts.0 += offer(row, ids, distances, usize::MAX);
             counts.1 += m as u64;
         });
