@@ -82,10 +82,6 @@ impl Simd for Portable {
         lanes!(|i| sum[i] + (a[i] & b[i]).count_ones())
     }
     #[inline(always)]
-    fn counts(sum: Self::C) -> [u32; LANES] {
-        sum
-    }
-    #[inline(always)]
     fn total(counts: Self::C) -> u32 {
         counts.iter().sum()
     }
@@ -107,8 +103,11 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], mut sum: Self::I) -> Self::I {
-        for i in 0..BYTES {
-            sum[i % LANES] += i32::from(x[i]) * i32::from(y[i]);
+        // Products of bytes fit 16 bits, which all vector units multiply.
+        for (x, y) in x.as_chunks::<LANES>().0.iter().zip(y.as_chunks::<LANES>().0) {
+            for i in 0..LANES {
+                sum[i] += i32::from(u16::from(x[i]) * u16::from(y[i]));
+            }
         }
         sum
     }

@@ -6,7 +6,7 @@ use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
 use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, block_by_fours, to_many};
 use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
-use crate::simd::{BYTES, Level, Simd, prefetch};
+use crate::simd::{BYTES, Level, Op, Simd, dispatch_bytes, prefetch};
 use crate::storage::Storage;
 
 /// Above this, 32-bit sums of products of bytes could overflow.
@@ -353,6 +353,10 @@ impl<F: Finish> Tiles for CodeTiles<'_, F> {
             }
         }
         out
+    }
+
+    fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
+        dispatch_bytes(level, op)
     }
 
     #[inline(always)]
