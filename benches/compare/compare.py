@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """k-neighbour graphs by several libraries on one data file, in turn, in one run. See README.md."""
 import argparse
+import ast
 import json
 import os
 import shlex
@@ -10,6 +11,8 @@ import sys
 import tempfile
 
 import numpy as np
+
+import levels
 
 # Peak memory must be the contender's own: a process inherits its parent's peak at fork, so a small one starts it.
 LAUNCHER = """
@@ -22,11 +25,12 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 # Builds twice; the first build compiles and is not counted.
 PYNNDESCENT = """
-import sys, time, numpy as np, pynndescent
+import json, sys, time, numpy as np, pynndescent
 x = np.ascontiguousarray(np.load(sys.argv[1]), dtype=np.float32)
+options = {"n_neighbors": int(sys.argv[2]) + 1} | json.loads(sys.argv[6])
 for seed in range(2):
     start = time.perf_counter()
-    index = pynndescent.NNDescent(x, metric=sys.argv[3], n_neighbors=int(sys.argv[2]) + 1, random_state=seed, n_jobs=int(sys.argv[5]))
+    index = pynndescent.NNDescent(x, metric=sys.argv[3], random_state=seed, n_jobs=int(sys.argv[5]), **options)
     seconds = time.perf_counter() - start
 print("seconds", seconds)
 np.save(sys.argv[4], index.neighbor_graph[0].astype(np.int64))
@@ -57,14 +61,15 @@ def run(command):
 
 
 class Contender:
-    """A command, and how its seconds and ids are read."""
+    """A setting of a library: a command, and how its seconds and ids are read."""
 
-    def __init__(self, name, command, seconds, ids):
-        self.name, self.command, self.read_seconds, self.read_ids = name, command, seconds, ids
+    def __init__(self, library, name, command, seconds, ids):
+        self.library, self.name, self.command, self.read_seconds, self.read_ids = library, name, command, seconds, ids
         self.seconds, self.mib, self.ids = [], 0.0, None
 
     def build(self):
         stdout, mib = run(self.command)
+        self.stdout = stdout
         self.seconds.append(self.read_seconds(stdout))
         self.mib = max(self.mib, mib)
         self.ids = self.read_ids()
@@ -84,28 +89,45 @@ def contenders(a, data, n, tmp):
         # The estimate is not part of the build, but it takes time unless asked for.
         sample = "" if "--recall-sample" in words else "--recall-sample 0"
         yield Contender(
+            "nndescent",
             name,
             f"{q(a.nndescent)} graph {source} -k {a.k} --metric {a.metric} --threads {a.threads} {words} {sample} --json -o {g}",
             lambda s: json.loads(s)["seconds"]["build"],
             lambda g=g: np.load(g)["indices"].astype(np.int64),
         )
-    python = lambda name, code: Contender(
-        name,
-        f"{q(sys.executable)} -c {q(code)} {q(data)} {a.k} {a.metric} {out(name + '.npy')} {a.threads}",
-        printed_seconds,
-        lambda: np.load(out(name + ".npy")),
-    )
-    yield python("PyNNDescent", PYNNDESCENT)
+    def python(library, name, code, options, ids):
+        words = f"{q(data)} {a.k} {a.metric} {ids} {a.threads} {q(json.dumps(options))}"
+        command = f"{q(sys.executable)} -c {q(code)} {words}"
+        return Contender(library, name, command, printed_seconds, lambda: nearest(np.load(ids), a.k))
+
+    for i, spec in enumerate(a.pynn):
+        name, _, words = spec.partition("=")
+        yield python("PyNNDescent", name, PYNNDESCENT, options(words), out(f"pynn{i}.npy"))
     if a.faiss:
-        yield python("faiss", FAISS)
-    if a.ann_search:
-        ids = out("ann.i32")
+        yield python("faiss", "faiss", FAISS, {}, out("faiss.npy"))
+    for i, spec in enumerate(a.ann if a.ann_search else []):
+        name, _, words = spec.partition("=")
+        ids, width = out(f"ann{i}.i32"), options(words).get("k", a.k)
         yield Contender(
             "ann-search-rs",
-            f"{q(a.ann_search)} {q(data)} {a.k} {a.metric} {ids}",
+            name,
+            f"{q(a.ann_search)} {q(data)} {a.k} {a.metric} {ids} {' '.join(words.split(','))}",
             printed_seconds,
-            lambda: np.fromfile(ids, np.int32).reshape(n, a.k).astype(np.int64),
+            lambda ids=ids, width=width: nearest(np.fromfile(ids, np.int32).reshape(n, width).astype(np.int64), a.k),
         )
+
+
+def options(words):
+    """Of `a=1,b=2`."""
+    pairs = (word.split("=") for word in words.split(",") if word)
+    return {name: ast.literal_eval(value) for name, value in pairs}
+
+
+def nearest(ids, k):
+    """The first k of each row that are not the row itself, of ids by distance; -1 beyond."""
+    own = ids == np.arange(len(ids))[:, None]
+    order = np.argsort(own, axis=1, kind="stable")
+    return np.take_along_axis(np.where(own, -1, ids), order, 1)[:, :k]
 
 
 def row_distances(x, i, ids, metric):
@@ -144,13 +166,37 @@ def table(a, all_contenders, x):
     rows = np.sort(np.random.default_rng(1).choice(len(x), min(a.sample, len(x)), replace=False))
     kth = true_kth(x, rows, a.k, a.metric)
     first = statistics.median(all_contenders[0].seconds)
-    lines = [f"| {os.path.basename(a.data)}, {a.metric}, k={a.k} | seconds (median of {a.repeats}) | ratio | recall@{a.k} | peak MiB |", "|---|---|---|---|---|"]
+    ran = json.loads(all_contenders[0].stdout)["executor"]["ran"].split(", ")[-1]
+    lines = [f"| {os.path.basename(a.data)}, {a.metric}, k={a.k}, {ran} | seconds (median of {a.repeats}) | ratio | recall@{a.k} | peak MiB |", "|---|---|---|---|---|"]
     result = []
     for c in all_contenders:
         s, r = statistics.median(c.seconds), recall(x, rows, kth, c.ids, a.k, a.metric)
-        result.append(dict(name=c.name, seconds=c.seconds, median=s, recall=r, peak_mib=c.mib))
+        result.append(dict(library=c.library, name=c.name, seconds=c.seconds, median=s, recall=r, peak_mib=c.mib))
         lines.append(f"| {c.name} | {s:.2f} | {s / first:.2f} | {r:.4f} | {c.mib:.0f} |")
-    return "\n".join(lines), result
+    return "\n".join(lines + at_our_recall(result)), result
+
+
+def seconds_at(curve, recall):
+    """Seconds at a recall, of a curve of (recall, seconds): the fastest setting that has it, or less by interpolation
+    (of their logarithm over that of what is missed) from the fastest that has not. None if none has it."""
+    enough, less = [p for p in curve if p[0] >= recall], [p for p in curve if p[0] < recall]
+    if not enough:
+        return None
+    missed = lambda r: -np.log(1 - r + 1e-6)
+    between = lambda p, q: np.exp(np.interp(missed(recall), missed(np.array([p[0], q[0]])), np.log([p[1], q[1]])))
+    return min([q[1] for q in enough] + [between(p, q) for p in less for q in enough])
+
+
+def at_our_recall(result):
+    """A line for each peer, told by its settings, beside each of ours."""
+    lines = []
+    for library in dict.fromkeys(r["library"] for r in result if r["library"] != "nndescent"):
+        curve = [(r["recall"], r["median"]) for r in result if r["library"] == library]
+        for own in (r for r in result if r["library"] == "nndescent"):
+            s = seconds_at(curve, own["recall"])
+            told = f"{s:.2f} s, of which ours are {own['median'] / s:.2f}" if s else f"not reached, best {max(curve)[0]:.4f}"
+            lines.append(f"{library} at {own['recall']:.4f} ({own['name']}, {own['median']:.2f} s): {told}")
+    return ["", *lines]
 
 
 def plot(result, path, title):
@@ -177,12 +223,16 @@ def main():
     ap.add_argument("--sample", type=int, default=2000, help="rows that recall is measured on")
     ap.add_argument("--ours", action="append", help='"NAME=options of nndescent graph"; --raw: the file as it is, not as float32')
     ap.add_argument("--nndescent", default="target/release/nndescent")
+    ap.add_argument("--pynn", action="append", help='"NAME=a=1,b=2": PyNNDescent with other arguments')
     ap.add_argument("--ann-search", help="path of peer-ann-search-rs")
+    ap.add_argument("--ann", action="append", help='"NAME=n_trees=8,k=20": ann-search-rs with other parameters')
     ap.add_argument("--faiss", action="store_true", help="faiss NN-Descent too (slow)")
     ap.add_argument("--json")
     ap.add_argument("--plot")
+    levels.add_argument(ap)
     a = ap.parse_args()
-    a.ours = a.ours or ["nndescent="]
+    levels.start(a.level)
+    a.ours, a.pynn, a.ann = a.ours or ["nndescent="], a.pynn or ["PyNNDescent="], a.ann or ["ann-search-rs="]
     for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[variable] = str(a.threads)
     with tempfile.TemporaryDirectory() as tmp:

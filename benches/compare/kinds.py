@@ -13,6 +13,8 @@ import tempfile
 import numpy as np
 import scipy.sparse
 
+import levels
+
 # Builds once to compile, and then once for every line that it is told.
 PYNNDESCENT = """
 import json, sys, time, numpy as np, pynndescent, scipy.sparse
@@ -103,10 +105,12 @@ def main():
     ap.add_argument("--options", default="", help="more options of our command, to compare at equal recall")
     ap.add_argument("--pynndescent", default="{}", help='its options, as {"n_neighbors": 21}, to compare at equal recall')
     ap.add_argument("--nndescent", default="target/release/nndescent")
+    levels.add_argument(ap)
     a = ap.parse_args()
+    levels.start(a.level)
     for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"):
         os.environ[variable] = str(a.threads)
-    print("| data | library | seconds | ratio | recall |\n|---|---|---|---|---|")
+    print(f"| data, level {a.level} | library | seconds | ratio | recall |\n|---|---|---|---|---|")
     for job in a.jobs:
         path, metric = job.rsplit(":", 1)
         x = scipy.sparse.load_npz(path).tocsr() if path.endswith(".npz") else np.load(path)

@@ -4,10 +4,13 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 
 import numpy as np
+
+import levels
 
 ap = argparse.ArgumentParser()
 ap.add_argument("data")
@@ -19,7 +22,10 @@ ap.add_argument("--one-by-one", action="store_true", help="ours answers one quer
 ap.add_argument("--nndescent", default="target/release/nndescent")
 ap.add_argument("--index-options", default="", help="further options of `nndescent index`")
 ap.add_argument("--skip", default="", help="contenders to leave out, with commas")
+ap.add_argument("--hnswlib", help="folder of a hnswlib that was compiled for the level")
+levels.add_argument(ap)
 a = ap.parse_args()
+levels.start(a.level)
 for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"):
     os.environ[variable] = str(a.threads)
 
@@ -109,6 +115,8 @@ def pynndescent():
 def svs():
     import svs
 
+    if not levels.limit_svs(a.level):
+        unlimited.add("SVS Vamana")
     distance, alpha = (svs.DistanceType.L2, 1.2) if a.metric == "euclidean" else (svs.DistanceType.Cosine, 0.95)
     parameters = svs.VamanaBuildParameters(graph_max_degree=64, window_size=128, alpha=alpha)
     index, seconds = build(lambda: svs.Vamana.build(parameters, x, distance, num_threads=a.threads))
@@ -119,6 +127,10 @@ def svs():
 
 
 def hnswlib():
+    if a.hnswlib:
+        sys.path.insert(0, a.hnswlib)
+    elif a.level != "native":
+        unlimited.add("hnswlib")
     import hnswlib
 
     def make():
@@ -188,7 +200,7 @@ def at_recall(curve, target):
 
 
 kth = true_kth()
-rows = {}
+rows, unlimited = {}, set()
 for name, contender in CONTENDERS.items():
     if name in a.skip.split(","):
         continue
@@ -198,7 +210,9 @@ for name, contender in CONTENDERS.items():
         curve.append((recall(ids), speed))
         print(f"{name:22} {knob!s:>6} recall {curve[-1][0]:.4f} {speed:9.0f} queries/s", flush=True)
     rows[name] = [at_recall(curve, t) for t in TARGETS] + [seconds]
-print(f"\n| {a.metric}, k={a.k}, {a.threads} threads | " + " | ".join(f"at {t}" for t in TARGETS) + " | seconds to build |")
+print(f"\n| {a.metric}, k={a.k}, {a.threads} threads, level {a.level} | " + " | ".join(f"at {t}" for t in TARGETS) + " | seconds to build |")
 print("|---" * (len(TARGETS) + 2) + "|")
 for name, row in rows.items():
-    print(f"| {name} | " + " | ".join(f"{v:,.0f}" if v else "-" for v in row[:-1]) + f" | {row[-1]:.1f} |")
+    print(f"| {name}{'*' * (name in unlimited)} | " + " | ".join(f"{v:,.0f}" if v else "-" for v in row[:-1]) + f" | {row[-1]:.1f} |")
+if unlimited:
+    print("* not limited to the level")

@@ -1,20 +1,28 @@
-//! AVX2 with FMA and F16C: two registers of eight lanes.
+//! AVX2 with FMA and F16C: two registers of eight lanes; with AVX-VNNI, products of bytes.
 
 use std::arch::x86_64::*;
 
 use half::f16;
 
-use super::x86::{at_level, level, ones_of_nibbles, same};
+use super::compiled::{at_level, level, same};
+use super::x86::ones_of_nibbles;
 use super::{BYTES, LANES, Op, Simd};
+use crate::graph::order::Neighbor;
 use crate::points::Element;
 
 level! {
-    is_available, run::<Avx2>:
+    is_available, run::<Avx2<false>>:
     "avx2", "fma", "f16c", "bmi1", "bmi2", "popcnt", "lzcnt",
 }
+level! {
+    has_vnni, run_vnni::<Avx2<true>>:
+    "avx2", "fma", "f16c", "bmi1", "bmi2", "popcnt", "lzcnt", "avxvnni",
+}
 
-/// Nothing outside this file names it: work reaches it through [`run`].
-struct Avx2;
+/// Nothing outside this file names it: work reaches it through [`run`] and [`run_vnni`].
+///
+/// `VNNI` says whether the machine has AVX-VNNI as well.
+struct Avx2<const VNNI: bool>;
 
 /// Eight values, widened.
 ///
@@ -58,15 +66,27 @@ fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(short, ones));
             }
         }
-        Avx2::total4(sums)
+        Avx2::<false>::total4(sums)
     })
 }
 
-impl Simd for Avx2 {
+/// Products of 32 pairs of bytes, added in pairs, at most 7,650 each: those of the low and of the high halves of x.
+///
+/// `maddubs` multiplies unsigned by signed bytes and saturates sums of two at 16 bits, which halves never reach.
+#[inline(always)]
+fn products_of_halves(x: __m256i, y: __m256i) -> [__m256i; 2] {
+    at_level!({
+        let half = _mm256_set1_epi8(15);
+        let (low, high) = (_mm256_and_si256(x, half), _mm256_and_si256(_mm256_srli_epi16::<4>(x), half));
+        [_mm256_maddubs_epi16(y, low), _mm256_maddubs_epi16(y, high)]
+    })
+}
+
+impl<const VNNI: bool> Simd for Avx2<VNNI> {
     type F = [__m256; 2];
     type I = __m256i;
     type C = [__m256i; 2];
-    const BIAS: i32 = 0;
+    const BIAS: i32 = if VNNI { 128 } else { 0 };
     const MANY_REGISTERS: bool = false;
 
     #[inline(always)]
@@ -101,7 +121,9 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn total(counts: Self::C) -> u32 {
-        Self::counts(counts).iter().sum()
+        // SAFETY: both are 64 bytes, of which any will do.
+        let counts: [u32; LANES] = unsafe { std::mem::transmute(counts) };
+        counts.iter().sum()
     }
     #[inline(always)]
     fn floats(counts: Self::C) -> Self::F {
@@ -149,10 +171,44 @@ impl Simd for Avx2 {
             [half(0), half(1)]
         })
     }
+    /// Four places at a time, from the last: each takes the median of what it holds, what is before it, and the
+    /// neighbour.
     #[inline(always)]
-    fn counts(sum: Self::C) -> [u32; LANES] {
-        // SAFETY: both are 64 bytes, of which any will do.
-        unsafe { std::mem::transmute(sum) }
+    fn insert(row: &mut [Neighbor], neighbor: Neighbor) -> bool {
+        let (fours, rest) = row.as_chunks::<4>();
+        let mut held = rest.iter().fold(false, |held, &here| held | (here | 1 == neighbor | 1));
+        at_level!({
+            let (flag, same) = (_mm256_set1_epi64x(1), _mm256_set1_epi64x((neighbor | 1).cast_signed()));
+            let mut equal = _mm256_setzero_si256();
+            for four in fours {
+                let here = _mm256_loadu_si256(four.as_ptr().cast());
+                equal = _mm256_or_si256(equal, _mm256_cmpeq_epi64(_mm256_or_si256(here, flag), same));
+            }
+            held |= _mm256_testz_si256(equal, equal) == 0;
+            if held | (neighbor >= row[row.len() - 1]) {
+                return false;
+            }
+            let whole = 4 * fours.len();
+            for at in (whole..row.len()).rev() {
+                let before = if at == 0 { neighbor } else { row[at - 1] };
+                row[at] = row[at].min(before.max(neighbor));
+            }
+            // Comparisons are of signed numbers.
+            let (new, flip) = (_mm256_set1_epi64x(neighbor.cast_signed()), _mm256_set1_epi64x(i64::MIN));
+            let flipped = _mm256_xor_si256(new, flip);
+            let is_after = |x| _mm256_cmpgt_epi64(_mm256_xor_si256(x, flip), flipped);
+            for at in (0..whole).step_by(4).rev() {
+                let place = row.as_mut_ptr().add(at);
+                let here = _mm256_loadu_si256(place.cast());
+                let before = match at {
+                    0 => _mm256_blend_epi32::<0b11>(_mm256_permute4x64_epi64::<0b10_01_00_00>(here), new),
+                    _ => _mm256_loadu_si256(place.sub(1).cast()),
+                };
+                let moved = _mm256_blendv_epi8(new, before, is_after(before));
+                _mm256_storeu_si256(place.cast(), _mm256_blendv_epi8(here, moved, is_after(here)));
+            }
+            true
+        })
     }
     #[inline(always)]
     fn at_most(a: Self::F, b: Self::F) -> u32 {
@@ -181,15 +237,23 @@ impl Simd for Avx2 {
         at_level!(_mm256_setzero_si256())
     }
     #[inline(always)]
-    fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], mut sum: Self::I) -> Self::I {
-        for at in (0..BYTES).step_by(16) {
-            sum = at_level!({
-                let x = _mm256_cvtepu8_epi16(_mm_loadu_si128(x.as_ptr().add(at).cast()));
-                let y = _mm256_cvtepu8_epi16(_mm_loadu_si128(y.as_ptr().add(at).cast()));
-                _mm256_add_epi32(sum, _mm256_madd_epi16(x, y))
-            });
-        }
-        sum
+    fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {
+        let halves = |bytes: &[u8; BYTES]| {
+            let p = bytes.as_ptr();
+            at_level!([_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(BYTES / 2).cast())])
+        };
+        let (x, y) = (halves(x), halves(y));
+        at_level!({
+            if VNNI {
+                let flip = _mm256_set1_epi8(-128);
+                let sum = _mm256_dpbusd_avx_epi32(sum, y[0], _mm256_xor_si256(x[0], flip));
+                return _mm256_dpbusd_avx_epi32(sum, y[1], _mm256_xor_si256(x[1], flip));
+            }
+            let (first, second) = (products_of_halves(x[0], y[0]), products_of_halves(x[1], y[1]));
+            let low = _mm256_madd_epi16(_mm256_add_epi16(first[0], second[0]), _mm256_set1_epi16(1));
+            let high = _mm256_madd_epi16(_mm256_add_epi16(first[1], second[1]), _mm256_set1_epi16(16));
+            _mm256_add_epi32(sum, _mm256_add_epi32(low, high))
+        })
     }
     #[inline(always)]
     fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {

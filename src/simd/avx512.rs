@@ -1,35 +1,41 @@
-//! AVX-512 with VNNI: one register of sixteen lanes, and products of bytes; with `VPOPCNTDQ`, counts of bits.
+//! AVX-512: one register of sixteen lanes; with `VNNI`, products of bytes; with `VPOPCNTDQ`, counts of bits.
 
 use std::arch::x86_64::*;
 
 use half::f16;
 
-use super::x86::{at_level, level, ones_of_nibbles, same};
+use super::compiled::{at_level, level, same};
+use super::x86::ones_of_nibbles;
 use super::{BYTES, LANES, Op, Simd};
 use crate::graph::order::Neighbor;
 use crate::points::Element;
 
 level! {
-    is_available, run::<Avx512<false>>:
+    is_available, run::<Avx512<false, false>>:
+    "avx512f", "avx512bw", "avx512dq", "avx512vl",
+    "avx2", "fma", "f16c", "bmi1", "bmi2", "popcnt", "lzcnt",
+}
+level! {
+    has_vnni, run_vnni::<Avx512<true, false>>:
     "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni",
     "avx2", "fma", "f16c", "bmi1", "bmi2", "popcnt", "lzcnt",
 }
 level! {
-    is_counting, run_counting::<Avx512<true>>:
-    "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni", "avx512vpopcntdq",
+    is_counting, run_counting::<Avx512<false, true>>:
+    "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vpopcntdq",
     "avx2", "fma", "f16c", "bmi1", "bmi2", "popcnt", "lzcnt",
 }
 
-/// Nothing outside this file names it: work reaches it through [`run`] and [`run_counting`].
+/// Nothing outside this file names it: work reaches it through [`run`], [`run_vnni`] and [`run_counting`].
 ///
-/// `COUNTS` says whether the machine has `VPOPCNTDQ` as well.
-struct Avx512<const COUNTS: bool>;
+/// `VNNI` and `COUNTS` say whether the machine has `VNNI` and `VPOPCNTDQ` as well.
+struct Avx512<const VNNI: bool, const COUNTS: bool>;
 
-impl<const COUNTS: bool> Simd for Avx512<COUNTS> {
+impl<const VNNI: bool, const COUNTS: bool> Simd for Avx512<VNNI, COUNTS> {
     type F = __m512;
     type I = __m512i;
     type C = __m512i;
-    const BIAS: i32 = 128;
+    const BIAS: i32 = if VNNI { 128 } else { 0 };
     const MANY_REGISTERS: bool = true;
 
     #[inline(always)]
@@ -117,11 +123,6 @@ impl<const COUNTS: bool> Simd for Avx512<COUNTS> {
             _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
         })
     }
-    #[inline(always)]
-    fn counts(sum: Self::C) -> [u32; LANES] {
-        // SAFETY: both are 64 bytes, of which any will do.
-        unsafe { std::mem::transmute(sum) }
-    }
     /// Eight places at a time: each takes the median of what it holds, what is before it, and the neighbour.
     #[inline(always)]
     fn insert(row: &mut [Neighbor], neighbor: Neighbor) -> bool {
@@ -182,8 +183,14 @@ impl<const COUNTS: bool> Simd for Avx512<COUNTS> {
     #[inline(always)]
     fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {
         at_level!({
-            let signed = _mm512_xor_si512(_mm512_loadu_si512(x.as_ptr().cast()), _mm512_set1_epi8(-128));
-            _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(y.as_ptr().cast()), signed)
+            let (x, y) = (_mm512_loadu_si512(x.as_ptr().cast()), _mm512_loadu_si512(y.as_ptr().cast()));
+            if VNNI {
+                return _mm512_dpbusd_epi32(sum, y, _mm512_xor_si512(x, _mm512_set1_epi8(-128)));
+            }
+            let even = |x| _mm512_and_si512(x, _mm512_set1_epi16(255));
+            let odd = |x| _mm512_srli_epi16::<8>(x);
+            let (even, odd) = (_mm512_madd_epi16(even(x), even(y)), _mm512_madd_epi16(odd(x), odd(y)));
+            _mm512_add_epi32(sum, _mm512_add_epi32(even, odd))
         })
     }
     #[inline(always)]
@@ -201,9 +208,14 @@ impl<const COUNTS: bool> Simd for Avx512<COUNTS> {
                 let (a, b) = (load(x, 2 * block), load(x, 2 * block + width));
                 for (sum, plane) in sums.iter_mut().zip(planes) {
                     let bytes = load(plane, block);
-                    *sum = _mm512_dpbusd_epi32(*sum, _mm512_and_si512(bytes, nibble), a);
+                    let low = _mm512_and_si512(bytes, nibble);
                     let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble);
-                    *sum = _mm512_dpbusd_epi32(*sum, high, b);
+                    *sum = if VNNI {
+                        _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(*sum, low, a), high, b)
+                    } else {
+                        let pairs = _mm512_add_epi16(_mm512_maddubs_epi16(low, a), _mm512_maddubs_epi16(high, b));
+                        _mm512_add_epi32(*sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+                    };
                 }
             }
             Self::total4(sums)

@@ -3,6 +3,8 @@
 use std::mem::discriminant;
 use std::sync::OnceLock;
 
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
 
@@ -17,6 +19,10 @@ pub(crate) struct Level(Isa);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Isa {
     Portable,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
@@ -33,6 +39,10 @@ pub(super) enum Isa {
 /// The levels of this architecture, as the variable and as reports name them.
 const NAMES: &[(&str, &str, Isa)] = &[
     ("portable", "portable", Isa::Portable),
+    #[cfg(target_arch = "aarch64")]
+    ("neon", "NEON", Isa::Neon),
+    #[cfg(target_arch = "aarch64")]
+    ("neondot", "NEON with dot products", Isa::NeonDot),
     #[cfg(target_arch = "x86_64")]
     ("avx2", "AVX2", Isa::Avx2),
     #[cfg(target_arch = "x86_64")]
@@ -97,18 +107,33 @@ impl Level {
 
     /// All levels of this machine, best first.
     pub(crate) fn available() -> Vec<Self> {
-        let mut levels = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if avx512::is_available() {
-                levels.push(Self(Isa::Avx512Vnni { counts: avx512::is_counting() }));
-            }
-            if avx2::is_available() {
-                levels.push(Self(Isa::Avx2));
-            }
+        let levels = [
+            #[cfg(target_arch = "x86_64")]
+            (avx512::has_vnni(), Isa::Avx512Vnni { counts: avx512::is_counting() }),
+            #[cfg(target_arch = "x86_64")]
+            (avx512::is_available(), Isa::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            (avx2::has_vnni(), Isa::AvxVnni),
+            #[cfg(target_arch = "x86_64")]
+            (avx2::is_available(), Isa::Avx2),
+            #[cfg(target_arch = "aarch64")]
+            (neon::has_dot(), Isa::NeonDot),
+            #[cfg(target_arch = "aarch64")]
+            (neon::is_available(), Isa::Neon),
+            (true, Isa::Portable),
+        ];
+        levels.into_iter().filter(|level| level.0).map(|level| Self(level.1)).collect()
+    }
+
+    /// Whether there are instructions for products of bytes: then it is cheaper to compute than to choose what to compute.
+    pub(crate) fn has_byte_products(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni { .. } | Isa::AvxVnni => true,
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => true,
+            _ => false,
         }
-        levels.push(Self(Isa::Portable));
-        levels
     }
 
     pub(super) fn isa(self) -> Isa {

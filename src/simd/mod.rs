@@ -1,14 +1,21 @@
 //! Sixteen f32 lanes and 64-byte integer dot products, at the instruction level of the machine.
 //!
 //! [`Level::detect`] looks once; [`dispatch`] runs an [`Op`] compiled for that level. A level is a file that implements
-//! [`Simd`], an `Isa` and its lines in `level.rs`, and an arm of [`dispatch`].
+//! [`Simd`], an `Isa` and its lines in `level.rs`, and an arm of [`dispatch`]; or of [`dispatch_bytes`] or
+//! [`dispatch_counting`] alone, where it is a level with a few instructions more.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+mod compiled;
 mod level;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -38,23 +45,44 @@ pub(crate) fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the machine has the features: `Level` is made only where it does.
-        Isa::Avx512Vnni { .. } => unsafe { avx512::run(op) },
+        Isa::Avx512Vnni { .. } | Isa::Avx512 => unsafe { avx512::run(op) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Isa::Avx512 | Isa::AvxVnni | Isa::Avx2 => unsafe { avx2::run(op) },
+        Isa::AvxVnni | Isa::Avx2 => unsafe { avx2::run(op) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as above.
+        Isa::NeonDot | Isa::Neon => unsafe { neon::run(op) },
         Isa::Portable => op.run::<Portable>(),
+    }
+}
+
+/// Same as [`dispatch`], for work with [`Simd::dot_bytes`]: some levels have instructions for that and nothing else of
+/// their own.
+#[inline]
+pub(crate) fn dispatch_bytes<O: Op>(level: Level, op: O) -> O::Output {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Isa::Avx512Vnni { .. } => unsafe { avx512::run_vnni(op) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Isa::AvxVnni => unsafe { avx2::run_vnni(op) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as above.
+        Isa::NeonDot => unsafe { neon::run_dot(op) },
+        _ => dispatch(level, op),
     }
 }
 
 /// Same as [`dispatch`], for work that counts bits: AVX-512 has an instruction for that, but not on all machines.
 #[inline]
 pub(crate) fn dispatch_counting<O: Op>(level: Level, op: O) -> O::Output {
-    #[cfg(target_arch = "x86_64")]
-    if level.isa() == (Isa::Avx512Vnni { counts: true }) {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        return unsafe { avx512::run_counting(op) };
+        Isa::Avx512Vnni { counts: true } => unsafe { avx512::run_counting(op) },
+        _ => dispatch(level, op),
     }
-    dispatch(level, op)
 }
 
 /// Same as [`dispatch`], for work on single values: longer vectors do not make it faster, so it is compiled for one
@@ -64,8 +92,8 @@ pub(crate) fn dispatch_scalar<O: Op>(level: Level, op: O) -> O::Output {
     match level.isa() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above; machines with AVX-512 have these features, too.
-        Isa::Avx512Vnni { .. } | Isa::Avx512 | Isa::AvxVnni | Isa::Avx2 => unsafe { avx2::run(op) },
-        Isa::Portable => op.run::<Portable>(),
+        Isa::Avx512Vnni { .. } | Isa::Avx512 => unsafe { avx2::run(op) },
+        _ => dispatch(level, op),
     }
 }
 
@@ -102,12 +130,16 @@ pub(crate) trait Simd {
     fn zero() -> Self::I;
     /// Adds the products of [`BYTES`] pairs of unsigned bytes. Exact for up to 32,768 columns.
     ///
-    /// What is summed is (x - [`Simd::BIAS`])·y: `VNNI` multiplies signed by unsigned bytes.
+    /// What is summed is (x - [`Simd::BIAS`])·y: `VNNI` multiplies signed by unsigned bytes. Work that calls this runs
+    /// by [`dispatch_bytes`].
     fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I;
     /// The dot products of signed bytes with four planes of nibbles, laid out as in `rows::dense::planes`: a byte's low
     /// nibble belongs to a column of the first half of a block, its high nibble to that of the second. `x` has twice as
     /// many bytes as a plane. Exact for up to 32,768 columns.
-    fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4];
+    #[inline(always)]
+    fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
+        portable::dot_nibbles(x, planes)
+    }
     /// Adds the absolute differences of [`BYTES`] pairs of unsigned bytes.
     fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I;
     /// The totals of four sums.
@@ -118,7 +150,6 @@ pub(crate) trait Simd {
     fn words(words: &[u32; LANES]) -> Self::C;
     /// Adds in every lane the number of bits that two words have in common.
     fn count_common(a: Self::C, b: Self::C, sum: Self::C) -> Self::C;
-    fn counts(sum: Self::C) -> [u32; LANES];
     /// Their sum over the lanes.
     fn total(counts: Self::C) -> u32;
     /// Counts below 2^31, as floats.
@@ -137,12 +168,18 @@ pub(crate) trait Simd {
 /// Prefetches the cache line of a value.
 #[inline(always)]
 pub(crate) fn prefetch<T>(value: &T) {
+    let p = std::ptr::from_ref(value);
     #[cfg(target_arch = "x86_64")]
     // SAFETY: SSE is part of x86-64, and a prefetch reads nothing.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+        _mm_prefetch::<_MM_HINT_T0>(p.cast());
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch reads nothing. Its intrinsic is unstable.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) p, options(readonly, nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+    let _ = p;
 }

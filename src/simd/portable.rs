@@ -15,6 +15,22 @@ macro_rules! lanes {
     }};
 }
 
+/// [`Simd::dot_nibbles`].
+#[inline(always)]
+pub(super) fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
+    let mut dots = [0; 4];
+    for (dot, plane) in dots.iter_mut().zip(planes) {
+        for (nibbles, columns) in plane.chunks(BYTES).zip(x.chunks(2 * BYTES)) {
+            let (first, second) = columns.split_at(nibbles.len());
+            for ((&byte, &a), &b) in nibbles.iter().zip(first).zip(second) {
+                *dot += i32::from(a.cast_signed()) * i32::from(byte & 15);
+                *dot += i32::from(b.cast_signed()) * i32::from(byte >> 4);
+            }
+        }
+    }
+    dots
+}
+
 pub(crate) struct Portable;
 
 impl Simd for Portable {
@@ -82,10 +98,6 @@ impl Simd for Portable {
         lanes!(|i| sum[i] + (a[i] & b[i]).count_ones())
     }
     #[inline(always)]
-    fn counts(sum: Self::C) -> [u32; LANES] {
-        sum
-    }
-    #[inline(always)]
     fn total(counts: Self::C) -> u32 {
         counts.iter().sum()
     }
@@ -107,24 +119,13 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], mut sum: Self::I) -> Self::I {
-        for i in 0..BYTES {
-            sum[i % LANES] += i32::from(x[i]) * i32::from(y[i]);
-        }
-        sum
-    }
-    #[inline(always)]
-    fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
-        let mut dots = [0; 4];
-        for (dot, plane) in dots.iter_mut().zip(planes) {
-            for (nibbles, columns) in plane.chunks(BYTES).zip(x.chunks(2 * BYTES)) {
-                let (first, second) = columns.split_at(nibbles.len());
-                for ((&byte, &a), &b) in nibbles.iter().zip(first).zip(second) {
-                    *dot += i32::from(a.cast_signed()) * i32::from(byte & 15);
-                    *dot += i32::from(b.cast_signed()) * i32::from(byte >> 4);
-                }
+        // Products of bytes fit 16 bits, which all vector units multiply.
+        for (x, y) in x.as_chunks::<LANES>().0.iter().zip(y.as_chunks::<LANES>().0) {
+            for i in 0..LANES {
+                sum[i] += i32::from(u16::from(x[i]) * u16::from(y[i]));
             }
         }
-        dots
+        sum
     }
     #[inline(always)]
     fn differences(x: &[u8; BYTES], y: &[u8; BYTES], mut sum: Self::I) -> Self::I {

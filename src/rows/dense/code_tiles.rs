@@ -2,7 +2,7 @@
 
 use super::coding::{Chunk, Stats};
 use crate::rows::tiles::Tiles;
-use crate::simd::{BYTES, Simd, prefetch};
+use crate::simd::{BYTES, Level, Op, Simd, dispatch_bytes, prefetch};
 
 /// Codes of rows, one after the other, and what distances between them need.
 #[derive(Clone, Copy)]
@@ -173,6 +173,10 @@ impl<F: Finish> Tiles for CodeTiles<'_, F> {
             }
         }
         out
+    }
+
+    fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
+        dispatch_bytes(level, op)
     }
 
     #[inline(always)]

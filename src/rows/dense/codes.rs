@@ -10,7 +10,7 @@ use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
 use crate::rows::tiles::{AHEAD, CACHED, all_pairs_by_fours, block_by_fours, to_many};
 use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
-use crate::simd::{BYTES, Level, dispatch};
+use crate::simd::{BYTES, Level, dispatch_bytes};
 use crate::storage::Storage;
 
 /// Above this, 32-bit sums of products of bytes could overflow.
@@ -124,10 +124,13 @@ impl CodedRows {
         Self { codes, stats, looks, coding, dim, stride, distance, are_values, level }
     }
 
-    /// The same rows in planes, if they are wide enough: single rows are then compared with others faster, but tiles of
-    /// rows have to be put together first.
+    /// The same rows in planes, if they are wide enough and products of bytes cost something: single rows are then compared
+    /// with others faster, but tiles of rows have to be put together first.
     pub(crate) fn in_planes(mut self) -> Self {
-        if self.stride < planes::MIN_CHUNKS || self.distance == CodedDistance::NegativeDot {
+        if self.stride < planes::MIN_CHUNKS
+            || self.distance == CodedDistance::NegativeDot
+            || self.level.has_byte_products()
+        {
             return self;
         }
         let Self { codes, stats, coding, dim, stride, distance, .. } = &mut self;
@@ -278,7 +281,7 @@ impl CodedRows {
     fn signed_to_many(&self, x: &Signed, others: &[u32], out: &mut [f32]) {
         with_finish!(self.distance, finish => {
             let planes = Planes { rows: self.table(), looks: &self.looks, finish, x };
-            dispatch(self.level, ToAll { planes, others, out });
+            dispatch_bytes(self.level, ToAll { planes, others, out });
         });
     }
 
@@ -300,7 +303,7 @@ impl CodedRows {
         }
         with_finish!(self.distance, finish => {
             let planes = Planes { rows: self.table(), looks: &self.looks, finish, x };
-            dispatch(self.level, ToNear { planes, others, bound, out });
+            dispatch_bytes(self.level, ToNear { planes, others, bound, out });
         });
     }
 

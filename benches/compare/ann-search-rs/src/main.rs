@@ -1,5 +1,6 @@
-//! peer-ann-search-rs DATA.npy K METRIC OUT.i32: builds the k-neighbour graph of a float32 .npy, prints the seconds of
-//! the build, writes n x k ids (i32, -1 where a row is short).
+//! peer-ann-search-rs DATA.npy K METRIC OUT.i32 [PARAMETER=VALUE...]: builds the k-neighbour graph of a float32 .npy,
+//! prints the seconds of the build, writes n x k ids (i32, -1 where a row is short). Parameters are k, n_trees, max_iter,
+//! max_candidates and delta.
 use std::io::{Read, Write};
 
 use ann_search_rs::build_knn_graph_nndescent;
@@ -21,7 +22,19 @@ fn main() {
     let words: Vec<String> = std::env::args().collect();
     let (x, n, d) = read_npy(&words[1]);
     let k: usize = words[2].parse().unwrap();
-    let params = NNDescentKnnParams { k, include_self: false, ..Default::default() };
+    let mut params = NNDescentKnnParams { k, include_self: false, ..Default::default() };
+    for word in &words[5..] {
+        let (name, value) = word.split_once('=').expect("PARAMETER=VALUE");
+        match name {
+            "k" => params.k = value.parse().unwrap(),
+            "n_trees" => params.n_trees = Some(value.parse().unwrap()),
+            "max_iter" => params.max_iter = Some(value.parse().unwrap()),
+            "max_candidates" => params.max_candidates = Some(value.parse().unwrap()),
+            "delta" => params.delta = value.parse().unwrap(),
+            _ => panic!("no parameter {name}"),
+        }
+    }
+    let k = params.k;
     let start = std::time::Instant::now();
     let graph = build_knn_graph_nndescent((x.as_slice(), n, d), &words[3], Some(params), 42, Verbosity::Quiet).unwrap();
     println!("seconds {:.3}", start.elapsed().as_secs_f64());
