@@ -55,9 +55,15 @@ const NAMES: &[(&str, &str, Isa)] = &[
 
 /// `NNDESCENT_SIMD` names no level of this architecture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{VARIABLE} is `{value}`, which is none of: {}", NAMES.iter().map(|name| name.0).collect::<Vec<_>>().join(", "))]
+#[error("{VARIABLE} is `{value}`, which is none of: {}", arguments())]
 pub struct UnknownLevelError {
     value: String,
+}
+
+/// The values that the variable may have.
+fn arguments() -> String {
+    let arguments: Vec<&str> = NAMES.iter().map(|name| name.0).collect();
+    arguments.join(", ")
 }
 
 /// The instruction set that distances on the CPU are computed with, as reports name it: `AVX-512 VNNI`, or

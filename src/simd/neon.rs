@@ -47,7 +47,10 @@ unsafe fn load_four<E: Element>(p: *const E) -> float32x4_t {
     } else if same::<E, f16>() {
         let (halves, wide): (uint16x4_t, float32x4_t);
         halves = vld1_u16(p.cast());
-        asm!("fcvtl {0:v}.4s, {1:v}.4h", out(vreg) wide, in(vreg) halves, options(pure, nomem, nostack, preserves_flags));
+        asm!(
+            "fcvtl {0:v}.4s, {1:v}.4h",
+            out(vreg) wide, in(vreg) halves, options(pure, nomem, nostack, preserves_flags),
+        );
         wide
     } else {
         let bytes = vreinterpret_u8_u32(vdup_n_u32(p.cast::<u32>().read_unaligned()));
