@@ -31,12 +31,13 @@ pub(crate) fn local_join(
     steps: &Steps,
 ) -> (u64, u64) {
     let width = rows.width;
+    let unmet = mates.is_some() && space.distance_cost() == DistanceCost::Much;
     let join_row = |counts: &mut (u64, u64), i: usize, row: &mut [u64]| {
         if steps.is_over() || (i.is_multiple_of(STEP) && !steps.begin(STEP)) {
             return;
         }
         pool.with(|scratch| {
-            let candidates = collect(i as u32, row, near, space.distance_cost() == DistanceCost::Much, scratch);
+            let candidates = collect(i as u32, row, near, unmet, scratch);
             let ids = &mut scratch.ids[candidates];
             let m = mates.map_or(ids.len(), |mates| mates.retain_strangers(i as u32, ids));
             let ids = &ids[..m];

@@ -65,7 +65,7 @@ impl<'p> CpuSession<'p> {
         let mut arranged = arrange(problem, plan);
         let bounds = arranged.bounds.take();
         let mut session = Self::empty(problem, plan, arranged);
-        session.mates = Some(LeafMates::new(problem.n(), plan.n_trees));
+        session.mates = plan.adaptive.then(|| LeafMates::new(problem.n(), plan.n_trees));
         if let Some(bounds) = bounds {
             let ids: Vec<u32> = (0..problem.n() as u32).collect();
             session.join_leaves(&ids, &bounds, tick)?;
@@ -177,7 +177,7 @@ impl<'p> CpuSession<'p> {
     /// Grows and joins trees until there are as many as planned, or most that rounds would compare was compared.
     fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
         while self.trees_grown < self.plan.n_trees as u64 {
-            if self.trees_grown >= FEWEST_TREES && self.is_easy() {
+            if self.is_easy() {
                 break;
             }
             tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
@@ -187,9 +187,10 @@ impl<'p> CpuSession<'p> {
         tick(1.0)
     }
 
-    /// Whether most neighbours of neighbours shared a leaf.
+    /// Whether most neighbours of neighbours shared a leaf of a few trees.
     fn is_easy(&self) -> bool {
-        self.mates.as_ref().is_some_and(|mates| mates.share_met(&self.rows, self.plan.seed) >= EASY)
+        self.trees_grown >= FEWEST_TREES
+            && self.mates.as_ref().is_some_and(|mates| mates.share_met(&self.rows, self.plan.seed) >= EASY)
     }
 
     /// Joins the leaves of a tree.
