@@ -35,7 +35,7 @@ pub(crate) fn arrange<'p>(problem: &Problem<'p>, plan: &Plan) -> Arranged<'p> {
         return arrange_coded(points, direct, plan, byte_differences::space(points, level));
     }
     if codes::suits(points, form) {
-        let rows = Box::new(CodedRows::new(points, form, level).in_planes());
+        let rows = Box::new(CodedRows::new(points, form, level));
         return arrange_coded(points, direct, plan, (rows, codes::is_exact(points, form)));
     }
     arrange_rows(floats::space(points, form, level), plan)

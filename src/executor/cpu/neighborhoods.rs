@@ -21,6 +21,12 @@ pub(crate) struct Caps {
     pub reverse: usize,
 }
 
+impl Caps {
+    pub(crate) fn halved(self) -> Self {
+        Self { forward: self.forward.div_ceil(2), reverse: self.reverse.div_ceil(2) }
+    }
+}
+
 /// Rows whose reverse edges are collected at once: these take more memory than neighbourhoods.
 pub(crate) fn rows_at_once(n: usize) -> usize {
     n.div_ceil(4).max(1 << 12)
@@ -59,6 +65,16 @@ impl Neighborhoods {
     pub(crate) fn fresh(&self, i: u32) -> &[u32] {
         let row = self.row(i);
         &row[1..1 + (row[0] >> 16) as usize]
+    }
+
+    /// The points of the neighbourhood of `i` that are not new.
+    #[inline(always)]
+    pub(crate) fn joined(&self, i: u32) -> &[u32] {
+        &self.all(i)[self.fresh(i).len()..]
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        self.table.len() / self.stride
     }
 
     /// Prefetches a neighbourhood.

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 
 use super::code_tiles::{Angle, CodeTable, CodeTiles, CodedRow, NegativeDot, Squared};
-use super::coding::{Chunk, Coding, Fit, Scale, Stats, stride};
+use super::coding::{Chunk, Coding, Fit, Scale, Stats, is_wide, stride};
 use super::planes::{self, Look, Planes, Signed, ToAll, ToNear};
 use crate::metric::Form;
 use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
 use crate::rows::tiles::{AHEAD, CACHED, all_pairs_by_fours, block_by_fours, to_many};
-use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
+use crate::rows::{DistanceCost, ReducedDistances, WorkingRows, permute_rows};
 use crate::simd::{BYTES, Level, dispatch_bytes};
 use crate::storage::Storage;
 
@@ -120,25 +120,6 @@ impl CodedRows {
         let are_values = coding.scale == Scale::Common(1.0) && (is_exact(points, form) || points.are_whole_bytes());
         let (codes, stats, looks) = (codes.into(), stats.into(), Vec::new().into());
         Self { codes, stats, looks, coding, dim, stride, distance, are_values, level }
-    }
-
-    /// The same rows in planes, if they are wide enough and products of bytes cost something: single rows are then compared
-    /// with others faster, but tiles of rows have to be put together first.
-    pub(crate) fn in_planes(mut self) -> Self {
-        if self.stride < planes::MIN_CHUNKS
-            || self.distance == CodedDistance::NegativeDot
-            || self.level.has_byte_products()
-        {
-            return self;
-        }
-        let Self { codes, stats, coding, dim, stride, distance, .. } = &mut self;
-        let split = |(room, looks): &mut (Vec<u8>, Vec<Look>), i: usize, row: &mut [Chunk]| {
-            looks.push(look_of(*distance, row, *dim, coding.zero, &stats[i]));
-            planes::split(row, room);
-        };
-        let parts = codes.edit(|codes| fold_rows(codes, *stride, 64, Default::default, split));
-        self.looks = parts.into_iter().flat_map(|part| part.1).collect::<Vec<_>>().into();
-        self
     }
 
     fn is_in_planes(&self) -> bool {
@@ -342,6 +323,39 @@ impl WorkingRows for CodedRows {
 
     fn splits_by_direction(&self) -> bool {
         self.distance == CodedDistance::NegativeDot
+    }
+
+    /// Lays rows out in planes if they are wide enough and products of bytes cost something: single rows are then compared
+    /// with others faster, but tiles of rows have to be put together first.
+    fn begin_rounds(&mut self) {
+        let is_wide = is_wide(self.stride, self.level) && !self.level.has_byte_products();
+        if !is_wide || self.distance == CodedDistance::NegativeDot {
+            return;
+        }
+        let Self { codes, stats, coding, dim, stride, distance, .. } = self;
+        let split = |(room, looks): &mut (Vec<u8>, Vec<Look>), i: usize, row: &mut [Chunk]| {
+            looks.push(look_of(*distance, row, *dim, coding.zero, &stats[i]));
+            planes::split(row, room);
+        };
+        let parts = codes.edit(|codes| fold_rows(codes, *stride, 64, Default::default, split));
+        self.looks = parts.into_iter().flat_map(|part| part.1).collect::<Vec<_>>().into();
+    }
+
+    fn begin_trees(&mut self) {
+        if self.is_in_planes() {
+            let stride = self.stride;
+            let join = |room: &mut Vec<Chunk>, _: usize, row: &mut [Chunk]| {
+                room.clear();
+                room.extend_from_slice(row);
+                planes::join(room, row);
+            };
+            self.codes.edit(|codes| fold_rows(codes, stride, 64, Vec::new, join));
+            self.looks = Vec::new().into();
+        }
+    }
+
+    fn distance_cost(&self) -> DistanceCost {
+        if is_wide(self.stride, self.level) { DistanceCost::More } else { DistanceCost::Little }
     }
 
     fn has_whole_distances(&self) -> bool {

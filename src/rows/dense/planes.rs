@@ -11,8 +11,6 @@ use super::coding::{Chunk, Stats};
 use crate::rows::tiles::{AHEAD, four_of};
 use crate::simd::{BYTES, Op, Simd, prefetch};
 
-/// Rows of fewer chunks stay whole: there is little to save.
-pub(super) const MIN_CHUNKS: usize = 4;
 /// Standard deviations of its error by which a look has to be beyond the bound.
 const CERTAINTY: f64 = 3.0;
 /// The middle of the codes that share a high nibble.
