@@ -27,17 +27,17 @@ const COVERED: [usize; 4] = [16, 16, 4, 1];
 const LOST: usize = 200;
 
 impl Index {
-    /// Makes searches find all of `rows`, if they do not find all of a sample. Where they find as many of it from fewer
-    /// groups of entries, they look at fewer from now on. `graph` is what the index is made of.
+    /// Makes searches find all of `rows`, if they do not find all of a sample. Where they find it from fewer groups
+    /// of entries, they look at fewer from now on. `graph` is what the index is made of.
     pub(in crate::search) fn cover_if_needed(&mut self, rows: &[u32], graph: &KnnGraph) {
         let sample = stratified_sample(0, 0xc0e, rows.len(), SAMPLE.min(rows.len())).map(|at| rows[at]);
         let sample: Vec<u32> = sample.collect();
-        let lost = self.lost(&sample).len();
         self.entries.looked_at = FEWER_GROUPS;
-        if self.lost(&sample).len() > lost {
-            self.entries.looked_at = GROUPS;
+        if self.lost(&sample).is_empty() {
+            return;
         }
-        if lost > 0 {
+        self.entries.looked_at = GROUPS;
+        if !self.lost(&sample).is_empty() {
             let islands = self.islands(graph);
             self.entries = self.entries.with(&self.rows, &islands, self.entries.grouping());
             self.cover(rows);

@@ -17,7 +17,7 @@ const FEWEST: usize = 256;
 pub(in crate::search) const FEW_GROUPS: usize = 16;
 /// Groups that are looked at where there are more.
 pub(in crate::search) const GROUPS: usize = 6;
-/// The same where these lead searches to as many rows: in data of one part.
+/// The same where these lead searches to all rows of a sample: in data of one part.
 pub(super) const FEWER_GROUPS: usize = 2;
 
 /// How entries are divided into groups.
