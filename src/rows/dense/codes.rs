@@ -103,8 +103,6 @@ pub(crate) struct CodedQuery {
     values: Vec<f32>,
     chunks: Vec<Chunk>,
     stats: Stats,
-    /// Where rows lie in planes.
-    signed: Signed,
 }
 
 impl CodedRows {
@@ -124,24 +122,19 @@ impl CodedRows {
         Self { codes, stats, looks, coding, dim, stride, distance, are_values, level }
     }
 
-    /// The same rows in planes: see [`WorkingRows::begin_rounds`].
-    pub(crate) fn in_planes(mut self) -> Self {
-        self.begin_rounds();
-        self
-    }
-
     fn is_in_planes(&self) -> bool {
         !self.looks.is_empty()
     }
 
-    /// Codes from a file; `looks` only of rows in planes.
+    /// Codes from a file.
     pub(crate) fn of_parts(
-        (codes, stats, looks): (Storage<Chunk>, Storage<Stats>, Storage<Look>),
+        codes: Storage<Chunk>,
+        stats: Storage<Stats>,
         coding: Coding,
         (form, dim): (Form, usize),
         level: Level,
     ) -> Self {
-        let (stride, distance) = (chunks_of_row(dim), CodedDistance::of(form));
+        let (stride, distance, looks) = (chunks_of_row(dim), CodedDistance::of(form), Vec::new().into());
         Self { codes, stats, looks, coding, dim, stride, distance, are_values: false, level }
     }
 
@@ -151,28 +144,14 @@ impl CodedRows {
         query.values.extend_from_slice(values);
         query.chunks.resize(self.stride, Chunk([0; BYTES]));
         query.stats = self.coding.encode_row(&mut query.values, &mut query.chunks, self.distance.has_zero_removed());
-        if self.is_in_planes() {
-            let sums = (query.stats, self.origin());
-            query.signed.set(self.stride, sums, |codes| codes.copy_from_slice(&query.chunks));
-        }
         self.coding.fit(values)
     }
 
-    /// Reduced distances of a query to each of `others`.
+    /// Reduced distances of a query to each of `others`. Rows that queries are compared with are whole: what a search
+    /// fetches lies in cache, mostly, and more of it is near.
     pub(crate) fn query_to_many(&self, query: &CodedQuery, others: &[u32], out: &mut [f32]) {
-        if self.is_in_planes() {
-            return self.signed_to_many(&query.signed, others, out);
-        }
         let row = CodedRow { chunks: &query.chunks, stats: &query.stats };
         self.to_many([row], others, AHEAD, out.as_chunks_mut().0);
-    }
-
-    /// The same, infinity to what is beyond `bound`, as far as a look can tell.
-    pub(crate) fn query_to_near(&self, query: &CodedQuery, others: &[u32], bound: f32, out: &mut [f32]) {
-        if self.is_in_planes() {
-            return self.signed_to_near(&query.signed, others, bound, out);
-        }
-        self.query_to_many(query, others, out);
     }
 
     /// The factor from reduced distances of values to those of codes.
@@ -185,14 +164,12 @@ impl CodedRows {
 
     /// The values that the codes of a row represent.
     pub(crate) fn decode(&self, row: u32, out: &mut [f32]) {
-        let mut codes = vec![Chunk([0; BYTES]); self.stride];
-        self.whole(row, &mut codes);
-        self.coding.decode(bytemuck::cast_slice(&codes), out);
+        self.coding.decode(bytemuck::cast_slice(self.row(row).chunks), out);
     }
 
-    /// The codes, their sums and looks, as files hold them.
-    pub(crate) fn parts(&self) -> (&[Chunk], &[Stats], &[Look], Coding) {
-        (&self.codes, &self.stats, &self.looks, self.coding)
+    /// The codes and their sums, as files hold them.
+    pub(crate) fn parts(&self) -> (&[Chunk], &[Stats], Coding) {
+        (&self.codes, &self.stats, self.coding)
     }
 
     /// A copy that shares nothing which a change would write to.
@@ -211,18 +188,12 @@ impl CodedRows {
     pub(crate) fn prefault(&self) {
         self.codes.prefault();
         self.stats.prefault();
-        self.looks.prefault();
     }
 
     /// Appends a row.
     pub(crate) fn push(&mut self, values: &[f32]) {
         let (mut values, mut chunks) = (values.to_vec(), vec![Chunk([0; BYTES]); self.stride]);
         let stats = self.coding.encode_row(&mut values, &mut chunks, self.distance.has_zero_removed());
-        if self.is_in_planes() {
-            let look = look_of(self.distance, &chunks, self.dim, self.coding.zero, &stats);
-            self.looks.edit(|looks| looks.push(look));
-            planes::split(&mut chunks, &mut Vec::new());
-        }
         self.codes.edit(|codes| codes.append(&mut chunks));
         self.stats.edit(|all| all.push(stats));
     }
@@ -231,9 +202,6 @@ impl CodedRows {
     pub(crate) fn select(&mut self, order: &[u32]) {
         let codes: Vec<Chunk> = order.iter().flat_map(|&i| self.row(i).chunks.iter().copied()).collect();
         let stats: Vec<Stats> = order.iter().map(|&i| self.stats[i as usize]).collect();
-        if self.is_in_planes() {
-            self.looks = order.iter().map(|&i| self.looks[i as usize]).collect::<Vec<_>>().into();
-        }
         (self.codes, self.stats) = (codes.into(), stats.into());
     }
 
