@@ -94,17 +94,19 @@ pub(crate) fn sort_by_group(
     let size = |group: usize| (n - (group << shift)).min(1 << shift);
     let held = |first: usize| first..groups.min(first + GROUPS);
     // Room for the edges to the groups held, and a place in every part for edges that lead elsewhere.
-    let room = |first: usize, part: usize| 1 + counts[part][held(first)].iter().sum::<u32>() as usize;
+    let room = |first: usize, counts: &[u32]| 1 + counts[held(first)].iter().sum::<u32>() as usize;
     let firsts = || (0..groups).step_by(GROUPS);
-    let most = firsts().map(|first| (0..PARTS).map(|part| room(first, part)).sum()).max().unwrap_or(0);
+    let most = firsts().map(|first| counts.iter().map(|counts| room(first, counts)).sum()).max().unwrap_or(0);
     let (mut targets, mut edges) = (vec![0; most], vec![0; most]);
     for first in firsts() {
         let (mut targets, mut edges) = (&mut targets[..], &mut edges[..]);
         let mut parts: Vec<Part> = Vec::with_capacity(PARTS);
-        for part in 0..PARTS {
-            let (here, later) = (targets.split_at_mut(room(first, part)), edges.split_at_mut(room(first, part)));
-            parts.push(Part::empty(&counts[part][held(first)], here.0, later.0));
-            (targets, edges) = (here.1, later.1);
+        for counts in &counts {
+            let room = room(first, counts);
+            let (rows, later_rows) = targets.split_at_mut(room);
+            let (here, later) = edges.split_at_mut(room);
+            parts.push(Part::empty(&counts[held(first)], rows, here));
+            (targets, edges) = (later_rows, later);
         }
         for_each(parts.iter_mut().enumerate().collect(), |(at, part)| {
             part.fill(rows, forward, (holders(at), shift), held(first));

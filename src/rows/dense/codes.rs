@@ -43,7 +43,7 @@ pub(crate) struct CodedRows {
     codes: Storage<Chunk>,
     stats: Storage<Stats>,
     /// Where the codes of rows lie in planes; else empty.
-    looks: Storage<Look>,
+    looks: Vec<Look>,
     coding: Coding,
     dim: usize,
     /// Chunks in a row.
@@ -118,7 +118,7 @@ impl CodedRows {
         });
         let stats: Vec<Stats> = parts.into_iter().flat_map(|part| part.1).collect();
         let are_values = coding.scale == Scale::Common(1.0) && (is_exact(points, form) || points.are_whole_bytes());
-        let (codes, stats, looks) = (codes.into(), stats.into(), Vec::new().into());
+        let (codes, stats, looks) = (codes.into(), stats.into(), Vec::new());
         Self { codes, stats, looks, coding, dim, stride, distance, are_values, level }
     }
 
@@ -134,7 +134,7 @@ impl CodedRows {
         (form, dim): (Form, usize),
         level: Level,
     ) -> Self {
-        let (stride, distance, looks) = (chunks_of_row(dim), CodedDistance::of(form), Vec::new().into());
+        let (stride, distance, looks) = (chunks_of_row(dim), CodedDistance::of(form), Vec::new());
         Self { codes, stats, looks, coding, dim, stride, distance, are_values: false, level }
     }
 
@@ -174,8 +174,7 @@ impl CodedRows {
 
     /// A copy that shares nothing which a change would write to.
     pub(crate) fn copy(&self) -> Self {
-        let (codes, stats, looks) =
-            (self.codes.to_vec().into(), self.stats.to_vec().into(), self.looks.to_vec().into());
+        let (codes, stats, looks) = (self.codes.to_vec().into(), self.stats.to_vec().into(), self.looks.clone());
         Self { codes, stats, looks, ..*self }
     }
 
@@ -312,7 +311,7 @@ impl WorkingRows for CodedRows {
         self.codes.edit(|codes| permute_rows(codes, self.stride, order));
         self.stats.edit(|stats| permute_rows(stats, 1, order));
         if self.is_in_planes() {
-            self.looks.edit(|looks| permute_rows(looks, 1, order));
+            permute_rows(&mut self.looks, 1, order);
         }
     }
 
@@ -338,7 +337,7 @@ impl WorkingRows for CodedRows {
             planes::split(row, room);
         };
         let parts = codes.edit(|codes| fold_rows(codes, *stride, 64, Default::default, split));
-        self.looks = parts.into_iter().flat_map(|part| part.1).collect::<Vec<_>>().into();
+        self.looks = parts.into_iter().flat_map(|part| part.1).collect();
     }
 
     fn begin_trees(&mut self) {
@@ -350,7 +349,7 @@ impl WorkingRows for CodedRows {
                 planes::join(room, row);
             };
             self.codes.edit(|codes| fold_rows(codes, stride, 64, Vec::new, join));
-            self.looks = Vec::new().into();
+            self.looks = Vec::new();
         }
     }
 

@@ -175,6 +175,7 @@ impl Coding {
 fn code_below(value: f32) -> (f32, u8) {
     /// 2^23: floats from here on are whole, and their last bits are an integer's.
     const WHOLE: f32 = 8_388_608.0;
+    #[expect(clippy::manual_clamp, reason = "`clamp` keeps what is no number, and compiles to more")]
     let value = value.max(0.0).min(255.0);
     let nearest = (value + WHOLE) - WHOLE;
     let below = if nearest > value { nearest - 1.0 } else { nearest };
