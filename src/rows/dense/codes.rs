@@ -1,5 +1,6 @@
 //! Rows as unsigned bytes, compared by integer dot products: exact for byte data, rounded for the rest.
 
+use super::code_error_bound::CodeErrorBound;
 use super::coding::{Chunk, Coding, Fit, Scale, Stats, stride};
 use crate::metric::Form;
 use crate::parallel::fold_rows;
@@ -222,6 +223,19 @@ impl WorkingRows for CodedRows {
 }
 
 impl ReducedDistances for CodedRows {
+    fn code_error_bound(&self, dim: usize) -> Option<CodeErrorBound> {
+        let error = if self.are_values { 0.0 } else { self.coding.rounding() * (dim as f64).sqrt() };
+        match self.distance {
+            // A range that is too small for a scale.
+            CodedDistance::Squared if !error.is_finite() => None,
+            CodedDistance::Squared => Some(CodeErrorBound::of_values(error, self.coding.unit())),
+            CodedDistance::Angle => {
+                Some(CodeErrorBound::of_directions(error, self.stats.iter().map(|stats| stats.inverse)))
+            }
+            CodedDistance::NegativeDot => None,
+        }
+    }
+
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
         self.to_many([self.row(row)], others, AHEAD, out.as_chunks_mut().0);
     }
