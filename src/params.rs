@@ -165,6 +165,8 @@ pub(crate) struct Plan {
     pub recall_sample: usize,
     /// Most rows that are built at once.
     pub part_rows: Option<usize>,
+    /// Whether the CPU ends trees early on easy data, and leaves out pairs that were compared before. Devices do neither.
+    pub adaptive: bool,
     /// Whether the kernels of a GPU are timed for the report.
     pub time_kernels: bool,
 }
@@ -243,6 +245,7 @@ impl Plan {
             target_recall: params.target_recall,
             recall_sample: params.recall_sample.unwrap_or(RECALL_SAMPLE).min(n),
             part_rows: params.part_rows,
+            adaptive: true,
             time_kernels: params.time_kernels,
             metric,
         };

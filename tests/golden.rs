@@ -1,4 +1,4 @@
-//! Recall and work of five small builds, recorded in tests/golden/builds.txt: a change of behaviour shows as a
+//! Recall and work of six small builds, recorded in tests/golden/builds.txt: a change of behaviour shows as a
 //! difference there. `NNDESCENT_UPDATE_GOLDEN=1 cargo test --test suite golden` rewrites it. tests/golden/gpu.txt
 //! records the work of such builds on a GPU, round by round.
 //!
@@ -26,12 +26,16 @@ fn line(name: &str, data: &[u8], dim: usize, builder: &NnDescent, metric: Metric
 
 fn builds() -> String {
     let halves: Vec<u8> = DIGITS.chunks_exact(64).flat_map(|row| row[16..48].to_vec()).collect();
+    // Nine times as wide, each time turned by seven columns more: pairs that shared a leaf are left out.
+    let turned = |row: &[u8], times: usize| row.iter().cycle().skip(7 * times).take(64).copied().collect::<Vec<u8>>();
+    let wide: Vec<u8> = DIGITS.chunks_exact(64).flat_map(|row| (0..9).flat_map(|times| turned(row, times))).collect();
     let of = |metric| NnDescent::new(metric);
     let cosine = of(Metric::Cosine).max_candidates(10).n_trees(2).leaf_size(30);
     [
         line("digits, euclidean", DIGITS, 64, &of(Metric::Euclidean), Metric::Euclidean),
         line("digits, cosine, small trees", DIGITS, 64, &cosine, Metric::Cosine),
         line("digits, manhattan", DIGITS, 64, &of(Metric::Manhattan).leaf_size(40), Metric::Manhattan),
+        line("wide digits, manhattan", &wide, 576, &of(Metric::Manhattan).leaf_size(40), Metric::Manhattan),
         line("middle rows, euclidean, no trees", &halves, 32, &of(Metric::Euclidean).n_trees(0), Metric::Euclidean),
         line("middle rows, hamming, two trees", &halves, 32, &of(Metric::Hamming).n_trees(2), Metric::Hamming),
     ]

@@ -19,11 +19,25 @@ use self::leaf_rows::LeafRows;
 use self::offer::offer;
 pub(crate) use self::permute::permute_rows;
 
+/// What a distance between two rows costs, beside finding out that it was computed before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DistanceCost {
+    /// Less than to look up the leaves that rows share.
+    Little,
+    /// Less than to visit all pairs of former rounds.
+    More,
+    Much,
+}
+
 /// Rows in working order, apart from their distances.
 pub(crate) trait WorkingRows: Send + Sync {
     fn n(&self) -> usize;
     /// Puts row `order[i]` in place `i`.
     fn renumber(&mut self, order: &[u32]);
+    /// Lays rows out for single rows that are compared with many: rounds, and searches.
+    fn begin_rounds(&mut self) {}
+    /// Lays rows out for all pairs of leaves.
+    fn begin_trees(&mut self) {}
     /// What is held, for the report.
     fn describe(&self) -> String;
     /// Whether distances are -x·y, so that a tree's pivots have to be brought to the same length before they are
@@ -33,6 +47,10 @@ pub(crate) trait WorkingRows: Send + Sync {
     /// None if tree `tree` splits by pivots.
     fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
         None
+    }
+    /// What a distance costs.
+    fn distance_cost(&self) -> DistanceCost {
+        DistanceCost::Much
     }
     /// Whether reduced distances are the metric's exact ones, up to the rounding of f32, and not of codes.
     fn is_exact(&self) -> bool {
@@ -57,6 +75,11 @@ pub(crate) trait ReducedDistances: WorkingRows {
     /// this is not known.
     fn code_error_bound(&self, _dim: usize) -> Option<CodeErrorBound> {
         None
+    }
+    /// The same, but what is beyond `bound` may be told as infinitely far: where codes come with a look that costs less than
+    /// a distance, most of the others are.
+    fn one_to_near(&self, row: u32, others: &[u32], _bound: f32, out: &mut [f32]) {
+        self.one_to_many(row, others, out);
     }
     /// Reduced distances of two rows to each of `others`.
     fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {

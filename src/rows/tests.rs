@@ -165,3 +165,57 @@ fn codes_are_as_near_as_their_bound_says() {
         }
     }
 }
+
+/// Rows of which neighbours lie near: offsets from one of a few centres.
+fn clustered(n: usize, dim: usize, low: f32) -> Vec<f32> {
+    let draw = |i: usize, column: usize, stream: u64| {
+        let bits = crate::rng::hash(7, stream, i as u64, column as u64);
+        (bits >> 40) as f32 / (1u64 << 24) as f32
+    };
+    let value = |i: usize, column: usize| {
+        let (centre, offset) = (draw(i % 5, column, 1), draw(i, column, 2));
+        low + 120.0 * centre + 60.0 * offset
+    };
+    (0..n * dim).map(|at| value(at / dim, at % dim)).collect()
+}
+
+#[test]
+fn rows_in_planes_are_the_same_and_a_look_rejects_what_is_far() {
+    let (n, metrics) = (300, [KernelMetric::EUCLIDEAN, KernelMetric::COSINE, KernelMetric::CORRELATION]);
+    for (dim, low) in [(250, 0.0), (320, -90.0), (449, 10.0)] {
+        let values = clustered(n, dim, low);
+        let points = Points::dense(&values, n, dim).unwrap();
+        for (level, metric) in Level::available().into_iter().flat_map(|level| metrics.map(|metric| (level, metric))) {
+            let mut space = CodedRows::new(points.as_dense().unwrap(), metric.form(), level);
+            let ids: Vec<u32> = (0..n as u32).collect();
+            let (mut before, mut after) = (vec![0.0; n * n], vec![0.0; n * n]);
+            space.all_pairs(&ids, &mut before);
+            space.begin_rounds();
+            space.all_pairs(&ids, &mut after);
+            assert_eq!(before, after, "{metric:?} {dim} {}", level.name());
+            let (mut far, mut rejected, mut lost) = (0, 0, 0);
+            for (i, truth) in before.chunks_exact(n).enumerate() {
+                let mut found = vec![0.0; n];
+                space.one_to_many(i as u32, &ids, &mut found);
+                found[i] = truth[i];
+                assert_eq!(found, truth);
+                let mut sorted = truth.to_vec();
+                sorted.sort_unstable_by(f32::total_cmp);
+                let bound = sorted[20];
+                space.one_to_near(i as u32, &ids, bound, &mut found);
+                for (j, (&found, &truth)) in found.iter().zip(truth).enumerate().filter(|(j, _)| *j != i) {
+                    assert!(found == truth || found == f32::INFINITY, "{i} {j}: {found}, not {truth}");
+                    far += usize::from(truth > 2.0 * bound);
+                    rejected += usize::from(truth > 2.0 * bound && found == f32::INFINITY);
+                    lost += usize::from(truth <= bound && found == f32::INFINITY);
+                }
+            }
+            assert!(lost * 1000 <= n * 20, "{metric:?} {dim} {}: {lost} lost", level.name());
+            let has_looks = !level.has_byte_products();
+            assert!(far > 0 && rejected == if has_looks { far } else { 0 }, "{rejected} of {far} rejected");
+            space.begin_trees();
+            space.all_pairs(&ids, &mut after);
+            assert_eq!(before, after);
+        }
+    }
+}

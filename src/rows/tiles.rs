@@ -26,6 +26,9 @@ pub(crate) trait Tiles: Sync {
 /// Rows that are prefetched ahead of those computed, where they are scattered in memory.
 pub(crate) const AHEAD: usize = 24;
 
+/// Rows that several others are compared with while they are in cache.
+pub(crate) const CACHED: usize = 64;
+
 /// Reduced distances of `R` rows to each of `others`, of which `ahead` are prefetched.
 pub(crate) fn to_many<'a, T: Tiles + 'a, const R: usize>(
     level: Level,
@@ -98,7 +101,7 @@ fn rows_of<T: Tiles>(tiles: &T, ids: [u32; 4]) -> [T::Row<'_>; 4] {
 
 /// The first four of some ids, the last repeated where there are fewer.
 #[inline(always)]
-fn four_of(ids: &[u32]) -> [u32; 4] {
+pub(crate) fn four_of(ids: &[u32]) -> [u32; 4] {
     match ids.first_chunk() {
         Some(four) => *four,
         None => {

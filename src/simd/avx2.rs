@@ -41,6 +41,35 @@ unsafe fn load_half<E: Element>(p: *const E) -> __m256 {
     })
 }
 
+/// [`Simd::dot_nibbles`] by products of 16 bits: four pairs of them, of at most 2 · 15 · 128 each, fit a sum of 16 bits.
+#[inline(always)]
+fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
+    let len = planes[0].len();
+    assert!(len.is_multiple_of(32) && x.len() == 2 * len && planes.iter().all(|plane| plane.len() == len));
+    at_level!({
+        let (nibble, ones) = (_mm256_set1_epi8(15), _mm256_set1_epi16(1));
+        let load = |bytes: &[u8], at: usize| _mm256_loadu_si256(bytes.as_ptr().add(at).cast());
+        let mut sums = [_mm256_setzero_si256(); 4];
+        for block in (0..len).step_by(BYTES) {
+            let width = BYTES.min(len - block);
+            let mut short = [_mm256_setzero_si256(); 4];
+            for at in (0..width).step_by(32) {
+                let (a, b) = (load(x, 2 * block + at), load(x, 2 * block + width + at));
+                for (short, plane) in short.iter_mut().zip(planes) {
+                    let bytes = load(plane, block + at);
+                    let low = _mm256_maddubs_epi16(_mm256_and_si256(bytes, nibble), a);
+                    let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+                    *short = _mm256_add_epi16(*short, _mm256_add_epi16(low, _mm256_maddubs_epi16(high, b)));
+                }
+            }
+            for (sum, short) in sums.iter_mut().zip(short) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(short, ones));
+            }
+        }
+        Avx2::<false>::total4(sums)
+    })
+}
+
 /// Products of 32 pairs of bytes, added in pairs, at most 7,650 each: those of the low and of the high halves of x.
 ///
 /// `maddubs` multiplies unsigned by signed bytes and saturates sums of two at 16 bits, which halves never reach.
@@ -225,6 +254,10 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
             let high = _mm256_madd_epi16(_mm256_add_epi16(first[1], second[1]), _mm256_set1_epi16(16));
             _mm256_add_epi32(sum, _mm256_add_epi32(low, high))
         })
+    }
+    #[inline(always)]
+    fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
+        dot_nibbles(x, planes)
     }
     #[inline(always)]
     fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {

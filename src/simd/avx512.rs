@@ -194,6 +194,34 @@ impl<const VNNI: bool, const COUNTS: bool> Simd for Avx512<VNNI, COUNTS> {
         })
     }
     #[inline(always)]
+    fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
+        let len = planes[0].len();
+        assert!(len.is_multiple_of(32) && x.len() == 2 * len && planes.iter().all(|plane| plane.len() == len));
+        at_level!({
+            let nibble = _mm512_set1_epi8(15);
+            let mut sums = [_mm512_setzero_si512(); 4];
+            for block in (0..len).step_by(BYTES) {
+                let width = BYTES.min(len - block);
+                // Half a block is read without its second half.
+                let mask = if width == BYTES { u64::MAX } else { u64::from(u32::MAX) };
+                let load = |bytes: &[u8], at: usize| _mm512_maskz_loadu_epi8(mask, bytes.as_ptr().add(at).cast());
+                let (a, b) = (load(x, 2 * block), load(x, 2 * block + width));
+                for (sum, plane) in sums.iter_mut().zip(planes) {
+                    let bytes = load(plane, block);
+                    let low = _mm512_and_si512(bytes, nibble);
+                    let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble);
+                    *sum = if VNNI {
+                        _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(*sum, low, a), high, b)
+                    } else {
+                        let pairs = _mm512_add_epi16(_mm512_maddubs_epi16(low, a), _mm512_maddubs_epi16(high, b));
+                        _mm512_add_epi32(*sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+                    };
+                }
+            }
+            Self::total4(sums)
+        })
+    }
+    #[inline(always)]
     fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {
         at_level!({
             let (x, y) = (_mm512_loadu_si512(x.as_ptr().cast()), _mm512_loadu_si512(y.as_ptr().cast()));

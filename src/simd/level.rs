@@ -131,6 +131,17 @@ impl Level {
         levels.into_iter().filter(|level| level.0).map(|level| Self(level.1)).collect()
     }
 
+    /// Whether there are instructions for products of bytes: then it is cheaper to compute than to choose what to compute.
+    pub(crate) fn has_byte_products(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni { .. } | Isa::AvxVnni => true,
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDot => true,
+            _ => false,
+        }
+    }
+
     pub(super) fn isa(self) -> Isa {
         self.0
     }

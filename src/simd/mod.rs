@@ -135,6 +135,13 @@ pub(crate) trait Simd {
     /// What is summed is (x - [`Simd::BIAS`])·y: `VNNI` multiplies signed by unsigned bytes. Work that calls this runs
     /// by [`dispatch_bytes`].
     fn dot_bytes(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I;
+    /// The dot products of signed bytes with four planes of nibbles, laid out as in `rows::dense::planes`: a byte's low
+    /// nibble belongs to a column of the first half of a block, its high nibble to that of the second. `x` has twice as
+    /// many bytes as a plane. Exact for up to 32,768 columns.
+    #[inline(always)]
+    fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
+        portable::dot_nibbles(x, planes)
+    }
     /// Adds the absolute differences of [`BYTES`] pairs of unsigned bytes.
     fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I;
     /// The totals of four sums.

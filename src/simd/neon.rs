@@ -80,6 +80,15 @@ unsafe fn udot(sum: uint32x4_t, x: uint8x16_t, y: uint8x16_t) -> uint32x4_t {
     sum
 }
 
+/// Adds products of sixteen pairs of signed bytes.
+#[inline(always)]
+fn add_products(sum: int32x4_t, x: int8x16_t, y: int8x16_t) -> int32x4_t {
+    at_level!({
+        let low = vmull_s8(vget_low_s8(x), vget_low_s8(y));
+        vpadalq_s16(vpadalq_s16(sum, low), vmull_high_s8(x, y))
+    })
+}
+
 impl<const DOT: bool> Simd for Neon<DOT> {
     type F = [float32x4_t; 4];
     type I = uint32x4_t;
@@ -172,6 +181,30 @@ impl<const DOT: bool> Simd for Neon<DOT> {
             });
         }
         sum
+    }
+    #[inline(always)]
+    fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
+        let len = planes[0].len();
+        assert!(len.is_multiple_of(32) && x.len() == 2 * len && planes.iter().all(|plane| plane.len() == len));
+        at_level!({
+            let nibble = vdupq_n_s8(15);
+            let load = |bytes: &[u8], at: usize| vreinterpretq_s8_u8(vld1q_u8(bytes.as_ptr().add(at)));
+            let mut sums = [vdupq_n_s32(0); 4];
+            for block in (0..len).step_by(BYTES) {
+                let width = BYTES.min(len - block);
+                for at in (0..width).step_by(16) {
+                    let (a, b) = (load(x, 2 * block + at), load(x, 2 * block + width + at));
+                    for j in 0..4 {
+                        let bytes = load(planes[j], block + at);
+                        let high = vreinterpretq_s8_u8(vshrq_n_u8::<4>(vreinterpretq_u8_s8(bytes)));
+                        sums[j] = add_products(sums[j], vandq_s8(bytes, nibble), a);
+                        sums[j] = add_products(sums[j], high, b);
+                    }
+                }
+            }
+            let [a, b, c, d] = sums;
+            std::mem::transmute(vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)))
+        })
     }
     #[inline(always)]
     fn differences(x: &[u8; BYTES], y: &[u8; BYTES], sum: Self::I) -> Self::I {

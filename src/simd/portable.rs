@@ -15,6 +15,22 @@ macro_rules! lanes {
     }};
 }
 
+/// [`Simd::dot_nibbles`].
+#[inline(always)]
+pub(super) fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
+    let mut dots = [0; 4];
+    for (dot, plane) in dots.iter_mut().zip(planes) {
+        for (nibbles, columns) in plane.chunks(BYTES).zip(x.chunks(2 * BYTES)) {
+            let (first, second) = columns.split_at(nibbles.len());
+            for ((&byte, &a), &b) in nibbles.iter().zip(first).zip(second) {
+                *dot += i32::from(a.cast_signed()) * i32::from(byte & 15);
+                *dot += i32::from(b.cast_signed()) * i32::from(byte >> 4);
+            }
+        }
+    }
+    dots
+}
+
 pub(crate) struct Portable;
 
 impl Simd for Portable {

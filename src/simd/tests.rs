@@ -57,6 +57,12 @@ impl Op for All<'_> {
         ]);
         let (x, y) = (S::BIAS * sum(self.x), S::BIAS * sum(self.y));
         found.whole.push([xx + x, xy + y, yx + x, yy + 2 * y]);
+        for width in [BYTES / 2, BYTES] {
+            let columns = [&self.x[..width], &self.y[..width]].concat();
+            found.whole.push(S::dot_nibbles(&columns, [self.x, self.y, self.y, self.x].map(|plane| &plane[..width])));
+        }
+        let (long, plane) = ([self.x, self.y, self.x].map(|x| &x[..]).concat(), [&self.y[..], &self.x[..32]].concat());
+        found.whole.push(S::dot_nibbles(&long, [&plane; 4]));
         let apart = S::differences(self.x, self.y, zero);
         found.whole.push(S::total4([
             apart,

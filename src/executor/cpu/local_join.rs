@@ -7,38 +7,43 @@
 
 use std::ops::Range;
 
+use super::leaf_mates::LeafMates;
 use super::neighborhoods::Neighborhoods;
 use super::scratch::{Scratch, ScratchPool};
 use crate::executor::steps::Steps;
 use crate::graph::order::{EMPTY, id};
-use crate::graph::rows::RowTable;
+use crate::graph::rows::{RowTable, bound};
 use crate::parallel::fold_rows;
-use crate::rows::ReducedDistances;
 use crate::rows::offer::offer;
+use crate::rows::{DistanceCost, ReducedDistances};
 
 /// Rows between two looks at whether the loop is to go on.
 const STEP: usize = 64;
 
-/// Joins every row, unless `steps` ends before. Returns (updates, distances).
+/// Joins every row, unless `steps` ends before. `mates` knows pairs that were compared in leaves; where distances cost
+/// much, pairs that were compared in earlier rounds are left out, too. Returns (updates, distances).
 pub(crate) fn local_join(
     space: &dyn ReducedDistances,
     near: &Neighborhoods,
     rows: &mut RowTable,
     pool: &ScratchPool,
+    mates: Option<&LeafMates>,
     steps: &Steps,
 ) -> (u64, u64) {
     let width = rows.width;
+    let unmet = mates.is_some() && space.distance_cost() == DistanceCost::Much;
     let join_row = |counts: &mut (u64, u64), i: usize, row: &mut [u64]| {
         if steps.is_over() || (i.is_multiple_of(STEP) && !steps.begin(STEP)) {
             return;
         }
         pool.with(|scratch| {
-            let candidates = collect(i as u32, row, near, space.n(), scratch);
-            let ids = &scratch.ids[candidates];
-            let m = ids.len();
+            let candidates = collect(i as u32, row, near, unmet, scratch);
+            let ids = &mut scratch.ids[candidates];
+            let m = mates.map_or(ids.len(), |mates| mates.retain_strangers(i as u32, ids));
+            let ids = &ids[..m];
             scratch.distances.resize(m.max(scratch.distances.len()), 0.0);
             let distances = &mut scratch.distances[..m];
-            space.one_to_many(i as u32, ids, distances);
+            space.one_to_near(i as u32, ids, bound(row), distances);
             counts.0 += offer(row, ids, distances, usize::MAX);
             counts.1 += m as u64;
         });
@@ -48,22 +53,23 @@ pub(crate) fn local_join(
 }
 
 /// Collects the candidates of row `i`, each once, without itself and its neighbours. Returns their range in
-/// `scratch.ids`.
-fn collect(i: u32, row: &[u64], near: &Neighborhoods, n: usize, scratch: &mut Scratch) -> Range<usize> {
+/// `scratch.ids`. With `unmet`, those are left out that two joined steps lead to, for which they were candidates before.
+fn collect(i: u32, row: &[u64], near: &Neighborhoods, unmet: bool, scratch: &mut Scratch) -> Range<usize> {
     let Scratch { ids, seen, .. } = scratch;
-    seen.resize(n.div_ceil(64), 0);
+    seen.resize(near.n().div_ceil(64), 0);
     near.all(i).iter().for_each(|&middle| near.prefetch(middle));
     let mut once = Once { ids, seen, count: 0 };
     once.visit([i].into_iter());
     once.visit(row.iter().filter(|s| **s != EMPTY).map(|s| id(*s)));
-    let own = once.count;
-    let fresh = near.fresh(i).len();
-    for (at, &middle) in near.all(i).iter().enumerate() {
-        let through = if at < fresh { near.all(middle) } else { near.fresh(middle) };
-        once.visit(through.iter().copied());
+    let (fresh, joined) = (near.fresh(i), near.joined(i));
+    if unmet {
+        joined.iter().for_each(|&middle| once.visit(near.joined(middle).iter().copied()));
     }
+    let own = once.count;
+    fresh.iter().for_each(|&middle| once.visit(near.all(middle).iter().copied()));
+    joined.iter().for_each(|&middle| once.visit(near.fresh(middle).iter().copied()));
     // A reverse neighbour is a candidate itself.
-    once.visit(near.fresh(i).iter().copied());
+    once.visit(fresh.iter().copied());
     let all = own..once.count;
     once.forget();
     all

@@ -11,6 +11,7 @@ pub(crate) mod exact;
 mod executor;
 mod fill;
 pub(crate) mod leaf_join;
+pub(crate) mod leaf_mates;
 mod local_join;
 mod memory;
 pub(crate) mod neighborhoods;

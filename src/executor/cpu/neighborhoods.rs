@@ -1,6 +1,6 @@
 //! Neighbourhood lists at the start of a round: neighbours and reverse neighbours of every row, new ones first.
 
-use crate::graph::order::{EMPTY, id, is_new, joined};
+use crate::graph::order::{EMPTY, Neighbor, id, is_new, joined};
 use crate::graph::reverse::ReverseEdges;
 use crate::graph::rows::RowTable;
 use crate::parallel::{fold_rows, for_rows};
@@ -21,6 +21,12 @@ pub(crate) struct Caps {
     pub reverse: usize,
 }
 
+impl Caps {
+    pub(crate) fn halved(self) -> Self {
+        Self { forward: self.forward.div_ceil(2), reverse: self.reverse.div_ceil(2) }
+    }
+}
+
 /// Rows whose reverse edges are collected at once: these take more memory than neighbourhoods.
 pub(crate) fn rows_at_once(n: usize) -> usize {
     n.div_ceil(4).max(1 << 12)
@@ -37,28 +43,9 @@ impl Neighborhoods {
         for (first, table) in (0..rows.n()).step_by(some).zip(this.table.chunks_mut(some * stride)) {
             let held = first..first + table.len() / stride;
             let reverse = ReverseEdges::collect(rows, forward, held);
-            fold_rows(
-                table,
-                stride,
-                64,
-                || (Vec::new(), Vec::new()),
-                |(near, back), at, place| {
-                    let i = first + at;
-                    near.clear();
-                    near.extend(rows.row(i)[..forward].iter().filter(|s| **s != EMPTY));
-                    back.clear();
-                    back.extend(reverse.of(i).filter(|r| !near.iter().any(|s| id(*s) == id(*r))));
-                    if back.len() > caps.reverse {
-                        back.select_nth_unstable(caps.reverse);
-                        back.truncate(caps.reverse);
-                    }
-                    near.append(back);
-                    near.sort_unstable_by_key(|s| (!is_new(*s), *s));
-                    let fresh = near.iter().filter(|s| is_new(**s)).count();
-                    place[0] = near.len() as u32 | (fresh as u32) << 16;
-                    place[1..].iter_mut().zip(near.iter()).for_each(|(to, s)| *to = id(*s));
-                },
-            );
+            fold_rows(table, stride, 64, Vec::new, |back, at, place| {
+                take_row(&rows.row(first + at)[..forward], reverse.of(first + at), caps, back, place)
+            });
         }
         for_rows(&mut rows.slots, rows.width, 64, |_, row| {
             row[..forward].iter_mut().filter(|s| **s != EMPTY).for_each(|s| *s = joined(*s));
@@ -80,6 +67,16 @@ impl Neighborhoods {
         &row[1..1 + (row[0] >> 16) as usize]
     }
 
+    /// The points of the neighbourhood of `i` that are not new.
+    #[inline(always)]
+    pub(crate) fn joined(&self, i: u32) -> &[u32] {
+        &self.all(i)[self.fresh(i).len()..]
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        self.table.len() / self.stride
+    }
+
     /// Prefetches a neighbourhood.
     #[inline(always)]
     pub(crate) fn prefetch(&self, i: u32) {
@@ -90,4 +87,39 @@ impl Neighborhoods {
     fn row(&self, i: u32) -> &[u32] {
         &self.table[i as usize * self.stride..][..self.stride]
     }
+}
+
+/// Writes the neighbourhood of a row to `place`: its neighbours `near` and the nearest of those that have it as theirs.
+/// `back` is working memory.
+fn take_row(
+    near: &[Neighbor],
+    reverse: impl Iterator<Item = Neighbor>,
+    caps: Caps,
+    back: &mut Vec<Neighbor>,
+    place: &mut [u32],
+) {
+    // Empty slots are last.
+    let near = &near[..near.iter().take_while(|s| **s != EMPTY).count()];
+    // A bit for the hash of every neighbour: most that are none are told by it.
+    let bit = |s: Neighbor| 1u64 << (id(s).wrapping_mul(0x9e37_79b1) >> 26);
+    let held = near.iter().fold(0, |bits, &s| bits | bit(s));
+    back.clear();
+    back.extend(reverse.filter(|&r| held & bit(r) == 0 || !near.iter().any(|&s| id(s) == id(r))));
+    if back.len() > caps.reverse {
+        back.select_nth_unstable(caps.reverse);
+        back.truncate(caps.reverse);
+    }
+    let mut count = 0;
+    let mut put = |neighbors: &[Neighbor], new: bool| {
+        for &s in neighbors.iter().filter(|s| is_new(**s) == new) {
+            place[1 + count] = id(s);
+            count += 1;
+        }
+        count
+    };
+    put(near, true);
+    let fresh = put(back, true);
+    put(near, false);
+    let all = put(back, false);
+    place[0] = all as u32 | (fresh as u32) << 16;
 }

@@ -6,6 +6,7 @@ use super::coded_scan::WorkingOrder;
 use super::exact;
 use super::fill::{fill_known, fill_random};
 use super::leaf_join::leaf_join;
+use super::leaf_mates::LeafMates;
 use super::local_join::local_join;
 use super::neighborhoods::{Caps, Neighborhoods};
 use super::regroup::{graph_order, renumber_rows};
@@ -26,11 +27,17 @@ use crate::graph::{InitGraph, KnnGraph};
 use crate::parallel::for_indices;
 use crate::params::Plan;
 use crate::report::{ExecutorInfo, RoundStats};
-use crate::rows::ReducedDistances;
+use crate::rows::{DistanceCost, ReducedDistances};
 
 pub(crate) fn caps(plan: &Plan) -> Caps {
     Caps { forward: plan.max_candidates, reverse: plan.max_candidates.div_ceil(2) }
 }
+
+/// Trees that are grown at least, if as many are planned.
+const FEWEST_TREES: u64 = 3;
+/// The share of neighbours of neighbours that shared a leaf from which on rows are nearly done: docs/PERFORMANCE.md, "Easy
+/// data".
+const EASY: f64 = 0.9;
 
 pub(crate) struct CpuSession<'p> {
     problem: Problem<'p>,
@@ -44,6 +51,10 @@ pub(crate) struct CpuSession<'p> {
     pool: ScratchPool,
     init_distances: u64,
     trees_grown: u64,
+    /// Until rows are widened.
+    mates: Option<LeafMates>,
+    /// The most neighbours and reverse neighbours that join.
+    caps: Caps,
 }
 
 impl<'p> CpuSession<'p> {
@@ -57,15 +68,23 @@ impl<'p> CpuSession<'p> {
         let mut arranged = arrange(problem, plan);
         let bounds = arranged.bounds.take();
         let mut session = Self::empty(problem, plan, arranged);
+        session.mates = plan.adaptive.then(|| LeafMates::new(problem.n(), plan.n_trees));
         if let Some(bounds) = bounds {
             let ids: Vec<u32> = (0..problem.n() as u32).collect();
             session.join_leaves(&ids, &bounds, tick)?;
         }
         session.init_distances += session.take_over(init_graph);
         session.grow_trees(tick)?;
+        if session.is_easy() {
+            session.caps = session.caps.halved();
+        }
+        if session.space.distance_cost() == DistanceCost::Little {
+            session.mates = None;
+        }
         if session.trees_grown > 1 {
             session.regroup();
         }
+        session.space.begin_rounds();
         session.init_distances += fill_random(&*session.space, &mut session.rows, session.plan.seed);
         Ok(session)
     }
@@ -86,6 +105,8 @@ impl<'p> CpuSession<'p> {
             pool: ScratchPool::new(),
             init_distances: 0,
             trees_grown: 0,
+            mates: None,
+            caps: caps(&plan),
             plan,
         }
     }
@@ -130,6 +151,7 @@ impl<'p> CpuSession<'p> {
     pub(crate) fn complete(&mut self, init_graph: Option<&InitGraph>) {
         self.init_distances += self.take_over(init_graph);
         self.regroup();
+        self.space.begin_rounds();
         self.init_distances += fill_random(&*self.space, &mut self.rows, self.plan.seed);
         // The trees of the parts.
         self.trees_grown = self.plan.n_trees as u64;
@@ -139,6 +161,7 @@ impl<'p> CpuSession<'p> {
     fn regroup(&mut self) {
         let order = graph_order(&self.rows);
         renumber_rows(&mut self.rows, &order);
+        self.mates.iter_mut().for_each(|mates| mates.renumber(&order));
         self.space.renumber(&order);
         self.order = order.iter().map(|&at| self.order[at as usize]).collect();
         self.place = places(&self.order);
@@ -154,14 +177,23 @@ impl<'p> CpuSession<'p> {
         })
     }
 
-    /// Grows and joins trees until there are as many as planned.
+    /// Grows and joins trees until there are as many as planned, or most that rounds would compare was compared.
     fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
         while self.trees_grown < self.plan.n_trees as u64 {
+            if self.is_easy() {
+                break;
+            }
             tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
             let leaves = forest::tree(&*self.space, self.plan.leaf_size, self.plan.seed, self.trees_grown);
             self.join_leaves(&leaves.ids, &leaves.bounds, tick)?;
         }
         tick(1.0)
+    }
+
+    /// Whether most neighbours of neighbours shared a leaf of a few trees.
+    fn is_easy(&self) -> bool {
+        self.trees_grown >= FEWEST_TREES
+            && self.mates.as_ref().is_some_and(|mates| mates.share_met(&self.rows, self.plan.seed) >= EASY)
     }
 
     /// Joins the leaves of a tree.
@@ -170,6 +202,7 @@ impl<'p> CpuSession<'p> {
         let in_tree = |fraction: f32| tick((grown + fraction) / trees);
         let steps = Steps::new(&in_tree, bounds.len() - 1);
         self.init_distances += leaf_join(&*self.space, ids, bounds, &mut self.rows, &self.pool, &steps);
+        self.mates.iter_mut().for_each(|mates| mates.add(ids, bounds));
         self.trees_grown += 1;
         steps.end()
     }
@@ -195,9 +228,10 @@ impl Session for CpuSession<'_> {
     fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError> {
         tick(0.0)?;
         let start = Instant::now();
-        let near = Neighborhoods::take(&mut self.rows, caps(&self.plan));
+        let near = Neighborhoods::take(&mut self.rows, self.caps);
         let steps = Steps::new(tick, self.problem.n());
-        let (updates, distances) = local_join(&*self.space, &near, &mut self.rows, &self.pool, &steps);
+        let (updates, distances) =
+            local_join(&*self.space, &near, &mut self.rows, &self.pool, self.mates.as_ref(), &steps);
         steps.end()?;
         tick(1.0)?;
         Ok(RoundStats { updates, distances, elapsed: start.elapsed(), traffic: None })
@@ -205,14 +239,16 @@ impl Session for CpuSession<'_> {
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
         let old = std::mem::replace(&mut self.rows, RowTable::new(self.problem.n(), plan.width));
-        self.plan = plan.clone();
+        (self.plan, self.mates, self.caps) = (plan.clone(), None, caps(plan));
         for (to, from) in self.rows.slots.chunks_exact_mut(plan.width).zip(old.slots.chunks_exact(old.width)) {
             for (to, &from) in to.iter_mut().zip(from) {
                 *to = if from == EMPTY { EMPTY } else { joined(from) | 1 };
             }
         }
         drop(old);
+        self.space.begin_trees();
         self.grow_trees(tick)?;
+        self.space.begin_rounds();
         self.init_distances += fill_random(&*self.space, &mut self.rows, plan.seed);
         Ok(())
     }

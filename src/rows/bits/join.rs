@@ -8,7 +8,7 @@ use super::sketch::Sketch;
 use super::sketch_blocks::BitBlocks;
 use super::{BitRows, NARROWEST};
 use crate::rows::leaf_rows::LeafRows;
-use crate::rows::{ReducedDistances, WorkingRows};
+use crate::rows::{DistanceCost, ReducedDistances, WorkingRows};
 use crate::simd::dispatch_counting;
 
 /// Words of sketches in leaves, at least. There many pairs are near, so that a sketch has to tell more than where most
@@ -45,6 +45,10 @@ impl SketchedRows {
 impl WorkingRows for SketchedRows {
     fn n(&self) -> usize {
         self.rows.n()
+    }
+
+    fn distance_cost(&self) -> DistanceCost {
+        DistanceCost::Little
     }
 
     fn renumber(&mut self, order: &[u32]) {

@@ -13,7 +13,7 @@ use crate::parallel::{self, fold_rows};
 use crate::points::{Bits, Dense};
 use crate::rng::{hash, stratified_sample};
 use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
-use crate::rows::{ReducedDistances, WorkingRows};
+use crate::rows::{DistanceCost, ReducedDistances, WorkingRows};
 use crate::simd::{Level, Op, Simd, dispatch_counting, prefetch};
 use crate::storage::Storage;
 
@@ -271,6 +271,10 @@ impl WorkingRows for BitRows {
             bits.iter().fold(0, |key, &bit| key << 1 | words[bit as usize / 64] >> (bit % 64) & 1)
         };
         Some(parallel::map(self.n(), 256, || (), key))
+    }
+
+    fn distance_cost(&self) -> DistanceCost {
+        DistanceCost::Little
     }
 
     fn renumber(&mut self, order: &[u32]) {

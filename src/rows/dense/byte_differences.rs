@@ -4,12 +4,12 @@
 //! The codes are the ones for euclidean distances: one zero and scale for all rows, so that differences of codes are
 //! scaled differences of values. Sixty-four of them take an instruction or two.
 
-use super::coding::{Chunk, Coding, stride};
+use super::coding::{Chunk, Coding, is_wide, stride};
 use crate::metric::Form;
 use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
 use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, to_many};
-use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
+use crate::rows::{DistanceCost, ReducedDistances, WorkingRows, permute_rows};
 use crate::simd::{BYTES, Level, Simd, prefetch};
 
 /// Sums of byte differences over this many columns are exact in f32.
@@ -55,6 +55,10 @@ impl WorkingRows for ByteDifferences {
 
     fn is_exact(&self) -> bool {
         self.is_exact
+    }
+
+    fn distance_cost(&self) -> DistanceCost {
+        if is_wide(self.stride, self.level) { DistanceCost::More } else { DistanceCost::Little }
     }
 
     fn renumber(&mut self, order: &[u32]) {

@@ -1,13 +1,17 @@
 //! Rows as unsigned bytes, compared by integer dot products: exact for byte data, rounded for the rest.
 
+use std::cell::RefCell;
+
 use super::code_error_bound::CodeErrorBound;
-use super::coding::{Chunk, Coding, Fit, Scale, Stats, stride};
+use super::code_tiles::{Angle, CodeTable, CodeTiles, CodedRow, NegativeDot, Squared};
+use super::coding::{Chunk, Coding, Fit, Scale, Stats, is_wide, stride};
+use super::planes::{self, Look, Planes, Signed, ToAll, ToNear};
 use crate::metric::Form;
 use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
-use crate::rows::tiles::{AHEAD, Tiles, all_pairs_by_fours, block_by_fours, to_many};
-use crate::rows::{ReducedDistances, WorkingRows, permute_rows};
-use crate::simd::{BYTES, Level, Op, Simd, dispatch_bytes, prefetch};
+use crate::rows::tiles::{AHEAD, CACHED, all_pairs_by_fours, block_by_fours, to_many};
+use crate::rows::{DistanceCost, ReducedDistances, WorkingRows, permute_rows};
+use crate::simd::{BYTES, Level, dispatch_bytes};
 use crate::storage::Storage;
 
 /// Above this, 32-bit sums of products of bytes could overflow.
@@ -39,7 +43,10 @@ pub(crate) fn chunks_of_row(dim: usize) -> usize {
 pub(crate) struct CodedRows {
     codes: Storage<Chunk>,
     stats: Storage<Stats>,
+    /// Where the codes of rows lie in planes; else empty.
+    looks: Storage<Look>,
     coding: Coding,
+    dim: usize,
     /// Chunks in a row.
     stride: usize,
     distance: CodedDistance,
@@ -97,6 +104,8 @@ pub(crate) struct CodedQuery {
     values: Vec<f32>,
     chunks: Vec<Chunk>,
     stats: Stats,
+    /// Where rows lie in planes.
+    signed: Signed,
 }
 
 impl CodedRows {
@@ -112,19 +121,29 @@ impl CodedRows {
         });
         let stats: Vec<Stats> = parts.into_iter().flat_map(|part| part.1).collect();
         let are_values = coding.scale == Scale::Common(1.0) && (is_exact(points, form) || points.are_whole_bytes());
-        Self { codes: codes.into(), stats: stats.into(), coding, stride, distance, are_values, level }
+        let (codes, stats, looks) = (codes.into(), stats.into(), Vec::new().into());
+        Self { codes, stats, looks, coding, dim, stride, distance, are_values, level }
     }
 
-    /// Codes from a file.
+    /// The same rows in planes: see [`WorkingRows::begin_rounds`].
+    pub(crate) fn in_planes(mut self) -> Self {
+        self.begin_rounds();
+        self
+    }
+
+    fn is_in_planes(&self) -> bool {
+        !self.looks.is_empty()
+    }
+
+    /// Codes from a file; `looks` only of rows in planes.
     pub(crate) fn of_parts(
-        codes: Storage<Chunk>,
-        stats: Storage<Stats>,
+        (codes, stats, looks): (Storage<Chunk>, Storage<Stats>, Storage<Look>),
         coding: Coding,
         (form, dim): (Form, usize),
         level: Level,
     ) -> Self {
         let (stride, distance) = (chunks_of_row(dim), CodedDistance::of(form));
-        Self { codes, stats, coding, stride, distance, are_values: false, level }
+        Self { codes, stats, looks, coding, dim, stride, distance, are_values: false, level }
     }
 
     /// Makes `query` the codes of a row of values.
@@ -133,13 +152,28 @@ impl CodedRows {
         query.values.extend_from_slice(values);
         query.chunks.resize(self.stride, Chunk([0; BYTES]));
         query.stats = self.coding.encode_row(&mut query.values, &mut query.chunks, self.distance.has_zero_removed());
+        if self.is_in_planes() {
+            let sums = (query.stats, self.origin());
+            query.signed.set(self.stride, sums, |codes| codes.copy_from_slice(&query.chunks));
+        }
         self.coding.fit(values)
     }
 
     /// Reduced distances of a query to each of `others`.
     pub(crate) fn query_to_many(&self, query: &CodedQuery, others: &[u32], out: &mut [f32]) {
+        if self.is_in_planes() {
+            return self.signed_to_many(&query.signed, others, out);
+        }
         let row = CodedRow { chunks: &query.chunks, stats: &query.stats };
         self.to_many([row], others, AHEAD, out.as_chunks_mut().0);
+    }
+
+    /// The same, infinity to what is beyond `bound`, as far as a look can tell.
+    pub(crate) fn query_to_near(&self, query: &CodedQuery, others: &[u32], bound: f32, out: &mut [f32]) {
+        if self.is_in_planes() {
+            return self.signed_to_near(&query.signed, others, bound, out);
+        }
+        self.query_to_many(query, others, out);
     }
 
     /// The factor from reduced distances of values to those of codes.
@@ -152,12 +186,21 @@ impl CodedRows {
 
     /// The values that the codes of a row represent.
     pub(crate) fn decode(&self, row: u32, out: &mut [f32]) {
-        self.coding.decode(bytemuck::cast_slice(self.row(row).chunks), out);
+        let mut codes = vec![Chunk([0; BYTES]); self.stride];
+        self.whole(row, &mut codes);
+        self.coding.decode(bytemuck::cast_slice(&codes), out);
     }
 
-    /// The codes and their sums, as files hold them.
-    pub(crate) fn parts(&self) -> (&[Chunk], &[Stats], Coding) {
-        (&self.codes, &self.stats, self.coding)
+    /// The codes, their sums and looks, as files hold them.
+    pub(crate) fn parts(&self) -> (&[Chunk], &[Stats], &[Look], Coding) {
+        (&self.codes, &self.stats, &self.looks, self.coding)
+    }
+
+    /// A copy that shares nothing which a change would write to.
+    pub(crate) fn copy(&self) -> Self {
+        let (codes, stats, looks) =
+            (self.codes.to_vec().into(), self.stats.to_vec().into(), self.looks.to_vec().into());
+        Self { codes, stats, looks, ..*self }
     }
 
     /// Whether the codes lie in a mapped file.
@@ -169,12 +212,18 @@ impl CodedRows {
     pub(crate) fn prefault(&self) {
         self.codes.prefault();
         self.stats.prefault();
+        self.looks.prefault();
     }
 
     /// Appends a row.
     pub(crate) fn push(&mut self, values: &[f32]) {
         let (mut values, mut chunks) = (values.to_vec(), vec![Chunk([0; BYTES]); self.stride]);
         let stats = self.coding.encode_row(&mut values, &mut chunks, self.distance.has_zero_removed());
+        if self.is_in_planes() {
+            let look = look_of(self.distance, &chunks, self.dim, self.coding.zero, &stats);
+            self.looks.edit(|looks| looks.push(look));
+            planes::split(&mut chunks, &mut Vec::new());
+        }
         self.codes.edit(|codes| codes.append(&mut chunks));
         self.stats.edit(|all| all.push(stats));
     }
@@ -183,20 +232,108 @@ impl CodedRows {
     pub(crate) fn select(&mut self, order: &[u32]) {
         let codes: Vec<Chunk> = order.iter().flat_map(|&i| self.row(i).chunks.iter().copied()).collect();
         let stats: Vec<Stats> = order.iter().map(|&i| self.stats[i as usize]).collect();
+        if self.is_in_planes() {
+            self.looks = order.iter().map(|&i| self.looks[i as usize]).collect::<Vec<_>>().into();
+        }
         (self.codes, self.stats) = (codes.into(), stats.into());
+    }
+
+    /// What the squares of [`Stats`] are less of.
+    fn origin(&self) -> u8 {
+        if self.distance.has_zero_removed() { self.coding.zero } else { 0 }
+    }
+
+    fn table(&self) -> CodeTable<'_> {
+        CodeTable { codes: &self.codes, stats: &self.stats, stride: self.stride, zero: self.coding.zero }
     }
 
     #[inline(always)]
     fn row(&self, i: u32) -> CodedRow<'_> {
-        let i = i as usize;
-        CodedRow { chunks: &self.codes[i * self.stride..][..self.stride], stats: &self.stats[i] }
+        self.table().row(i)
     }
 
+    /// The codes of a row, whatever the layout.
+    fn whole(&self, row: u32, codes: &mut [Chunk]) {
+        let chunks = self.row(row).chunks;
+        if self.is_in_planes() { planes::join(chunks, codes) } else { codes.copy_from_slice(chunks) }
+    }
+
+    /// Distances between whole rows.
     fn to_many<const R: usize>(&self, xs: [CodedRow; R], others: &[u32], ahead: usize, out: &mut [[f32; R]]) {
         with_finish!(self.distance, finish => {
-            to_many(self.level, &CodeTiles { rows: self, finish }, xs, others, ahead, out);
+            to_many(self.level, &CodeTiles { rows: self.table(), finish }, xs, others, ahead, out);
         });
     }
+
+    /// Distances from a row to rows in planes.
+    fn signed_to_many(&self, x: &Signed, others: &[u32], out: &mut [f32]) {
+        with_finish!(self.distance, finish => {
+            let planes = Planes { rows: self.table(), looks: &self.looks, finish, x };
+            dispatch_bytes(self.level, ToAll { planes, others, out });
+        });
+    }
+
+    /// Distances from two rows, to a few others at a time, so that these stay in cache.
+    fn two_signed_to_many(&self, xs: [&Signed; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        let mut found = [0.0; CACHED];
+        for (others, out) in others.chunks(CACHED).zip(out.chunks_mut(CACHED)) {
+            for (side, x) in xs.into_iter().enumerate() {
+                let found = &mut found[..others.len()];
+                self.signed_to_many(x, others, found);
+                out.iter_mut().zip(found).for_each(|(out, d)| out[side] = *d);
+            }
+        }
+    }
+
+    fn signed_to_near(&self, x: &Signed, others: &[u32], bound: f32, out: &mut [f32]) {
+        if bound == f32::INFINITY || !x.has_direction() {
+            return self.signed_to_many(x, others, out);
+        }
+        with_finish!(self.distance, finish => {
+            let planes = Planes { rows: self.table(), looks: &self.looks, finish, x };
+            dispatch_bytes(self.level, ToNear { planes, others, bound, out });
+        });
+    }
+
+    /// Runs `run` with rows in planes made ready to be compared with others.
+    fn with_signed<const R: usize>(&self, rows: [u32; R], run: impl FnOnce([&Signed; R])) {
+        thread_local! {
+            static SIGNED: RefCell<[Signed; 2]> = RefCell::default();
+        }
+        SIGNED.with_borrow_mut(|signed| {
+            for (signed, row) in signed.iter_mut().zip(rows) {
+                let row = self.row(row);
+                signed.set(self.stride, (*row.stats, self.origin()), |codes| planes::join(row.chunks, codes));
+            }
+            run(std::array::from_fn(|at| &signed[at]));
+        });
+    }
+
+    /// Whole rows `ids` of rows in planes, one after the other.
+    fn put_together(&self, ids: &[u32]) -> (Vec<Chunk>, Vec<Stats>) {
+        let mut codes = vec![Chunk([0; BYTES]); ids.len() * self.stride];
+        let put = |(&id, codes): (&u32, &mut [Chunk])| {
+            self.whole(id, codes);
+            self.stats[id as usize]
+        };
+        let stats = ids.iter().zip(codes.chunks_exact_mut(self.stride)).map(put).collect();
+        (codes, stats)
+    }
+
+    /// Distances between rows of a table, four to many.
+    fn fours<'a>(&self, table: CodeTable<'a>) -> impl FnMut([u32; 4], &[u32], &mut [[f32; 4]]) + use<'a> {
+        let (level, distance) = (self.level, self.distance);
+        move |rows, others, out| {
+            with_finish!(distance, finish => {
+                to_many(level, &CodeTiles { rows: table, finish }, rows.map(|row| table.row(row)), others, 0, out);
+            });
+        }
+    }
+}
+
+/// The look at a row of whole codes.
+fn look_of(distance: CodedDistance, row: &[Chunk], dim: usize, zero: u8, stats: &Stats) -> Look {
+    with_finish!(distance, finish => Look::new(finish, bytemuck::cast_slice(row), dim, zero, stats))
 }
 
 impl WorkingRows for CodedRows {
@@ -207,14 +344,51 @@ impl WorkingRows for CodedRows {
     fn renumber(&mut self, order: &[u32]) {
         self.codes.edit(|codes| permute_rows(codes, self.stride, order));
         self.stats.edit(|stats| permute_rows(stats, 1, order));
+        if self.is_in_planes() {
+            self.looks.edit(|looks| permute_rows(looks, 1, order));
+        }
     }
 
     fn describe(&self) -> String {
-        format!("byte codes, {}", self.level.name())
+        let layout = if self.is_in_planes() { " in two planes" } else { "" };
+        format!("byte codes{layout}, {}", self.level.name())
     }
 
     fn splits_by_direction(&self) -> bool {
         self.distance == CodedDistance::NegativeDot
+    }
+
+    /// Lays rows out in planes if they are wide enough and products of bytes cost something: single rows are then compared
+    /// with others faster, but tiles of rows have to be put together first.
+    fn begin_rounds(&mut self) {
+        let is_wide = is_wide(self.stride, self.level) && !self.level.has_byte_products();
+        if !is_wide || self.distance == CodedDistance::NegativeDot {
+            return;
+        }
+        let Self { codes, stats, coding, dim, stride, distance, .. } = self;
+        let split = |(room, looks): &mut (Vec<u8>, Vec<Look>), i: usize, row: &mut [Chunk]| {
+            looks.push(look_of(*distance, row, *dim, coding.zero, &stats[i]));
+            planes::split(row, room);
+        };
+        let parts = codes.edit(|codes| fold_rows(codes, *stride, 64, Default::default, split));
+        self.looks = parts.into_iter().flat_map(|part| part.1).collect::<Vec<_>>().into();
+    }
+
+    fn begin_trees(&mut self) {
+        if self.is_in_planes() {
+            let stride = self.stride;
+            let join = |room: &mut Vec<Chunk>, _: usize, row: &mut [Chunk]| {
+                room.clear();
+                room.extend_from_slice(row);
+                planes::join(room, row);
+            };
+            self.codes.edit(|codes| fold_rows(codes, stride, 64, Vec::new, join));
+            self.looks = Vec::new().into();
+        }
+    }
+
+    fn distance_cost(&self) -> DistanceCost {
+        if is_wide(self.stride, self.level) { DistanceCost::More } else { DistanceCost::Little }
     }
 
     fn has_whole_distances(&self) -> bool {
@@ -237,144 +411,43 @@ impl ReducedDistances for CodedRows {
     }
 
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
+        if self.is_in_planes() {
+            return self.with_signed([row], |[x]| self.signed_to_many(x, others, out));
+        }
         self.to_many([self.row(row)], others, AHEAD, out.as_chunks_mut().0);
     }
 
+    fn one_to_near(&self, row: u32, others: &[u32], bound: f32, out: &mut [f32]) {
+        if self.is_in_planes() {
+            return self.with_signed([row], |[x]| self.signed_to_near(x, others, bound, out));
+        }
+        self.one_to_many(row, others, out);
+    }
+
     fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
+        if self.is_in_planes() {
+            return self.with_signed(rows, |xs| self.two_signed_to_many(xs, others, out));
+        }
         self.to_many(rows.map(|row| self.row(row)), others, AHEAD, out);
     }
 
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
-        all_pairs_by_fours(ids, out, &mut |rows, others, out| {
-            self.to_many(rows.map(|row| self.row(row)), others, 0, out);
-        });
+        if !self.is_in_planes() {
+            return all_pairs_by_fours(ids, out, &mut self.fours(self.table()));
+        }
+        let (codes, stats) = self.put_together(ids);
+        let places: Vec<u32> = (0..ids.len() as u32).collect();
+        all_pairs_by_fours(&places, out, &mut self.fours(CodeTable { codes: &codes, stats: &stats, ..self.table() }));
     }
 
     fn block(&self, rows: &[u32], first: u32, out: &mut [f32]) {
-        block_by_fours(rows, first, out, &mut |rows, others, out| {
-            self.to_many(rows.map(|row| self.row(row)), others, 0, out);
-        });
-    }
-}
-
-/// A row as kernels read it.
-#[derive(Clone, Copy)]
-struct CodedRow<'a> {
-    chunks: &'a [Chunk],
-    stats: &'a Stats,
-}
-
-/// How the integer part of a distance becomes a reduced distance.
-trait Finish: Copy + Sync {
-    /// Factor of the dot product in the integer part.
-    const DOT: i32;
-    fn reduced(self, whole: i32, x: &Stats, y: &Stats) -> f32;
-}
-
-/// |x-y|² = |x|² + |y|² - 2 x·y of the codes.
-#[derive(Clone, Copy)]
-struct Squared;
-/// -x·y of the codes less the code of zero.
-#[derive(Clone, Copy)]
-struct NegativeDot;
-/// 1 - x·y / (|x| |y|) of the codes less the code of zero.
-#[derive(Clone, Copy)]
-struct Angle;
-
-impl Finish for Squared {
-    const DOT: i32 = -2;
-    #[inline(always)]
-    fn reduced(self, whole: i32, _: &Stats, _: &Stats) -> f32 {
-        whole as f32
-    }
-}
-
-impl Finish for NegativeDot {
-    const DOT: i32 = 1;
-    #[inline(always)]
-    fn reduced(self, whole: i32, _: &Stats, _: &Stats) -> f32 {
-        -(whole as f32)
-    }
-}
-
-impl Finish for Angle {
-    const DOT: i32 = 1;
-    #[inline(always)]
-    fn reduced(self, whole: i32, x: &Stats, y: &Stats) -> f32 {
-        let distance = 1.0 - whole as f32 * (x.inverse * y.inverse);
-        // Zero vectors are at distance 0 from each other, and 1 from the rest.
-        if x.inverse.max(y.inverse) == 0.0 { 0.0 } else { distance }
-    }
-}
-
-/// Rows under one way to finish distances.
-struct CodeTiles<'a, F> {
-    rows: &'a CodedRows,
-    finish: F,
-}
-
-impl<F: Finish> CodeTiles<'_, F> {
-    /// The integer part of a distance without its dot product, which is of (x - [`Simd::BIAS`])·y. Wrapping 32-bit
-    /// arithmetic is exact, because every final sum fits.
-    #[inline(always)]
-    fn around_dot<S: Simd>(&self, x: &Stats, y: &Stats) -> i32 {
-        if F::DOT == 1 {
-            // (x - zero)·(y - zero)
-            let zero = i32::from(self.rows.coding.zero);
-            let length = (self.rows.stride * BYTES) as i32;
-            (zero * zero * length)
-                .wrapping_sub(zero.wrapping_mul(x.sum))
-                .wrapping_add((S::BIAS - zero).wrapping_mul(y.sum))
-        } else {
-            x.squares.wrapping_add(y.squares).wrapping_sub((2 * S::BIAS).wrapping_mul(y.sum))
+        if !self.is_in_planes() {
+            return block_by_fours(rows, first, out, &mut self.fours(self.table()));
         }
-    }
-}
-
-impl<F: Finish> Tiles for CodeTiles<'_, F> {
-    type Query<'a>
-        = CodedRow<'a>
-    where
-        Self: 'a;
-    type Row<'a>
-        = CodedRow<'a>
-    where
-        Self: 'a;
-
-    #[inline(always)]
-    fn row(&self, i: u32) -> CodedRow<'_> {
-        self.rows.row(i)
-    }
-
-    #[inline(always)]
-    fn tile<S: Simd, const R: usize>(&self, xs: [CodedRow; R], ys: [CodedRow; 4]) -> [[f32; 4]; R] {
-        let mut sums = [[S::zero(); 4]; R];
-        for c in 0..self.rows.stride {
-            for i in 0..R {
-                for j in 0..4 {
-                    sums[i][j] = S::dot_bytes(&xs[i].chunks[c].0, &ys[j].chunks[c].0, sums[i][j]);
-                }
-            }
-        }
-        let mut out = [[0.0; 4]; R];
-        for i in 0..R {
-            let x = xs[i].stats;
-            let totals = S::total4(sums[i]);
-            for j in 0..4 {
-                let y = ys[j].stats;
-                let dot = totals[j].wrapping_mul(F::DOT);
-                out[i][j] = self.finish.reduced(self.around_dot::<S>(x, y).wrapping_add(dot), x, y);
-            }
-        }
-        out
-    }
-
-    fn dispatch<O: Op>(level: Level, op: O) -> O::Output {
-        dispatch_bytes(level, op)
-    }
-
-    #[inline(always)]
-    fn prefetch(&self, row: u32) {
-        self.rows.row(row).chunks.iter().for_each(prefetch);
+        let m = (out.len() / rows.len()) as u32;
+        let ids: Vec<u32> = (first..first + m).chain(rows.iter().copied()).collect();
+        let (codes, stats) = self.put_together(&ids);
+        let places: Vec<u32> = (m..m + rows.len() as u32).collect();
+        block_by_fours(&places, 0, out, &mut self.fours(CodeTable { codes: &codes, stats: &stats, ..self.table() }));
     }
 }

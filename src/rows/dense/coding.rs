@@ -9,7 +9,12 @@ use crate::metric::Form;
 use crate::parallel::map_ranges;
 use crate::points::{Dense, DenseValues};
 use crate::rows::error_bound::UNIT_ROUNDOFF;
-use crate::simd::BYTES;
+use crate::simd::{BYTES, Level};
+
+/// Whether a distance between rows of `stride` chunks costs more than to look up what was compared.
+pub(super) fn is_wide(stride: usize, level: Level) -> bool {
+    stride >= if level.has_byte_products() { 8 } else { 4 }
+}
 
 /// Bytes of a row of `dim` codes.
 pub(super) fn stride(dim: usize) -> usize {

@@ -10,7 +10,7 @@ use crate::metric::Form;
 use crate::parallel::for_rows;
 use crate::points::{Dense, DenseValues, Element};
 use crate::rows::tiles::{AHEAD, all_pairs_by_fours, block_by_fours};
-use crate::rows::{ReducedDistances, WorkingRows, all_pairs_by_rows, permute_rows};
+use crate::rows::{DistanceCost, ReducedDistances, WorkingRows, all_pairs_by_rows, permute_rows};
 use crate::simd::{LANES, Level};
 
 /// Rows padded with zeros to whole vectors.
@@ -21,6 +21,9 @@ struct FloatRows {
     stride: usize,
     comparison: Comparison,
 }
+
+/// Columns from which on a distance costs more than a look at what was compared.
+const WIDE: usize = 128;
 
 enum Values {
     F32(Vec<f32>),
@@ -98,6 +101,14 @@ impl FloatRows {
 impl WorkingRows for FloatRows {
     fn n(&self) -> usize {
         self.n
+    }
+
+    fn distance_cost(&self) -> DistanceCost {
+        match self.stride {
+            _ if self.comparison.form.is_slow() => DistanceCost::Much,
+            ..WIDE => DistanceCost::Little,
+            _ => DistanceCost::More,
+        }
     }
 
     fn renumber(&mut self, order: &[u32]) {

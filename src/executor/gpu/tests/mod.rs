@@ -72,7 +72,7 @@ pub(super) fn plan(n_trees: usize) -> Plan {
     let params = Params { n_neighbors: Some(9), n_trees: Some(n_trees), leaf_size: Some(40), ..Params::default() };
     let plan = Plan::new(&Metric::SqEuclidean, &params, &Points::dense(&data(), N, DIM).unwrap()).unwrap();
     // The CPU's rows are longer where codes are rounded. These are integers.
-    Plan { max_candidates: 8, ..plan }
+    Plan { max_candidates: 8, adaptive: false, ..plan }
 }
 
 pub(super) fn problem(data: &[f32], dim: usize) -> Problem<'_> {

@@ -148,7 +148,7 @@ impl WorkingValues {
                 let wanted = quantization == Quantization::U8 || exact_codes || serve(&codes);
                 wanted.then(|| {
                     codes.renumber(order);
-                    codes
+                    codes.in_planes()
                 })
             }
             _ => None,
@@ -169,18 +169,13 @@ impl WorkingValues {
 
     /// A copy that shares nothing which a change would write to.
     pub(crate) fn copy(&self) -> Self {
-        let copy_of = |codes: &CodedRows| {
-            let (chunks, stats, coding) = codes.parts();
-            let (chunks, stats) = (chunks.to_vec().into(), stats.to_vec().into());
-            CodedRows::of_parts(chunks, stats, coding, (self.kernel.form(), self.dim), Level::detect())
-        };
         let layout = match &self.layout {
             Layout::Values(values) => Layout::Values(values.clone()),
-            Layout::CodesAreValues(codes) => Layout::CodesAreValues(copy_of(codes)),
+            Layout::CodesAreValues(codes) => Layout::CodesAreValues(codes.copy()),
             Layout::ValuesAndCopy(values, copy) => {
                 let copy = match copy {
                     CompressedCopy::Halves(halves) => CompressedCopy::Halves(halves.clone()),
-                    CompressedCopy::Codes(codes) => CompressedCopy::Codes(copy_of(codes)),
+                    CompressedCopy::Codes(codes) => CompressedCopy::Codes(codes.copy()),
                 };
                 Layout::ValuesAndCopy(values.clone(), copy)
             }
@@ -330,7 +325,7 @@ impl WorkingValues {
         let values = ValueStore::of_points(&dense, self.kernel, &order);
         self.layout = if self.layout.codes().is_some() {
             // One scale for whole numbers does for others near them; angles get a scale for every row.
-            let codes = CodedRows::new(&dense, self.kernel.form(), Level::detect());
+            let codes = CodedRows::new(&dense, self.kernel.form(), Level::detect()).in_planes();
             Layout::ValuesAndCopy(values, CompressedCopy::Codes(codes))
         } else {
             Layout::Values(values)
@@ -379,7 +374,8 @@ impl WorkingValues {
             CompressedCopy::Codes(codes) => {
                 // Codes that did not serve before were asked for.
                 let is_asked_for = !serve(codes, old, outside);
-                let anew = is_outgrown.then(|| CodedRows::new(&values.dense(), kernel.form(), Level::detect()));
+                let coded = || CodedRows::new(&values.dense(), kernel.form(), Level::detect()).in_planes();
+                let anew = is_outgrown.then(coded);
                 let anew = anew.filter(|anew| is_asked_for || serve(anew, all, &Outside::default()));
                 (anew, is_asked_for || serve(codes, all, outside))
             }
