@@ -116,7 +116,7 @@ impl<'a> CodedScan<'a> {
             let others: Vec<u32> = (first as u32..n.min(first + self.per_block) as u32).collect();
             let to_base = &mut to_base[..others.len()];
             self.codes.one_to_many(place, &others, to_base);
-            let is_near = |(other, d): &(&u32, &f32)| !(**d > reach) && **other != place;
+            let is_near = |(other, d): &(&u32, &f32)| **d <= reach && **other != place;
             near.extend(others.iter().zip(&*to_base).filter(is_near).map(|(&other, _)| self.point(other)));
             if near.len() > MOST.max(n / MOST_PART) {
                 return None;
