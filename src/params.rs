@@ -154,6 +154,8 @@ pub(crate) struct Plan {
     /// Neighbours in a row while it is built, the point itself never among them.
     pub width: usize,
     pub n_trees: usize,
+    /// Trees more where these have left much to find: none if their number was asked for.
+    pub more_trees: usize,
     pub leaf_size: usize,
     /// Neighbours that a row contributes to a local join, with half as many reverse neighbours.
     pub max_candidates: usize,
@@ -179,6 +181,8 @@ pub(crate) const INDEX_NEIGHBORS: usize = 30;
 fn n_trees(others: usize) -> usize {
     (5 + others / 10).clamp(6, 12)
 }
+/// On hard data they save as much of the rounds as they cost: docs/PERFORMANCE.md, "Easy and hard data".
+const MORE_TREES: usize = 4;
 /// Trees and leaves of bits are cheap, and leave few neighbours for the rounds to find: docs/PERFORMANCE.md, "Bits".
 const MORE_TREES_OF_BITS: usize = 4;
 const BIT_LEAF_SIZE: usize = 256;
@@ -236,6 +240,7 @@ impl Plan {
             n_neighbors,
             width: if metric.is_proxied() { proxied_width(&metric, others) } else { others.max(MIN_WIDTH) }.min(n - 1),
             n_trees: params.n_trees.unwrap_or(trees),
+            more_trees: if params.n_trees.is_none() { MORE_TREES } else { 0 },
             leaf_size: params.leaf_size.unwrap_or(leaf_size.max(2 * others).min(MAX_LEAF_SIZE)),
             max_candidates: params.max_candidates.unwrap_or(candidates),
             n_iters: params.n_iters.unwrap_or(N_ITERS),

@@ -301,3 +301,29 @@ fn points_of_the_index_find_others() {
     let stats = scratch.stats();
     assert!(stats.distances > 0 && stats.hops > 0);
 }
+
+#[test]
+fn epsilons_below_zero_look_less_far() {
+    let (data, queries) = base_and_queries(3000, 200, 33);
+    let (index, asked) = (index_of(&data, Metric::Euclidean), points_of(&queries));
+    let truth = exact::query(&points_of(&data), &asked, &Metric::Euclidean, 10).unwrap();
+    let results = [-0.9, -0.1, -0.05, 0.0, 0.1].map(|epsilon| {
+        let hits = index.query(&asked, 10, &SearchOptions::new().epsilon(epsilon)).unwrap();
+        check_promises(&hits, &data, &queries, &Metric::Euclidean);
+        (hits.total().distances, recall(&hits, &truth))
+    });
+    assert!(results.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{results:?}");
+    let radius = |epsilon| index.query_radius(&asked, 3.0, &SearchOptions::new().epsilon(epsilon)).unwrap();
+    assert_eq!(radius(-0.5), radius(0.0), "all within the radius are wanted");
+}
+
+#[test]
+fn near_copies_do_not_keep_an_index_from_codes() {
+    let (mut data, _) = base_and_queries(2000, 1, 34);
+    // Directions that differ by rounding alone.
+    for row in (0..2000).step_by(200) {
+        let longer: Vec<f32> = data[row * DIM..][..DIM].iter().map(|v| v * 1.1).collect();
+        data[(row + 1) * DIM..][..DIM].copy_from_slice(&longer);
+    }
+    assert_eq!(index_of(&data, Metric::Cosine).quantization(), Quantization::U8);
+}

@@ -303,7 +303,7 @@ fn bad_input_is_named() {
         "k = 301, but the index holds 300 points"
     );
     assert!(
-        message(index.query(&asked, 5, &SearchOptions::new().epsilon(-0.1)).unwrap_err()).starts_with("epsilon = -0.1")
+        message(index.query(&asked, 5, &SearchOptions::new().epsilon(-1.0)).unwrap_err()).starts_with("epsilon = -1")
     );
     assert!(
         message(index.query(&asked, 5, &SearchOptions::new().epsilon(f32::NAN)).unwrap_err())

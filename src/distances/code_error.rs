@@ -5,7 +5,9 @@ use crate::rows::ReducedDistances;
 
 /// Neighbours compared in each group.
 const NEAREST: usize = 8;
-/// The mean relative error of coded reduced distances, between the first of each group and the nearest of the rest.
+
+/// The mean relative error of coded reduced distances, between the first of each group and the nearest of the rest. No
+/// error counts as more than 1: a pair that is much nearer than others, as near copies are, tells little of the rest.
 pub(crate) fn mean_error<'a>(
     exact: &DirectDistances,
     codes: &dyn ReducedDistances,
@@ -15,8 +17,10 @@ pub(crate) fn mean_error<'a>(
     // Distances of codes have a scale of their own: the ratio of the sums.
     let (coded, truth) = pairs.iter().fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
     let scale = truth / coded;
-    let error =
-        |&(coded, truth): &(f64, f64)| if truth == 0.0 { coded * scale } else { (coded * scale / truth - 1.0).abs() };
+    let error = |&(coded, truth): &(f64, f64)| {
+        let error = if truth == 0.0 { coded * scale } else { (coded * scale / truth - 1.0).abs() };
+        error.min(1.0)
+    };
     let mean = pairs.iter().map(error).sum::<f64>() / pairs.len() as f64;
     tracing::debug!(mean_relative_error = mean, "byte codes");
     mean

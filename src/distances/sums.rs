@@ -105,7 +105,7 @@ struct SumsTo<'a, T, E> {
 }
 
 /// Rows that are prefetched ahead.
-const AHEAD: usize = 3;
+const AHEAD: usize = 8;
 
 impl<T: Terms, E: Element> Op for SumsTo<'_, T, E> {
     type Output = ();
@@ -114,10 +114,12 @@ impl<T: Terms, E: Element> Op for SumsTo<'_, T, E> {
     fn run<S: Simd>(self) {
         let Self { terms, x, rows, others, out } = self;
         let dim = x.len();
+        let ask = |&row: &u32| {
+            rows[row as usize * dim..][..dim].iter().step_by(64 / size_of::<E>()).for_each(prefetch);
+        };
+        others.iter().take(AHEAD).for_each(ask);
         for (i, &other) in others.iter().enumerate() {
-            if let Some(&ahead) = others.get(i + AHEAD) {
-                rows[ahead as usize * dim..][..dim].iter().step_by(64 / size_of::<E>()).for_each(prefetch);
-            }
+            others.get(i + AHEAD).iter().for_each(|row| ask(row));
             let other = other as usize;
             out.push(sum_of(terms.of_row(other), x, x, &rows[other * dim..][..dim]));
         }

@@ -34,7 +34,7 @@ pub(crate) trait WorkingRows: Send + Sync {
     fn n(&self) -> usize;
     /// Puts row `order[i]` in place `i`.
     fn renumber(&mut self, order: &[u32]);
-    /// Lays rows out for single rows that are compared with many: rounds, and searches.
+    /// Lays rows out for single rows that are compared with many, as in rounds.
     fn begin_rounds(&mut self) {}
     /// Lays rows out for all pairs of leaves.
     fn begin_trees(&mut self) {}

@@ -37,7 +37,7 @@ impl Index {
     /// answers, whatever the number of threads. `k` may be anything up to the number of points.
     ///
     /// # Errors
-    /// Queries of another width than the points, `k` zero or more than there are points, an epsilon below zero, a
+    /// Queries of another width than the points, `k` zero or more than there are points, an epsilon of -1 or less, a
     /// filter of the wrong length or that allows nothing, a custom distance that is not finite;
     /// [`SearchError::Cancelled`].
     ///
@@ -151,7 +151,7 @@ impl Queries<'_> {
         };
         let all = (0..count).into_par_iter().with_min_len(16);
         let mut order: Vec<_> = all.map_init(Default::default, starts).collect::<Result<_, _>>()?;
-        order.sort_unstable_by_key(|(starts, i)| (starts.map(|s: Starts| id(s.rows[0])), *i));
+        order.par_sort_unstable_by_key(|(starts, i)| (starts.map(|s: Starts| id(s.rows[0])), *i));
         Ok(order)
     }
 }

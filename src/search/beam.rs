@@ -4,6 +4,7 @@
 //! distance of the k-th best so far and d₀ the smallest between neighbours in the graph.
 
 use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, is_new, joined};
+use crate::graph::rows::insert;
 use crate::simd::prefetch;
 
 use super::adjacency::Adjacency;
@@ -14,9 +15,8 @@ use super::visited::Visited;
 
 /// Entries to begin a search with.
 const STARTS: usize = 8;
-
-/// Groups of entries whose rows are compared, unless there are few groups: then all.
-const GROUPS: usize = 6;
+/// Rows that are expanded together: their neighbours are fetched at once, and what a hop costs is shared.
+const EXPANDED: u64 = 2;
 /// A search for more neighbours begins with all entries, as one by radius does: they may lie in many parts of the data.
 const MUCH: usize = 64;
 
@@ -40,7 +40,7 @@ pub(crate) struct BeamScratch {
     visited: Visited,
     ids: Vec<u32>,
     distances: Vec<f32>,
-    /// Neighbours of the row expanded last that may enter the pool.
+    /// Neighbours of the rows expanded last that may enter the pool.
     near: Vec<Neighbor>,
     /// Rows found, ascending; flagged as new until they are expanded.
     pool: Vec<Neighbor>,
@@ -100,29 +100,27 @@ impl Default for BeamParams<'_> {
 impl SearchGraph<'_> {
     /// The entries of the nearest groups that are nearest to the query in `scratch`.
     pub(crate) fn starts(&self, scratch: &mut BeamScratch) -> Starts {
-        let BeamScratch { query, ids, distances, pool, near, stats, .. } = scratch;
+        let BeamScratch { query, ids, distances, stats, .. } = scratch;
         ids.clear();
         ids.extend((0..self.entries.n_groups()).map(|g| self.entries.group(g).first().copied().unwrap_or_default()));
         self.rows.to_many(query, ids, distances);
         let mut evaluated = ids.len();
         // Groups by their centers' distances.
-        near.clear();
-        near.extend(distances.iter().zip(0..).map(|(&d, g)| fresh(d, g)));
-        pool.clear();
-        pool.extend(ids.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
-        let few = if near.len() <= FEW_GROUPS { near.len() } else { GROUPS };
-        near.select_nth_unstable(few - 1);
-        for &group in &near[..few] {
+        let mut groups = [EMPTY; FEW_GROUPS];
+        let groups = &mut groups[..if ids.len() <= FEW_GROUPS { ids.len() } else { self.entries.looked_at }];
+        let mut rows = [EMPTY; STARTS];
+        for (g, (&row, &d)) in ids.iter().zip(distances.iter()).enumerate() {
+            insert(groups, fresh(d, g as u32));
+            insert(&mut rows, fresh(d, row));
+        }
+        for &group in groups.iter().filter(|group| **group != EMPTY) {
             let others = self.entries.group(id(group) as usize).get(1..).unwrap_or_default();
             self.rows.to_many(query, others, distances);
             evaluated += others.len();
-            pool.extend(others.iter().zip(distances.iter()).map(|(&row, &d)| fresh(d, row)));
+            for (&row, &d) in others.iter().zip(distances.iter()) {
+                insert(&mut rows, fresh(d, row));
+            }
         }
-        let mut rows = [EMPTY; STARTS];
-        let few = STARTS.min(pool.len());
-        pool.select_nth_unstable(few - 1);
-        rows[..few].copy_from_slice(&pool[..few]);
-        rows.sort_unstable();
         stats.distances += evaluated as u64;
         Starts { rows, evaluated: evaluated as u32 }
     }
@@ -131,6 +129,7 @@ impl SearchGraph<'_> {
     fn begin(&self, starts: &Starts, params: &BeamParams, scratch: &mut BeamScratch) {
         let BeamScratch { query, visited, ids, distances, near, stats, .. } = scratch;
         visited.mark(params.blocked.as_slice(), ids);
+        ids.clear();
         near.clear();
         let is_near = params.k <= MUCH && !params.everywhere && params.radius == f32::NEG_INFINITY;
         if is_near && !self.by_products {
@@ -167,32 +166,30 @@ impl SearchGraph<'_> {
         let mut bound = f32::INFINITY;
         let mut cursor = 0;
         loop {
-            for &found in near.iter() {
+            if let Some(&last) = pool.get(params.width - 1) {
                 // The nearest `width` rows are kept whatever the bound: codes may have put them in the wrong order.
-                if distance(found) >= bound && pool.get(params.width - 1).is_some_and(|&last| found > last) {
-                    continue;
+                near.retain(|&found| distance(found) < bound || found < last);
+            }
+            near.sort_unstable();
+            cursor = cursor.min(merge(pool, near));
+            let best = match params.eligible {
+                None => &*pool,
+                Some(is_eligible) => {
+                    near.retain(|&found| is_eligible(id(found)));
+                    merge(eligible, near);
+                    let beyond = |&last: &Neighbor| distance(last) > params.radius;
+                    while eligible.len() > params.width && eligible.last().is_some_and(beyond) {
+                        eligible.pop();
+                    }
+                    &*eligible
                 }
-                cursor = cursor.min(put(pool, found));
-                let best = match params.eligible {
-                    None => &mut *pool,
-                    Some(is_eligible) => {
-                        if is_eligible(id(found)) {
-                            put(eligible, found);
-                            let beyond = |&last: &Neighbor| distance(last) > params.radius;
-                            while eligible.len() > params.width && eligible.last().is_some_and(beyond) {
-                                eligible.pop();
-                            }
-                        }
-                        &mut *eligible
-                    }
-                };
-                if let Some(&last) = best.get(params.k - 1) {
-                    let d = distance(last).max(params.radius);
-                    bound = d + epsilon * (d - least).abs();
-                    if params.radius > f32::NEG_INFINITY {
-                        // Rows at the bound are wanted, too: copies are all as near.
-                        bound = bound.next_up();
-                    }
+            };
+            if let Some(&last) = best.get(params.k - 1) {
+                let d = distance(last).max(params.radius);
+                bound = d + epsilon * (d - least).abs();
+                if params.radius > f32::NEG_INFINITY {
+                    // Rows at the bound are wanted, too: copies are all as near.
+                    bound = bound.next_up();
                 }
             }
             // Rows beyond the bound are neither expanded nor results.
@@ -202,24 +199,48 @@ impl SearchGraph<'_> {
             while pool.get(cursor).is_some_and(|&next| !is_new(next)) {
                 cursor += 1;
             }
-            let Some(next) = pool.get_mut(cursor).filter(|next| distance(**next) <= bound) else { break };
+            let hops = self.expand(pool.get_mut(cursor..).unwrap_or_default(), bound, visited, ids);
+            if hops == 0 {
+                break;
+            }
             if stats.distances > end {
                 *gave_up = true;
                 break;
             }
-            *next = joined(*next);
-            let row = id(*next);
-            if let Some(&ahead) = pool.get(cursor + 1) {
-                self.graph.neighbors(id(ahead)).iter().step_by(16).for_each(prefetch);
-            }
-            visited.mark(self.graph.neighbors(row), ids);
-            self.rows.to_many(query, ids, distances);
-            stats.hops += 1;
-            stats.distances += ids.len() as u64;
+            stats.hops += hops;
             let beyond = pool.get(params.width - 1).map_or(f32::INFINITY, |&last| distance(last).max(bound));
+            self.rows.to_many(query, ids, distances);
+            stats.distances += ids.len() as u64;
             keep_near(ids, distances, beyond, near);
+            // Likely to be expanded next.
+            near.iter().min().into_iter().for_each(|&nearest| self.prefetch(nearest));
         }
         if params.eligible.is_some() { eligible } else { pool }
+    }
+
+    /// Expands the nearest [`EXPANDED`] rows of `pool` that are new and not beyond `bound`: collects and marks their
+    /// neighbours. How many rows that were.
+    #[inline(always)]
+    fn expand(&self, pool: &mut [Neighbor], bound: f32, visited: &mut Visited, ids: &mut Vec<u32>) -> u64 {
+        ids.clear();
+        let mut count = 0;
+        for next in pool.iter_mut().take_while(|next| distance(**next) <= bound).filter(|next| is_new(**next)) {
+            if count == EXPANDED {
+                // Likely to be expanded next.
+                self.prefetch(*next);
+                break;
+            }
+            *next = joined(*next);
+            visited.mark(self.graph.neighbors(id(*next)), ids);
+            count += 1;
+        }
+        count
+    }
+
+    /// Asks for the cache lines of a row's neighbours.
+    #[inline(always)]
+    fn prefetch(&self, row: Neighbor) {
+        self.graph.neighbors(id(row)).iter().step_by(16).for_each(prefetch);
     }
 }
 
@@ -236,10 +257,21 @@ fn keep_near(ids: &[u32], distances: &[f32], bound: f32, near: &mut Vec<Neighbor
     near.truncate(count);
 }
 
-/// Inserts a neighbour into an ascending list; its place.
-#[inline]
-fn put(sorted: &mut Vec<Neighbor>, neighbor: Neighbor) -> usize {
-    let place = sorted.partition_point(|&other| other < neighbor);
-    sorted.insert(place, neighbor);
-    place
+/// Merges two ascending lists, from the back, so that what is nearer than all of `near` stays where it is; the place of
+/// the first of `near`.
+#[inline(always)]
+fn merge(sorted: &mut Vec<Neighbor>, near: &[Neighbor]) -> usize {
+    let (mut old, mut new) = (sorted.len(), near.len());
+    sorted.resize(old + new, EMPTY);
+    let sorted = &mut sorted[..];
+    while new > 0 {
+        // Without a branch to mispredict.
+        let last = near[new - 1];
+        let before = if old > 0 { sorted[old - 1] } else { 0 };
+        let is_old = usize::from(before > last);
+        sorted[old + new - 1] = before.max(last);
+        old -= is_old;
+        new -= 1 - is_old;
+    }
+    old
 }

@@ -29,8 +29,8 @@ impl Index {
     }
 
     pub(super) fn check_epsilon(epsilon: f32) -> Result<(), SearchError> {
-        let valid = epsilon >= 0.0 && epsilon.is_finite();
-        if valid { Ok(()) } else { Err(out_of_range("epsilon", epsilon, "finite and at least 0")) }
+        let valid = epsilon > -1.0 && epsilon.is_finite();
+        if valid { Ok(()) } else { Err(out_of_range("epsilon", epsilon, "finite and above -1")) }
     }
 
     /// Checks a row of values.

@@ -10,7 +10,7 @@ use crate::atomic_file::FileLock;
 use crate::persist::{self, IndexFileError, Kind, Opened};
 
 use super::adjacency::Adjacency;
-use super::prepare::entries::Entries;
+use super::prepare::entries::{self, Entries};
 use super::rows::file::kinds;
 use super::rows::sections::{any_length, of_length};
 use super::rows::{IndexRows, SearchRows};
@@ -200,6 +200,7 @@ impl Index {
         put("n_rows", &self.graph.n());
         put("max_degree", &self.max_degree);
         put("nearest", &self.nearest);
+        put("entry_groups", &self.entries.looked_at);
         put("end_id", &self.id_bound);
         put("epsilon", &self.tuned.unwrap_or(-1.0));
         self.rows.put_meta(self.by_values, &mut put);
@@ -212,14 +213,19 @@ impl Index {
             rows: Arc::new(SearchRows::of_file(file, n)?),
             graph: Adjacency { spans: of_length(file, SPANS, n)?, ids: any_length(file, EDGES)? },
             order: of_length(file, ORDER, n)?,
-            entries: Entries { rows: any_length(file, ENTRIES)?, starts: any_length(file, GROUPS)?, chosen_for: n },
+            entries: Entries {
+                rows: any_length(file, ENTRIES)?,
+                starts: any_length(file, GROUPS)?,
+                chosen_for: n,
+                looked_at: file.meta("entry_groups").unwrap_or(entries::GROUPS).clamp(1, entries::FEW_GROUPS),
+            },
             nearest: file.meta("nearest")?,
             max_degree: file.meta("max_degree")?,
             n_removed: 0,
             removed: any_length(file, REMOVED)?,
             id_bound: file.meta("end_id")?,
             by_values: file.meta::<u8>("by_values").unwrap_or_default() != 0,
-            tuned: Some(file.meta::<f32>("epsilon")?).filter(|e| *e >= 0.0),
+            tuned: Some(file.meta::<f32>("epsilon")?).filter(|e| *e > -1.0),
             center: file.section(CENTER)?.unwrap_or_else(|| Vec::new().into()),
         };
         let (center, dim) = (index.center.len(), index.dim());

@@ -32,7 +32,7 @@ impl Index {
     /// is beyond the radius.
     ///
     /// # Errors
-    /// Queries of another width than the points, a radius that is not finite, an epsilon below zero, a filter of the
+    /// Queries of another width than the points, a radius that is not finite, an epsilon of -1 or less, a filter of the
     /// wrong length or that allows nothing, a custom distance that is not finite; [`SearchError::Cancelled`].
     pub fn query_radius(
         &self,
@@ -44,6 +44,8 @@ impl Index {
         self.check_queries(queries)?;
         let epsilon = options.epsilon.unwrap_or(self.epsilon());
         Self::check_epsilon(epsilon)?;
+        // All within the radius are wanted.
+        let epsilon = epsilon.max(0.0);
         if !radius.is_finite() {
             return Err(out_of_range("radius", radius, "finite"));
         }

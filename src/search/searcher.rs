@@ -132,7 +132,7 @@ impl Index {
     /// The same with options, and without allocating: many queries, one after another, share `scratch`.
     ///
     /// # Errors
-    /// Same as [`Index::nearest`]; an epsilon below zero, a filter of the wrong length or that allows nothing.
+    /// Same as [`Index::nearest`]; an epsilon of -1 or less, a filter of the wrong length or that allows nothing.
     pub fn nearest_with<'s>(
         &self,
         scratch: &'s mut SearchScratch,

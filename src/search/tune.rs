@@ -33,9 +33,9 @@ pub struct Tuning {
 }
 
 /// Searched by halving: in [`SEARCHES`] steps at most, the last epsilon's included.
-const EPSILONS: [f32; 26] = [
-    0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 1.0,
-    1.5, 2.0, 3.0, 4.0, 6.0, 8.0,
+const EPSILONS: [f32; 29] = [
+    -0.1, -0.05, -0.02, 0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.25, 0.3, 0.35,
+    0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0,
 ];
 /// Approximate searches for each point of the sample.
 const SEARCHES: usize = 6;

@@ -51,7 +51,7 @@ impl Index {
         let holds_gone = |i: u32| graph.ids(i as usize).iter().any(|&id| id != KnnGraph::NO_NEIGHBOR && gone(id));
         let stale = (0..bound as u32).filter(|&i| present[i as usize] && (new.contains(&i) || holds_gone(i)));
         let stale: Vec<u32> = stale.collect();
-        let options = SearchOptions::new().epsilon(2.0 * self.epsilon()).pad(true).counters(false);
+        let options = SearchOptions::new().epsilon(2.0 * self.epsilon().max(0.0)).pad(true).counters(false);
         let hits = self.query_ids(&stale, WIDER * k, &options).map_err(|error| not_found(error, bound))?;
         *graph = self.merged(graph, &present, &new, (&stale, &hits));
         Ok(())

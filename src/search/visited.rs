@@ -18,12 +18,13 @@ impl Visited {
         self.n = n as u32;
     }
 
-    /// Marks `rows`; `new` become those that were not marked before, in their order. Rows that do not exist count as
+    /// Marks `rows`; adds to `new` those that were not marked before, in their order. Rows that do not exist count as
     /// seen.
     #[inline(always)]
     pub(crate) fn mark(&mut self, rows: &[u32], new: &mut Vec<u32>) {
-        new.resize(rows.len(), 0);
-        let mut count = 0;
+        let first = new.len();
+        let mut count = first;
+        new.resize(first + rows.len(), 0);
         for &row in rows {
             let Some(word) = self.words.get_mut(row as usize / 64).filter(|_| row < self.n) else { continue };
             let bit = 1u64 << (row % 64);
@@ -33,7 +34,7 @@ impl Visited {
             *word |= bit;
         }
         new.truncate(count);
-        self.seen.extend_from_slice(new);
+        self.seen.extend_from_slice(&new[first..]);
     }
 }
 
@@ -46,10 +47,11 @@ mod tests {
         let (mut visited, mut new) = (Visited::default(), Vec::new());
         for _ in 0..3 {
             visited.reset(100);
+            new.clear();
             visited.mark(&[5, 99, 5, 100, 128, u32::MAX, 0], &mut new);
             assert_eq!(new, [5, 99, 0]);
             visited.mark(&[99, 1], &mut new);
-            assert_eq!(new, [1]);
+            assert_eq!(new, [5, 99, 0, 1]);
         }
     }
 }

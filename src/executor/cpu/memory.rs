@@ -1,6 +1,6 @@
 //! Peak memory of a build on the CPU.
 
-use super::neighborhoods::rows_at_once;
+use super::neighborhoods::SHARE;
 use super::session::caps;
 use crate::dataset::{Problem, Rows};
 use crate::metric::Form;
@@ -24,8 +24,7 @@ pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> u64 {
 
     let tree = n * 20;
     let regroup = n * 13;
-    let round =
-        n * 4 * (1 + forward + caps.reverse as u64) + n.min(rows_at_once(n as usize) as u64) * (8 * forward + 8);
+    let round = n * 4 * (1 + forward + caps.reverse as u64) + n.div_ceil(SHARE as u64) * 12 * forward;
     let output = n * (8 * plan.n_neighbors as u64 + DIRECTIONS);
     let sample = if plan.recall_sample > 0 { codes + n * (4 + DIRECTIONS) } else { 0 };
     space + n * (8 * width + 8) + tree.max(regroup).max(round).max(output).max(sample)

@@ -1,9 +1,9 @@
 //! Neighbourhood lists at the start of a round: neighbours and reverse neighbours of every row, new ones first.
 
 use crate::graph::order::{EMPTY, Neighbor, id, is_new, joined};
-use crate::graph::reverse::ReverseEdges;
+use crate::graph::reverse::sort_by_group;
 use crate::graph::rows::RowTable;
-use crate::parallel::{fold_rows, for_rows};
+use crate::parallel::{for_each, for_rows};
 use crate::simd::prefetch;
 
 /// Neighbourhoods of at most `forward + reverse` points each.
@@ -27,10 +27,8 @@ impl Caps {
     }
 }
 
-/// Rows whose reverse edges are collected at once: these take more memory than neighbourhoods.
-pub(crate) fn rows_at_once(n: usize) -> usize {
-    n.div_ceil(4).max(1 << 12)
-}
+/// The share of all rows whose reverse edges are held at once: these take more memory than neighbourhoods.
+pub(super) const SHARE: usize = 5;
 
 impl Neighborhoods {
     /// Takes the nearest `caps.forward` neighbours of every row and its `caps.reverse` nearest reverse neighbours, and
@@ -39,14 +37,22 @@ impl Neighborhoods {
         let forward = caps.forward.min(rows.width);
         let stride = 1 + forward + caps.reverse;
         let mut this = Self { stride, table: vec![0; rows.n() * stride] };
-        let some = rows_at_once(rows.n());
-        for (first, table) in (0..rows.n()).step_by(some).zip(this.table.chunks_mut(some * stride)) {
-            let held = first..first + table.len() / stride;
-            let reverse = ReverseEdges::collect(rows, forward, held);
-            fold_rows(table, stride, 64, Vec::new, |back, at, place| {
-                take_row(&rows.row(first + at)[..forward], reverse.of(first + at), caps, back, place)
+        let mut rest = &mut this.table[..];
+        sort_by_group(rows, forward, SHARE, |held, size, parts| {
+            let mut first = rows.n() - rest.len() / stride;
+            let mut groups = Vec::new();
+            for group in held {
+                let (place, later) = std::mem::take(&mut rest).split_at_mut(size(group) * stride);
+                groups.push((group, first, place));
+                (first, rest) = (first + size(group), later);
+            }
+            for_each(groups, |(group, first, place)| {
+                let (reverse, mut back) = (parts.group(group, size(group)), Vec::new());
+                for (at, place) in place.chunks_exact_mut(stride).enumerate() {
+                    take_row(&rows.row(first + at)[..forward], reverse.of(at), caps, &mut back, place);
+                }
             });
-        }
+        });
         for_rows(&mut rows.slots, rows.width, 64, |_, row| {
             row[..forward].iter_mut().filter(|s| **s != EMPTY).for_each(|s| *s = joined(*s));
         });

@@ -36,8 +36,12 @@ pub(crate) fn caps(plan: &Plan) -> Caps {
 /// Trees that are grown at least, if as many are planned.
 const FEWEST_TREES: u64 = 3;
 /// The share of neighbours of neighbours that shared a leaf from which on rows are nearly done: docs/PERFORMANCE.md, "Easy
-/// data".
+/// and hard data".
 const EASY: f64 = 0.9;
+/// The share up to which more trees pay.
+const HARD: f64 = 0.23;
+/// What is taken for the share where it is not known.
+const MEDIUM: f64 = 0.5;
 
 pub(crate) struct CpuSession<'p> {
     problem: Problem<'p>,
@@ -68,14 +72,14 @@ impl<'p> CpuSession<'p> {
         let mut arranged = arrange(problem, plan);
         let bounds = arranged.bounds.take();
         let mut session = Self::empty(problem, plan, arranged);
-        session.mates = plan.adaptive.then(|| LeafMates::new(problem.n(), plan.n_trees));
+        session.mates = plan.adaptive.then(|| LeafMates::new(problem.n(), plan.n_trees + plan.more_trees));
         if let Some(bounds) = bounds {
             let ids: Vec<u32> = (0..problem.n() as u32).collect();
             session.join_leaves(&ids, &bounds, tick)?;
         }
         session.init_distances += session.take_over(init_graph);
         session.grow_trees(tick)?;
-        if session.is_easy() {
+        if session.share_met() >= EASY {
             session.caps = session.caps.halved();
         }
         if session.space.distance_cost() == DistanceCost::Little {
@@ -177,29 +181,32 @@ impl<'p> CpuSession<'p> {
         })
     }
 
-    /// Grows and joins trees until there are as many as planned, or most that rounds would compare was compared.
+    /// Grows and joins trees until there are as many as planned: fewer where most that rounds would compare was compared in
+    /// them, more where little was.
     fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
-        while self.trees_grown < self.plan.n_trees as u64 {
-            if self.is_easy() {
+        let planned = self.plan.n_trees as u64;
+        while self.trees_grown < planned + self.plan.more_trees as u64 {
+            let share = self.share_met();
+            if share >= EASY || (self.trees_grown >= planned && share > HARD) {
                 break;
             }
-            tick(self.trees_grown as f32 / self.plan.n_trees as f32)?;
+            tick((self.trees_grown as f32 / planned as f32).min(1.0))?;
             let leaves = forest::tree(&*self.space, self.plan.leaf_size, self.plan.seed, self.trees_grown);
             self.join_leaves(&leaves.ids, &leaves.bounds, tick)?;
         }
         tick(1.0)
     }
 
-    /// Whether most neighbours of neighbours shared a leaf of a few trees.
-    fn is_easy(&self) -> bool {
-        self.trees_grown >= FEWEST_TREES
-            && self.mates.as_ref().is_some_and(|mates| mates.share_met(&self.rows, self.plan.seed) >= EASY)
+    /// The share of neighbours of neighbours that shared a leaf, as far as trees were grown and leaves remembered.
+    fn share_met(&self) -> f64 {
+        let mates = self.mates.as_ref().filter(|_| self.trees_grown >= FEWEST_TREES);
+        mates.map_or(MEDIUM, |mates| mates.share_met(&self.rows, self.plan.seed))
     }
 
     /// Joins the leaves of a tree.
     fn join_leaves(&mut self, ids: &[u32], bounds: &[u32], tick: Tick) -> Result<(), BuildError> {
         let (grown, trees) = (self.trees_grown as f32, self.plan.n_trees.max(1) as f32);
-        let in_tree = |fraction: f32| tick((grown + fraction) / trees);
+        let in_tree = |fraction: f32| tick(((grown + fraction) / trees).min(1.0));
         let steps = Steps::new(&in_tree, bounds.len() - 1);
         self.init_distances += leaf_join(&*self.space, ids, bounds, &mut self.rows, &self.pool, &steps);
         self.mates.iter_mut().for_each(|mates| mates.add(ids, bounds));

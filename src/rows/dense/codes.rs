@@ -44,7 +44,7 @@ pub(crate) struct CodedRows {
     codes: Storage<Chunk>,
     stats: Storage<Stats>,
     /// Where the codes of rows lie in planes; else empty.
-    looks: Storage<Look>,
+    looks: Vec<Look>,
     coding: Coding,
     dim: usize,
     /// Chunks in a row.
@@ -104,8 +104,6 @@ pub(crate) struct CodedQuery {
     values: Vec<f32>,
     chunks: Vec<Chunk>,
     stats: Stats,
-    /// Where rows lie in planes.
-    signed: Signed,
 }
 
 impl CodedRows {
@@ -121,28 +119,23 @@ impl CodedRows {
         });
         let stats: Vec<Stats> = parts.into_iter().flat_map(|part| part.1).collect();
         let are_values = coding.scale == Scale::Common(1.0) && (is_exact(points, form) || points.are_whole_bytes());
-        let (codes, stats, looks) = (codes.into(), stats.into(), Vec::new().into());
+        let (codes, stats, looks) = (codes.into(), stats.into(), Vec::new());
         Self { codes, stats, looks, coding, dim, stride, distance, are_values, level }
-    }
-
-    /// The same rows in planes: see [`WorkingRows::begin_rounds`].
-    pub(crate) fn in_planes(mut self) -> Self {
-        self.begin_rounds();
-        self
     }
 
     fn is_in_planes(&self) -> bool {
         !self.looks.is_empty()
     }
 
-    /// Codes from a file; `looks` only of rows in planes.
+    /// Codes from a file.
     pub(crate) fn of_parts(
-        (codes, stats, looks): (Storage<Chunk>, Storage<Stats>, Storage<Look>),
+        codes: Storage<Chunk>,
+        stats: Storage<Stats>,
         coding: Coding,
         (form, dim): (Form, usize),
         level: Level,
     ) -> Self {
-        let (stride, distance) = (chunks_of_row(dim), CodedDistance::of(form));
+        let (stride, distance, looks) = (chunks_of_row(dim), CodedDistance::of(form), Vec::new());
         Self { codes, stats, looks, coding, dim, stride, distance, are_values: false, level }
     }
 
@@ -152,28 +145,14 @@ impl CodedRows {
         query.values.extend_from_slice(values);
         query.chunks.resize(self.stride, Chunk([0; BYTES]));
         query.stats = self.coding.encode_row(&mut query.values, &mut query.chunks, self.distance.has_zero_removed());
-        if self.is_in_planes() {
-            let sums = (query.stats, self.origin());
-            query.signed.set(self.stride, sums, |codes| codes.copy_from_slice(&query.chunks));
-        }
         self.coding.fit(values)
     }
 
-    /// Reduced distances of a query to each of `others`.
+    /// Reduced distances of a query to each of `others`. Rows that queries are compared with are whole: what a search
+    /// fetches lies in cache, mostly, and more of it is near.
     pub(crate) fn query_to_many(&self, query: &CodedQuery, others: &[u32], out: &mut [f32]) {
-        if self.is_in_planes() {
-            return self.signed_to_many(&query.signed, others, out);
-        }
         let row = CodedRow { chunks: &query.chunks, stats: &query.stats };
         self.to_many([row], others, AHEAD, out.as_chunks_mut().0);
-    }
-
-    /// The same, infinity to what is beyond `bound`, as far as a look can tell.
-    pub(crate) fn query_to_near(&self, query: &CodedQuery, others: &[u32], bound: f32, out: &mut [f32]) {
-        if self.is_in_planes() {
-            return self.signed_to_near(&query.signed, others, bound, out);
-        }
-        self.query_to_many(query, others, out);
     }
 
     /// The factor from reduced distances of values to those of codes.
@@ -186,20 +165,17 @@ impl CodedRows {
 
     /// The values that the codes of a row represent.
     pub(crate) fn decode(&self, row: u32, out: &mut [f32]) {
-        let mut codes = vec![Chunk([0; BYTES]); self.stride];
-        self.whole(row, &mut codes);
-        self.coding.decode(bytemuck::cast_slice(&codes), out);
+        self.coding.decode(bytemuck::cast_slice(self.row(row).chunks), out);
     }
 
-    /// The codes, their sums and looks, as files hold them.
-    pub(crate) fn parts(&self) -> (&[Chunk], &[Stats], &[Look], Coding) {
-        (&self.codes, &self.stats, &self.looks, self.coding)
+    /// The codes and their sums, as files hold them.
+    pub(crate) fn parts(&self) -> (&[Chunk], &[Stats], Coding) {
+        (&self.codes, &self.stats, self.coding)
     }
 
     /// A copy that shares nothing which a change would write to.
     pub(crate) fn copy(&self) -> Self {
-        let (codes, stats, looks) =
-            (self.codes.to_vec().into(), self.stats.to_vec().into(), self.looks.to_vec().into());
+        let (codes, stats, looks) = (self.codes.to_vec().into(), self.stats.to_vec().into(), self.looks.clone());
         Self { codes, stats, looks, ..*self }
     }
 
@@ -212,18 +188,12 @@ impl CodedRows {
     pub(crate) fn prefault(&self) {
         self.codes.prefault();
         self.stats.prefault();
-        self.looks.prefault();
     }
 
     /// Appends a row.
     pub(crate) fn push(&mut self, values: &[f32]) {
         let (mut values, mut chunks) = (values.to_vec(), vec![Chunk([0; BYTES]); self.stride]);
         let stats = self.coding.encode_row(&mut values, &mut chunks, self.distance.has_zero_removed());
-        if self.is_in_planes() {
-            let look = look_of(self.distance, &chunks, self.dim, self.coding.zero, &stats);
-            self.looks.edit(|looks| looks.push(look));
-            planes::split(&mut chunks, &mut Vec::new());
-        }
         self.codes.edit(|codes| codes.append(&mut chunks));
         self.stats.edit(|all| all.push(stats));
     }
@@ -232,9 +202,6 @@ impl CodedRows {
     pub(crate) fn select(&mut self, order: &[u32]) {
         let codes: Vec<Chunk> = order.iter().flat_map(|&i| self.row(i).chunks.iter().copied()).collect();
         let stats: Vec<Stats> = order.iter().map(|&i| self.stats[i as usize]).collect();
-        if self.is_in_planes() {
-            self.looks = order.iter().map(|&i| self.looks[i as usize]).collect::<Vec<_>>().into();
-        }
         (self.codes, self.stats) = (codes.into(), stats.into());
     }
 
@@ -345,7 +312,7 @@ impl WorkingRows for CodedRows {
         self.codes.edit(|codes| permute_rows(codes, self.stride, order));
         self.stats.edit(|stats| permute_rows(stats, 1, order));
         if self.is_in_planes() {
-            self.looks.edit(|looks| permute_rows(looks, 1, order));
+            permute_rows(&mut self.looks, 1, order);
         }
     }
 
@@ -371,7 +338,7 @@ impl WorkingRows for CodedRows {
             planes::split(row, room);
         };
         let parts = codes.edit(|codes| fold_rows(codes, *stride, 64, Default::default, split));
-        self.looks = parts.into_iter().flat_map(|part| part.1).collect::<Vec<_>>().into();
+        self.looks = parts.into_iter().flat_map(|part| part.1).collect();
     }
 
     fn begin_trees(&mut self) {
@@ -383,7 +350,7 @@ impl WorkingRows for CodedRows {
                 planes::join(room, row);
             };
             self.codes.edit(|codes| fold_rows(codes, stride, 64, Vec::new, join));
-            self.looks = Vec::new().into();
+            self.looks = Vec::new();
         }
     }
 

@@ -9,7 +9,7 @@ use crate::metric::Form;
 use crate::parallel::map_ranges;
 use crate::points::{Dense, DenseValues};
 use crate::rows::error_bound::UNIT_ROUNDOFF;
-use crate::simd::{BYTES, Level};
+use crate::simd::{BYTES, LANES, Level, Op, Simd, dispatch};
 
 /// Whether a distance between rows of `stride` chunks costs more than to look up what was compared.
 pub(super) fn is_wide(stride: usize, level: Level) -> bool {
@@ -101,8 +101,7 @@ impl Coding {
         let codes: &mut [u8] = bytemuck::cast_slice_mut(chunks);
         self.encode(values, codes);
         let zero = if from_zero { i32::from(self.zero) } else { 0 };
-        let sum = codes.iter().map(|&c| i32::from(c)).sum();
-        let squares: i32 = codes.iter().map(|&c| (i32::from(c) - zero).pow(2)).sum();
+        let (sum, squares) = dispatch(Level::detect(), Sums { codes, zero });
         Stats { sum, squares, inverse: if squares > 0 { 1.0 / (squares as f32).sqrt() } else { 0.0 } }
     }
 
@@ -112,7 +111,7 @@ impl Coding {
         let scale = match self.scale {
             Scale::Common(s) => s,
             Scale::PerRow(codes) => {
-                let mut largest = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+                let mut largest = dispatch(Level::detect(), Largest(values));
                 if largest < TINY {
                     values.iter_mut().for_each(|v| *v *= RAISED);
                     largest *= RAISED;
@@ -121,9 +120,7 @@ impl Coding {
             }
         };
         let (data, padding) = codes.split_at_mut(values.len());
-        for (code, v) in data.iter_mut().zip(values.iter()) {
-            *code = (v * scale + self.offset + 0.5) as u8;
-        }
+        dispatch(Level::detect(), Round { values, scale, offset: self.offset, codes: data });
         padding.fill(self.zero);
         empty
     }
@@ -136,10 +133,11 @@ impl Coding {
 
     /// Subtracts the mean where it is to be; true for zero vectors.
     fn centre(&self, values: &mut [f32]) -> bool {
-        let (mean, scale) = direction_scale(values, self.centered);
-        if self.centered {
-            values.iter_mut().for_each(|v| *v = (f64::from(*v) - mean) as f32);
+        if !self.centered {
+            return values.iter().all(|v| *v == 0.0);
         }
+        let (mean, scale) = direction_scale(values, true);
+        values.iter_mut().for_each(|v| *v = (f64::from(*v) - mean) as f32);
         scale == 0.0
     }
 
@@ -149,17 +147,11 @@ impl Coding {
     /// How well the codes of a row represent its values.
     pub(super) fn fit(&self, values: &[f32]) -> Fit {
         let Scale::Common(scale) = self.scale else { return Fit::Rounded };
-        let code = |v: &f32| {
-            let code = v * scale + self.offset;
-            if !(-Self::MARGIN..=255.0 + Self::MARGIN).contains(&code) {
-                Fit::Outside
-            } else if code.fract() == 0.0 && (0.0..=255.0).contains(&code) {
-                Fit::Exact
-            } else {
-                Fit::Rounded
-            }
-        };
-        values.iter().map(code).max().unwrap_or_default()
+        match dispatch(Level::detect(), Misfits { values, scale, offset: self.offset }) {
+            (_, 1..) => Fit::Outside,
+            (0, 0) => Fit::Exact,
+            _ => Fit::Rounded,
+        }
     }
 
     /// The difference of two values whose codes differ by one; 1 with a scale per row.
@@ -192,6 +184,93 @@ impl Coding {
     }
 }
 
+/// The largest code that is at most `value`, or the smallest, as a float and as it is. Conversions of floats to
+/// integers saturate, which is slow; here all numbers are small.
+#[inline(always)]
+fn code_below(value: f32) -> (f32, u8) {
+    /// 2^23: floats from here on are whole, and their last bits are an integer's.
+    const WHOLE: f32 = 8_388_608.0;
+    #[expect(clippy::manual_clamp, reason = "`clamp` keeps what is no number, and compiles to more")]
+    let value = value.max(0.0).min(255.0);
+    let nearest = (value + WHOLE) - WHOLE;
+    let below = if nearest > value { nearest - 1.0 } else { nearest };
+    (below, (below + WHOLE).to_bits() as u8)
+}
+
+/// The codes of values.
+struct Round<'a> {
+    values: &'a [f32],
+    scale: f32,
+    offset: f32,
+    codes: &'a mut [u8],
+}
+
+impl Op for Round<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { values, scale, offset, codes } = self;
+        for (code, &v) in codes.iter_mut().zip(values) {
+            *code = code_below(v * scale + offset + 0.5).1;
+        }
+    }
+}
+
+/// The sum of codes, and of the squares of codes less `zero`.
+struct Sums<'a> {
+    codes: &'a [u8],
+    zero: i32,
+}
+
+impl Op for Sums<'_> {
+    type Output = (i32, i32);
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> (i32, i32) {
+        self.codes.iter().fold((0, 0), |(sum, squares), &code| {
+            let code = i32::from(code);
+            (sum + code, squares + (code - self.zero) * (code - self.zero))
+        })
+    }
+}
+
+/// The largest absolute value.
+struct Largest<'a>(&'a [f32]);
+
+impl Op for Largest<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> f32 {
+        let (whole, rest) = self.0.as_chunks::<LANES>();
+        let largest = whole.iter().fold(S::splat(0.0), |most, values| S::max(most, S::abs(S::load(values))));
+        S::to_array(largest).iter().chain(rest).fold(0.0f32, |most, v| most.max(v.abs()))
+    }
+}
+
+/// How many values are no codes, and how many are too far from any.
+struct Misfits<'a> {
+    values: &'a [f32],
+    scale: f32,
+    offset: f32,
+}
+
+impl Op for Misfits<'_> {
+    type Output = (u32, u32);
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> (u32, u32) {
+        let margin = Coding::MARGIN;
+        self.values.iter().fold((0, 0), |(rounded, outside), v| {
+            let code = v * self.scale + self.offset;
+            let is_code = code_below(code).0 == code;
+            let is_near = (code >= -margin) & (code <= 255.0 + margin);
+            (rounded + u32::from(!is_code), outside + u32::from(!is_near))
+        })
+    }
+}
+
 /// Smallest and largest value.
 fn range(points: &Dense) -> (f32, f32) {
     let dim = points.dim();
@@ -204,4 +283,25 @@ fn range(points: &Dense) -> (f32, f32) {
         })
     });
     ranges.into_iter().fold(none, |a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_what_conversions_make_of_values() {
+        let coding = Coding { offset: 3.25, zero: 3, scale: Scale::Common(7.0), centered: false };
+        let values: Vec<f32> = (-40..2000).map(|i| i as f32 / 56.0).chain([-1e30, 1e30, 0.0, 36.0]).collect();
+        for values in values.chunks(67) {
+            let mut codes = vec![0; stride(values.len())];
+            coding.encode(&mut values.to_vec(), &mut codes);
+            let expected = values.iter().map(|v| (v * 7.0 + 3.25 + 0.5) as u8);
+            assert!(codes.iter().copied().eq(expected.chain(std::iter::repeat_n(3, codes.len() - values.len()))));
+        }
+        let fit = |values: &[f32]| coding.fit(values);
+        assert_eq!(fit(&[0.25, 1.25, 35.25]), Fit::Exact);
+        assert_eq!(fit(&[0.25, 1.0]), Fit::Rounded);
+        assert_eq!(fit(&[37.0]), Fit::Outside);
+    }
 }

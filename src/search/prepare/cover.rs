@@ -14,7 +14,7 @@ use crate::search::rows::IndexRows;
 use crate::search::searcher::NEAR;
 use crate::search::{EPSILON, Index};
 
-use super::entries::Grouping;
+use super::entries::{FEWER_GROUPS, GROUPS, Grouping};
 use super::sets::Sets;
 
 /// Rows that are searched for first: only if one of them is not found, all are.
@@ -27,10 +27,16 @@ const COVERED: [usize; 4] = [16, 16, 4, 1];
 const LOST: usize = 200;
 
 impl Index {
-    /// Makes searches find all of `rows`, if they do not find all of a sample. `graph` is what the index is made of.
+    /// Makes searches find all of `rows`, if they do not find all of a sample. Where they find it from fewer groups
+    /// of entries, they look at fewer from now on. `graph` is what the index is made of.
     pub(in crate::search) fn cover_if_needed(&mut self, rows: &[u32], graph: &KnnGraph) {
         let sample = stratified_sample(0, 0xc0e, rows.len(), SAMPLE.min(rows.len())).map(|at| rows[at]);
         let sample: Vec<u32> = sample.collect();
+        self.entries.looked_at = FEWER_GROUPS;
+        if self.lost(&sample).is_empty() {
+            return;
+        }
+        self.entries.looked_at = GROUPS;
         if !self.lost(&sample).is_empty() {
             let islands = self.islands(graph);
             self.entries = self.entries.with(&self.rows, &islands, self.entries.grouping());

@@ -15,6 +15,10 @@ const ROWS: usize = 64;
 const FEWEST: usize = 256;
 /// So few groups are all looked at.
 pub(in crate::search) const FEW_GROUPS: usize = 16;
+/// Groups that are looked at where there are more.
+pub(in crate::search) const GROUPS: usize = 6;
+/// The same where these lead searches to all rows of a sample: in data of one part.
+pub(super) const FEWER_GROUPS: usize = 2;
 
 /// How entries are divided into groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +40,14 @@ pub(crate) struct Entries {
     pub starts: Storage<u32>,
     /// Rows there were when all were chosen.
     pub chosen_for: usize,
+    /// Groups, of more than [`FEW_GROUPS`], whose rows a search compares: those with the nearest centers.
+    pub looked_at: usize,
 }
 
 impl Default for Entries {
     /// None, of no rows.
     fn default() -> Self {
-        Self { rows: Vec::new().into(), starts: vec![0].into(), chosen_for: 0 }
+        Self { rows: Vec::new().into(), starts: vec![0].into(), chosen_for: 0, looked_at: GROUPS }
     }
 }
 
@@ -77,7 +83,7 @@ impl Entries {
         let mut all = [&self.rows[..], more].concat();
         all.sort_unstable();
         all.dedup();
-        Self { chosen_for: self.chosen_for, ..Self::of_rows(rows, &all, grouping) }
+        Self { chosen_for: self.chosen_for, looked_at: self.looked_at, ..Self::of_rows(rows, &all, grouping) }
     }
 
     /// Entries `all`, distinct and ascending: near rows are next to each other. Groups lie around some of them.
@@ -97,13 +103,17 @@ impl Entries {
         grouped.sort_unstable();
         let starts: Vec<u32> = (0..=n_groups).map(|g| grouped.partition_point(|entry| entry.0 < g) as u32).collect();
         let all: Vec<u32> = grouped.into_iter().map(|entry| entry.2).collect();
-        Self { rows: all.into(), starts: starts.into(), chosen_for: 0 }
+        Self { rows: all.into(), starts: starts.into(), chosen_for: 0, looked_at: GROUPS }
     }
 
     /// Adds entries, without dividing all anew: to the group of the nearest center or, where they lie beyond the rows
     /// of that group, as groups of their own.
     pub(crate) fn add<'a>(&mut self, rows: &SearchRows, new: impl Iterator<Item = &'a u32>) {
-        new.for_each(|&row| self.add_one(rows, row));
+        new.for_each(|&row| {
+            self.add_one(rows, row);
+            // There is more than one part now.
+            self.looked_at = GROUPS;
+        });
         if self.n_groups() > MOST_GROUPS * self.rows.len().isqrt() {
             *self = self.with(rows, &[], Grouping::ByRoot);
         }

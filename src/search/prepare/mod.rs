@@ -72,7 +72,7 @@ pub(super) fn prepare(
     let forward = forward_edges(&rows, graph, (&order, &place), ticker);
     go_on()?;
     let nearest = forward.slots.par_iter().filter(|s| **s != EMPTY).min().map_or(0.0, |&s| distance(s));
-    let reverse = ReverseEdges::collect(&forward, forward.width, 0..forward.n());
+    let reverse = ReverseEdges::collect(&forward, forward.width);
     let factors = match plan.method {
         DiversifyMethod::Standard => Vec::new(),
         DiversifyMethod::DegreeAware { aggressiveness } => {
@@ -159,7 +159,7 @@ fn diversified(
 
 /// Edges both ways, pruned where there are too many.
 fn with_reverses(rows: &SearchRows, kept: &RowTable, diversify: &Diversify, ticker: &Ticker) -> Vec<Vec<u32>> {
-    let reverse = ReverseEdges::collect(kept, kept.width, 0..kept.n());
+    let reverse = ReverseEdges::collect(kept, kept.width);
     let all = (0..kept.n()).into_par_iter().with_min_len(16);
     let edges = all.map_init(
         || (Vec::new(), DiversifyScratch::default()),

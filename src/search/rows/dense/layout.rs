@@ -148,7 +148,7 @@ impl WorkingValues {
                 let wanted = quantization == Quantization::U8 || exact_codes || serve(&codes);
                 wanted.then(|| {
                     codes.renumber(order);
-                    codes.in_planes()
+                    codes
                 })
             }
             _ => None,
@@ -325,7 +325,7 @@ impl WorkingValues {
         let values = ValueStore::of_points(&dense, self.kernel, &order);
         self.layout = if self.layout.codes().is_some() {
             // One scale for whole numbers does for others near them; angles get a scale for every row.
-            let codes = CodedRows::new(&dense, self.kernel.form(), Level::detect()).in_planes();
+            let codes = CodedRows::new(&dense, self.kernel.form(), Level::detect());
             Layout::ValuesAndCopy(values, CompressedCopy::Codes(codes))
         } else {
             Layout::Values(values)
@@ -374,7 +374,7 @@ impl WorkingValues {
             CompressedCopy::Codes(codes) => {
                 // Codes that did not serve before were asked for.
                 let is_asked_for = !serve(codes, old, outside);
-                let coded = || CodedRows::new(&values.dense(), kernel.form(), Level::detect()).in_planes();
+                let coded = || CodedRows::new(&values.dense(), kernel.form(), Level::detect());
                 let anew = is_outgrown.then(coded);
                 let anew = anew.filter(|anew| is_asked_for || serve(anew, all, &Outside::default()));
                 (anew, is_asked_for || serve(codes, all, outside))

@@ -93,7 +93,9 @@ impl IndexRows for DenseRows {
         let QueryRow::Values(values) = row else { return false };
         let SearchQuery { dense, given, transformed, .. } = query;
         given.clear();
-        given.extend_from_slice(values);
+        if self.originals.is_some() {
+            given.extend_from_slice(values);
+        }
         if self.transform.is_none() {
             self.searched.set_query(values, by_values, dense);
             return true;
@@ -205,8 +207,13 @@ impl IndexRows for DenseRows {
 
     fn prefault(&self) {
         match &self.searched.layout {
-            Layout::Values(values) | Layout::ValuesAndCopy(_, CompressedCopy::Halves(values)) => values.prefault(),
+            Layout::Values(_) => {}
+            Layout::ValuesAndCopy(_, CompressedCopy::Halves(halves)) => halves.prefault(),
             Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => codes.prefault(),
+        }
+        // What a search found is ranked by the values.
+        if let Layout::Values(values) | Layout::ValuesAndCopy(values, _) = &self.searched.layout {
+            values.prefault();
         }
     }
 
@@ -220,8 +227,8 @@ impl IndexRows for DenseRows {
             Layout::Values(_) => {}
             Layout::ValuesAndCopy(_, CompressedCopy::Halves(halves)) => halves.add_memory(add),
             Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => {
-                let (chunks, stats, looks, _) = codes.parts();
-                add(size_of_val(chunks) + size_of_val(stats) + size_of_val(looks), codes.is_mapped());
+                let (chunks, stats, _) = codes.parts();
+                add(size_of_val(chunks) + size_of_val(stats), codes.is_mapped());
             }
         }
     }
@@ -241,9 +248,8 @@ impl IndexRows for DenseRows {
             Layout::Values(_) => put("traversal", &BY_VALUES),
             Layout::ValuesAndCopy(_, CompressedCopy::Halves(_)) => put("traversal", &format!("{BY_HALVES}{within}")),
             Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => {
-                let layout = if codes.parts().2.is_empty() { BY_CODES } else { BY_PLANES };
-                put("traversal", &format!("{layout}{within}"));
-                let numbers = codes.parts().3.to_numbers();
+                put("traversal", &format!("{BY_CODES}{within}"));
+                let numbers = codes.parts().2.to_numbers();
                 CODING.into_iter().zip(numbers).for_each(|(key, number)| put(key, &number));
             }
         }
@@ -265,12 +271,9 @@ impl IndexRows for DenseRows {
                 add(HALF_DIRECTIONS, directions);
             }
             Layout::ValuesAndCopy(_, CompressedCopy::Codes(codes)) | Layout::CodesAreValues(codes) => {
-                let (chunks, stats, looks, _) = codes.parts();
+                let (chunks, stats, _) = codes.parts();
                 add(CODES, bytemuck::cast_slice(chunks));
                 add(STATS, bytemuck::cast_slice(stats));
-                if !looks.is_empty() {
-                    add(LOOKS, bytemuck::cast_slice(looks));
-                }
             }
         }
         if let Some(originals) = &self.originals {
@@ -291,14 +294,13 @@ const VALUES: Kind = Kind(6, "the points");
 const DIRECTIONS: Kind = Kind(7, "the points' lengths");
 const CODES: Kind = Kind(8, "the points' codes");
 const STATS: Kind = Kind(9, "the sums of codes");
-const LOOKS: Kind = Kind(22, "what high nibbles of codes do not tell");
 const HALVES: Kind = Kind(10, "the points in f16");
 const HALF_DIRECTIONS: Kind = Kind(11, "the lengths of points in f16");
 const ORIGINALS: Kind = Kind(16, "the points as they were given");
 const ORIGIN: Kind = Kind(21, "the origin of transformed points");
 const OUTSIDE: Kind = Kind(20, "the points outside the compressed copy");
-pub(super) const SECTIONS: [Kind; 10] =
-    [VALUES, DIRECTIONS, CODES, STATS, LOOKS, HALVES, HALF_DIRECTIONS, ORIGINALS, OUTSIDE, ORIGIN];
+pub(super) const SECTIONS: [Kind; 9] =
+    [VALUES, DIRECTIONS, CODES, STATS, HALVES, HALF_DIRECTIONS, ORIGINALS, OUTSIDE, ORIGIN];
 
 /// `values` in files where codes are the values.
 const NO_VALUES: &str = "none";
@@ -306,8 +308,6 @@ const NO_VALUES: &str = "none";
 const BY_VALUES: &str = "values";
 const BY_HALVES: &str = "float16";
 const BY_CODES: &str = "codes";
-/// Codes in planes, with looks.
-const BY_PLANES: &str = "code-planes";
 /// Added to these where rows are outside the copy.
 const WITHIN: &str = "-within";
 /// The keys of [`Coding::to_numbers`] in files.
@@ -379,7 +379,7 @@ fn layout_of(file: &Opened, kernel: KernelMetric, shape: (usize, usize)) -> Resu
             let halves = store((HALVES, HALF_DIRECTIONS), ElementType::F16)?;
             Ok(Layout::ValuesAndCopy(values, CompressedCopy::Halves(halves)))
         }
-        (layout @ (BY_CODES | BY_PLANES), values) => {
+        (BY_CODES, values) => {
             let (n, columns) = shape;
             let mut numbers = [0.0; CODING.len()];
             for (number, key) in numbers.iter_mut().zip(CODING) {
@@ -387,9 +387,8 @@ fn layout_of(file: &Opened, kernel: KernelMetric, shape: (usize, usize)) -> Resu
             }
             let stats = of_length(file, STATS, n)?;
             let chunks = of_length(file, CODES, n.saturating_mul(codes::chunks_of_row(columns)))?;
-            let looks = if layout == BY_PLANES { of_length(file, LOOKS, n)? } else { Vec::new().into() };
             let coding = Coding::of_numbers(numbers);
-            let codes = CodedRows::of_parts((chunks, stats, looks), coding, (kernel.form(), columns), Level::detect());
+            let codes = CodedRows::of_parts(chunks, stats, coding, (kernel.form(), columns), Level::detect());
             Ok(match values {
                 Some(values) => Layout::ValuesAndCopy(values, CompressedCopy::Codes(codes)),
                 None => Layout::CodesAreValues(codes),
