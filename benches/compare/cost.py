@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What `nndescent` predicts that a build takes on the CPU, and what it takes, at every instruction set: the table of
-docs/PERFORMANCE.md, "Auto", which the constants of src/executor/cpu/cost.rs and src/simd/speed.rs are fitted to.
+"""What `nndescent` predicts that a build takes on the CPU, and what it takes, at every instruction set: what the
+constants of src/executor/cpu/cost.rs and src/simd/speed.rs are fitted to. Needs a quiet machine.
 
     cost.py SET.npy,k=30 SET.npy,k=15,metric=cosine,rows=20000,algorithm=exact ... --levels avx2,avx512vnni
 """
@@ -37,12 +37,14 @@ def first_rows(path, options, folder):
     return few
 
 
-def describe(report):
+def describe(report, threads):
     """Nanoseconds of a thread for each pair of the trees and of the rounds, and how many a row has."""
     seconds, n = report["seconds"], report["n"]
     rounds = sum(r["distances"] for r in report["round_stats"])
     trees = report["distances_evaluated"] - rounds
-    each = lambda time, pairs: f"{pairs / n:.0f} x {time * 1e9 / max(pairs, 1):.1f}"
+    each = lambda time, pairs: f"{pairs / n:.0f} x {time * threads * 1e9 / pairs:.1f}" if pairs else "-"
+    if report["algorithm"] == "exact":
+        return f"- | {each(seconds['descent'], trees)}"
     return f"{each(seconds['init'], trees)} | {each(seconds['descent'], rounds)}"
 
 
@@ -68,7 +70,7 @@ def main():
                 name = os.path.basename(path).removesuffix(".npy")
                 what = f"{options['k']}, {options['metric']}, {options['algorithm']}"
                 print(f"| {name} {report['n']:,} x {report['dim']} | {what} | {level} | {predicted:.2f} | {measured:.2f} | "
-                      f"{predicted / measured:.2f} | {describe(report)} |", flush=True)
+                      f"{predicted / measured:.2f} | {describe(report, arguments.threads)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 use super::Level;
 use super::level::Isa;
 
-/// Nanoseconds of one of two threads that share a core.
+/// Nanoseconds of one of two threads that share a core: fitted for AVX2 and AVX-512 VNNI, the rest by proportion.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Speed {
     /// 64 products of bytes.

@@ -1,8 +1,8 @@
 //! Estimated costs of exact search and of NN-Descent, for `Algorithm::Auto`.
 //!
 //! Nanoseconds of one of two threads that share a core on the machine of docs/PERFORMANCE.md ("Auto"), at the machine's
-//! own level: within a factor of 1.5 on the sets there, but for noise, whose rounds cannot be foreseen.
-//! `benches/compare/cost.py` prints that table.
+//! own level. Fitted to builds with AVX2 and AVX-512 VNNI; other levels by proportion. `benches/compare/cost.py` compares
+//! predictions with builds.
 
 use crate::dataset::{Problem, Rows};
 use crate::metric::{Form, KernelMetric};
