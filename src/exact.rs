@@ -85,7 +85,7 @@ pub fn query_with_progress(
     match (base.problem().direct(), queries.problem().direct()) {
         (Some((base, kernel)), Some((queries, _))) => {
             let truth = DefinitionDistances::new(metric, base, base).with_queries(queries);
-            let scan = Scan::new(Box::new(truth), &base, Some(&queries), kernel.form(), Searched::AsGiven);
+            let scan = Scan::new(&truth, &base, Some(&queries), kernel.form(), Searched::AsGiven);
             in_blocks(&rows, k, &tick, &|rows, ids, ds| scan.nearest(rows, k, false, ids, ds))
         }
         _ => {
@@ -97,7 +97,8 @@ pub fn query_with_progress(
             let joined = Dataset::new(&joined.view()?, metric)?;
             let n = base.problem().n();
             let rows: Vec<usize> = rows.iter().map(|row| n + row).collect();
-            let graph = Compared::new(&joined.problem(), n).rows(&rows, k, false, &tick);
+            let truth = joined.problem().true_distances();
+            let graph = Compared::new(&joined.problem(), &*truth, n).rows(&rows, k, false, &tick);
             match joined.check_distances() {
                 Err(BuildError::CustomDistance { a, b, reason }) => {
                     Err(BuildError::QueryDistance { query: a - n, item: b, reason })

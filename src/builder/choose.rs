@@ -34,7 +34,7 @@ fn holds_much(problem: &Problem, plan: &Plan) -> bool {
 /// Whether exact search is the cheaper way on, where the algorithm was left open.
 pub(super) fn exact_is_cheaper(params: &Params, problem: &Problem, plan: &Plan) -> bool {
     let on_cpu = !matches!(params.device, Device::Gpu(_));
-    on_cpu && params.algorithm == Algorithm::Auto && cost::exact(problem) <= cost::descent(problem, plan)
+    on_cpu && params.algorithm == Algorithm::Auto && cost::exact(problem, plan) <= cost::descent(problem, plan)
 }
 
 #[cfg(feature = "gpu")]
@@ -55,7 +55,7 @@ const WORTH_A_GPU: f64 = 4.0;
 /// The GPU to use, or why none is used.
 #[cfg(feature = "gpu")]
 pub(super) fn gpu_if_worth_it(problem: &Problem, plan: &Plan) -> Result<Box<dyn Executor>, Reason> {
-    let seconds = cost::descent(problem, plan) * 1e-9 / rayon::current_num_threads() as f64;
+    let seconds = cost::descent_seconds(problem, plan);
     if seconds < WORTH_A_GPU {
         return Err(Reason::TooSmallForGpu { cpu_seconds: seconds });
     }

@@ -1,6 +1,6 @@
 //! The course of a build.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::copies::Copies;
 use super::descent::descend;
@@ -8,8 +8,8 @@ use super::recall_sample::RecallSample;
 use super::{Built, NnDescent, choose, partition};
 use crate::dataset::{Dataset, Problem};
 use crate::error::{BuildError, GpuError};
-use crate::executor::cpu::CpuExecutor;
-use crate::executor::{Executor, Session, Tick};
+use crate::executor::cpu::{CpuExecutor, cost};
+use crate::executor::{Executor, Session};
 use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::Metric;
 use crate::params::{Algorithm, Device, Plan};
@@ -44,6 +44,7 @@ impl NnDescent<'_> {
             executor,
             reasons,
             times: PhaseTimes { descent: start.elapsed(), ..PhaseTimes::default() },
+            predicted_seconds: cost::exact_seconds(problem, plan),
             rounds: Vec::new(),
             distances_evaluated: n as u64 * (n as u64 - 1),
             stop: StopReason::Exact,
@@ -67,14 +68,15 @@ impl NnDescent<'_> {
         let copies = Copies::of(&problem.points, problem.metric);
         let looked_for_copies = start.elapsed();
         let Some(copies) = copies else {
-            let mut built = self.build_on_a_device(problem, plan.clone(), reasons)?;
-            built.report.times.init += looked_for_copies;
-            return self.with_recall(problem, &plan, built);
+            let mut course = self.build_on_a_device(problem, plan.clone(), reasons)?;
+            course.built.report.times.init += looked_for_copies;
+            return self.with_recall(problem, &plan, course);
         };
         // A proxy may be far off for rows without mass: there must be but one of them.
         let of_distinct = copies.are_many() || problem.is_proxy;
-        let mut built = if of_distinct {
-            copies.with_distinct(&problem.points, |distinct| self.build_distinct(&copies, distinct, &plan, reasons))?
+        let Course { mut built, sample } = if of_distinct {
+            let build = |distinct: &Points<'_>| self.build_distinct(&copies, distinct, &plan, reasons);
+            copies.with_distinct(&problem.points, build)?.into()
         } else {
             self.build_on_a_device(problem, plan.clone(), reasons)?
         };
@@ -95,7 +97,7 @@ impl NnDescent<'_> {
         // What was estimated, if anything, was the recall of something else.
         report.recall = None;
         report.settings = settings(&plan);
-        self.with_recall(problem, &plan, built)
+        self.with_recall(problem, &plan, Course { built, sample })
     }
 
     /// The graph of distinct rows, without the rows themselves.
@@ -122,17 +124,22 @@ impl NnDescent<'_> {
             return Ok(built);
         }
         let plan = Plan::new(&self.metric, &builder.params, distinct)?;
-        builder.build_on_a_device(&dataset.problem(), plan, reasons)
+        // Only the recall of all rows is estimated, unless that of these has to reach something.
+        let recall_sample = plan.target_recall.map_or(0, |_| plan.recall_sample);
+        Ok(builder.build_on_a_device(&dataset.problem(), Plan { recall_sample, ..plan }, reasons)?.built)
     }
 
     /// A build with an estimate of its recall, unless it has one.
-    fn with_recall(&self, problem: &Problem, plan: &Plan, mut built: Built) -> Result<Built, BuildError> {
-        // Only now, because the search for true neighbours has a working copy of the points, too.
+    fn with_recall(&self, problem: &Problem, plan: &Plan, course: Course) -> Result<Built, BuildError> {
+        let Course { mut built, sample } = course;
         if built.report.recall.is_none() && plan.recall_sample > 0 {
             let rounds = built.report.rounds.len();
             let tick = |f| self.tick(Phase::Recall, rounds, plan, 0, f);
-            let (estimate, time) = estimate_recall(problem, plan, &built.graph, &tick)?;
-            built.report.times.recall += time;
+            let start = Instant::now();
+            // Not before the end of the session, whose memory it takes.
+            let sample = sample.map_or_else(|| RecallSample::draw(problem, plan, None, &tick), Ok)?;
+            let estimate = sample.estimate(&sample.found_in(&built.graph, plan.others()));
+            built.report.times.recall += start.elapsed();
             built.report.recall = Some(estimate);
             if let Some(target) = &mut built.report.target {
                 target.reached = estimate.low >= f64::from(target.target);
@@ -143,12 +150,12 @@ impl NnDescent<'_> {
 
     /// NN-Descent on the device asked for. Where that is left open: on a GPU if that is worth it, on the CPU if not, or
     /// if the GPU fails.
-    pub(super) fn build_on_a_device(
+    pub(super) fn build_on_a_device<'p>(
         &self,
-        problem: &Problem,
+        problem: &Problem<'p>,
         plan: Plan,
         reasons: Vec<Reason>,
-    ) -> Result<Built, BuildError> {
+    ) -> Result<Course<'p>, BuildError> {
         match &self.params.device {
             Device::Cpu => self.build_by_descent(&CpuExecutor, problem, plan, reasons),
             Device::Gpu(selector) => self.build_by_descent(&*choose::gpu_executor(selector)?, problem, plan, reasons),
@@ -157,13 +164,13 @@ impl NnDescent<'_> {
     }
 
     /// On this GPU; on the CPU where there is none for the job, or where it fails: the report then gives the reason.
-    pub(super) fn build_by_gpu_or_cpu(
+    pub(super) fn build_by_gpu_or_cpu<'p>(
         &self,
         gpu: Result<Box<dyn Executor>, Reason>,
-        problem: &Problem,
+        problem: &Problem<'p>,
         plan: Plan,
         mut reasons: Vec<Reason>,
-    ) -> Result<Built, BuildError> {
+    ) -> Result<Course<'p>, BuildError> {
         let why_not = match gpu {
             Ok(gpu) => match self.build_by_descent(&*gpu, problem, plan.clone(), reasons.clone()) {
                 Err(BuildError::Gpu(error)) => Reason::GpuFailed(error),
@@ -175,13 +182,13 @@ impl NnDescent<'_> {
         self.build_by_descent(&CpuExecutor, problem, plan, reasons)
     }
 
-    pub(super) fn build_by_descent(
+    pub(super) fn build_by_descent<'p>(
         &self,
         executor: &dyn Executor,
-        problem: &Problem,
+        problem: &Problem<'p>,
         plan: Plan,
         reasons: Vec<Reason>,
-    ) -> Result<Built, BuildError> {
+    ) -> Result<Course<'p>, BuildError> {
         let mut times = PhaseTimes::default();
         let start = Instant::now();
         let init = |fraction| self.tick(Phase::Init, 0, &plan, 0, fraction);
@@ -200,11 +207,24 @@ impl NnDescent<'_> {
                 Reached::By(estimate, outcome) => (recall, target) = (Some(estimate), Some(outcome)),
                 Reached::ExactIsCheaper => {
                     let reason = Reason::CheaperThanWidening { target_recall: goal };
-                    return self.build_exact(problem, &run.plan, vec![reason]);
+                    return Ok(self.build_exact(problem, &run.plan, vec![reason])?.into());
                 }
             }
         }
-        self.finish(run, (recall, target), reasons)
+        let sample = if recall.is_none() { self.sample_of(problem, &mut run)? } else { None };
+        Ok(Course { built: self.finish(problem, run, (recall, target), reasons)?, sample })
+    }
+
+    /// The sample that recall is to be estimated by, where the session holds what tells its exact rows.
+    fn sample_of<'p>(&self, problem: &Problem<'p>, run: &mut Run) -> Result<Option<RecallSample<'p>>, BuildError> {
+        if run.plan.recall_sample == 0 {
+            return Ok(None);
+        }
+        let start = Instant::now();
+        let tick = |f| self.tick(Phase::Recall, run.rounds.len(), &run.plan, 0, f);
+        let sample = RecallSample::held(problem, &run.plan, &*run.session, &tick)?;
+        run.times.recall = start.elapsed();
+        Ok(sample)
     }
 
     /// Widens the build until the lower end of its estimated recall reaches `goal`.
@@ -212,8 +232,8 @@ impl NnDescent<'_> {
         let n = problem.n();
         let start = Instant::now();
         let tick = |f| self.tick(Phase::Recall, run.rounds.len(), &run.plan, 0, f);
-        let sample = RecallSample::draw(problem, &run.plan, &tick)?;
-        let mut recall = sample.estimate(problem, &run.session.peek(&sample.rows)?);
+        let sample = RecallSample::draw(problem, &run.plan, Some(&*run.session), &tick)?;
+        let mut recall = sample.estimate(&run.session.peek(&sample.rows)?);
         run.times.recall = start.elapsed();
         let start = Instant::now();
         let mut widened = 0;
@@ -224,7 +244,7 @@ impl NnDescent<'_> {
             }
             run.session.widen(&run.plan, &|f| self.tick(Phase::Init, run.rounds.len(), &run.plan, 0, f))?;
             run.stop = self.descend(&mut *run.session, &run.plan, n, &mut run.rounds)?;
-            recall = sample.estimate(problem, &run.session.peek(&sample.rows)?);
+            recall = sample.estimate(&run.session.peek(&sample.rows)?);
             widened += 1;
         }
         run.times.descent += start.elapsed();
@@ -234,6 +254,7 @@ impl NnDescent<'_> {
 
     fn finish(
         &self,
+        problem: &Problem,
         run: Run,
         (recall, target): (Option<RecallEstimate>, Option<TargetOutcome>),
         reasons: Vec<Reason>,
@@ -242,6 +263,7 @@ impl NnDescent<'_> {
         let (executor, settings) = (session.info(), settings(session.plan()));
         let device = session.device_work();
         let distances_evaluated = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
+        let predicted_seconds = cost::descent_seconds(problem, &plan);
         let start = Instant::now();
         let graph = session.finish(&|f| self.tick(Phase::Finish, rounds.len(), &plan, 0, f))?;
         times.finish = start.elapsed();
@@ -251,6 +273,7 @@ impl NnDescent<'_> {
             executor,
             reasons,
             times,
+            predicted_seconds,
             rounds,
             distances_evaluated,
             stop,
@@ -275,6 +298,18 @@ impl NnDescent<'_> {
     }
 }
 
+/// A build, and the sample to estimate its recall by if that was drawn on the way.
+pub(super) struct Course<'p> {
+    pub built: Built,
+    sample: Option<RecallSample<'p>>,
+}
+
+impl From<Built> for Course<'_> {
+    fn from(built: Built) -> Self {
+        Self { built, sample: None }
+    }
+}
+
 /// A build between its rounds and its end.
 struct Run<'p> {
     session: Box<dyn Session + 'p>,
@@ -289,18 +324,6 @@ struct Run<'p> {
 enum Reached {
     By(RecallEstimate, TargetOutcome),
     ExactIsCheaper,
-}
-
-fn estimate_recall(
-    problem: &Problem,
-    plan: &Plan,
-    graph: &KnnGraph,
-    tick: Tick,
-) -> Result<(RecallEstimate, Duration), BuildError> {
-    let start = Instant::now();
-    let sample = RecallSample::draw(problem, plan, tick)?;
-    let estimate = sample.estimate(problem, &sample.found_in(graph, plan.others()));
-    Ok((estimate, start.elapsed()))
 }
 
 /// The next larger plan: rows half as long again, twice the candidates, two more trees.

@@ -103,7 +103,7 @@ fn a_gpu_that_fails_is_replaced_by_the_cpu_and_the_report_says_so() {
         let builder = builder();
         let plan = builder.plan(&points).unwrap();
         let gpu = Ok(Box::new(Failing { at_round, error: error.clone() }) as Box<dyn Executor>);
-        let built = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, vec![Reason::NamedGpu]).unwrap();
+        let built = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, vec![Reason::NamedGpu]).unwrap().built;
         assert_eq!(built.report.reasons, [Reason::NamedGpu, Reason::GpuFailed(error)]);
         assert!(built.report.reasons[1].to_string().ends_with(said), "{}", built.report.reasons[1]);
         assert!(!built.report.executor.is_gpu(), "{}", built.report.executor);
@@ -118,7 +118,7 @@ fn a_gpu_that_was_asked_for_is_not_replaced() {
     let points = Points::dense(&data, N, 6).unwrap();
     let plan = builder().plan(&points).unwrap();
     let failing = Failing { at_round: Some(2), error: lost() };
-    let error = builder().build_by_descent(&failing, &problem(&points), plan, Vec::new()).unwrap_err();
+    let error = builder().build_by_descent(&failing, &problem(&points), plan, Vec::new()).map(drop).unwrap_err();
     assert_eq!(error, BuildError::Gpu(lost()));
 }
 
@@ -131,7 +131,7 @@ fn cancelling_on_a_gpu_is_not_a_failure_of_it() {
     let builder = builder().progress(stop);
     let plan = builder.plan(&points).unwrap();
     let gpu = Ok(Box::new(Failing { at_round: Some(5), error: lost() }) as Box<dyn Executor>);
-    let error = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, Vec::new()).unwrap_err();
+    let error = builder.build_by_gpu_or_cpu(gpu, &problem(&points), plan, Vec::new()).map(drop).unwrap_err();
     assert_eq!(error, BuildError::Cancelled { phase: Phase::Descent, round: 2 });
 }
 
@@ -140,7 +140,8 @@ fn a_job_that_is_no_gpus_is_the_cpus() {
     let data = data();
     let points = Points::dense(&data, N, 6).unwrap();
     let plan = builder().plan(&points).unwrap();
-    let built = builder().build_by_gpu_or_cpu(Err(Reason::NoHardwareGpu), &problem(&points), plan, Vec::new()).unwrap();
+    let built =
+        builder().build_by_gpu_or_cpu(Err(Reason::NoHardwareGpu), &problem(&points), plan, Vec::new()).unwrap().built;
     assert_eq!(built.report.reasons, [Reason::NoHardwareGpu]);
     assert!(!built.report.executor.is_gpu(), "{}", built.report.executor);
 }

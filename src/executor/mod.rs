@@ -14,6 +14,7 @@ pub(crate) mod steps;
 
 use self::device_work::DeviceWork;
 use crate::dataset::Problem;
+use crate::distances::TrueDistances;
 use crate::error::BuildError;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
@@ -60,6 +61,16 @@ pub(crate) trait Session {
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError>;
     /// The rows of these points so far, to estimate recall.
     fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError>;
+    /// The exact rows of these points, themselves left out, if the session holds what tells them. `truth` is that of its
+    /// problem.
+    fn exact_rows(
+        &self,
+        _truth: &dyn TrueDistances,
+        _points: &[usize],
+        _tick: Tick,
+    ) -> Result<Option<KnnGraph>, BuildError> {
+        Ok(None)
+    }
     /// The finished graph.
     fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError>;
 }

@@ -13,6 +13,7 @@ mod permute;
 pub(crate) mod sparse;
 pub(crate) mod tiles;
 
+use self::dense::code_error_bound::CodeErrorBound;
 use self::error_bound::ErrorBound;
 use self::leaf_rows::LeafRows;
 use self::offer::offer;
@@ -68,6 +69,11 @@ pub(crate) trait ReducedDistances: WorkingRows {
     /// How far the distances of [`ReducedDistances::one_to_many`] from `row` can be from exact ones. None if they are
     /// exact, up to the rounding of f32.
     fn error_bound(&self, _row: u32) -> Option<ErrorBound> {
+        None
+    }
+    /// How far distances can be from those of the `dim` values that rows are codes of. None if they are no such codes, or
+    /// this is not known.
+    fn code_error_bound(&self, _dim: usize) -> Option<CodeErrorBound> {
         None
     }
     /// The same, but what is beyond `bound` may be told as infinitely far: where codes come with a look that costs less than

@@ -117,6 +117,55 @@ fn byte_codes_of_floats_are_near() {
     }
 }
 
+/// The reduced distance of two rows, by definition.
+fn reduced(metric: &Metric, x: &[f32], y: &[f32]) -> f64 {
+    let distance = metric.distance(x, y);
+    if *metric == Metric::Euclidean { distance * distance } else { distance }
+}
+
+#[test]
+fn codes_are_as_near_as_their_bound_says() {
+    type Value = fn(f32) -> f32;
+    let (n, dim) = (60, 70);
+    let kinds: [(&str, Value); 6] = [
+        ("both signs", |v| v - 0.5),
+        ("positive", |v| v),
+        ("far from the origin", |v| 3e5 + v),
+        ("too small for a scale of f32", |v| (v - 0.5) * 1e-37),
+        ("whole bytes", |v| (v * 255.0).round()),
+        ("of any size", |v| (v - 0.5) * (40.0 * v).exp2()),
+    ];
+    for (name, value) in kinds {
+        let draw = |i: usize| (crate::rng::hash(3, 4, i as u64, 0) >> 40) as f32 / (1u64 << 24) as f32;
+        // The first row is zero, and some rows are near to others.
+        let of = |i: usize| if i % 3 == 1 { draw(i) * 0.05 + draw(i - 1) * 0.95 } else { draw(i) };
+        let values: Vec<f32> = (0..n * dim).map(|i| if i < dim { 0.0 } else { value(of(i)) }).collect();
+        let points = Points::dense(&values, n, dim).unwrap();
+        let row = |i: usize| &values[i * dim..(i + 1) * dim];
+        for metric in [Metric::Euclidean, Metric::Cosine, Metric::Correlation] {
+            let form = metric.direct().unwrap().form();
+            let coded = CodedRows::new(points.as_dense().unwrap(), form, Level::detect());
+            let Some(bound) = coded.code_error_bound(dim) else {
+                assert_eq!((name, &metric), ("too small for a scale of f32", &Metric::Euclidean));
+                continue;
+            };
+            let ids: Vec<u32> = (0..n as u32).collect();
+            let mut to = vec![0.0; n];
+            for i in 0..n as u32 {
+                coded.one_to_many(i, &ids, &mut to);
+                for (j, &found) in to.iter().enumerate().filter(|(j, _)| *j != i as usize) {
+                    let truth = reduced(&metric, row(i as usize), row(j));
+                    let range = [bound.true_at_least(i, found), bound.true_at_most(i, found)].map(f64::from);
+                    assert!(range[0] <= truth * 1.000001, "{name}, {metric}: {truth} is not in {range:?}");
+                    assert!(truth <= range[1] * 1.000001, "{name}, {metric}: {truth} is not in {range:?}");
+                    let most = bound.coded_at_most(i, truth);
+                    assert!(found <= most, "{name}, {metric}: {found} by codes at {truth}, not {most} at most");
+                }
+            }
+        }
+    }
+}
+
 /// Rows of which neighbours lie near: offsets from one of a few centres.
 fn clustered(n: usize, dim: usize, low: f32) -> Vec<f32> {
     let draw = |i: usize, column: usize, stream: u64| {

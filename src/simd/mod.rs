@@ -14,6 +14,7 @@ mod level;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod speed;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
@@ -27,6 +28,7 @@ use level::Isa;
 pub(crate) use level::Level;
 pub use level::{UnknownLevelError, instructions};
 pub(crate) use portable::Portable;
+pub(crate) use speed::Speed;
 
 /// Lanes of [`Simd::F`].
 pub(crate) const LANES: usize = 16;

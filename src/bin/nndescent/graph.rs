@@ -248,6 +248,7 @@ pub fn build_report(r: &BuildReport) -> Value {
         "executor": {"ran": r.executor.to_string(), "why": (!why.is_empty()).then(|| why.join("; "))},
         "rounds": rounds.len(),
         "round_stats": rounds,
+        "predicted_seconds": r.predicted_seconds,
         "stop": format!("{:?}", r.stop).to_lowercase(),
         "distances_evaluated": r.distances_evaluated,
         "recall": r.recall.map(|e| json!({"estimate": e.estimate, "low": e.low, "high": e.high, "sample": e.sample})),

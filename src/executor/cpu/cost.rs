@@ -1,13 +1,15 @@
 //! Estimated costs of exact search and of NN-Descent, for `Algorithm::Auto`.
 //!
-//! Nanoseconds of one thread on the machine of docs/PERFORMANCE.md ("Auto"); only ratios matter, and they are within a
-//! factor of two on the sets there.
+//! Nanoseconds of one of two threads that share a core on the machine of docs/PERFORMANCE.md ("Auto"), at the machine's
+//! own level. Fitted to builds with AVX2 and AVX-512 VNNI; other levels by proportion. `benches/compare/cost.py` compares
+//! predictions with builds.
 
 use crate::dataset::{Problem, Rows};
 use crate::metric::{Form, KernelMetric};
 use crate::params::{Algorithm, Plan};
-use crate::points::Dense;
-use crate::rows::dense::codes;
+use crate::points::{Dense, DenseValues};
+use crate::rows::dense::{byte_differences, codes};
+use crate::simd::{LANES, Level, Speed};
 
 /// How many times as long exact search may take, since it misses no neighbour.
 const WORTH_EXACT: f64 = 1.25;
@@ -15,52 +17,145 @@ const WORTH_EXACT: f64 = 1.25;
 /// The cheaper algorithm, or exact search where that costs little more; and the cost of exact search relative to
 /// descent.
 pub(crate) fn cheapest(problem: &Problem, plan: &Plan) -> (Algorithm, f64) {
-    let ratio = exact(problem) / descent(problem, plan);
+    let ratio = exact(problem, plan) / descent(problem, plan);
     let algorithm = if ratio <= WORTH_EXACT { Algorithm::Exact } else { Algorithm::NnDescent };
     (algorithm, ratio)
 }
 
+/// Seconds that a build by exact search is estimated to take on the pool's threads.
+pub(crate) fn exact_seconds(problem: &Problem, plan: &Plan) -> f64 {
+    on_all_threads(exact(problem, plan))
+}
+
+/// The same of a build by NN-Descent.
+pub(crate) fn descent_seconds(problem: &Problem, plan: &Plan) -> f64 {
+    on_all_threads(descent(problem, plan))
+}
+
+fn on_all_threads(nanoseconds: f64) -> f64 {
+    nanoseconds * 1e-9 / rayon::current_num_threads() as f64
+}
+
 /// All pairs, in tiles.
-pub(crate) fn exact(problem: &Problem) -> f64 {
+pub(crate) fn exact(problem: &Problem, plan: &Plan) -> f64 {
     let n = problem.n() as f64;
-    let per_pair = match problem.rows {
-        Rows::Dense(points, direct) if !problem.is_proxy => in_tiles(&points, direct),
-        Rows::Dense(points, _) => PROXIED * points.dim() as f64,
-        Rows::Sets(sets) => sets.sketched_pair_cost().unwrap_or_else(|| sets.cost()),
-        rows => per_distance(rows),
-    };
-    n * n * per_pair
+    match problem.rows {
+        Rows::Dense(points, direct) if !problem.is_proxy => {
+            let compared = Compared::of(&points, direct, codes::suits(&points, direct.form()));
+            n * (n * compared.in_tile() + compared.ranking(n, plan.others() as f64))
+        }
+        Rows::Dense(points, _) => n * n * PROXIED * points.dim() as f64,
+        Rows::Sets(sets) => n * n * sets.sketched_pair_cost().unwrap_or_else(|| sets.cost()),
+        rows => n * n * per_distance(rows),
+    }
 }
 
 /// One coordinate of a distance by definition, for metrics that are searched by a proxy.
 const PROXIED: f64 = 20.0;
 
-fn in_tiles(points: &Dense, direct: KernelMetric) -> f64 {
-    let (dim, form) = (points.dim() as f64, direct.form());
-    match form {
-        Form::L2 | Form::Angular { .. } if codes::suits(points, form) => 1.5 + 1.2 * (dim / 64.0).ceil(),
-        form if form.is_slow() => 0.5 * dim,
-        _ => 2.0 + 1.5 * (dim / 16.0).ceil(),
-    }
+/// Trees, rounds, and true distances at the end.
+pub(crate) fn descent(problem: &Problem, plan: &Plan) -> f64 {
+    let n = problem.n() as f64;
+    let Rows::Dense(points, direct) = problem.rows else {
+        // About 50 distances for every candidate of a row.
+        return n * 50.0 * plan.max_candidates as f64 * (20.0 + per_distance(problem.rows));
+    };
+    let form = direct.form();
+    let compared = Compared::of(&points, direct, codes::suits(&points, form) || byte_differences::suits(&points, form));
+    let per_row = compared.preparing(form, &points) + compared.trees(plan) + compared.rounds(plan);
+    let finishing = if is_whole(&points, form) { 0.0 } else { compared.finishing(plan) };
+    n * (per_row + finishing)
 }
 
-/// About 50 distances for every candidate of a row, each with its share of bookkeeping; rows scattered in memory cost
-/// more the wider they are.
-pub(crate) fn descent(problem: &Problem, plan: &Plan) -> f64 {
-    let per_pair = 20.0 + per_distance(problem.rows);
-    problem.n() as f64 * 50.0 * plan.max_candidates as f64 * per_pair
+/// Whether distances in rounds are the true ones.
+fn is_whole(points: &Dense, form: Form) -> bool {
+    matches!(points.rows(), DenseValues::U8(_) | DenseValues::I8(_)) && matches!(form, Form::L2 | Form::Manhattan)
+}
+
+/// Dense rows as they are compared.
+struct Compared {
+    dim: f64,
+    /// One distance between rows in cache, without what a tile or a candidate takes beside.
+    distance: f64,
+    /// Cache lines of a row.
+    lines: f64,
+    by_codes: bool,
+    speed: Speed,
+}
+
+/// Of the pairs that a leaf has, those that a row of it takes part in, on average, for each row that a leaf may have.
+const LEAF_PAIRS: f64 = 1.0 / 3.0;
+/// Pivots that a row is compared with while a tree grows, and what one takes beside the distance.
+const PIVOTS: f64 = 12.0;
+const PIVOT: f64 = 8.0;
+/// Pairs of all rounds for the square of the number of candidates, in many columns, and the columns that are many.
+const ROUNDS: f64 = 0.6;
+const MANY: f64 = 26.0;
+/// What rounds take for a row, and for a pair beside its distance.
+const ROUND_ROW: f64 = 3600.0;
+const CANDIDATE: f64 = 30.0;
+/// The least that a cache line of a row takes that is scattered in memory.
+const LINE: f64 = 0.4;
+/// One column of a distance in f64.
+const DEFINITION: f64 = 0.4;
+/// Keeping a neighbour among the nearest of exact search.
+const OFFER: f64 = 60.0;
+
+impl Compared {
+    fn of(points: &Dense, direct: KernelMetric, by_codes: bool) -> Self {
+        let (dim, form, speed) = (points.dim() as f64, direct.form(), Level::detect().speed());
+        let chunks = codes::chunks_of_row(points.dim()) as f64;
+        let vectors = points.dim().div_ceil(LANES) as f64;
+        let (distance, lines) = match form {
+            _ if by_codes => (speed.bytes * chunks, chunks),
+            form if form.is_slow() => (0.5 * dim, vectors),
+            _ => (speed.floats * vectors, vectors),
+        };
+        Self { dim, distance, lines, by_codes, speed }
+    }
+
+    fn in_tile(&self) -> f64 {
+        self.speed.tile + self.distance
+    }
+
+    /// Keeping and ranking the nearest `k` of `n`, and some more.
+    fn ranking(&self, n: f64, k: f64) -> f64 {
+        let kept = if self.by_codes { 3.0 * k + 40.0 } else { k + 8.0 }.min(n);
+        kept * (n / kept).ln() * OFFER + (k + 8.0) * self.dim * DEFINITION
+    }
+
+    fn preparing(&self, form: Form, points: &Dense) -> f64 {
+        let column = match (points.rows(), form) {
+            (DenseValues::U8(_) | DenseValues::I8(_), _) => 0.5,
+            (_, Form::Angular { .. }) => 10.0,
+            _ => 1.5,
+        };
+        self.dim * column
+    }
+
+    fn trees(&self, plan: &Plan) -> f64 {
+        let insert = self.speed.insert + plan.width as f64 / 4.0;
+        let pairs = LEAF_PAIRS * plan.leaf_size as f64;
+        plan.n_trees as f64 * (pairs * (insert + self.distance) + PIVOTS * (PIVOT + self.distance))
+    }
+
+    fn rounds(&self, plan: &Plan) -> f64 {
+        let pairs = ROUNDS * (1.0 - (-self.dim / MANY).exp()) * (plan.max_candidates as f64).powi(2);
+        ROUND_ROW + pairs * (CANDIDATE + self.distance.max(LINE * self.lines))
+    }
+
+    fn finishing(&self, plan: &Plan) -> f64 {
+        plan.width as f64 * (20.0 + DEFINITION * self.dim)
+    }
 }
 
 /// A custom distance, whose cost is unknown: more than that of a hundred columns.
 const CUSTOM: f64 = 100.0;
 
-/// One distance between rows scattered in memory.
+/// One distance between rows scattered in memory, of rows that are not dense.
 fn per_distance(rows: Rows) -> f64 {
     match rows {
-        Rows::Dense(points, direct) => {
-            let slow = direct.form().is_slow();
-            points.dim() as f64 * if slow { 0.5 } else { 1.0 / 25.0 }
-        }
+        Rows::Dense(points, _) => points.dim() as f64,
         Rows::Sparse(rows) => rows.cost(),
         Rows::Sets(sets) => sets.cost(),
         Rows::Items(_) => CUSTOM,

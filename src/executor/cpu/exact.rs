@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use super::all_pairs;
+use super::coded_scan::{CodedScan, WorkingOrder};
 use super::scan::Scan;
-use crate::dataset::Problem;
+use crate::dataset::{Problem, Searched};
 use crate::distances::{TrueDistances, narrowed};
 use crate::error::BuildError;
 use crate::executor::Tick;
@@ -15,19 +17,97 @@ use crate::executor::finish::with_self;
 use crate::executor::proof::{LONG, Proof, SLACK, rows_at_once};
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, Neighbor, fresh, keep_nearest, put};
+use crate::metric::KernelMetric;
 use crate::params::Plan;
+use crate::points::Dense;
 use crate::rows::ReducedDistances;
+use crate::rows::dense::codes::{self, CodedRows};
 use crate::rows::offer::offer;
+use crate::simd::Level;
 
-/// The exact rows of some points, themselves left out.
-pub(crate) fn rows_of(problem: &Problem, rows: &[usize], k: usize, tick: Tick) -> Result<KnnGraph, BuildError> {
-    match problem.dense().filter(|_| !problem.is_proxy) {
-        Some((dense, kernel)) => {
-            let scan = Scan::of_points(problem.true_distances(), &dense, kernel.form(), problem.searched);
-            in_blocks(rows, k, tick, &|rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
-        }
-        None => Compared::new(problem, problem.n()).rows(rows, k, true, tick),
+/// The exact rows of some points, themselves left out. `truth` is that of the problem.
+pub(crate) fn rows_of(
+    problem: &Problem,
+    truth: &dyn TrueDistances,
+    points: &[usize],
+    k: usize,
+    tick: Tick,
+) -> Result<KnnGraph, BuildError> {
+    let Some((dense, kernel)) = scanned(problem) else {
+        return Compared::new(problem, truth, problem.n()).rows(points, k, true, tick);
+    };
+    let form = kernel.form();
+    let codes =
+        (is_coded(problem, k) && codes::suits(&dense, form)).then(|| CodedRows::new(&dense, form, Level::detect()));
+    match codes.as_ref().and_then(|codes| CodedScan::new(truth, codes, dense.dim(), None)) {
+        Some(coded) => rows_by_codes(problem, truth, &coded, points, k, tick),
+        None => rows_by_floats(problem, truth, points, k, tick),
     }
+}
+
+/// The same with codes in working order, if a bound on their error is known.
+pub(crate) fn rows_in_order(
+    problem: &Problem,
+    truth: &dyn TrueDistances,
+    (codes, order): (&dyn ReducedDistances, WorkingOrder),
+    (points, k): (&[usize], usize),
+    tick: Tick,
+) -> Result<Option<KnnGraph>, BuildError> {
+    let Some((dense, _)) = scanned(problem).filter(|_| is_coded(problem, k)) else { return Ok(None) };
+    let Some(coded) = CodedScan::new(truth, codes, dense.dim(), Some(order)) else { return Ok(None) };
+    rows_by_codes(problem, truth, &coded, points, k, tick).map(Some)
+}
+
+/// The rows that are scanned, and their kernel; none if points are compared otherwise.
+fn scanned<'p>(problem: &Problem<'p>) -> Option<(Dense<'p>, KernelMetric)> {
+    problem.dense().filter(|_| !problem.is_proxy)
+}
+
+/// Whether codes are compared first: those of rounded values have one more error.
+fn is_coded(problem: &Problem, k: usize) -> bool {
+    problem.searched == Searched::AsGiven && (1..LONG).contains(&k)
+}
+
+fn rows_by_codes(
+    problem: &Problem,
+    truth: &dyn TrueDistances,
+    coded: &CodedScan,
+    points: &[usize],
+    k: usize,
+    tick: Tick,
+) -> Result<KnnGraph, BuildError> {
+    let missing = Mutex::new(Vec::new());
+    let found = in_blocks(points, k, tick, &|points, ids, ds| {
+        let more = coded.nearest(points, k, ids, ds);
+        missing.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+    })?;
+    let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    tracing::debug!(missing = missing.len(), "rows that codes leave in doubt");
+    missing.sort_unstable();
+    let rest = rows_by_floats(problem, truth, &missing, k, tick)?;
+    let (mut ids, mut distances) = (found.all_ids().to_vec(), found.all_distances().to_vec());
+    for (at, point) in points.iter().enumerate() {
+        if let Ok(from) = missing.binary_search(point) {
+            ids[at * k..(at + 1) * k].copy_from_slice(rest.ids(from));
+            distances[at * k..(at + 1) * k].copy_from_slice(rest.distances(from));
+        }
+    }
+    Ok(KnnGraph::new(points.len(), k, ids, distances))
+}
+
+fn rows_by_floats(
+    problem: &Problem,
+    truth: &dyn TrueDistances,
+    points: &[usize],
+    k: usize,
+    tick: Tick,
+) -> Result<KnnGraph, BuildError> {
+    let (dense, kernel) = scanned(problem).expect("dense rows");
+    let scan = Scan::new(truth, &dense, None, kernel.form(), problem.searched);
+    in_blocks(points, k, tick, &|rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
 }
 
 /// The exact graph of a plan.
@@ -37,14 +117,17 @@ pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<Knn
     }
     let others = match all_pairs::graph(problem, plan, tick)? {
         Some(graph) => graph,
-        None => rows_of(problem, &(0..problem.n()).collect::<Vec<usize>>(), plan.others(), tick)?,
+        None => {
+            let all: Vec<usize> = (0..problem.n()).collect();
+            rows_of(problem, &*problem.true_distances(), &all, plan.others(), tick)?
+        }
     };
     Ok(if plan.include_self { with_self(problem, others.all_ids(), others.all_distances()) } else { others })
 }
 
 /// Points that are not dense rows under a kernel: compared as they are searched, and reranked by true distances.
 pub(crate) struct Compared<'a> {
-    truth: Box<dyn TrueDistances + 'a>,
+    truth: &'a dyn TrueDistances,
     /// The working copy to compare by, unless `truth` holds one. None for proxies as well.
     space: Option<Box<dyn ReducedDistances + 'a>>,
     is_proxy: bool,
@@ -56,8 +139,8 @@ pub(crate) struct Compared<'a> {
 const BASE: usize = 1024;
 
 impl<'a> Compared<'a> {
-    pub(crate) fn new(problem: &Problem<'a>, base: usize) -> Self {
-        let truth = problem.true_distances();
+    /// `truth` is that of the problem.
+    pub(crate) fn new(problem: &Problem<'a>, truth: &'a dyn TrueDistances, base: usize) -> Self {
         let needs_copy = !problem.is_proxy && truth.space().is_none();
         let space = needs_copy.then(|| problem.rows.working_copy());
         Self { truth, space, is_proxy: problem.is_proxy, base }
@@ -97,7 +180,7 @@ impl<'a> Compared<'a> {
     ) -> Vec<(f64, u32)> {
         let all = self.base - usize::from(skip_own);
         let bound = space.error_bound(i as u32).filter(|_| kept.len() < all);
-        let most = match Proof::of(&*self.truth, (i, k), kept, bound) {
+        let most = match Proof::of(self.truth, (i, k), kept, bound) {
             Proof::Certain(found) => return found,
             Proof::InDoubt(most) => most,
         };
@@ -146,8 +229,11 @@ impl<'a> Compared<'a> {
     }
 }
 
-/// Queries per block: enough to use each row of the base often while it is in cache.
-const QUERIES: usize = 32;
+/// Bytes of the base that a block of queries is compared with before distances are offered; they stay in cache for all
+/// queries.
+pub(super) const BASE_BYTES: usize = 128 << 10;
+/// The most queries in a block: enough to use each row of the base often while it is in cache.
+const QUERIES: usize = 64;
 
 /// Finds the nearest of some rows: their ids and distances.
 type Nearest<'a> = dyn Fn(&[usize], &mut [u32], &mut [f32]) + Sync + 'a;
@@ -157,8 +243,9 @@ pub(crate) fn in_blocks(rows: &[usize], k: usize, tick: Tick, nearest: &Nearest)
     let mut indices = vec![0u32; rows.len() * k];
     let mut distances = vec![0f32; rows.len() * k];
     let (done, count) = (AtomicUsize::new(0), rows.len());
+    let queries = count.div_ceil(rayon::current_num_threads()).clamp(4, QUERIES);
     let blocks =
-        rows.par_chunks(QUERIES).zip(indices.par_chunks_mut(QUERIES * k)).zip(distances.par_chunks_mut(QUERIES * k));
+        rows.par_chunks(queries).zip(indices.par_chunks_mut(queries * k)).zip(distances.par_chunks_mut(queries * k));
     blocks.try_for_each(|((rows, ids), ds)| {
         nearest(rows, ids, ds);
         let done = done.fetch_add(rows.len(), Ordering::Relaxed) + rows.len();

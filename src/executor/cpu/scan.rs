@@ -7,29 +7,20 @@
 
 use std::ops::Range;
 
+use super::exact::BASE_BYTES;
 use crate::dataset::Searched;
 use crate::distances::{TrueDistances, narrowed};
 use crate::executor::proof::{LONG, Proof, SLACK, rows_at_once};
-use crate::graph::order::{EMPTY, Neighbor, distance, fresh, id, keep_nearest, put};
+use crate::graph::order::{EMPTY, Neighbor, fresh, id, keep_nearest, put};
 use crate::metric::Form;
 use crate::parallel::{for_rows, map_ranges};
 use crate::points::{Dense, DenseValues};
-use crate::rows::ReducedDistances;
-use crate::rows::dense::code_error_bound::CodeErrorBound;
-use crate::rows::dense::codes::CodedRows;
 use crate::rows::dense::directions::{Directions, rounding};
 use crate::rows::dense::matrix::{Comparison, Matrix};
 use crate::rows::dense::row_bounds::RowBounds;
 use crate::rows::error_bound::ErrorBound;
 use crate::rows::offer::offer;
 use crate::simd::{LANES, Level};
-
-/// Bytes of the base that a block of queries is compared with before distances are offered; they stay in cache for all
-/// queries.
-const BASE_BYTES: usize = 128 << 10;
-/// Candidates kept by codes are `CODED_FACTOR * k + CODED_SLACK`: enough for nearly all rows to be certain.
-const CODED_FACTOR: usize = 3;
-const CODED_SLACK: usize = 40;
 
 /// Rows as they are compared.
 struct Working<'a> {
@@ -77,42 +68,18 @@ impl<'a> Working<'a> {
 /// A base and queries, of the same type and number of columns, ready to be searched.
 pub(crate) struct Scan<'a> {
     form: Form,
-    truth: Box<dyn TrueDistances + 'a>,
+    truth: &'a dyn TrueDistances,
     base: Working<'a>,
     /// None if the queries are the points of the base.
     queries: Option<Working<'a>>,
     bounds: RowBounds<'a>,
-    coded: Option<Coded>,
     level: Level,
 }
 
-/// Takes the row found for the query at a place.
-type Put<'a> = dyn FnMut(usize, &[(f64, u32)]) + 'a;
-
-/// The points as byte codes, for a first pass with a bounded error.
-struct Coded {
-    rows: CodedRows,
-    bound: CodeErrorBound,
-}
-
 impl<'a> Scan<'a> {
-    /// The points against themselves, as they are searched, by byte codes first where their error can be bounded.
-    pub(crate) fn of_points(
-        truth: Box<dyn TrueDistances + 'a>,
-        points: &Dense<'a>,
-        form: Form,
-        searched: Searched,
-    ) -> Self {
-        let scan = Self::new(truth, points, None, form, searched);
-        // Codes of rounded values have one more error.
-        let bound = if searched == Searched::AsGiven { CodeErrorBound::new(points, form) } else { None };
-        let coded = bound.map(|bound| Coded { rows: CodedRows::new(points, form, scan.level), bound });
-        Self { coded, ..scan }
-    }
-
     /// `truth` is that of the same base and queries.
     pub(crate) fn new(
-        truth: Box<dyn TrueDistances + 'a>,
+        truth: &'a dyn TrueDistances,
         base: &Dense<'a>,
         queries: Option<&Dense<'a>>,
         form: Form,
@@ -131,12 +98,13 @@ impl<'a> Scan<'a> {
         // A relative error of the values of a row is at most the same error of its direction.
         let rounded = searched.rounding() + of_directions(&base).max(queries.as_ref().map_or(0.0, of_directions));
         let rows = queries.as_ref().map_or(base.given, |rows| rows.given);
-        let bounds = if rounded == 0.0 && sums_are_exact(&rows, form) && sums_are_exact(&base.given, form) {
+        let are_exact = |rows: &Working| sums_are_exact(&rows.given, form);
+        let bounds = if rounded == 0.0 && are_exact(&base) && queries.as_ref().is_none_or(are_exact) {
             RowBounds::OfAll(ErrorBound::EXACT)
         } else {
             RowBounds::new(form, &rows, &base.given, base.given.dim(), rounded)
         };
-        Self { form, truth, base, queries, bounds, coded: None, level: Level::detect() }
+        Self { form, truth, base, queries, bounds, level: Level::detect() }
     }
 
     fn n(&self) -> usize {
@@ -150,63 +118,20 @@ impl<'a> Scan<'a> {
     /// The `k` nearest of each of `rows` of the queries, ascending, with true distances; row `i` of the base is left
     /// out for query `i` if `skip_own`. `ids` and `distances` are `rows x k`.
     pub(crate) fn nearest(&self, rows: &[usize], k: usize, skip_own: bool, ids: &mut [u32], distances: &mut [f32]) {
-        let mut put = |r: usize, found: &[(f64, u32)]| {
-            put(&narrowed(found), &mut ids[r * k..(r + 1) * k], &mut distances[r * k..(r + 1) * k]);
-        };
-        let missing = match &self.coded {
-            Some(coded) if skip_own && k < LONG => self.nearest_by_codes(coded, rows, k, &mut put),
-            _ => (0..rows.len()).collect(),
-        };
-        for missing in missing.chunks(rows_at_once(k, self.n())) {
-            let rest: Vec<usize> = missing.iter().map(|&r| rows[r]).collect();
-            let best = self.scan(&rest, skip_own, k + SLACK);
-            for ((&r, &row), best) in missing.iter().zip(&rest).zip(&best) {
-                put(r, &self.proven(row, k, skip_own, best));
+        let mut out = ids.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
+        for rows in rows.chunks(rows_at_once(k, self.n())) {
+            let best = self.scan(rows, skip_own, k + SLACK);
+            for ((&row, best), (ids, distances)) in rows.iter().zip(&best).zip(&mut out) {
+                put(&narrowed(&self.proven(row, k, skip_own, best)), ids, distances);
             }
         }
-    }
-
-    /// Fills the rows whose nearest neighbours codes determine with certainty; returns the positions in `rows` of the
-    /// others.
-    fn nearest_by_codes(&self, coded: &Coded, rows: &[usize], k: usize, put: &mut Put) -> Vec<usize> {
-        let n = self.n();
-        let width = (CODED_FACTOR * k + CODED_SLACK).min(n - 1);
-        let mut best = vec![EMPTY; rows.len() * width];
-        let row_ids: Vec<u32> = rows.iter().map(|&r| r as u32).collect();
-        let per_block = (BASE_BYTES / self.base.given.dim()).clamp(16, 1024);
-        let mut to_base = vec![0.0; rows.len() * per_block];
-        for first in (0..n).step_by(per_block) {
-            let m = per_block.min(n - first);
-            let others: Vec<u32> = (first as u32..(first + m) as u32).collect();
-            coded.rows.block(&row_ids, first as u32, &mut to_base[..rows.len() * m]);
-            for ((&row, best), to) in rows.iter().zip(best.chunks_exact_mut(width)).zip(to_base.chunks_exact(m)) {
-                offer(best, &others, to, row.wrapping_sub(first));
-            }
-        }
-        let mut missing = Vec::new();
-        for (r, best) in best.chunks_exact(width).enumerate() {
-            // Whatever the errors of codes, the k nearest of these are no farther than the k-th by codes may be.
-            let farthest = coded.bound.true_at_most(row_ids[r], distance(best[k - 1]));
-            let is_near = |slot: &&Neighbor| coded.bound.true_at_least(row_ids[r], distance(**slot)) <= farthest;
-            let near = best.iter().take_while(is_near).count().max(k);
-            let ids: Vec<u32> = best[..near].iter().map(|&slot| id(slot)).collect();
-            let found = self.truth.ranked(rows[r], &ids, k);
-            let kth = self.truth.to_reduced(found[k - 1].0);
-            let left_out = coded.bound.true_at_least(row_ids[r], distance(best[width - 1]));
-            if width == n - 1 || kth < f64::from(left_out) {
-                put(r, &found);
-            } else {
-                missing.push(r);
-            }
-        }
-        missing
     }
 
     /// The `k` nearest by true distances, the nearest by computed distances being `best`.
     fn proven(&self, query: usize, k: usize, skip_own: bool, best: &[Neighbor]) -> Vec<(f64, u32)> {
         let all = self.n() - usize::from(skip_own);
         let bound = (best.len() < all).then(|| self.bounds.of(query));
-        let most = match Proof::of(&*self.truth, (query, k), best, bound) {
+        let most = match Proof::of(self.truth, (query, k), best, bound) {
             Proof::Certain(found) => return found,
             Proof::InDoubt(most) => most,
         };

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use super::coded_scan::WorkingOrder;
+use super::exact;
 use super::fill::{fill_known, fill_random};
 use super::leaf_join::leaf_join;
 use super::leaf_mates::LeafMates;
@@ -10,6 +12,7 @@ use super::neighborhoods::{Caps, Neighborhoods};
 use super::regroup::{graph_order, renumber_rows};
 use super::scratch::ScratchPool;
 use crate::dataset::Problem;
+use crate::distances::TrueDistances;
 use crate::error::BuildError;
 use crate::executor::arrange::{Arranged, arrange};
 use crate::executor::finish::Finisher;
@@ -259,6 +262,16 @@ impl Session for CpuSession<'_> {
 
     fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError> {
         Ok(self.finishing().rows_of(points, &self.place))
+    }
+
+    fn exact_rows(
+        &self,
+        truth: &dyn TrueDistances,
+        points: &[usize],
+        tick: Tick,
+    ) -> Result<Option<KnnGraph>, BuildError> {
+        let order = WorkingOrder { order: &self.order, place: &self.place };
+        exact::rows_in_order(&self.problem, truth, (&*self.space, order), (points, self.plan.others()), tick)
     }
 
     fn finish(self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {

@@ -1,20 +1,20 @@
 //! How far coded distances can be from true ones.
 
-use super::codes;
-use super::coding::{Coding, Scale, stride};
-use crate::metric::Form;
-use crate::parallel;
-use crate::points::Dense;
-
 /// Bounds true distances from below by coded ones. Euclidean distances (and those between directions) obey the triangle
 /// inequality: |d(x, y) - d(x', y')| <= |x - x'| + |y - y'| for the points x', y' that the codes represent.
 pub(crate) struct CodeErrorBound {
-    /// |x - x'| for every row.
-    errors: Vec<f32>,
+    errors: Errors,
+    /// The largest |x - x'| of all rows.
     largest: f32,
     /// Distance of two points whose codes differ by one in one column.
     unit: f32,
     angular: bool,
+}
+
+/// The most that |x - x'| can be.
+enum Errors {
+    OfAll(f32),
+    OfRows(Vec<f32>),
 }
 
 /// Relative rounding error of a coded distance: sums of up to 2^31 rounded to f32, a root, a product.
@@ -23,23 +23,34 @@ const ROUNDING: f32 = 1e-5;
 const ANGLE_ROUNDING: f32 = 5e-7;
 
 impl CodeErrorBound {
-    /// The bound of [`CodedRows`](super::codes::CodedRows); `None` for forms that are not distances.
-    pub(crate) fn new(points: &Dense, form: Form) -> Option<Self> {
-        let angular = matches!(form, Form::Angular { .. });
-        if !codes::suits(points, form) || !(angular || form == Form::L2) {
-            return None;
-        }
-        let coding = Coding::choose(points, form);
-        let unit = coding.unit();
-        let error = |(values, codes): &mut (Vec<f32>, Vec<u8>), i: usize| {
-            points.widen_row(i, values);
-            let empty = coding.encode(values, codes);
-            if angular && !empty { angle_error(coding, values, codes) } else { value_error(coding, values, codes) }
+    /// Of rows with a common scale, which differ from their codes by at most `codes`, as a vector; one code is `unit`.
+    pub(super) fn of_values(codes: f64, unit: f32) -> Self {
+        let error = (codes * f64::from(unit) * 1.0001) as f32;
+        Self { errors: Errors::OfAll(error), largest: error, unit, angular: false }
+    }
+
+    /// Of directions, where codes are at most `codes` from a multiple of their row, as a vector; 1 / length of the codes of
+    /// each row, and 0 for zero vectors, whose codes are exact.
+    ///
+    /// The line of a row passes its codes c at that distance e, so that the sine of the angle between is e / |c| at most, and
+    /// the chord that sine divided by the cosine of half the angle.
+    pub(super) fn of_directions(codes: f64, inverse_lengths: impl Iterator<Item = f32>) -> Self {
+        let chord = |inverse: f32| {
+            let sine = codes * f64::from(inverse) * 1.0001;
+            if sine >= 1.0 { 2.0 } else { (sine / (0.5 + 0.5 * (1.0 - sine * sine).sqrt()).sqrt()) as f32 }
         };
-        let scratch = || (vec![0.0; points.dim()], vec![0; stride(points.dim())]);
-        let errors: Vec<f32> = parallel::map(points.n(), 64, scratch, error);
+        let errors: Vec<f32> = inverse_lengths.map(chord).collect();
         let largest = errors.iter().fold(0.0f32, |m, e| m.max(*e));
-        Some(Self { errors, largest, unit, angular })
+        Self { errors: Errors::OfRows(errors), largest, unit: 1.0, angular: true }
+    }
+
+    /// How much the distance from `row` to any point can differ from a coded one.
+    fn error(&self, row: u32) -> f32 {
+        let own = match &self.errors {
+            Errors::OfAll(error) => *error,
+            Errors::OfRows(errors) => errors[row as usize],
+        };
+        own + self.largest + ROUNDING * self.unit
     }
 
     /// A lower bound of the true reduced distance from `row` to any point at a coded reduced distance of at least
@@ -47,8 +58,7 @@ impl CodeErrorBound {
     pub(crate) fn true_at_least(&self, row: u32, coded: f32) -> f32 {
         let far =
             if self.angular { (2.0 * (coded - ANGLE_ROUNDING).max(0.0)).sqrt() } else { coded.sqrt() * self.unit };
-        // Rounding of the coded distance and of the errors themselves.
-        let near = (far * (1.0 - ROUNDING) - self.errors[row as usize] - self.largest - ROUNDING * self.unit).max(0.0);
+        let near = (far * (1.0 - ROUNDING) - self.error(row)).max(0.0);
         if self.angular { near * near / 2.0 } else { near * near }
     }
 
@@ -56,27 +66,19 @@ impl CodeErrorBound {
     /// `coded`.
     pub(crate) fn true_at_most(&self, row: u32, coded: f32) -> f32 {
         let near = if self.angular { (2.0 * (coded + ANGLE_ROUNDING)).sqrt() } else { coded.sqrt() * self.unit };
-        let far = near * (1.0 + ROUNDING) + self.errors[row as usize] + self.largest + ROUNDING * self.unit;
+        let far = near * (1.0 + ROUNDING) + self.error(row);
         if self.angular { far * far / 2.0 } else { far * far }
     }
-}
 
-/// |x - x'| where all rows share a scale; zero for zero vectors.
-fn value_error(coding: Coding, values: &[f32], codes: &[u8]) -> f32 {
-    let unit = coding.unit();
-    let difference = |(v, c): (&f32, &u8)| (f64::from(*v) - f64::from((f32::from(*c) - coding.offset) * unit)).powi(2);
-    match coding.scale {
-        Scale::PerRow(_) => 0.0,
-        Scale::Common(_) => (values.iter().zip(codes).map(difference).sum::<f64>().sqrt() * 1.0001) as f32,
+    /// An upper bound of the coded reduced distance from `row` to any point at a true reduced distance of at most `exact`.
+    pub(crate) fn coded_at_most(&self, row: u32, exact: f64) -> f32 {
+        let chord = (exact.max(0.0) * if self.angular { 2.0 } else { 1.0 }).sqrt();
+        // Twice the rounding of `true_at_least`, as this is rounded, too.
+        let far = (chord + f64::from(self.error(row))) * f64::from(1.0 + 3.0 * ROUNDING);
+        if self.angular {
+            (far * far / 2.0) as f32 + 2.0 * ANGLE_ROUNDING
+        } else {
+            (far / f64::from(self.unit)).powi(2) as f32 * (1.0 + ROUNDING)
+        }
     }
-}
-
-/// |x - x'| of the directions.
-fn angle_error(coding: Coding, values: &[f32], codes: &[u8]) -> f32 {
-    let code = |c: &u8| f64::from(*c) - f64::from(coding.zero);
-    let length = |squares: f64| squares.sqrt().max(f64::MIN_POSITIVE);
-    let of_values = length(values.iter().map(|v| f64::from(*v).powi(2)).sum());
-    let of_codes = length(codes.iter().map(|c| code(c).powi(2)).sum());
-    let difference = |(v, c): (&f32, &u8)| (f64::from(*v) / of_values - code(c) / of_codes).powi(2);
-    (values.iter().zip(codes).map(difference).sum::<f64>().sqrt() * 1.0001) as f32
 }

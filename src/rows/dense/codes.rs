@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::code_error_bound::CodeErrorBound;
 use super::code_tiles::{Angle, CodeTable, CodeTiles, CodedRow, NegativeDot, Squared};
 use super::coding::{Chunk, Coding, Fit, Scale, Stats, is_wide, stride};
 use super::planes::{self, Look, Planes, Signed, ToAll, ToNear};
@@ -363,6 +364,19 @@ impl WorkingRows for CodedRows {
 }
 
 impl ReducedDistances for CodedRows {
+    fn code_error_bound(&self, dim: usize) -> Option<CodeErrorBound> {
+        let error = if self.are_values { 0.0 } else { self.coding.rounding() * (dim as f64).sqrt() };
+        match self.distance {
+            // A range that is too small for a scale.
+            CodedDistance::Squared if !error.is_finite() => None,
+            CodedDistance::Squared => Some(CodeErrorBound::of_values(error, self.coding.unit())),
+            CodedDistance::Angle => {
+                Some(CodeErrorBound::of_directions(error, self.stats.iter().map(|stats| stats.inverse)))
+            }
+            CodedDistance::NegativeDot => None,
+        }
+    }
+
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
         if self.is_in_planes() {
             return self.with_signed([row], |[x]| self.signed_to_many(x, others, out));

@@ -8,6 +8,7 @@ use super::direction::direction_scale;
 use crate::metric::Form;
 use crate::parallel::map_ranges;
 use crate::points::{Dense, DenseValues};
+use crate::rows::error_bound::UNIT_ROUNDOFF;
 use crate::simd::{BYTES, LANES, Level, Op, Simd, dispatch};
 
 /// Whether a distance between rows of `stride` chunks costs more than to look up what was compared.
@@ -35,6 +36,10 @@ pub(crate) struct Stats {
     /// 1 / length, for angles.
     pub(super) inverse: f32,
 }
+
+/// Rows whose largest value is smaller are brought into a range where their scale is an f32.
+const TINY: f32 = 1e-30;
+const RAISED: f32 = (1u128 << 100) as f32;
 
 /// How values become codes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,7 +111,11 @@ impl Coding {
         let scale = match self.scale {
             Scale::Common(s) => s,
             Scale::PerRow(codes) => {
-                let largest = dispatch(Level::detect(), Largest(values));
+                let mut largest = dispatch(Level::detect(), Largest(values));
+                if largest < TINY {
+                    values.iter_mut().for_each(|v| *v *= RAISED);
+                    largest *= RAISED;
+                }
                 if largest > 0.0 { codes / largest } else { 0.0 }
             }
         };
@@ -114,6 +123,12 @@ impl Coding {
         dispatch(Level::detect(), Round { values, scale, offset: self.offset, codes: data });
         padding.fill(self.zero);
         empty
+    }
+
+    /// The most that a code can be from the scaled value that it stands for: half a code, and what f32 rounds.
+    pub(super) fn rounding(&self) -> f64 {
+        const PRODUCTS: f64 = 4.0 * 256.0;
+        0.5 + UNIT_ROUNDOFF * (PRODUCTS + 2.0 * f64::from(self.offset.abs()))
     }
 
     /// Subtracts the mean where it is to be; true for zero vectors.

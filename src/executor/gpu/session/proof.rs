@@ -42,7 +42,7 @@ pub(super) fn proven(
     }
     tracing::debug!(in_doubt = in_doubt.len(), "exact rows of a device");
     if !in_doubt.is_empty() {
-        let again = exact::rows_of(problem, &in_doubt, others, tick)?;
+        let again = exact::rows_of(problem, &*truth, &in_doubt, others, tick)?;
         for (at, &i) in in_doubt.iter().enumerate() {
             ids[i * others..(i + 1) * others].copy_from_slice(again.ids(at));
             distances[i * others..(i + 1) * others].copy_from_slice(again.distances(at));
