@@ -211,7 +211,7 @@ fn rows_in_planes_are_the_same_and_a_look_rejects_what_is_far() {
                 }
             }
             assert!(lost * 1000 <= n * 20, "{metric:?} {dim} {}: {lost} lost", level.name());
-            let has_looks = !level.has_byte_products();
+            let has_looks = level.looks_at_nibbles();
             assert!(far > 0 && rejected == if has_looks { far } else { 0 }, "{rejected} of {far} rejected");
             space.begin_trees();
             space.all_pairs(&ids, &mut after);

@@ -131,13 +131,14 @@ impl Level {
         levels.into_iter().filter(|level| level.0).map(|level| Self(level.1)).collect()
     }
 
-    /// Whether there are instructions for products of bytes: then it is cheaper to compute than to choose what to compute.
-    pub(crate) fn has_byte_products(self) -> bool {
+    /// Whether to look at the nibbles of bytes first pays: there are no instructions for products of whole bytes, for which
+    /// it is cheaper to compute than to choose what to compute, but fast ones for nibbles.
+    pub(crate) fn looks_at_nibbles(self) -> bool {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni { .. } | Isa::AvxVnni => true,
+            Isa::Avx2 | Isa::Avx512 => true,
             #[cfg(target_arch = "aarch64")]
-            Isa::NeonDot => true,
+            Isa::Neon => true,
             _ => false,
         }
     }

@@ -20,7 +20,7 @@ impl Level {
     pub(crate) fn speed(self) -> Speed {
         let speed = |bytes, floats, tile, insert| Speed { bytes, floats, tile, insert };
         match self.isa() {
-            Isa::Portable => speed(4.2, 8.0, 7.0, 24.0),
+            Isa::Portable => speed(5.5, 8.0, 7.0, 24.0),
             // Not measured.
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => speed(1.3, 2.0, 1.3, 9.0),

@@ -88,6 +88,8 @@ const LEAF_PAIRS: f64 = 1.0 / 3.0;
 /// Pivots that a row is compared with while a tree grows, and what one takes beside the distance.
 const PIVOTS: f64 = 12.0;
 const PIVOT: f64 = 8.0;
+/// In fewer columns trees end early.
+const EASY_COLUMNS: f64 = 9.0;
 /// Pairs of all rounds for the square of the number of candidates, in many columns, and the columns that are many.
 const ROUNDS: f64 = 0.6;
 const MANY: f64 = 26.0;
@@ -136,7 +138,8 @@ impl Compared {
     fn trees(&self, plan: &Plan) -> f64 {
         let insert = self.speed.insert + plan.width as f64 / 4.0;
         let pairs = LEAF_PAIRS * plan.leaf_size as f64;
-        plan.n_trees as f64 * (pairs * (insert + self.distance) + PIVOTS * (PIVOT + self.distance))
+        let trees = plan.n_trees as f64 * (self.dim / EASY_COLUMNS).clamp(0.3, 1.0);
+        trees * (pairs * (insert + self.distance) + PIVOTS * (PIVOT + self.distance))
     }
 
     fn rounds(&self, plan: &Plan) -> f64 {

@@ -325,10 +325,10 @@ impl WorkingRows for CodedRows {
         self.distance == CodedDistance::NegativeDot
     }
 
-    /// Lays rows out in planes if they are wide enough and products of bytes cost something: single rows are then compared
+    /// Lays rows out in planes if they are wide enough and a look at nibbles pays: single rows are then compared
     /// with others faster, but tiles of rows have to be put together first.
     fn begin_rounds(&mut self) {
-        let is_wide = is_wide(self.stride, self.level) && !self.level.has_byte_products();
+        let is_wide = is_wide(self.stride, self.level) && self.level.looks_at_nibbles();
         if !is_wide || self.distance == CodedDistance::NegativeDot {
             return;
         }

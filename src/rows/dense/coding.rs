@@ -13,7 +13,7 @@ use crate::simd::{BYTES, LANES, Level, Op, Simd, dispatch};
 
 /// Whether a distance between rows of `stride` chunks costs more than to look up what was compared.
 pub(super) fn is_wide(stride: usize, level: Level) -> bool {
-    stride >= if level.has_byte_products() { 8 } else { 4 }
+    stride >= if level.looks_at_nibbles() { 4 } else { 8 }
 }
 
 /// Bytes of a row of `dim` codes.
