@@ -47,6 +47,10 @@ impl<'p> RecallSample<'p> {
         session: &dyn Session,
         tick: Tick,
     ) -> Result<Option<Self>, BuildError> {
+        if problem.dense().is_none() {
+            // True distances of other rows may hold a copy of them, for which there is no room beside a session.
+            return Ok(None);
+        }
         let (truth, points) = (problem.true_distances(), points_of(problem, plan));
         let nearest = session.exact_rows(&*truth, &points, tick)?;
         Ok(nearest.map(|nearest| Self::new(truth, &points, &nearest, problem.n())))

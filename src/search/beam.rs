@@ -78,6 +78,8 @@ pub(crate) struct BeamParams<'a> {
     pub everywhere: bool,
     /// A row that the search must not pass through.
     pub blocked: Option<u32>,
+    /// A row at most this far ends the search.
+    pub enough: f32,
     /// Distances after which the search gives up: comparing with all rows costs less than going on.
     pub budget: u64,
 }
@@ -92,6 +94,7 @@ impl Default for BeamParams<'_> {
             eligible: None,
             everywhere: false,
             blocked: None,
+            enough: f32::NEG_INFINITY,
             budget: u64::MAX,
         }
     }
@@ -172,6 +175,9 @@ impl SearchGraph<'_> {
             }
             near.sort_unstable();
             cursor = cursor.min(merge(pool, near));
+            if pool.first().is_some_and(|&first| distance(first) <= params.enough) {
+                break;
+            }
             let best = match params.eligible {
                 None => &*pool,
                 Some(is_eligible) => {

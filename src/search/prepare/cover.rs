@@ -77,13 +77,13 @@ impl Index {
     pub(in crate::search) fn lost(&self, rows: &[u32]) -> Vec<u32> {
         let is_lost = |scratch: &mut BeamScratch, &row: &u32| {
             self.rows.set_own_query(row, self.by_values, &mut scratch.query);
-            let k = NEAR.min(self.graph.n());
-            let params = BeamParams { k, width: k, epsilon: EPSILON, ..BeamParams::default() };
-            let starts = self.search_graph().starts(scratch);
-            let nearest = self.search_graph().search(&starts, params, scratch).first().copied();
             let mut own = Vec::new();
             self.rows.to_many(&scratch.query, &[row], &mut own);
-            nearest.is_none_or(|nearest| id(nearest) != row && distance(nearest) > own[0])
+            let k = NEAR.min(self.graph.n());
+            let params = BeamParams { k, width: k, epsilon: EPSILON, enough: own[0], ..BeamParams::default() };
+            let starts = self.search_graph().starts(scratch);
+            let nearest = self.search_graph().search(&starts, params, scratch).first();
+            nearest.is_none_or(|&nearest| id(nearest) != row && distance(nearest) > own[0])
         };
         let lost: Vec<bool> = rows.par_iter().with_min_len(16).map_init(BeamScratch::default, is_lost).collect();
         rows.iter().zip(lost).filter_map(|(&row, lost)| lost.then_some(row)).collect()
