@@ -12,7 +12,7 @@ use crate::rows::dense::{byte_differences, codes};
 use crate::simd::{LANES, Level, Speed};
 
 /// How many times as long exact search may take, since it misses no neighbour.
-const WORTH_EXACT: f64 = 1.25;
+const WORTH_EXACT: f64 = 2.0;
 
 /// The cheaper algorithm, or exact search where that costs little more; and the cost of exact search relative to
 /// descent.
