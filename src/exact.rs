@@ -17,7 +17,9 @@ use std::ops::ControlFlow;
 use crate::dataset::{Dataset, Searched};
 use crate::distances::by_definition::DefinitionDistances;
 use crate::error::BuildError;
-use crate::executor::cpu::exact::{self, Compared, in_blocks};
+use crate::executor::cpu::blocks::in_blocks;
+use crate::executor::cpu::exact::Compared;
+use crate::executor::cpu::exact_graph;
 use crate::executor::cpu::scan::Scan;
 use crate::graph::KnnGraph;
 use crate::metric::{Metric, MetricError};
@@ -37,7 +39,7 @@ pub fn graph(points: &Points, metric: &Metric, k: usize, include_self: bool) -> 
     let params = Params { n_neighbors: Some(k), include_self, ..Params::default() };
     let plan = Plan::new(metric, &params, points)?;
     let prepared = Dataset::new(points, metric)?;
-    let graph = exact::graph_of(&prepared.problem(), &plan, &|_| Ok(()))?;
+    let graph = exact_graph::graph_of(&prepared.problem(), &plan, &|_| Ok(()))?;
     prepared.check_distances().map(|()| graph)
 }
 

@@ -87,7 +87,8 @@
 //! On the CPU, distances are computed with the best instruction set of the machine; the report and
 //! [`cpu::instructions`] name it. The environment variable `NNDESCENT_SIMD`, read once in a process, lowers it, for
 //! benchmarks and comparisons: from low to high `portable`, `avx2`, `avxvnni`, `avx512`, `avx512vnni` on x86-64, and
-//! `portable`, `neon`, `neondot` on 64-bit ARM. Where the machine lacks the one that is named, the best below it is used. Results may differ in the last bits of a distance.
+//! `portable`, `neon`, `neondot` on 64-bit ARM. Where the machine lacks the one that is named, the best below it is
+//! used. Results may differ in the last bits of a distance.
 //!
 //! # Features
 //!

@@ -14,8 +14,8 @@ use crate::points::Points;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Exact search where it is estimated to take at most a quarter longer than NN-Descent, since it misses no
-    /// neighbour; else NN-Descent.
+    /// Exact search where it is estimated to take at most twice as long as NN-Descent, since it misses no neighbour;
+    /// else NN-Descent.
     #[default]
     Auto,
     /// Random-projection trees and NN-Descent; exact search where rows hold a quarter of all points or more.
@@ -167,7 +167,8 @@ pub(crate) struct Plan {
     pub recall_sample: usize,
     /// Most rows that are built at once.
     pub part_rows: Option<usize>,
-    /// Whether the CPU ends trees early on easy data, and leaves out pairs that were compared before. Devices do neither.
+    /// Whether the CPU ends trees early on easy data, and leaves out pairs that were compared before. Devices do
+    /// neither.
     pub adaptive: bool,
     /// Whether the kernels of a GPU are timed for the report.
     pub time_kernels: bool,

@@ -38,7 +38,8 @@ pub struct BuildReport {
     pub reasons: Vec<Reason>,
     /// Wall time by phase.
     pub times: PhaseTimes,
-    /// Seconds that the build, without the estimate of recall, was predicted to take on the CPU: what `Auto` chooses by.
+    /// Seconds that the build, without the estimate of recall, was predicted to take on the CPU: what `Auto` chooses
+    /// by.
     pub predicted_seconds: f64,
     /// Every round of descent.
     pub rounds: Vec<RoundStats>,

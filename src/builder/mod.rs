@@ -99,11 +99,10 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Random-projection trees. Default 6, plus one for every ten neighbours beyond ten, up to 12; 4 more for bits, and up
-    /// to 4 more on the CPU where neighbours of neighbours seldom share a leaf. The CPU stops earlier, also at a number
-    /// asked for, where nine of ten do: they were compared, and little is left to find.
-    /// With 0 the build starts from random neighbours (or `init_graph`). A single tree leaves its leaves unlinked, and
-    /// rounds cannot link them.
+    /// Random-projection trees. Default 6, plus one for every ten neighbours beyond ten, up to 12; 4 more for bits, and
+    /// up to 4 more on the CPU where neighbours of neighbours seldom share a leaf. The CPU stops earlier, also at a
+    /// number asked for, where nine of ten do: they were compared, and little is left to find. With 0 the build starts
+    /// from random neighbours (or `init_graph`). A single tree leaves its leaves unlinked, and rounds cannot link them.
     #[must_use]
     pub fn n_trees(mut self, trees: usize) -> Self {
         self.params.n_trees = Some(trees);
@@ -119,8 +118,8 @@ impl<'a> NnDescent<'a> {
     }
 
     /// Neighbours that a row contributes to a local join, with up to half as many reverse neighbours. Default 19/20 of
-    /// `n_neighbors`, at least 24 and at most 60; half of that for bits. Raise this first for more recall. The CPU takes half where nine of
-    /// ten neighbours of neighbours shared a leaf.
+    /// `n_neighbors`, at least 24 and at most 60; half of that for bits. Raise this first for more recall. The CPU
+    /// takes half where nine of ten neighbours of neighbours shared a leaf.
     #[must_use]
     pub fn max_candidates(mut self, candidates: usize) -> Self {
         self.params.max_candidates = Some(candidates);

@@ -34,9 +34,13 @@ impl<'p> RecallSample<'p> {
         session: Option<&dyn Session>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
+        if let Some(session) = session
+            && let Some(sample) = Self::held(problem, plan, session, tick)?
+        {
+            return Ok(sample);
+        }
         let (truth, points) = (problem.true_distances(), points_of(problem, plan));
-        let held = session.map_or(Ok(None), |session| session.exact_rows(&*truth, &points, tick))?;
-        let nearest = held.map_or_else(|| exact::rows_of(problem, &*truth, &points, plan.others(), tick), Ok)?;
+        let nearest = exact::rows_of(problem, &*truth, &points, plan.others(), tick)?;
         Ok(Self::new(truth, &points, &nearest, problem.n()))
     }
 

@@ -61,8 +61,8 @@ pub(crate) trait Session {
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError>;
     /// The rows of these points so far, to estimate recall.
     fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError>;
-    /// The exact rows of these points, themselves left out, if the session holds what tells them. `truth` is that of its
-    /// problem.
+    /// The exact rows of these points, themselves left out, if the session holds what tells them. `truth` is that of
+    /// its problem.
     fn exact_rows(
         &self,
         _truth: &dyn TrueDistances,

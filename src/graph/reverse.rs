@@ -1,7 +1,7 @@
 //! Reverse edges.
 //!
-//! They are sorted twice by counting, first into groups of rows, then within a group, so that no threads race for a place
-//! and what is written lies in cache.
+//! They are sorted twice by counting, first into groups of rows, then within a group, so that no threads race for a
+//! place and what is written lies in cache.
 
 use std::ops::Range;
 
@@ -29,8 +29,10 @@ pub(crate) struct ReverseGroup {
 
 /// Reverse edges of some groups of rows, sorted by group.
 pub(crate) struct ReverseParts<'a> {
-    /// The first of the groups.
-    first: usize,
+    groups: Range<usize>,
+    /// The logarithm of the number of rows in a group, and the number of all rows.
+    shift: u32,
+    n: usize,
     parts: Vec<Part<'a>>,
 }
 
@@ -46,8 +48,9 @@ impl ReverseEdges {
     /// From the first `forward` places of every row.
     pub(crate) fn collect(rows: &RowTable, forward: usize) -> Self {
         let mut all = Vec::new();
-        let shift = sort_by_group(rows, forward, 1, |held, size, parts| {
-            all.extend(map(held.len(), 1, || (), |(), at| parts.group(held.start + at, size(held.start + at))));
+        let shift = sort_by_group(rows, forward, 1, |parts| {
+            let first = parts.groups().start;
+            all.extend(map(parts.groups().len(), 1, || (), |(), at| parts.group(first + at)));
         });
         Self { shift, groups: all }
     }
@@ -65,15 +68,9 @@ impl ReverseGroup {
     }
 }
 
-/// Sorts the reverse edges of the first `forward` places of every row into groups of rows, those of at most a `share`th of
-/// all rows at a time, which `run` is given: which groups, how many rows each has, and the edges. Returns the logarithm of
-/// the number of rows of a group.
-pub(crate) fn sort_by_group(
-    rows: &RowTable,
-    forward: usize,
-    share: usize,
-    mut run: impl FnMut(Range<usize>, &(dyn Fn(usize) -> usize + Sync), &ReverseParts),
-) -> u32 {
+/// Sorts the reverse edges of the first `forward` places of every row into groups of rows, those of at most a `share`th
+/// of all rows at a time, and gives them to `run`. Returns the logarithm of the number of rows in a group.
+pub(crate) fn sort_by_group(rows: &RowTable, forward: usize, share: usize, mut run: impl FnMut(&ReverseParts)) -> u32 {
     let n = rows.n();
     let shift = (n / (GROUPS * share)).max(1).ilog2();
     let groups = n.div_ceil(1 << shift);
@@ -91,7 +88,6 @@ pub(crate) fn sort_by_group(
             counts
         },
     );
-    let size = |group: usize| (n - (group << shift)).min(1 << shift);
     let held = |first: usize| first..groups.min(first + GROUPS);
     // Room for the edges to the groups held, and a place in every part for edges that lead elsewhere.
     let room = |first: usize, counts: &[u32]| 1 + counts[held(first)].iter().sum::<u32>() as usize;
@@ -111,7 +107,7 @@ pub(crate) fn sort_by_group(
         for_each(parts.iter_mut().enumerate().collect(), |(at, part)| {
             part.fill(rows, forward, (holders(at), shift), held(first));
         });
-        run(held(first), &size, &ReverseParts { first, parts });
+        run(&ReverseParts { groups: held(first), shift, n, parts });
     }
     shift
 }
@@ -132,8 +128,8 @@ impl<'a> Part<'a> {
         Self { starts, rows, edges }
     }
 
-    /// Takes the edges of `holders` to the groups `held`. Without branches, because whether an edge leads to one of them
-    /// cannot be predicted.
+    /// Takes the edges of `holders` to the groups `held`. Without branches, because whether an edge leads to one of
+    /// them cannot be predicted.
     fn fill(&mut self, rows: &RowTable, forward: usize, (holders, shift): (Range<usize>, u32), held: Range<usize>) {
         let mut next = self.starts;
         for holder in holders {
@@ -156,9 +152,19 @@ impl<'a> Part<'a> {
 }
 
 impl ReverseParts<'_> {
-    /// The edges of a group of `rows` rows.
-    pub(crate) fn group(&self, group: usize, rows: usize) -> ReverseGroup {
-        let edges_to_group = || self.parts.iter().flat_map(|part| part.of_group(group - self.first));
+    pub(crate) fn groups(&self) -> Range<usize> {
+        self.groups.clone()
+    }
+
+    /// The rows of a group.
+    pub(crate) fn rows(&self, group: usize) -> Range<usize> {
+        group << self.shift..((group + 1) << self.shift).min(self.n)
+    }
+
+    /// The edges of a group.
+    pub(crate) fn group(&self, group: usize) -> ReverseGroup {
+        let rows = self.rows(group).len();
+        let edges_to_group = || self.parts.iter().flat_map(|part| part.of_group(group - self.groups.start));
         let mut starts = vec![0; rows + 1];
         edges_to_group().for_each(|(row, _)| starts[row as usize + 1] += 1);
         for row in 0..rows {

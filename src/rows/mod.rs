@@ -71,23 +71,19 @@ pub(crate) trait ReducedDistances: WorkingRows {
     fn error_bound(&self, _row: u32) -> Option<ErrorBound> {
         None
     }
-    /// How far distances can be from those of the `dim` values that rows are codes of. None if they are no such codes, or
-    /// this is not known.
+    /// How far distances can be from those of the `dim` values that rows are codes of. None if they are no such codes,
+    /// or this is not known.
     fn code_error_bound(&self, _dim: usize) -> Option<CodeErrorBound> {
         None
     }
-    /// The same, but what is beyond `bound` may be told as infinitely far: where codes come with a look that costs less than
-    /// a distance, most of the others are.
+    /// The same, but what is beyond `bound` may be told as infinitely far: where codes come with a look that costs less
+    /// than a distance, most of the others are.
     fn one_to_near(&self, row: u32, others: &[u32], _bound: f32, out: &mut [f32]) {
         self.one_to_many(row, others, out);
     }
     /// Reduced distances of two rows to each of `others`.
     fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
-        let mut to = vec![0.0; others.len()];
-        for (side, row) in rows.into_iter().enumerate() {
-            self.one_to_many(row, others, &mut to);
-            out.iter_mut().zip(&to).for_each(|(out, &d)| out[side] = d);
-        }
+        two_by_rows(rows, others, out, |row, others, out| self.one_to_many(row, others, out));
     }
     /// Reduced distances between all of `ids`: a symmetric `m x m` matrix. The diagonal has no meaning.
     fn all_pairs(&self, ids: &[u32], out: &mut [f32]) {
@@ -110,6 +106,20 @@ pub(crate) trait ReducedDistances: WorkingRows {
         for (&row, out) in rows.iter().zip(out.chunks_exact_mut(m)) {
             self.one_to_many(row, &others, out);
         }
+    }
+}
+
+/// [`ReducedDistances::two_to_many`] by the distances of one row after the other.
+pub(crate) fn two_by_rows(
+    rows: [u32; 2],
+    others: &[u32],
+    out: &mut [[f32; 2]],
+    mut one_to_many: impl FnMut(u32, &[u32], &mut [f32]),
+) {
+    let mut to = vec![0.0; others.len()];
+    for (side, row) in rows.into_iter().enumerate() {
+        one_to_many(row, others, &mut to);
+        out.iter_mut().zip(&to).for_each(|(out, &d)| out[side] = d);
     }
 }
 

@@ -26,9 +26,6 @@ pub(crate) trait Tiles: Sync {
 /// Rows that are prefetched ahead of those computed, where they are scattered in memory.
 pub(crate) const AHEAD: usize = 24;
 
-/// Rows that several others are compared with while they are in cache.
-pub(crate) const CACHED: usize = 64;
-
 /// Reduced distances of `R` rows to each of `others`, of which `ahead` are prefetched.
 pub(crate) fn to_many<'a, T: Tiles + 'a, const R: usize>(
     level: Level,

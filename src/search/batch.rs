@@ -26,7 +26,8 @@ enum Queries<'a> {
     Own(&'a [u32]),
 }
 
-/// Most neighbours that a batch may hold, padding included: 64 GiB of them, or half the addresses where there are fewer.
+/// Most neighbours that a batch may hold, padding included: 64 GiB of them, or half the addresses where there are
+/// fewer.
 const MAX_PLACES: usize = (1usize << if usize::BITS < 64 { usize::BITS - 1 } else { 36 }) / size_of::<Neighbor>();
 
 /// Batches of fewer queries are answered in the order given.

@@ -299,7 +299,8 @@ impl<'a> SearchOptions<'a> {
     /// How much farther than the k-th best so far a point may be for the search to follow it: PyNNDescent's bound,
     /// relative to reduced distances (squared for euclidean). With `k` below 8 searches look as far as with 8; queries
     /// by radius look so much beyond the radius. Above -1: 0 is fast, 0.3 thorough, below 0 faster and less exact, as
-    /// points near the k-th best are not followed (by radius, the same as 0). Default: what [`Index::tune`] found, else 0.1.
+    /// points near the k-th best are not followed (by radius, the same as 0). Default: what [`Index::tune`] found, else
+    /// 0.1.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f32) -> Self {
         self.epsilon = Some(epsilon);

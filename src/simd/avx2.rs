@@ -41,7 +41,8 @@ unsafe fn load_half<E: Element>(p: *const E) -> __m256 {
     })
 }
 
-/// [`Simd::dot_nibbles`] by products of 16 bits: four pairs of them, of at most 2 · 15 · 128 each, fit a sum of 16 bits.
+/// [`Simd::dot_nibbles`] by products of 16 bits: four pairs of them, of at most 2 · 15 · 128 each, fit a sum of 16
+/// bits.
 #[inline(always)]
 fn dot_nibbles(x: &[u8], planes: [&[u8]; 4]) -> [i32; 4] {
     let len = planes[0].len();

@@ -131,8 +131,8 @@ impl Level {
         levels.into_iter().filter(|level| level.0).map(|level| Self(level.1)).collect()
     }
 
-    /// Whether to look at the nibbles of bytes first pays: there are no instructions for products of whole bytes, for which
-    /// it is cheaper to compute than to choose what to compute, but fast ones for nibbles.
+    /// Whether to look at the nibbles of bytes first pays: there are no instructions for products of whole bytes, for
+    /// which it is cheaper to compute than to choose what to compute, but fast ones for nibbles.
     pub(crate) fn looks_at_nibbles(self) -> bool {
         match self.0 {
             #[cfg(target_arch = "x86_64")]

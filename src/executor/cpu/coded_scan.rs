@@ -1,9 +1,10 @@
 //! Exact k-nearest neighbours of dense rows by byte codes, whose distances differ from true ones by a bounded error.
 //!
-//! The nearest by codes are ranked by definition. A row is certain if none that was left out can, by the bound, be nearer
-//! than its k-th neighbour. For one that is not, all that may be are ranked; where these are many, it is left to `scan.rs`.
+//! The nearest by codes are ranked by definition. A row is certain if none that was left out can, by the bound, be
+//! nearer than its k-th neighbour. For one that is not, all that may be are ranked; where these are many, it is left to
+//! `scan.rs`.
 
-use super::exact::BASE_BYTES;
+use super::blocks::BASE_BYTES;
 use crate::distances::{TrueDistances, narrowed};
 use crate::graph::order::{EMPTY, Neighbor, distance, id, put};
 use crate::rows::ReducedDistances;
@@ -56,8 +57,8 @@ impl<'a> CodedScan<'a> {
         self.order.map_or(point as u32, |order| order.place[point])
     }
 
-    /// The `k` nearest of each of some points, themselves left out, ascending, with true distances. `ids` and `distances`
-    /// are `points x k`. Returns the points that codes cannot tell them of.
+    /// The `k` nearest of each of some points, themselves left out, ascending, with true distances. `ids` and
+    /// `distances` are `points x k`. Returns the points that codes cannot tell them of.
     pub(crate) fn nearest(&self, points: &[usize], k: usize, ids: &mut [u32], distances: &mut [f32]) -> Vec<usize> {
         let width = (FACTOR * k + SLACK).min(self.codes.n() - 1);
         let places: Vec<u32> = points.iter().map(|&point| self.place(point)).collect();

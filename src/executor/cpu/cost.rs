@@ -1,8 +1,8 @@
 //! Estimated costs of exact search and of NN-Descent, for `Algorithm::Auto`.
 //!
 //! Nanoseconds of one of two threads that share a core on the machine of docs/PERFORMANCE.md ("Auto"), at the machine's
-//! own level. Fitted to builds with AVX2 and AVX-512 VNNI; other levels by proportion. `benches/compare/cost.py` compares
-//! predictions with builds.
+//! own level. Fitted to builds with AVX2 and AVX-512 VNNI; other levels by proportion. `benches/compare/cost.py`
+//! compares predictions with builds.
 
 use crate::dataset::{Problem, Rows};
 use crate::metric::{Form, KernelMetric};

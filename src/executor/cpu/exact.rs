@@ -1,24 +1,19 @@
 //! Exact search: rows against every point of the base, in blocks.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
-
-use super::all_pairs;
+use super::blocks::in_blocks;
 use super::coded_scan::{CodedScan, WorkingOrder};
 use super::scan::Scan;
 use crate::dataset::{Problem, Searched};
 use crate::distances::{TrueDistances, narrowed};
 use crate::error::BuildError;
 use crate::executor::Tick;
-use crate::executor::finish::with_self;
 use crate::executor::proof::{LONG, Proof, SLACK, rows_at_once};
 use crate::graph::KnnGraph;
 use crate::graph::order::{EMPTY, Neighbor, fresh, keep_nearest, put};
 use crate::metric::KernelMetric;
-use crate::params::Plan;
 use crate::points::Dense;
 use crate::rows::ReducedDistances;
 use crate::rows::dense::codes::{self, CodedRows};
@@ -39,9 +34,10 @@ pub(crate) fn rows_of(
     let form = kernel.form();
     let codes =
         (is_coded(problem, k) && codes::suits(&dense, form)).then(|| CodedRows::new(&dense, form, Level::detect()));
+    let asked = Asked { problem, truth, points, k, tick };
     match codes.as_ref().and_then(|codes| CodedScan::new(truth, codes, dense.dim(), None)) {
-        Some(coded) => rows_by_codes(problem, truth, &coded, points, k, tick),
-        None => rows_by_floats(problem, truth, points, k, tick),
+        Some(coded) => asked.by_codes(&coded),
+        None => asked.by_floats(points),
     }
 }
 
@@ -55,7 +51,7 @@ pub(crate) fn rows_in_order(
 ) -> Result<Option<KnnGraph>, BuildError> {
     let Some((dense, _)) = scanned(problem).filter(|_| is_coded(problem, k)) else { return Ok(None) };
     let Some(coded) = CodedScan::new(truth, codes, dense.dim(), Some(order)) else { return Ok(None) };
-    rows_by_codes(problem, truth, &coded, points, k, tick).map(Some)
+    Asked { problem, truth, points, k, tick }.by_codes(&coded).map(Some)
 }
 
 /// The rows that are scanned, and their kernel; none if points are compared otherwise.
@@ -68,61 +64,47 @@ fn is_coded(problem: &Problem, k: usize) -> bool {
     problem.searched == Searched::AsGiven && (1..LONG).contains(&k)
 }
 
-fn rows_by_codes(
-    problem: &Problem,
-    truth: &dyn TrueDistances,
-    coded: &CodedScan,
-    points: &[usize],
+/// The `k` nearest of some dense points, themselves left out.
+struct Asked<'a, 'p> {
+    problem: &'a Problem<'p>,
+    truth: &'a dyn TrueDistances,
+    points: &'a [usize],
     k: usize,
-    tick: Tick,
-) -> Result<KnnGraph, BuildError> {
-    let missing = Mutex::new(Vec::new());
-    let found = in_blocks(points, k, tick, &|points, ids, ds| {
-        let more = coded.nearest(points, k, ids, ds);
-        missing.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
-    })?;
-    let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if missing.is_empty() {
-        return Ok(found);
-    }
-    tracing::debug!(missing = missing.len(), "rows that codes leave in doubt");
-    missing.sort_unstable();
-    let rest = rows_by_floats(problem, truth, &missing, k, tick)?;
-    let (mut ids, mut distances) = (found.all_ids().to_vec(), found.all_distances().to_vec());
-    for (at, point) in points.iter().enumerate() {
-        if let Ok(from) = missing.binary_search(point) {
-            ids[at * k..(at + 1) * k].copy_from_slice(rest.ids(from));
-            distances[at * k..(at + 1) * k].copy_from_slice(rest.distances(from));
-        }
-    }
-    Ok(KnnGraph::new(points.len(), k, ids, distances))
+    tick: Tick<'a>,
 }
 
-fn rows_by_floats(
-    problem: &Problem,
-    truth: &dyn TrueDistances,
-    points: &[usize],
-    k: usize,
-    tick: Tick,
-) -> Result<KnnGraph, BuildError> {
-    let (dense, kernel) = scanned(problem).expect("dense rows");
-    let scan = Scan::new(truth, &dense, None, kernel.form(), problem.searched);
-    in_blocks(points, k, tick, &|rows, ids, ds| scan.nearest(rows, k, true, ids, ds))
-}
-
-/// The exact graph of a plan.
-pub(crate) fn graph_of(problem: &Problem, plan: &Plan, tick: Tick) -> Result<KnnGraph, BuildError> {
-    if plan.others() == 0 {
-        return Ok(with_self(problem, &[], &[]));
-    }
-    let others = match all_pairs::graph(problem, plan, tick)? {
-        Some(graph) => graph,
-        None => {
-            let all: Vec<usize> = (0..problem.n()).collect();
-            rows_of(problem, &*problem.true_distances(), &all, plan.others(), tick)?
+impl Asked<'_, '_> {
+    /// By floats where codes leave a doubt.
+    fn by_codes(&self, coded: &CodedScan) -> Result<KnnGraph, BuildError> {
+        let k = self.k;
+        let missing = Mutex::new(Vec::new());
+        let found = in_blocks(self.points, k, self.tick, &|points, ids, ds| {
+            let more = coded.nearest(points, k, ids, ds);
+            missing.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+        })?;
+        let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if missing.is_empty() {
+            return Ok(found);
         }
-    };
-    Ok(if plan.include_self { with_self(problem, others.all_ids(), others.all_distances()) } else { others })
+        tracing::debug!(missing = missing.len(), "rows that codes leave in doubt");
+        missing.sort_unstable();
+        let rest = self.by_floats(&missing)?;
+        let (mut ids, mut distances) = (found.all_ids().to_vec(), found.all_distances().to_vec());
+        for (at, point) in self.points.iter().enumerate() {
+            if let Ok(from) = missing.binary_search(point) {
+                ids[at * k..(at + 1) * k].copy_from_slice(rest.ids(from));
+                distances[at * k..(at + 1) * k].copy_from_slice(rest.distances(from));
+            }
+        }
+        Ok(KnnGraph::new(self.points.len(), k, ids, distances))
+    }
+
+    /// Of some of the points.
+    fn by_floats(&self, points: &[usize]) -> Result<KnnGraph, BuildError> {
+        let (dense, kernel) = scanned(self.problem).expect("dense rows");
+        let scan = Scan::new(self.truth, &dense, None, kernel.form(), self.problem.searched);
+        in_blocks(points, self.k, self.tick, &|rows, ids, ds| scan.nearest(rows, self.k, true, ids, ds))
+    }
 }
 
 /// Points that are not dense rows under a kernel: compared as they are searched, and reranked by true distances.
@@ -227,29 +209,4 @@ impl<'a> Compared<'a> {
         keep_nearest(&mut all, wanted);
         all
     }
-}
-
-/// Bytes of the base that a block of queries is compared with before distances are offered; they stay in cache for all
-/// queries.
-pub(super) const BASE_BYTES: usize = 128 << 10;
-/// The most queries in a block: enough to use each row of the base often while it is in cache.
-const QUERIES: usize = 64;
-
-/// Finds the nearest of some rows: their ids and distances.
-type Nearest<'a> = dyn Fn(&[usize], &mut [u32], &mut [f32]) + Sync + 'a;
-
-/// Runs `nearest(rows, ids, distances)` over blocks of rows.
-pub(crate) fn in_blocks(rows: &[usize], k: usize, tick: Tick, nearest: &Nearest) -> Result<KnnGraph, BuildError> {
-    let mut indices = vec![0u32; rows.len() * k];
-    let mut distances = vec![0f32; rows.len() * k];
-    let (done, count) = (AtomicUsize::new(0), rows.len());
-    let queries = count.div_ceil(rayon::current_num_threads()).clamp(4, QUERIES);
-    let blocks =
-        rows.par_chunks(queries).zip(indices.par_chunks_mut(queries * k)).zip(distances.par_chunks_mut(queries * k));
-    blocks.try_for_each(|((rows, ids), ds)| {
-        nearest(rows, ids, ds);
-        let done = done.fetch_add(rows.len(), Ordering::Relaxed) + rows.len();
-        tick(done as f32 / count as f32)
-    })?;
-    Ok(KnnGraph::new(rows.len(), k, indices, distances))
 }

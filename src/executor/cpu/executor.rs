@@ -1,6 +1,6 @@
 //! The executor that runs everything on the CPU.
 
-use super::exact;
+use super::exact_graph;
 use super::session::CpuSession;
 use crate::dataset::Problem;
 use crate::error::BuildError;
@@ -25,6 +25,6 @@ impl Executor for CpuExecutor {
     }
 
     fn exact(&self, problem: &Problem, plan: &Plan, tick: Tick) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
-        Ok((exact::graph_of(problem, plan, tick)?, super::info(Level::detect().name())))
+        Ok((exact_graph::graph_of(problem, plan, tick)?, super::info(Level::detect().name())))
     }
 }

@@ -64,8 +64,8 @@ impl LeafMates {
         count
     }
 
-    /// The share of the neighbours of neighbours that shared a leaf with the row, over some rows. The nearer to 1, the less
-    /// is left for further trees and for rounds.
+    /// The share of the neighbours of neighbours that shared a leaf with the row, over some rows. The nearer to 1, the
+    /// less is left for further trees and for rounds.
     pub(crate) fn share_met(&self, rows: &RowTable, seed: u64) -> f64 {
         let (mut all, mut strangers) = (0, 0);
         for draw in 0..SAMPLE as u64 {

@@ -53,7 +53,8 @@ pub(crate) fn local_join(
 }
 
 /// Collects the candidates of row `i`, each once, without itself and its neighbours. Returns their range in
-/// `scratch.ids`. With `unmet`, those are left out that two joined steps lead to, for which they were candidates before.
+/// `scratch.ids`. With `unmet`, those are left out that two joined steps lead to, for which they were candidates
+/// before.
 fn collect(i: u32, row: &[u64], near: &Neighborhoods, unmet: bool, scratch: &mut Scratch) -> Range<usize> {
     let Scratch { ids, seen, .. } = scratch;
     seen.resize(near.n().div_ceil(64), 0);

@@ -1,13 +1,15 @@
 //! The CPU executor: pure functions of a row or a leaf, mapped over rows with rayon.
 //!
-//! `session.rs` is a build: trees and leaf joins, then rounds of `neighborhoods.rs` and `local_join.rs`. `exact.rs` is
-//! exact search, by blocks (`coded_scan.rs`, `scan.rs`) or by pairs of chunks (`all_pairs.rs`). What is here is the twin that the GPU's
-//! kernels are tested against.
+//! `session.rs` is a build: trees and leaf joins, then rounds of `neighborhoods.rs` and `local_join.rs`.
+//! `exact_graph.rs` is exact search, by blocks of rows (`exact.rs` with `coded_scan.rs` and `scan.rs`) or by pairs of
+//! chunks (`all_pairs.rs`). What is here is the twin that the GPU's kernels are tested against.
 
 pub(crate) mod all_pairs;
+pub(crate) mod blocks;
 mod coded_scan;
 pub(crate) mod cost;
 pub(crate) mod exact;
+pub(crate) mod exact_graph;
 mod executor;
 mod fill;
 pub(crate) mod leaf_join;

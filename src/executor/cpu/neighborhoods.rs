@@ -38,18 +38,17 @@ impl Neighborhoods {
         let stride = 1 + forward + caps.reverse;
         let mut this = Self { stride, table: vec![0; rows.n() * stride] };
         let mut rest = &mut this.table[..];
-        sort_by_group(rows, forward, SHARE, |held, size, parts| {
-            let mut first = rows.n() - rest.len() / stride;
+        sort_by_group(rows, forward, SHARE, |parts| {
             let mut groups = Vec::new();
-            for group in held {
-                let (place, later) = std::mem::take(&mut rest).split_at_mut(size(group) * stride);
-                groups.push((group, first, place));
-                (first, rest) = (first + size(group), later);
+            for group in parts.groups() {
+                let (places, later) = std::mem::take(&mut rest).split_at_mut(parts.rows(group).len() * stride);
+                groups.push((group, places));
+                rest = later;
             }
-            for_each(groups, |(group, first, place)| {
-                let (reverse, mut back) = (parts.group(group, size(group)), Vec::new());
-                for (at, place) in place.chunks_exact_mut(stride).enumerate() {
-                    take_row(&rows.row(first + at)[..forward], reverse.of(at), caps, &mut back, place);
+            for_each(groups, |(group, places)| {
+                let (reverse, mut back) = (parts.group(group), Vec::new());
+                for (at, (i, place)) in parts.rows(group).zip(places.chunks_exact_mut(stride)).enumerate() {
+                    take_row(&rows.row(i)[..forward], reverse.of(at), caps, &mut back, place);
                 }
             });
         });

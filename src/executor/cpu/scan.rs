@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::exact::BASE_BYTES;
+use super::blocks::BASE_BYTES;
 use crate::dataset::Searched;
 use crate::distances::{TrueDistances, narrowed};
 use crate::executor::proof::{LONG, Proof, SLACK, rows_at_once};

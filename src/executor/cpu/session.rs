@@ -35,8 +35,8 @@ pub(crate) fn caps(plan: &Plan) -> Caps {
 
 /// Trees that are grown at least, if as many are planned.
 const FEWEST_TREES: u64 = 3;
-/// The share of neighbours of neighbours that shared a leaf from which on rows are nearly done: docs/PERFORMANCE.md, "Easy
-/// and hard data".
+/// The share of neighbours of neighbours that shared a leaf from which on rows are nearly done: docs/PERFORMANCE.md,
+/// "Easy and hard data".
 const EASY: f64 = 0.9;
 /// The share up to which more trees pay.
 const HARD: f64 = 0.23;
@@ -78,8 +78,7 @@ impl<'p> CpuSession<'p> {
             session.join_leaves(&ids, &bounds, tick)?;
         }
         session.init_distances += session.take_over(init_graph);
-        session.grow_trees(tick)?;
-        if session.share_met() >= EASY {
+        if session.grow_trees(tick)? >= EASY {
             session.caps = session.caps.halved();
         }
         if session.space.distance_cost() == DistanceCost::Little {
@@ -181,20 +180,21 @@ impl<'p> CpuSession<'p> {
         })
     }
 
-    /// Grows and joins trees until there are as many as planned: fewer where most that rounds would compare was compared in
-    /// them, more where little was.
-    fn grow_trees(&mut self, tick: Tick) -> Result<(), BuildError> {
+    /// Grows and joins trees until there are as many as planned: fewer where most that rounds would compare was
+    /// compared in them, more where little was. Returns the share of that.
+    fn grow_trees(&mut self, tick: Tick) -> Result<f64, BuildError> {
         let planned = self.plan.n_trees as u64;
-        while self.trees_grown < planned + self.plan.more_trees as u64 {
+        loop {
             let share = self.share_met();
-            if share >= EASY || (self.trees_grown >= planned && share > HARD) {
-                break;
+            let most = if share > HARD { planned } else { planned + self.plan.more_trees as u64 };
+            if share >= EASY || self.trees_grown >= most {
+                tick(1.0)?;
+                return Ok(share);
             }
             tick((self.trees_grown as f32 / planned as f32).min(1.0))?;
             let leaves = forest::tree(&*self.space, self.plan.leaf_size, self.plan.seed, self.trees_grown);
             self.join_leaves(&leaves.ids, &leaves.bounds, tick)?;
         }
-        tick(1.0)
     }
 
     /// The share of neighbours of neighbours that shared a leaf, as far as trees were grown and leaves remembered.

@@ -29,11 +29,11 @@ impl CodeErrorBound {
         Self { errors: Errors::OfAll(error), largest: error, unit, angular: false }
     }
 
-    /// Of directions, where codes are at most `codes` from a multiple of their row, as a vector; 1 / length of the codes of
-    /// each row, and 0 for zero vectors, whose codes are exact.
+    /// Of directions, where codes are at most `codes` from a multiple of their row, as a vector; 1 / length of the
+    /// codes of each row, and 0 for zero vectors, whose codes are exact.
     ///
-    /// The line of a row passes its codes c at that distance e, so that the sine of the angle between is e / |c| at most, and
-    /// the chord that sine divided by the cosine of half the angle.
+    /// The line of a row passes its codes c at that distance e, so that the sine of the angle between is e / |c| at
+    /// most, and the chord that sine divided by the cosine of half the angle.
     pub(super) fn of_directions(codes: f64, inverse_lengths: impl Iterator<Item = f32>) -> Self {
         let chord = |inverse: f32| {
             let sine = codes * f64::from(inverse) * 1.0001;
@@ -70,7 +70,8 @@ impl CodeErrorBound {
         if self.angular { far * far / 2.0 } else { far * far }
     }
 
-    /// An upper bound of the coded reduced distance from `row` to any point at a true reduced distance of at most `exact`.
+    /// An upper bound of the coded reduced distance from `row` to any point at a true reduced distance of at most
+    /// `exact`.
     pub(crate) fn coded_at_most(&self, row: u32, exact: f64) -> f32 {
         let chord = (exact.max(0.0) * if self.angular { 2.0 } else { 1.0 }).sqrt();
         // Twice the rounding of `true_at_least`, as this is rounded, too.

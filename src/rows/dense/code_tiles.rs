@@ -22,8 +22,8 @@ impl<'a> CodeTable<'a> {
         CodedRow { chunks: &self.codes[i * self.stride..][..self.stride], stats: &self.stats[i] }
     }
 
-    /// The integer part of a distance without its dot product, which is of (x - `bias`)·y. Wrapping 32-bit arithmetic is
-    /// exact, because every final sum fits.
+    /// The integer part of a distance without its dot product, which is of (x - `bias`)·y. Wrapping 32-bit arithmetic
+    /// is exact, because every final sum fits.
     #[inline(always)]
     pub(super) fn around_dot<F: Finish>(&self, bias: i32, x: &Stats, y: &Stats) -> i32 {
         if F::DOT == 1 {
@@ -53,8 +53,8 @@ pub(super) trait Finish: Copy + Sync {
     fn reduced(self, whole: i32, x: &Stats, y: &Stats) -> f32;
     /// The code that dot products of an estimate are seen from.
     fn origin(self, zero: u8) -> u8;
-    /// The reduced distance by an estimated dot product. `squares` is that of x with itself, less 128; `inverse` the product
-    /// of 1 / |x| and 1 / |y|.
+    /// The reduced distance by an estimated dot product. `squares` is that of x with itself, less 128; `inverse` the
+    /// product of 1 / |x| and 1 / |y|.
     fn estimated(self, dot: f32, squares: f32, inverse: f32) -> f32;
     /// What is known of the reduced distance's error, and its variance at a distance of 1: by y·y, y·e, and |e|² / dim.
     fn known_error(self, squares: f64, along: f64, noise: f64) -> (f64, f64);

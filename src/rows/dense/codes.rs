@@ -9,8 +9,8 @@ use super::planes::{self, Look, Planes, Signed, ToAll, ToNear};
 use crate::metric::Form;
 use crate::parallel::fold_rows;
 use crate::points::{Dense, DenseValues};
-use crate::rows::tiles::{AHEAD, CACHED, all_pairs_by_fours, block_by_fours, to_many};
-use crate::rows::{DistanceCost, ReducedDistances, WorkingRows, permute_rows};
+use crate::rows::tiles::{AHEAD, all_pairs_by_fours, block_by_fours, to_many};
+use crate::rows::{DistanceCost, ReducedDistances, WorkingRows, permute_rows, two_by_rows};
 use crate::simd::{BYTES, Level, dispatch_bytes};
 use crate::storage::Storage;
 
@@ -43,7 +43,7 @@ pub(crate) fn chunks_of_row(dim: usize) -> usize {
 pub(crate) struct CodedRows {
     codes: Storage<Chunk>,
     stats: Storage<Stats>,
-    /// Where the codes of rows lie in planes; else empty.
+    /// Where the codes of rows lie in planes, during rounds; else empty. Indexes hold rows whole.
     looks: Vec<Look>,
     coding: Coding,
     dim: usize,
@@ -205,11 +205,6 @@ impl CodedRows {
         (self.codes, self.stats) = (codes.into(), stats.into());
     }
 
-    /// What the squares of [`Stats`] are less of.
-    fn origin(&self) -> u8 {
-        if self.distance.has_zero_removed() { self.coding.zero } else { 0 }
-    }
-
     fn table(&self) -> CodeTable<'_> {
         CodeTable { codes: &self.codes, stats: &self.stats, stride: self.stride, zero: self.coding.zero }
     }
@@ -217,12 +212,6 @@ impl CodedRows {
     #[inline(always)]
     fn row(&self, i: u32) -> CodedRow<'_> {
         self.table().row(i)
-    }
-
-    /// The codes of a row, whatever the layout.
-    fn whole(&self, row: u32, codes: &mut [Chunk]) {
-        let chunks = self.row(row).chunks;
-        if self.is_in_planes() { planes::join(chunks, codes) } else { codes.copy_from_slice(chunks) }
     }
 
     /// Distances between whole rows.
@@ -240,18 +229,6 @@ impl CodedRows {
         });
     }
 
-    /// Distances from two rows, to a few others at a time, so that these stay in cache.
-    fn two_signed_to_many(&self, xs: [&Signed; 2], others: &[u32], out: &mut [[f32; 2]]) {
-        let mut found = [0.0; CACHED];
-        for (others, out) in others.chunks(CACHED).zip(out.chunks_mut(CACHED)) {
-            for (side, x) in xs.into_iter().enumerate() {
-                let found = &mut found[..others.len()];
-                self.signed_to_many(x, others, found);
-                out.iter_mut().zip(found).for_each(|(out, d)| out[side] = *d);
-            }
-        }
-    }
-
     fn signed_to_near(&self, x: &Signed, others: &[u32], bound: f32, out: &mut [f32]) {
         if bound == f32::INFINITY || !x.has_direction() {
             return self.signed_to_many(x, others, out);
@@ -262,17 +239,15 @@ impl CodedRows {
         });
     }
 
-    /// Runs `run` with rows in planes made ready to be compared with others.
-    fn with_signed<const R: usize>(&self, rows: [u32; R], run: impl FnOnce([&Signed; R])) {
+    /// Runs `run` with a row in planes made ready to be compared with others.
+    fn with_signed(&self, row: u32, run: impl FnOnce(&Signed)) {
         thread_local! {
-            static SIGNED: RefCell<[Signed; 2]> = RefCell::default();
+            static SIGNED: RefCell<Signed> = RefCell::default();
         }
+        let origin = if self.distance.has_zero_removed() { self.coding.zero } else { 0 };
         SIGNED.with_borrow_mut(|signed| {
-            for (signed, row) in signed.iter_mut().zip(rows) {
-                let row = self.row(row);
-                signed.set(self.stride, (*row.stats, self.origin()), |codes| planes::join(row.chunks, codes));
-            }
-            run(std::array::from_fn(|at| &signed[at]));
+            signed.set(self.row(row), origin);
+            run(signed);
         });
     }
 
@@ -280,7 +255,7 @@ impl CodedRows {
     fn put_together(&self, ids: &[u32]) -> (Vec<Chunk>, Vec<Stats>) {
         let mut codes = vec![Chunk([0; BYTES]); ids.len() * self.stride];
         let put = |(&id, codes): (&u32, &mut [Chunk])| {
-            self.whole(id, codes);
+            planes::join(self.row(id).chunks, codes);
             self.stats[id as usize]
         };
         let stats = ids.iter().zip(codes.chunks_exact_mut(self.stride)).map(put).collect();
@@ -379,21 +354,21 @@ impl ReducedDistances for CodedRows {
 
     fn one_to_many(&self, row: u32, others: &[u32], out: &mut [f32]) {
         if self.is_in_planes() {
-            return self.with_signed([row], |[x]| self.signed_to_many(x, others, out));
+            return self.with_signed(row, |x| self.signed_to_many(x, others, out));
         }
         self.to_many([self.row(row)], others, AHEAD, out.as_chunks_mut().0);
     }
 
     fn one_to_near(&self, row: u32, others: &[u32], bound: f32, out: &mut [f32]) {
         if self.is_in_planes() {
-            return self.with_signed([row], |[x]| self.signed_to_near(x, others, bound, out));
+            return self.with_signed(row, |x| self.signed_to_near(x, others, bound, out));
         }
         self.one_to_many(row, others, out);
     }
 
     fn two_to_many(&self, rows: [u32; 2], others: &[u32], out: &mut [[f32; 2]]) {
         if self.is_in_planes() {
-            return self.with_signed(rows, |xs| self.two_signed_to_many(xs, others, out));
+            return two_by_rows(rows, others, out, |row, others, out| self.one_to_many(row, others, out));
         }
         self.to_many(rows.map(|row| self.row(row)), others, AHEAD, out);
     }

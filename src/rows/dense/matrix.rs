@@ -9,7 +9,7 @@ use crate::metric::kernels::{
     self, AbsoluteDifferences, Accumulate, NegativeDot, OneMinusCosine, SquaredDifferences, with_kernel,
 };
 use crate::points::{DenseValues, Element, with_rows};
-use crate::rows::tiles::{self, CACHED, Tiles};
+use crate::rows::tiles::{self, Tiles};
 use crate::simd::{Level, Op, Simd, dispatch, prefetch};
 
 /// Rows of equal length, one after the other. Zeros may follow the columns of each.
@@ -135,6 +135,8 @@ impl Comparison {
 /// Rows that are widened at a time.
 const GROUP: usize = 8;
 const PLACES: [u32; GROUP] = [0, 1, 2, 3, 4, 5, 6, 7];
+/// Rows that several others are compared with while they are in cache.
+const CACHED: usize = 64;
 
 impl Matrix<'_> {
     /// Rows `ids` widened, one after the other.

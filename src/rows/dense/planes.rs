@@ -1,12 +1,13 @@
 //! Codes in two planes: the high nibbles of a row, then its low ones, so that half of the bytes tell the distance well
 //! enough to reject most candidates.
 //!
-//! A code c is 16 h + l. Rows are compared as x = c - 128 with the high nibbles of y alone: ŷ = 16 h + 7.5 differs from y
-//! by e, and x·y = x·ŷ + y·e + (x - y)·e. Of these, x·ŷ is a sum of products of nibbles, y·e is known for every row, and
-//! (x - y)·e has a standard deviation of |x - y| |e| / sqrt(dim) if e has no preferred direction. So the distance is known
-//! up to a multiple of its root: [`Look::rejects`]. What remains is computed exactly, by adding the low nibbles.
+//! A code c is 16 h + l. Rows are compared as x = c - 128 with the high nibbles of y alone: ŷ = 16 h + 7.5 differs from
+//! y by e, and x·y = x·ŷ + y·e + (x - y)·e. Of these, x·ŷ is a sum of products of nibbles, y·e is known for every row,
+//! and (x - y)·e has a standard deviation of |x - y| |e| / sqrt(dim) if e has no preferred direction. So the distance
+//! is known up to a multiple of its root: [`Look::rejects`]. What remains is computed exactly, by adding the low
+//! nibbles.
 
-use super::code_tiles::{CodeTable, Finish};
+use super::code_tiles::{CodeTable, CodedRow, Finish};
 use super::coding::{Chunk, Stats};
 use crate::rows::tiles::{AHEAD, four_of};
 use crate::simd::{BYTES, Op, Simd, prefetch};
@@ -17,9 +18,9 @@ const CERTAINTY: f64 = 3.0;
 const MIDDLE: f32 = 7.5;
 
 /// What is known of a row beside its high nibbles.
-#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(16))]
-pub(crate) struct Look {
+#[derive(Debug, Clone, Copy)]
+#[repr(align(16))]
+pub(super) struct Look {
     /// What is added to the dot product of a query with the high nibbles.
     shift: f32,
     /// What is added to the reduced distance.
@@ -68,10 +69,11 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    /// Becomes the row of `stride` chunks whose codes `fill` writes. `stats` has the squares of the codes less `origin`.
-    pub(super) fn set(&mut self, stride: usize, (stats, origin): (Stats, u8), fill: impl FnOnce(&mut [Chunk])) {
+    /// Becomes a row in planes, of which the sums have the squares of the codes less `origin`.
+    pub(super) fn set(&mut self, row: CodedRow, origin: u8) {
+        let (stride, stats) = (row.chunks.len(), *row.stats);
         self.codes.resize(stride, Chunk([0; BYTES]));
-        fill(&mut self.codes);
+        join(row.chunks, &mut self.codes);
         self.codes.iter_mut().flat_map(|chunk| &mut chunk.0).for_each(|code| *code ^= 128);
         let (length, origin) = ((stride * BYTES) as f32, f32::from(origin));
         self.sum = stats.sum as f32 - 128.0 * length;
@@ -184,9 +186,9 @@ impl<F: Finish> Op for ToNear<'_, F> {
             planes.prefetch::<true>(row);
         };
         others.iter().take(AHEAD).for_each(|&row| ask(row));
-        // Places in `others` that remain, with the dot products of their high nibbles. Always written, kept if near: there
-        // is no branch to mispredict.
-        let mut near = vec![(0, 0); others.len()];
+        // Those that remain: their places in `others`, and the dot products of their high nibbles. Always written, kept
+        // if near: there is no branch to mispredict.
+        let (mut near, mut products) = (others.to_vec(), vec![(0, 0); others.len()]);
         let mut count = 0;
         for at in (0..others.len()).step_by(4) {
             let here = &others[at..];
@@ -195,25 +197,19 @@ impl<F: Finish> Op for ToNear<'_, F> {
             let high = planes.dots::<S, true>(four);
             for j in 0..here.len().min(4) {
                 let look = &planes.looks[four[j] as usize];
-                near[count] = (at + j, high[j]);
+                (near[count], products[count]) = (four[j], (at + j, high[j]));
                 count += usize::from(!look.rejects(planes.estimate(look, high[j]), bound));
             }
         }
         let near = &near[..count];
         out.fill(f32::INFINITY);
-        let row = |near: &(usize, i32)| others[near.0];
-        near.iter().take(AHEAD).for_each(|near| planes.prefetch::<false>(row(near)));
-        for at in (0..near.len()).step_by(4) {
+        near.iter().take(AHEAD).for_each(|&row| planes.prefetch::<false>(row));
+        for at in (0..count).step_by(4) {
             let here = &near[at..];
-            here.iter().skip(AHEAD).take(4).for_each(|near| planes.prefetch::<false>(row(near)));
-            let few = here.len().min(4);
-            let mut four = [row(&here[0]); 4];
-            for j in 1..few {
-                four[j] = row(&here[j]);
-            }
-            let low = planes.dots::<S, false>(four);
-            for j in 0..few {
-                out[here[j].0] = planes.exact(four[j], here[j].1, low[j]);
+            here.iter().skip(AHEAD).take(4).for_each(|&row| planes.prefetch::<false>(row));
+            let low = planes.dots::<S, false>(four_of(here));
+            for ((&row, &(place, high)), low) in here.iter().zip(&products[at..]).zip(low) {
+                out[place] = planes.exact(row, high, low);
             }
         }
     }
@@ -226,8 +222,9 @@ fn split_row(row: &[Chunk]) -> (&[u8], &[u8]) {
     bytes.split_at(bytes.len() / 2)
 }
 
-/// Lays the codes of a row out in planes; `room` is working memory. A block of 64 bytes of a plane holds 128 columns: a byte's low nibble one of the
-/// first 64, its high nibble that 64 columns later. Where a block of 32 bytes is left, it holds 64 columns likewise.
+/// Lays the codes of a row out in planes; `room` is working memory. A block of 64 bytes of a plane holds 128 columns: a
+/// byte's low nibble one of the first 64, its high nibble that 64 columns later. Where a block of 32 bytes is left, it
+/// holds 64 columns likewise.
 pub(super) fn split(row: &mut [Chunk], room: &mut Vec<u8>) {
     let codes: &mut [u8] = bytemuck::cast_slice_mut(row);
     room.clear();

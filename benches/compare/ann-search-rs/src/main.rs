@@ -1,6 +1,6 @@
 //! peer-ann-search-rs DATA.npy K METRIC OUT.i32 [PARAMETER=VALUE...]: builds the k-neighbour graph of a float32 .npy,
-//! prints the seconds of the build, writes n x k ids (i32, -1 where a row is short). Parameters are k, n_trees, max_iter,
-//! max_candidates and delta.
+//! prints the seconds of the build, writes n x k ids (i32, -1 where a row is short). Parameters are k, n_trees,
+//! max_iter, max_candidates and delta.
 use std::io::{Read, Write};
 
 use ann_search_rs::build_knn_graph_nndescent;
