@@ -19,6 +19,10 @@ use super::sets::Sets;
 
 /// Rows that are searched for first: only if one of them is not found, all are.
 const SAMPLE: usize = 512;
+/// Of more rows than searches fail to find one of a sample of, one in so many is searched for.
+const PROBED: usize = 8;
+/// At least so many are, if there are as many.
+const FEWEST_PROBES: usize = 8192;
 /// Neighbours that make a part: those of a group, if it is one.
 const NEAREST: usize = 3;
 /// Lost rows that a new entry may lead to, round by round.
@@ -59,18 +63,40 @@ impl Index {
             .collect()
     }
 
-    /// Makes searches find these rows: those that they do not find, or others near them, become entries.
-    pub(in crate::search) fn cover(&mut self, rows: &[u32]) {
+    /// Makes searches find these rows: those that they do not find, or others near them, become entries. One row in
+    /// [`PROBED`] is searched for, and what is around the lost ones.
+    fn cover(&mut self, rows: &[u32]) {
+        let count = rows.len().div_ceil(PROBED).max(FEWEST_PROBES).min(rows.len());
+        let probes: Vec<u32> = stratified_sample(0, 0xc0f, rows.len(), count).map(|at| rows[at]).collect();
+        let (mut lost, tried) = self.lost_around(probes, rows);
         for (round, &covered) in COVERED.iter().enumerate() {
-            // Other entries are other groups: rows that were found may be lost now.
-            let lost = self.lost(rows);
             if lost.is_empty() {
                 return;
             }
-            let many = round >= COVERED.len() / 2 && lost.len() * LOST > rows.len();
+            let many = round >= COVERED.len() / 2 && lost.len() * LOST > tried;
             let grouping = if many { Grouping::Few } else { self.entries.grouping() };
             self.entries = self.entries.with(&self.rows, &self.heads(&lost, covered), grouping);
+            lost = self.lost(&lost);
         }
+    }
+
+    /// Those of `rows` that searches do not find, among `probes` and the neighbours of those that are lost, of these
+    /// and so on; and how many were searched for. Rows that are lost lie together, as searches do not come there.
+    fn lost_around(&self, mut probes: Vec<u32>, rows: &[u32]) -> (Vec<u32>, usize) {
+        let mut is_left = vec![false; self.graph.n()];
+        rows.iter().for_each(|&row| is_left[row as usize] = true);
+        probes.iter().for_each(|&row| is_left[row as usize] = false);
+        let (mut all, mut tried) = (Vec::new(), 0);
+        while !probes.is_empty() {
+            tried += probes.len();
+            let lost = self.lost(&probes);
+            let around = lost.iter().flat_map(|&row| self.graph.neighbors(row));
+            let mut left = |&row: &u32| is_left.get_mut(row as usize).is_some_and(std::mem::take);
+            probes = around.copied().filter(&mut left).collect();
+            all.extend(lost);
+        }
+        all.sort_unstable();
+        (all, tried)
     }
 
     /// Those of `rows` that a search for them does not find, nor a row that is as near.
