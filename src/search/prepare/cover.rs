@@ -19,16 +19,20 @@ use super::sets::Sets;
 
 /// Rows that are searched for first: only if one of them is not found, all are.
 const SAMPLE: usize = 512;
-/// Of more rows than searches fail to find one of a sample of, one in so many is searched for.
-const PROBED: usize = 8;
-/// At least so many are, if there are as many.
-const FEWEST_PROBES: usize = 8192;
 /// Neighbours that make a part: those of a group, if it is one.
 const NEAREST: usize = 3;
 /// Lost rows that a new entry may lead to, round by round.
 const COVERED: [usize; 4] = [16, 16, 4, 1];
-/// One in so many rows may be lost before searches look at all entries.
-const LOST: usize = 200;
+/// One in so many of the rows tried may still be lost before searches look at all entries.
+const MANY_LOST: usize = 200;
+/// Parts of the rows that are tried one after the other.
+const WAVES: usize = 8;
+/// Rows in a part, if there are as many.
+const FEWEST_TRIED: usize = 8192;
+/// One in so many of the rows of a part may be lost at first, if no more are tried.
+const FEW_LOST: usize = 500;
+/// So many rows before and after a lost one in the order of rows are tried, too.
+const BESIDE: u32 = 8;
 
 impl Index {
     /// Makes searches find all of `rows`, if they do not find all of a sample. Where they find it from fewer groups
@@ -63,40 +67,55 @@ impl Index {
             .collect()
     }
 
-    /// Makes searches find these rows: those that they do not find, or others near them, become entries. One row in
-    /// [`PROBED`] is searched for, and what is around the lost ones.
+    /// Makes searches find these rows, in waves that each try some of them and what is around the lost ones, until a
+    /// wave finds few lost.
     fn cover(&mut self, rows: &[u32]) {
-        let count = rows.len().div_ceil(PROBED).max(FEWEST_PROBES).min(rows.len());
-        let probes: Vec<u32> = stratified_sample(0, 0xc0f, rows.len(), count).map(|at| rows[at]).collect();
-        let (mut lost, tried) = self.lost_around(probes, rows);
+        let mut is_left = vec![false; self.graph.n()];
+        rows.iter().for_each(|&row| is_left[row as usize] = true);
+        let waves = (rows.len() / FEWEST_TRIED).clamp(1, WAVES);
+        for wave in 0..waves {
+            let every = rows.iter().copied().skip(wave).step_by(waves);
+            let tried: Vec<u32> = every.filter(|&row| std::mem::take(&mut is_left[row as usize])).collect();
+            let lost = self.lost(&tried);
+            let are_few = lost.len() * FEW_LOST <= tried.len();
+            let lost = self.with_lost_around(lost, &mut is_left);
+            self.enter_near(lost, rows.len() / waves);
+            if are_few {
+                return;
+            }
+        }
+    }
+
+    /// These lost rows, and those around them that are lost and left to try: rows that are lost lie together.
+    fn with_lost_around(&self, lost: Vec<u32>, is_left: &mut [bool]) -> Vec<u32> {
+        let mut all = lost.clone();
+        let mut open = lost;
+        while !open.is_empty() {
+            let beside = |row: u32| row.saturating_sub(BESIDE)..=row.saturating_add(BESIDE);
+            let around = open.iter().flat_map(|&row| self.graph.neighbors(row).iter().copied().chain(beside(row)));
+            let left = |row: &u32| is_left.get_mut(*row as usize).is_some_and(std::mem::take);
+            open = self.lost(&around.filter(left).collect::<Vec<u32>>());
+            all.extend(&open);
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// Makes rows of `lost` entries, each for those that it leads to, until searches find all. They join the groups of
+    /// entries that there are, so that what other searches find stays found.
+    fn enter_near(&mut self, mut lost: Vec<u32>, tried: usize) {
         for (round, &covered) in COVERED.iter().enumerate() {
             if lost.is_empty() {
                 return;
             }
-            let many = round >= COVERED.len() / 2 && lost.len() * LOST > tried;
-            let grouping = if many { Grouping::Few } else { self.entries.grouping() };
-            self.entries = self.entries.with(&self.rows, &self.heads(&lost, covered), grouping);
+            let heads = self.heads(&lost, covered);
+            let are_many = round >= COVERED.len() / 2 && lost.len() * MANY_LOST > tried;
+            self.entries = match are_many {
+                true => self.entries.with(&self.rows, &heads, Grouping::Few),
+                false => self.entries.joined_by(&self.rows, &heads),
+            };
             lost = self.lost(&lost);
         }
-    }
-
-    /// Those of `rows` that searches do not find, among `probes` and the neighbours of those that are lost, of these
-    /// and so on; and how many were searched for. Rows that are lost lie together, as searches do not come there.
-    fn lost_around(&self, mut probes: Vec<u32>, rows: &[u32]) -> (Vec<u32>, usize) {
-        let mut is_left = vec![false; self.graph.n()];
-        rows.iter().for_each(|&row| is_left[row as usize] = true);
-        probes.iter().for_each(|&row| is_left[row as usize] = false);
-        let (mut all, mut tried) = (Vec::new(), 0);
-        while !probes.is_empty() {
-            tried += probes.len();
-            let lost = self.lost(&probes);
-            let around = lost.iter().flat_map(|&row| self.graph.neighbors(row));
-            let mut left = |&row: &u32| is_left.get_mut(row as usize).is_some_and(std::mem::take);
-            probes = around.copied().filter(&mut left).collect();
-            all.extend(lost);
-        }
-        all.sort_unstable();
-        (all, tried)
     }
 
     /// Those of `rows` that a search for them does not find, nor a row that is as near.
