@@ -15,7 +15,7 @@ use crate::search::searcher::NEAR;
 use crate::search::{EPSILON, Index};
 
 use super::entries::{FEWER_GROUPS, GROUPS, Grouping};
-use super::sets::Sets;
+use crate::graph::disjoint_sets::DisjointSets;
 
 /// Rows that are searched for first: only if one of them is not found, all are.
 const SAMPLE: usize = 512;
@@ -55,7 +55,7 @@ impl Index {
     /// One row of each part without an entry, of those that the very nearest neighbours make.
     fn islands(&self, graph: &KnnGraph) -> Vec<u32> {
         let place = places(&self.order);
-        let mut parts = Sets::new(place.len());
+        let mut parts = DisjointSets::new(place.len());
         for point in 0..place.len() {
             let near = graph.neighbors(point).filter(|near| near.id as usize != point).take(NEAREST);
             near.for_each(|near| parts.join(place[point], place[near.id as usize]));

@@ -1,0 +1,10 @@
+//! What a neighbour graph is built for: shared nearest neighbours, outlier scores, clusters, weights for layouts.
+//!
+//! Everything here takes a [`CheckedGraph`], made once of a [`KnnGraph`](crate::KnnGraph), and costs O(edges · k) or
+//! less: no n x n matrix is ever made.
+
+mod checked_graph;
+mod error;
+
+pub use checked_graph::CheckedGraph;
+pub use error::AnalysisError;
