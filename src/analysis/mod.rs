@@ -5,6 +5,10 @@
 
 mod checked_graph;
 mod error;
+pub mod outliers;
+mod snn;
+mod sorted_rows;
 
 pub use checked_graph::CheckedGraph;
 pub use error::AnalysisError;
+pub use snn::{Overlap, SharedNeighbors};
