@@ -4,11 +4,17 @@
 //! less: no n x n matrix is ever made.
 
 mod checked_graph;
+mod components;
 mod error;
 pub mod outliers;
+mod rows;
 mod snn;
 mod sorted_rows;
+mod symmetric;
 
 pub use checked_graph::CheckedGraph;
+pub use components::{Components, ConnectError, Edge, components, connect};
 pub use error::AnalysisError;
+pub use rows::{hubness, in_degrees, merged, neighbor_overlap, truncated};
 pub use snn::{Overlap, SharedNeighbors};
+pub use symmetric::Symmetry;
