@@ -1,6 +1,6 @@
 //! `nndescent graph`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nndescent::io::{ArrayInfo, describe, read_graph};
@@ -177,6 +177,16 @@ impl BuildArguments {
         let data = pool.install(|| self.data.read(&self.input, Use::Build(&metric)))?;
         let init_graph = self.init_graph.as_deref().map(read_graph).transpose()?;
         Ok(Job { arguments: self, metric, pool, data, init_graph, load: start.elapsed().as_secs_f64() })
+    }
+
+    /// Neighbours asked for.
+    pub fn k(&self) -> Option<usize> {
+        self.k
+    }
+
+    /// Reads a matrix as dense points, as the input is read.
+    pub fn read(&self, path: &Path) -> Result<Data, Failure> {
+        self.data.read(path, Use::Build(&self.metric.metric()?))
     }
 
     /// The input if it is a graph already: an .npz with a matrix `indices`.

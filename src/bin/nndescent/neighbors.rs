@@ -51,7 +51,8 @@ impl Neighbors {
     /// The same for a report in JSON.
     pub fn report(&self) -> Value {
         let mut report = self.report.as_ref().map_or_else(|| json!({}), build_report);
-        let more = json!({"input": self.input, "n": self.graph.n(), "k": self.graph.k(), "graph_seconds": self.seconds});
+        let more =
+            json!({"input": self.input, "n": self.graph.n(), "k": self.graph.k(), "graph_seconds": self.seconds});
         extend(&mut report, more);
         report
     }
@@ -60,7 +61,9 @@ impl Neighbors {
 impl From<AnalysisError> for Failure {
     fn from(error: AnalysisError) -> Self {
         match error {
-            AnalysisError::Parameter { .. } | AnalysisError::TooFewNeighbors { .. } => Self::Argument(error.to_string()),
+            AnalysisError::Parameter { .. } | AnalysisError::TooFewNeighbors { .. } => {
+                Self::Argument(error.to_string())
+            }
             _ => Self::Input(error.to_string()),
         }
     }
