@@ -10,6 +10,7 @@ mod common {
     pub mod points;
 }
 
+mod analysis;
 mod architecture;
 mod auto_traits;
 #[cfg(feature = "cli")]
