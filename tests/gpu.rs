@@ -270,6 +270,39 @@ fn starts_from_a_graph_and_widens_for_a_target() {
     assert!(recall::recall(&built.graph, &truth, 10).unwrap() > 0.97);
 }
 
+/// Every part of a build is there once, in order; host and waiting add up to wall time, and kernels run in the parts
+/// that have some, where the device has a clock and it is asked for.
+#[test]
+fn parts_of_a_build_are_timed() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let clock = nndescent::gpu::adapters()[0].timestamps;
+    for asked in [false, true] {
+        let built = build(&NnDescent::new(Metric::Euclidean).n_neighbors(12).time_kernels(asked), gpu.clone(), &points);
+        let phases = &built.report.device_phases;
+        let names: Vec<String> = phases.iter().map(|time| time.phase.to_string()).filter(|name| name != "fill").collect();
+        let all = "arrange, prepare, empty rows, upload, trees, join, check, rounds, recompute, read back, finish";
+        assert_eq!(names.join(", "), all);
+        let of = |wanted: &str| phases.iter().find(|time| time.phase.to_string() == wanted).unwrap();
+        for time in phases {
+            assert!(time.waited <= time.elapsed, "{time:?}");
+            let has_kernels =
+                ["empty rows", "join", "fill", "rounds", "recompute"].contains(&&*time.phase.to_string());
+            assert_eq!(time.device.is_some(), asked && clock && has_kernels, "{time:?}");
+        }
+        assert!(!of("rounds").waited.is_zero() && of("trees").waited.is_zero());
+        // These run one after the other.
+        let in_turn = ["arrange", "upload", "join", "check", "rounds", "recompute", "read back", "finish"];
+        let sum = in_turn.iter().map(|name| of(name).elapsed).sum::<std::time::Duration>();
+        assert!(sum <= built.report.times.build(), "{sum:?} of {:?}", built.report.times.build());
+        let rounds = built.report.rounds.iter();
+        assert!(rounds.clone().map(|round| round.elapsed).sum::<std::time::Duration>() >= of("rounds").elapsed);
+        let on_device: Option<std::time::Duration> = rounds.map(|round| round.device).sum();
+        assert_eq!(on_device, of("rounds").device);
+    }
+}
+
 /// Every kernel of a build has a time, together they take no longer than the build, and timing changes nothing else.
 #[test]
 fn kernels_are_timed() {
@@ -325,6 +358,14 @@ fn the_bench_prints_its_tables() {
     {
         assert!(text.lines().any(|l| l.starts_with(line)), "no line of `{line}` in\n{text}");
     }
+    let mut bench = std::process::Command::new(env!("CARGO_BIN_EXE_nndescent"));
+    bench.args(["bench", "--generate", "600x16", "-k", "10", "--repeats", "1", "--cpu-repeats", "0", "--json"]);
+    let output = bench.args(["--device", &adapter.to_string()]).output().expect("runs");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let build = &told["builds"][0];
+    assert!(build["device_phases"][0]["seconds"].as_f64() > Some(0.0), "{told}");
+    assert!(build["round_stats"][0]["seconds"].as_f64() > Some(0.0), "{told}");
+    assert_eq!((&told["n"], &told["k"]), (&600.into(), &10.into()));
     let recall = |line: &str| -> f64 {
         let line = text.lines().find(|l| l.starts_with(line)).expect("there is one");
         line.trim_end_matches(" |").rsplit("| ").next().and_then(|v| v.parse().ok()).expect("a number at the end")

@@ -241,7 +241,7 @@ impl Session for CpuSession<'_> {
             local_join(&*self.space, &near, &mut self.rows, &self.pool, self.mates.as_ref(), &steps);
         steps.end()?;
         tick(1.0)?;
-        Ok(RoundStats { updates, distances, elapsed: start.elapsed(), traffic: None })
+        Ok(RoundStats { updates, distances, elapsed: start.elapsed(), device: None, traffic: None })
     }
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use super::encoding::Encoding;
 use super::limits::DeviceLimits;
@@ -42,6 +43,8 @@ pub(super) struct Gpu {
     pub bytes: AtomicU64,
     submissions: AtomicU64,
     read_bytes: AtomicU64,
+    /// Nanoseconds that the host waited; the mean over its threads where all take part.
+    waited: AtomicU64,
     /// Bytes of a build at which memory runs out.
     #[cfg(test)]
     pub out_of_memory_at: u64,
@@ -123,7 +126,7 @@ impl Device {
     }
 
     /// Waits for a submission and those before it.
-    pub(super) fn wait(&self, during: &'static str, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
+    fn wait(&self, during: &'static str, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
         let polled = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
         if polled.is_err() {
             // A lost device does not know the submission. Waiting for all of them reports the loss.
@@ -142,6 +145,7 @@ impl Gpu {
             bytes: AtomicU64::new(0),
             submissions: AtomicU64::new(0),
             read_bytes: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
             #[cfg(test)]
             out_of_memory_at: u64::MAX,
             #[cfg(test)]
@@ -177,6 +181,24 @@ impl Gpu {
     pub(super) fn count_read(&self, bytes: u64) {
         self.submissions.fetch_add(1, Relaxed);
         self.read_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// How long the host has waited so far.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Relaxed))
+    }
+
+    /// Waits for a submission and those before it, as one of `threads` threads that do.
+    pub(super) fn wait(
+        &self,
+        during: &'static str,
+        submission: wgpu::SubmissionIndex,
+        threads: usize,
+    ) -> Result<(), GpuError> {
+        let start = Instant::now();
+        let done = self.device.wait(during, submission);
+        self.waited.fetch_add(start.elapsed().as_nanos() as u64 / threads.max(1) as u64, Relaxed);
+        done
     }
 
     /// The result of the self-test of cooperative matrices, which runs once for each encoding and size.

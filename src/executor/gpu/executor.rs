@@ -61,7 +61,7 @@ impl Executor for GpuExecutor {
         init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
-        Ok(Box::new(GpuSession::open(self.gpu()?, problem, plan, init_graph, tick)?))
+        Ok(Box::new(GpuSession::open_on(|| self.gpu(), problem, plan, init_graph, tick)?))
     }
 
     fn most_rows(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {

@@ -1,7 +1,5 @@
 //! Neighbours before the first round: from the leaves of trees, a graph handed over, or random.
 
-use std::time::Instant;
-
 use rayon::prelude::*;
 
 use super::{Fullness, GpuSession};
@@ -19,14 +17,12 @@ const GROWN_AT_ONCE: u64 = 2;
 impl GpuSession<'_> {
     /// Submits the joins of a tree's leaves, in batches whose distances fit. Does not wait for them.
     pub(super) fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
-        let start = Instant::now();
         self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
         for (batch, blocks) in self.resources.layout.leaf_batches(bounds)?.iter().enumerate() {
             let (tiles, places) = self.write_tiles(blocks)?;
             self.join_blocks("leaves", blocks, (tiles, places), batch == 0)?;
         }
         self.fullness = Fullness::Counted;
-        self.work.add_phase(DevicePhase::Join, start.elapsed());
         Ok(())
     }
 
@@ -120,8 +116,11 @@ impl GpuSession<'_> {
                 break;
             }
             let grow = || next.into_par_iter().map(|tree| forest::tree(&*space, leaf_size, seed, tree)).collect();
+            let join = |this: &mut Self| {
+                grown.iter().try_for_each(|leaves| this.join_leaves(&leaves.ids, &leaves.bounds))
+            };
             let (joined, next) = rayon::join(
-                || grown.iter().try_for_each(|leaves| self.join_leaves(&leaves.ids, &leaves.bounds)),
+                || self.timed(DevicePhase::Join, join),
                 || work.time(DevicePhase::Trees, grow),
             );
             joined?;
@@ -134,18 +133,19 @@ impl GpuSession<'_> {
 
     /// Completes rows with random points, after all submissions are done.
     pub(super) fn fill_random(&mut self) -> Result<(), GpuError> {
-        let start = Instant::now();
         let not_full = match self.fullness {
             Fullness::NotFull(rows) => rows,
-            Fullness::Counted => self.read_counters("leaves")?.not_full,
+            Fullness::Counted => self.timed(DevicePhase::Join, |this| this.read_counters("leaves"))?.not_full,
         };
-        self.work.add_phase(DevicePhase::Join, start.elapsed());
         self.fullness = Fullness::NotFull(0);
         if not_full == 0 {
             return Ok(());
         }
-        let n = self.order.len();
-        let counted = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
+        let fill = |this: &mut Self| {
+            let n = this.order.len();
+            this.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))
+        };
+        let counted = self.timed(DevicePhase::Fill, fill)?;
         self.init_distances += counted.distances;
         self.worked(Kernel::FillRandom, counted.distances, counted.distances);
         Ok(())

@@ -32,7 +32,7 @@ use crate::graph::order::{EMPTY, joined};
 use crate::graph::rows::RowTable;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
-use crate::report::{DevicePhase, ExecutorInfo, Matrices, RoundStats, Traffic};
+use crate::report::{DevicePhase, DevicePhaseTime, ExecutorInfo, Matrices, RoundStats, Traffic};
 use crate::rows::ReducedDistances;
 
 pub(super) struct GpuSession<'p> {
@@ -88,6 +88,8 @@ const OF_BUILDS: [Kernel; 8] = [
 const OF_EXACT_SEARCH: [Kernel; 2] = [Kernel::EmptyRows, Kernel::OfferPairs];
 
 impl<'p> GpuSession<'p> {
+    /// Opens a session on this device.
+    #[cfg(test)]
     pub(super) fn open(
         gpu: Gpu,
         problem: &Problem<'p>,
@@ -95,23 +97,37 @@ impl<'p> GpuSession<'p> {
         init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
+        Self::open_on(|| Ok(gpu), problem, plan, init_graph, tick)
+    }
+
+    /// Opens a session on the device that `gpu` opens.
+    pub(super) fn open_on(
+        gpu: impl FnOnce() -> Result<Gpu, GpuError> + Send,
+        problem: &Problem<'p>,
+        plan: &Plan,
+        init_graph: Option<&InitGraph>,
+        tick: Tick,
+    ) -> Result<Self, BuildError> {
         let rows = DeviceRows::of(problem)?;
         let (work, n) = (DeviceWork::default(), problem.n());
-        // Buffers and pipelines are made while the first tree grows.
+        // The device is opened, and buffers and pipelines are made, while the first tree grows.
+        let prepare = || Self::with_room(gpu()?, problem, rows, plan, (n, &OF_BUILDS, &work));
         let (arranged, session) = rayon::join(
             || work.time(DevicePhase::Arrange, || arrange(problem, plan)),
-            || work.time(DevicePhase::Prepare, || Self::with_room(gpu, problem, rows, plan, (n, &OF_BUILDS, &work))),
+            || work.time(DevicePhase::Prepare, prepare),
         );
         let (Arranged { space, order, bounds, .. }, mut session) = (arranged, session?);
         session.place_points(order);
-        work.time(DevicePhase::Upload, || session.upload(0, &session.order))?;
+        session.timed(DevicePhase::Upload, |this| this.upload(0, &this.order))?;
         session.bytes = None;
         session.space = Some(space);
-        init_graph.map_or(Ok(()), |graph| session.take_over(graph))?;
+        if let Some(graph) = init_graph {
+            session.timed(DevicePhase::Fill, |this| this.take_over(graph))?;
+        }
         let first = bounds.map(|bounds| Leaves { ids: (0..n as u32).collect(), bounds });
         session.grow_trees(first, tick)?;
         session.fill_random()?;
-        session.check_rows()?;
+        session.timed(DevicePhase::Check, |this| this.check_rows())?;
         Ok(session)
     }
 
@@ -160,8 +176,17 @@ impl<'p> GpuSession<'p> {
         let kernels: Vec<Kernel> = [pairs].into_iter().chain(kernels.iter().copied().filter(wanted)).collect();
         let metric = session.rows.metric_source();
         session.resources.compile(&session.gpu, &kernels, metric, encoding)?;
-        session.empty_rows()?;
+        session.timed(DevicePhase::EmptyRows, Self::empty_rows)?;
         Ok(session)
+    }
+
+    /// Does `work`, and adds what it took to a part of the build.
+    fn timed<T>(&mut self, phase: DevicePhase, work: impl FnOnce(&mut Self) -> T) -> T {
+        let (start, waited) = (Instant::now(), self.gpu.waited());
+        let done = work(self);
+        let waited = self.gpu.waited() - waited;
+        self.work.add_phase(&DevicePhaseTime { phase, elapsed: start.elapsed(), waited, device: None });
+        done
     }
 
     /// Puts the points in this order.
@@ -183,6 +208,20 @@ impl<'p> GpuSession<'p> {
     #[cfg(test)]
     pub(super) fn gpu(&self) -> &Gpu {
         &self.gpu
+    }
+}
+
+impl GpuSession<'_> {
+    /// The kernels of a round, over all rows.
+    fn join_all(&mut self) -> Result<Counted, GpuError> {
+        let n = self.order.len();
+        self.run("round", |this, encoder| {
+            encoder.clear_buffer(&this.resources.buffers[&Slot::Counts], 0, None);
+            encoder.clear_buffer(&this.resources.buffers[&Slot::Total], 0, None);
+            let kernels =
+                [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
+            kernels.into_iter().try_for_each(|kernel| this.record(encoder, kernel, n))
+        })
     }
 }
 
@@ -217,14 +256,10 @@ impl Session for GpuSession<'_> {
     fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError> {
         tick(0.0)?;
         let start = Instant::now();
-        let (n, before, dispatches) = (self.order.len(), self.gpu.traffic(), self.dispatches);
-        let counted = self.run("round", |this, encoder| {
-            encoder.clear_buffer(&this.resources.buffers[&Slot::Counts], 0, None);
-            encoder.clear_buffer(&this.resources.buffers[&Slot::Total], 0, None);
-            let kernels =
-                [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
-            kernels.into_iter().try_for_each(|kernel| this.record(encoder, kernel, n))
-        })?;
+        let (before, dispatches) = (self.gpu.traffic(), self.dispatches);
+        let on_device = |this: &Self| this.work.on_device(DevicePhase::Rounds).unwrap_or_default();
+        let device = on_device(self);
+        let counted = self.timed(DevicePhase::Rounds, Self::join_all)?;
         tick(1.0)?;
         let after = self.gpu.traffic();
         let traffic = Traffic {
@@ -234,9 +269,8 @@ impl Session for GpuSession<'_> {
         };
         let Counted { updates, distances, .. } = counted;
         self.worked(Kernel::LocalJoin, distances, distances);
-        let elapsed = start.elapsed();
-        self.work.add_phase(DevicePhase::Rounds, elapsed);
-        Ok(RoundStats { updates, distances, elapsed, traffic: Some(traffic) })
+        let device = self.timer.is_some().then(|| on_device(self) - device);
+        Ok(RoundStats { updates, distances, elapsed: start.elapsed(), device, traffic: Some(traffic) })
     }
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
@@ -267,11 +301,13 @@ impl Session for GpuSession<'_> {
         tick(0.0)?;
         let graph = if self.rows.finishes(&self.problem, self.encoding) {
             let (points, distances) = self.recompute()?;
-            finish::of_ranked(&self.problem, &self.plan, points, distances)
+            let (problem, plan) = (&self.problem, &self.plan);
+            self.work.time(DevicePhase::Finish, || finish::of_ranked(problem, plan, points, distances))
         } else {
-            let rows = self.work.time(DevicePhase::ReadBack, || self.read_rows())?;
+            let rows = self.timed(DevicePhase::ReadBack, |this| this.read_rows())?;
             let steps = Steps::new(tick, self.order.len());
-            let graph = Finisher::new(&self.problem, &self.plan, &self.order, &rows).graph(&steps);
+            let finisher = Finisher::new(&self.problem, &self.plan, &self.order, &rows);
+            let graph = self.work.time(DevicePhase::Finish, || finisher.graph(&steps));
             steps.end()?;
             graph
         };

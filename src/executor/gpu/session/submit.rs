@@ -78,7 +78,7 @@ impl GpuSession<'_> {
         if self.pending.len() > MOST_PENDING
             && let Some(oldest) = self.pending.pop_front()
         {
-            self.gpu.shared().wait(during, oldest)?;
+            self.gpu.wait(during, oldest, 1)?;
         }
         Ok(())
     }
