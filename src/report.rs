@@ -292,6 +292,8 @@ pub enum DevicePhase {
     Check,
     /// Rounds of descent; each is in [`BuildReport::rounds`].
     Rounds,
+    /// The values as given go to the device, within `Rounds` and after them, where rounds compare codes.
+    Values,
     /// Final distances on the device.
     Recompute,
     /// Rows come back.
@@ -312,6 +314,7 @@ impl fmt::Display for DevicePhase {
             Self::Fill => "fill",
             Self::Check => "check",
             Self::Rounds => "rounds",
+            Self::Values => "values",
             Self::Recompute => "recompute",
             Self::ReadBack => "read back",
             Self::Finish => "finish",

@@ -11,10 +11,10 @@ use nndescent::{
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+pub(super) static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The first adapter, software included.
-fn device() -> Option<Device> {
+pub(super) fn device() -> Option<Device> {
     let found = nndescent::gpu::adapters();
     if found.is_empty() {
         assert!(
@@ -281,14 +281,14 @@ fn parts_of_a_build_are_timed() {
     for asked in [false, true] {
         let built = build(&NnDescent::new(Metric::Euclidean).n_neighbors(12).time_kernels(asked), gpu.clone(), &points);
         let phases = &built.report.device_phases;
-        let names: Vec<String> = phases.iter().map(|time| time.phase.to_string()).filter(|name| name != "fill").collect();
+        let names: Vec<String> =
+            phases.iter().map(|time| time.phase.to_string()).filter(|name| name != "fill").collect();
         let all = "arrange, prepare, empty rows, upload, trees, join, check, rounds, recompute, read back, finish";
         assert_eq!(names.join(", "), all);
         let of = |wanted: &str| phases.iter().find(|time| time.phase.to_string() == wanted).unwrap();
         for time in phases {
             assert!(time.waited <= time.elapsed, "{time:?}");
-            let has_kernels =
-                ["empty rows", "join", "fill", "rounds", "recompute"].contains(&&*time.phase.to_string());
+            let has_kernels = ["empty rows", "join", "fill", "rounds", "recompute"].contains(&&*time.phase.to_string());
             assert_eq!(time.device.is_some(), asked && clock && has_kernels, "{time:?}");
         }
         assert!(!of("rounds").waited.is_zero() && of("trees").waited.is_zero());

@@ -2,7 +2,7 @@
 //! counted.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ pub(super) struct Device {
     pub(super) queue: wgpu::Queue,
     pub name: String,
     pub limits: DeviceLimits,
+    is_software: bool,
     /// Why the device was lost.
     lost: Arc<Mutex<Option<String>>>,
     /// Whether something failed inside the driver. The next build then opens another device.
@@ -45,13 +46,26 @@ pub(super) struct Gpu {
     read_bytes: AtomicU64,
     /// Nanoseconds that the host waited; the mean over its threads where all take part.
     waited: AtomicU64,
+    /// How long a submission may take, at the least; without end in software, which does not hang.
+    pub patience: Option<Duration>,
+    /// Dispatches since the device was last waited for.
+    in_flight: AtomicU32,
     /// Bytes of a build at which memory runs out.
     #[cfg(test)]
     pub out_of_memory_at: u64,
+    /// What is to go wrong.
+    #[cfg(test)]
+    pub trouble: Option<super::tests::Trouble>,
     /// A fault to plant in the texts of kernels.
     #[cfg(test)]
     pub fault: Option<super::tests::Fault>,
 }
+
+/// A device that does not answer for so long hangs, unless it has many dispatches to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longer than a dispatch takes: drivers end those of two seconds, and they are sized to take a tenth of that.
+const MOST_OF_A_DISPATCH: Duration = Duration::from_secs(2);
 
 /// What the kernels need, whatever the sizes: WebGPU's defaults.
 const LEAST: [(&str, u64); 4] = [
@@ -95,6 +109,7 @@ impl Device {
             queue,
             name,
             limits,
+            is_software: info.device_type == wgpu::DeviceType::Cpu,
             lost,
             failed: AtomicBool::new(false),
             matrices: Mutex::default(),
@@ -125,12 +140,23 @@ impl Device {
         GpuError::Failed { during, reason: reason.to_string() }
     }
 
-    /// Waits for a submission and those before it.
-    fn wait(&self, during: &'static str, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+    /// Waits for a submission and those before it, for at most `patience`.
+    fn wait(
+        &self,
+        during: &'static str,
+        submission: wgpu::SubmissionIndex,
+        patience: Option<Duration>,
+    ) -> Result<(), GpuError> {
+        let submission_index = Some(submission);
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: patience });
+        if let (Err(wgpu::PollError::Timeout), Some(patience)) = (&polled, patience) {
+            // Closing a device waits for what it does, which may be for ever.
+            std::mem::forget((self.device.clone(), self.queue.clone()));
+            return Err(self.failed_in(during, format!("no answer for {} s", patience.as_secs_f32())));
+        }
         if polled.is_err() {
             // A lost device does not know the submission. Waiting for all of them reports the loss.
-            let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+            let _ = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: patience });
         }
         self.still_there(during)?;
         polled.map(|_| ()).map_err(|e| self.failed_in(during, e))
@@ -141,6 +167,8 @@ impl Gpu {
     pub(super) fn of(device: Arc<Device>) -> Self {
         Self {
             limits: device.limits,
+            patience: (!device.is_software).then_some(PATIENCE),
+            in_flight: AtomicU32::new(0),
             device,
             bytes: AtomicU64::new(0),
             submissions: AtomicU64::new(0),
@@ -148,6 +176,8 @@ impl Gpu {
             waited: AtomicU64::new(0),
             #[cfg(test)]
             out_of_memory_at: u64::MAX,
+            #[cfg(test)]
+            trouble: None,
             #[cfg(test)]
             fault: None,
         }
@@ -157,8 +187,11 @@ impl Gpu {
     pub(super) fn again(&self) -> Self {
         Self {
             limits: self.limits,
+            patience: self.patience,
             #[cfg(test)]
             out_of_memory_at: self.out_of_memory_at,
+            #[cfg(test)]
+            trouble: self.trouble.clone(),
             #[cfg(test)]
             fault: self.fault.clone(),
             ..Self::of(Arc::clone(&self.device))
@@ -188,6 +221,16 @@ impl Gpu {
         Duration::from_nanos(self.waited.load(Relaxed))
     }
 
+    /// Counts a dispatch, for which is waited longer.
+    pub(super) fn count_dispatch(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    /// Forgets dispatches that were waited for.
+    pub(super) fn forget_dispatches(&self) {
+        self.in_flight.store(0, Relaxed);
+    }
+
     /// Waits for a submission and those before it, as one of `threads` threads that do.
     pub(super) fn wait(
         &self,
@@ -196,7 +239,9 @@ impl Gpu {
         threads: usize,
     ) -> Result<(), GpuError> {
         let start = Instant::now();
-        let done = self.device.wait(during, submission);
+        let in_flight = self.in_flight.load(Relaxed);
+        let patience = self.patience.map(|least| least.max(MOST_OF_A_DISPATCH * in_flight));
+        let done = self.device.wait(during, submission, patience);
         self.waited.fetch_add(start.elapsed().as_nanos() as u64 / threads.max(1) as u64, Relaxed);
         done
     }
@@ -245,6 +290,10 @@ impl Gpu {
         during: &'static str,
         work: impl FnOnce(&wgpu::Device) -> T,
     ) -> Result<T, GpuError> {
+        #[cfg(test)]
+        if let Some(trouble) = &self.trouble {
+            trouble.meets(self, during)?;
+        }
         let device = &self.device.device;
         let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
@@ -254,8 +303,8 @@ impl Gpu {
         let internal = pollster::block_on(internal.pop());
         let out_of_memory = pollster::block_on(memory.pop());
         if out_of_memory.is_some() || internal.is_some() || validation.is_some() {
-            // A lost device first shows as invalid buffers. Polling reports the loss.
-            let _ = device.poll(wgpu::PollType::Poll);
+            // A lost device first shows as invalid buffers. Its loss is reported when it has nothing left to do.
+            let _ = device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) });
         }
         self.device.still_there(during)?;
         if out_of_memory.is_some() {

@@ -67,8 +67,7 @@ impl Timer {
             let elapsed = Duration::from_secs_f64(ticks as f64 * f64::from(self.period) * 1e-9);
             self.work.add_kernel(&KernelTime { dispatches: 1, elapsed, ..nothing_of(kernel) });
             let none = Duration::ZERO;
-            let phase =
-                DevicePhaseTime { phase: kernel.phase(), elapsed: none, waited: none, device: Some(elapsed) };
+            let phase = DevicePhaseTime { phase: kernel.phase(), elapsed: none, waited: none, device: Some(elapsed) };
             self.work.add_phase(&phase);
         }
     }

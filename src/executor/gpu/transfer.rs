@@ -86,10 +86,22 @@ impl Gpu {
         let threads = rayon::current_num_threads().min(out.len().div_ceil(words));
         let pieces = out.par_chunks_mut(words).enumerate();
         pieces.try_for_each(|(piece, out)| {
-            let from = (buffer, PIECE * piece as u64, 4 * out.len() as u64);
+            let from = (buffer, &[PIECE * piece as u64][..], 4 * out.len() as u64);
             let take = |bytes: &[u8]| take(out, bytemuck::cast_slice(bytes));
-            self.read_piece(during, self.encoder(during)?, from, threads, take)
+            self.read_spans(during, self.encoder(during)?, from, threads, take)
         })
+    }
+
+    /// Reads rows of `row_bytes` bytes, one after the other.
+    pub(super) fn read_some_rows(
+        &self,
+        during: &'static str,
+        (buffer, row_bytes): (&wgpu::Buffer, u64),
+        rows: &[u32],
+        take: impl FnOnce(&[u8]),
+    ) -> Result<(), GpuError> {
+        let offsets: Vec<u64> = rows.iter().map(|&row| row_bytes * u64::from(row)).collect();
+        self.read_spans(during, self.encoder(during)?, (buffer, &offsets, row_bytes), 1, take)
     }
 
     /// Submits what was recorded and a copy of `bytes` bytes at `offset` of `buffer`, waits, and passes them to `take`.
@@ -97,26 +109,28 @@ impl Gpu {
         &self,
         during: &'static str,
         encoder: wgpu::CommandEncoder,
-        from: (&wgpu::Buffer, u64, u64),
+        (buffer, offset, bytes): (&wgpu::Buffer, u64, u64),
         take: impl FnOnce(&[u8]),
     ) -> Result<(), GpuError> {
-        self.read_piece(during, encoder, from, 1, take)
+        self.read_spans(during, encoder, (buffer, &[offset], bytes), 1, take)
     }
 
-    /// The same, as one of `threads` threads that do.
-    fn read_piece(
+    /// The same for spans of `span` bytes each, as one of `threads` threads that do.
+    fn read_spans(
         &self,
         during: &'static str,
         mut encoder: wgpu::CommandEncoder,
-        (buffer, offset, bytes): (&wgpu::Buffer, u64, u64),
+        (buffer, offsets, span): (&wgpu::Buffer, &[u64], u64),
         threads: usize,
         take: impl FnOnce(&[u8]),
     ) -> Result<(), GpuError> {
-        let shared = self.shared();
+        let (shared, bytes) = (self.shared(), span * offsets.len() as u64);
         self.count_read(bytes);
         let mut staging = self.checked(during, |device| shared.downloads.take(device, bytes))?;
         staging.in_use = None;
-        encoder.copy_buffer_to_buffer(buffer, offset, &staging.buffer, 0, bytes);
+        for (at, &offset) in (0..).zip(offsets) {
+            encoder.copy_buffer_to_buffer(buffer, offset, &staging.buffer, at * span, span);
+        }
         let submission = self.submit(during, encoder)?;
         self.map(during, &staging, (wgpu::MapMode::Read, bytes), submission, threads)?;
         let mapped = staging.buffer.get_mapped_range(0..bytes).map_err(|e| shared.failed_in(during, e))?;

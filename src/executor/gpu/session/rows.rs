@@ -41,6 +41,18 @@ impl GpuSession<'_> {
         Ok(rows)
     }
 
+    /// Some rows, each with its neighbours.
+    pub(super) fn read_neighbors(&self, rows: Vec<u32>) -> Result<impl Iterator<Item = (u32, Vec<u32>)>, GpuError> {
+        let (width, mut neighbors) = (self.plan.width, Vec::with_capacity(rows.len()));
+        let from = (&self.resources.buffers[&Slot::RowIds], 4 * width as u64);
+        self.gpu.read_some_rows("reading rows", from, &rows, |bytes| {
+            let words: &[u32] = bytemuck::cast_slice(bytes);
+            let ids = |row: &[u32]| row.iter().filter(|id| **id != NO_NEIGHBOR).map(|id| id >> 1).collect();
+            neighbors.extend(words.chunks_exact(width).map(ids));
+        })?;
+        Ok(rows.into_iter().zip(neighbors))
+    }
+
     pub(in super::super) fn write_rows(&self, rows: &RowTable) -> Result<(), GpuError> {
         let bits = |s: u64| if s == EMPTY { FAR.to_bits() } else { distance(s).to_bits() };
         let flagged = |s: u64| if s == EMPTY { NO_NEIGHBOR } else { id(s) << 1 | u32::from(is_new(s)) };
