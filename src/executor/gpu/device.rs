@@ -3,13 +3,15 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::encoding::Encoding;
 use super::limits::DeviceLimits;
 use super::matrices;
+use super::pipelines::DiskCache;
 use super::pool::StagingPool;
+#[cfg(test)]
 use super::source::Trust;
 use crate::error::GpuError;
 
@@ -19,7 +21,6 @@ pub(super) struct Device {
     pub(super) queue: wgpu::Queue,
     pub name: String,
     pub limits: DeviceLimits,
-    is_software: bool,
     /// Why the device was lost.
     lost: Arc<Mutex<Option<String>>>,
     /// Whether something failed inside the driver. The next build then opens another device.
@@ -27,12 +28,15 @@ pub(super) struct Device {
     /// Results of the self-tests of cooperative matrices with so many rows.
     matrices: Mutex<HashMap<(Encoding, u32), Result<(), String>>>,
     /// By entry point and text, for the sessions that follow.
-    pipelines: RwLock<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
+    pub(super) pipelines: RwLock<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
+    /// Opened by the first build that may use it; none where there is none.
+    pub(super) disk_cache: OnceLock<Option<DiskCache>>,
     pub(super) uploads: StagingPool,
     pub(super) downloads: StagingPool,
+    pub(super) info: wgpu::AdapterInfo,
     /// Labels of the kernels compiled so far, and whether their modules were trusted.
     #[cfg(test)]
-    compiled: Mutex<Vec<(&'static str, Trust)>>,
+    pub(super) compiled: Mutex<Vec<(&'static str, Trust)>>,
 }
 
 /// One session's use of a device.
@@ -42,6 +46,11 @@ pub(super) struct Gpu {
     pub limits: DeviceLimits,
     /// Bytes of the build, for messages.
     pub bytes: AtomicU64,
+    /// Whether compiled pipelines are kept on disk.
+    pub keeps_pipelines: bool,
+    /// Where they are kept.
+    #[cfg(test)]
+    pub cache_folder: Option<std::path::PathBuf>,
     submissions: AtomicU64,
     read_bytes: AtomicU64,
     /// Nanoseconds that the host waited; the mean over its threads where all take part.
@@ -76,10 +85,11 @@ const LEAST: [(&str, u64); 4] = [
 ];
 
 /// Features that are used where an adapter has them.
-const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SHADER_F16);
+const USED: wgpu::Features =
+    wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SHADER_F16).union(wgpu::Features::PIPELINE_CACHE);
 
 /// Locks, even after a panic: what the locks here guard is whole at any time.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -109,13 +119,14 @@ impl Device {
             queue,
             name,
             limits,
-            is_software: info.device_type == wgpu::DeviceType::Cpu,
             lost,
             failed: AtomicBool::new(false),
             matrices: Mutex::default(),
             pipelines: RwLock::default(),
+            disk_cache: OnceLock::new(),
             uploads: StagingPool::for_writing(),
             downloads: StagingPool::for_reading(),
+            info,
             #[cfg(test)]
             compiled: Mutex::default(),
         })
@@ -167,10 +178,13 @@ impl Gpu {
     pub(super) fn of(device: Arc<Device>) -> Self {
         Self {
             limits: device.limits,
-            patience: (!device.is_software).then_some(PATIENCE),
+            patience: (device.info.device_type != wgpu::DeviceType::Cpu).then_some(PATIENCE),
             in_flight: AtomicU32::new(0),
             device,
             bytes: AtomicU64::new(0),
+            keeps_pipelines: true,
+            #[cfg(test)]
+            cache_folder: None,
             submissions: AtomicU64::new(0),
             read_bytes: AtomicU64::new(0),
             waited: AtomicU64::new(0),
@@ -188,6 +202,9 @@ impl Gpu {
         Self {
             limits: self.limits,
             patience: self.patience,
+            keeps_pipelines: self.keeps_pipelines,
+            #[cfg(test)]
+            cache_folder: self.cache_folder.clone(),
             #[cfg(test)]
             out_of_memory_at: self.out_of_memory_at,
             #[cfg(test)]
@@ -347,57 +364,6 @@ impl Gpu {
             });
             self.device.queue.write_buffer(&buffer, 0, contents);
             buffer
-        })
-    }
-
-    /// The pipeline of one entry point of a text, compiled once.
-    pub(super) fn pipeline(
-        &self,
-        label: &'static str,
-        entry: &'static str,
-        (text, trust): (String, Trust),
-    ) -> Result<wgpu::ComputePipeline, GpuError> {
-        #[cfg(test)]
-        let text = self.fault.as_ref().map_or_else(|| text.clone(), |fault| fault.plant(&text));
-        let key = (entry, text);
-        if let Some(known) = self.device.pipelines.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(known.clone());
-        }
-        let pipeline = self.compile(label, entry, &key.1, trust)?;
-        #[cfg(test)]
-        lock(&self.device.compiled).push((label, trust));
-        let mut pipelines = self.device.pipelines.write().unwrap_or_else(PoisonError::into_inner);
-        pipelines.insert(key, pipeline.clone());
-        Ok(pipeline)
-    }
-
-    /// Test and debug builds check trusted modules as well.
-    fn compile(
-        &self,
-        label: &'static str,
-        entry: &str,
-        text: &str,
-        trust: Trust,
-    ) -> Result<wgpu::ComputePipeline, GpuError> {
-        let descriptor =
-            wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(text.into()) };
-        let is_checked = trust == Trust::Checked || cfg!(test) || cfg!(debug_assertions);
-        self.checked(label, |device| {
-            let module = if is_checked {
-                device.create_shader_module(descriptor)
-            } else {
-                // SAFETY: the text is this crate's alone. Its indices come from the layout's sizes and from ids below
-                // n, as the checked runs of the tests show; its loops are bounded by these sizes.
-                unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
-            };
-            device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(label),
-                layout: None,
-                module: &module,
-                entry_point: Some(entry),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
-                cache: None,
-            })
         })
     }
 

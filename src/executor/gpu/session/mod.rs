@@ -182,7 +182,7 @@ impl<'p> GpuSession<'p> {
     }
 
     fn with_room_for(
-        gpu: Gpu,
+        mut gpu: Gpu,
         problem: &Problem<'p>,
         rows: DeviceRows<'p>,
         plan: &Plan,
@@ -190,6 +190,7 @@ impl<'p> GpuSession<'p> {
         (held, kernels, work): (usize, &[Kernel], &DeviceWork),
     ) -> Result<Self, GpuError> {
         let plan = plan_for(plan, are_codes, problem.n());
+        gpu.keeps_pipelines = plan.pipeline_cache;
         let layout = Layout::new(Sizes { n: held, ..rows.sizes(&plan, encoding) }, gpu.limits)?;
         let values = if are_codes { Values::of(problem, &rows, &plan, gpu.limits) } else { None };
         gpu.bytes.store(layout.sizes.bytes(), Relaxed);
@@ -221,6 +222,7 @@ impl<'p> GpuSession<'p> {
             matrices,
         };
         session.compile(kernels)?;
+        session.gpu.keep_pipelines();
         session.timed(DevicePhase::EmptyRows, Self::empty_rows)?;
         Ok(session)
     }
