@@ -122,6 +122,18 @@ impl ExecutorInfo {
     }
 }
 
+impl ExecutorInfo {
+    /// What several did together: the first, with the names of all GPUs. None of none.
+    pub(crate) fn together(all: Vec<Self>) -> Option<Self> {
+        all.into_iter().reduce(|mut together, next| {
+            if let (Self::Gpu { adapter, .. }, Self::Gpu { adapter: other, .. }) = (&mut together, next) {
+                *adapter = format!("{adapter} + {other}");
+            }
+            together
+        })
+    }
+}
+
 impl fmt::Display for ExecutorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

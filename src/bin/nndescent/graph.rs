@@ -51,7 +51,7 @@ pub struct BuildArguments {
     #[arg(long, default_value = "auto", value_parser = parse::<Algorithm>)]
     algorithm: Algorithm,
     /// auto, cpu, gpu, the index of an adapter, a backend (vulkan) or part of an adapter's name: see `nndescent
-    /// devices`.
+    /// devices`. Of several indices (0,1), all build parts at the same time.
     #[arg(long, default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Random seed.
