@@ -1,9 +1,12 @@
 //! What a device does in the course of a build, collected as it goes on.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "gpu")]
 use std::time::Duration;
 
-use crate::report::{DevicePhase, DevicePhaseTime, KernelTime};
+#[cfg(feature = "gpu")]
+use crate::report::DevicePhase;
+use crate::report::{DevicePhaseTime, KernelTime};
 
 /// The work of a session's device; clones see what is added later. Empty on the CPU.
 #[derive(Clone, Default)]

@@ -14,6 +14,7 @@ pub(crate) mod sparse;
 pub(crate) mod tiles;
 
 use self::dense::code_error_bound::CodeErrorBound;
+#[cfg(feature = "gpu")]
 use self::dense::codes::CodedRows;
 use self::error_bound::ErrorBound;
 use self::leaf_rows::LeafRows;
@@ -50,6 +51,7 @@ pub(crate) trait WorkingRows: Send + Sync {
         None
     }
     /// The rows as codes, if they are held as such.
+    #[cfg(feature = "gpu")]
     fn codes(&self) -> Option<&CodedRows> {
         None
     }

@@ -44,6 +44,7 @@ pub fn take() {
 }
 
 /// Prints the output itself, as one line.
+#[cfg(feature = "gpu")]
 pub fn print_taken(output: &impl std::fmt::Display) {
     if writeln!(std::io::stdout(), "{output}").is_err() {
         UNPRINTED.store(true, Ordering::Relaxed);

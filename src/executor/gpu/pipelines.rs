@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -24,7 +24,7 @@ pub(super) struct DiskCache {
 }
 
 impl DiskCache {
-    fn open(device: &Device, folder: &PathBuf) -> Option<Self> {
+    fn open(device: &Device, folder: &Path) -> Option<Self> {
         if !device.device.features().contains(wgpu::Features::PIPELINE_CACHE) {
             return None;
         }

@@ -169,12 +169,14 @@ impl CodedRows {
     }
 
     /// Whether products are of signed bytes: of codes less 128.
+    #[cfg(feature = "gpu")]
     pub(crate) fn are_signed(&self) -> bool {
         self.distance.has_zero_removed() && self.coding.zero != 0
     }
 
     /// Writes the bytes of a row whose products make distances, without padding, and returns what distances need of the
     /// row beside: 1 / length for angles, else the squared length.
+    #[cfg(feature = "gpu")]
     pub(crate) fn write_products(&self, row: u32, to: &mut [u8]) -> u32 {
         let (row, flip) = (self.row(row), if self.are_signed() { 0x80 } else { 0 });
         let codes: &[u8] = bytemuck::cast_slice(row.chunks);
@@ -346,6 +348,7 @@ impl WorkingRows for CodedRows {
         }
     }
 
+    #[cfg(feature = "gpu")]
     fn codes(&self) -> Option<&CodedRows> {
         Some(self)
     }
