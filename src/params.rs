@@ -183,8 +183,8 @@ pub(crate) struct Plan {
     pub recall_sample: usize,
     /// Most rows that are built at once.
     pub part_rows: Option<usize>,
-    /// Whether the CPU ends trees early on easy data, and leaves out pairs that were compared before. Devices do
-    /// neither.
+    /// Whether more trees are grown on hard data; and whether the CPU ends trees early on easy data, and leaves out pairs
+    /// that were compared before. Devices do neither of the last two.
     pub adaptive: bool,
     /// Whether the kernels of a GPU are timed for the report.
     pub time_kernels: bool,
