@@ -10,6 +10,8 @@ mod common {
     pub mod points;
 }
 
+#[cfg(feature = "io")]
+mod analysis_clusters;
 mod architecture;
 mod auto_traits;
 #[cfg(feature = "cli")]

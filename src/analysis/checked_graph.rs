@@ -126,6 +126,14 @@ impl<'a> CheckedGraph<'a> {
         short.map_or(Ok(()), |row| Err(AnalysisError::TooFewNeighbors { row, found: self.ids(row).len(), k }))
     }
 
+    /// Fails unless the rows are the points that were searched.
+    pub(super) fn check_among_themselves(&self) -> Result<(), AnalysisError> {
+        if self.n() == self.end {
+            return Ok(());
+        }
+        Err(AnalysisError::Rows { what: "graph of a set of points", found: self.n(), expected: self.end })
+    }
+
     /// Fails if a distance is below zero.
     pub(super) fn check_not_negative(&self) -> Result<(), AnalysisError> {
         let negative = |&row: &usize| self.distances(row).first().is_some_and(|&first| first < 0.0);

@@ -1,0 +1,52 @@
+//! Matrices of similarities, checked.
+
+use rayon::prelude::*;
+
+use crate::analysis::edge::Edge;
+use crate::analysis::error::{AnalysisError, check_parameter};
+use crate::graph::CsrGraph;
+
+/// The pairs of a symmetric matrix that are at least `least` alike, each once, in order of rows. Their distances are
+/// similarities here.
+pub(super) fn edges_of_at_least(similarity: &CsrGraph, least: f32) -> Result<Vec<Edge>, AnalysisError> {
+    check_parameter("least similarity", least, least > 0.0, "above 0")?;
+    check(similarity)?;
+    let row = |i: usize| {
+        let later = similarity.row(i).filter(move |&(j, value)| j as usize > i && value >= least);
+        later.map(|(j, value)| Edge { a: i as u32, b: j, distance: value }).collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<Edge>> = (0..similarity.n()).into_par_iter().with_min_len(256).map(row).collect();
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// Fails unless the matrix is one, and symmetric.
+fn check(matrix: &CsrGraph) -> Result<(), AnalysisError> {
+    let (starts, entries) = (&matrix.indptr, matrix.indices.len());
+    let is_whole = starts.first() == Some(&0) && starts.last() == Some(&entries) && starts.is_sorted();
+    let range = format!("0, ascending, to {entries}, the number of indices and of values");
+    let ends = || format!("{:?} to {:?}, of {} values", starts.first(), starts.last(), matrix.values.len());
+    check_parameter("indptr", ends(), is_whole && entries == matrix.values.len(), range)?;
+    (0..matrix.n()).into_par_iter().with_min_len(256).try_for_each(|row| check_row(matrix, row))
+}
+
+fn check_row(matrix: &CsrGraph, row: usize) -> Result<(), AnalysisError> {
+    let ids = &matrix.indices[matrix.indptr[row]..matrix.indptr[row + 1]];
+    if let Some(column) = ids.windows(2).position(|pair| pair[0] >= pair[1]) {
+        return Err(AnalysisError::Unsorted { row, column: column + 1 });
+    }
+    if let Some(&id) = ids.last().filter(|id| **id as usize >= matrix.n()) {
+        return Err(AnalysisError::Id { row, id, end: matrix.n() });
+    }
+    for (column, (id, value)) in matrix.row(row).enumerate() {
+        if value.is_nan() {
+            return Err(AnalysisError::Distance { row, column });
+        }
+        let start = matrix.indptr[id as usize];
+        let other = &matrix.indices[start..matrix.indptr[id as usize + 1]];
+        let back = other.binary_search(&(row as u32)).map(|at| matrix.values[start + at]);
+        if back != Ok(value) {
+            return Err(AnalysisError::Asymmetric { row, id });
+        }
+    }
+    Ok(())
+}
