@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::error::AnalysisError;
-use crate::graph::{KnnGraph, Neighbor};
+use crate::graph::{CsrGraph, KnnGraph, Neighbor};
 
 /// A neighbour graph whose ids exist, whose rows are ascending, and where no row has itself or another twice.
 ///
@@ -112,6 +112,12 @@ impl<'a> CheckedGraph<'a> {
     /// If there is no row `i`.
     pub fn neighbors(&self, i: usize) -> impl Iterator<Item = Neighbor> {
         self.ids(i).iter().zip(self.distances(i)).map(|(&id, &distance)| Neighbor { id, distance })
+    }
+
+    /// The graph as a sparse matrix of distances; zeros are stored.
+    #[must_use]
+    pub fn to_csr(&self) -> CsrGraph {
+        CsrGraph::of_rows(self.map(|i| self.neighbors(i).map(|near| (near.id, near.distance)).collect()))
     }
 
     /// What `of_row` makes of every row, on all threads.

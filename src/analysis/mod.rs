@@ -5,13 +5,18 @@
 
 mod checked_graph;
 pub mod cluster;
-mod edge;
+mod components;
+mod edges;
 mod error;
 pub mod outliers;
+mod rows;
 mod snn;
 mod sorted_rows;
+mod symmetric;
 
 pub use checked_graph::CheckedGraph;
-pub use edge::Edge;
+pub use components::{Components, ConnectError, Edge, components, connect};
 pub use error::AnalysisError;
+pub use rows::{hubness, in_degrees, merged, neighbor_overlap, truncated};
 pub use snn::{Overlap, SharedNeighbors};
+pub use symmetric::Symmetry;

@@ -3,7 +3,8 @@
 use super::Clustering;
 use super::similarity::edges_of_at_least;
 use crate::analysis::checked_graph::CheckedGraph;
-use crate::analysis::edge::{Edge, edges_within};
+use crate::analysis::components::Edge;
+use crate::analysis::edges::edges_within;
 use crate::analysis::error::{AnalysisError, check_parameter};
 use crate::graph::CsrGraph;
 use crate::graph::disjoint_sets::DisjointSets;
@@ -81,33 +82,18 @@ pub fn jarvis_patrick(similarity: &CsrGraph, least_overlap: f32) -> Result<Clust
     snn_dbscan(similarity, least_overlap, 2)
 }
 
-/// The connected components of a graph, whatever the direction of its edges: without noise.
-///
-/// # Errors
-/// A graph of queries.
-///
-/// # Complexity
-/// Close to O(n · k).
-pub fn connected_components(graph: &CheckedGraph) -> Result<Clustering, AnalysisError> {
-    graph.check_among_themselves()?;
-    let mut sets = DisjointSets::new(graph.n());
-    (0..graph.n()).for_each(|i| graph.ids(i).iter().for_each(|&j| sets.join(i as u32, j)));
-    let groups: Vec<Option<u32>> = (0..graph.n() as u32).map(|i| Some(sets.of(i))).collect();
-    Ok(Clustering::of_groups(&groups))
-}
-
 /// The clusters of rows with at least `min_samples` neighbours, themselves included; each edge is given once.
 fn clusters_of_dense(n: usize, edges: &[Edge], min_samples: usize) -> Clustering {
     let mut within = vec![1usize; n];
     let mut sets = DisjointSets::new(n);
-    edges.iter().flat_map(|edge| [edge.a, edge.b]).for_each(|row| within[row as usize] += 1);
+    edges.iter().flat_map(|edge| [edge.from, edge.to]).for_each(|row| within[row as usize] += 1);
     let is_core = |row: u32| within[row as usize] >= min_samples;
-    edges.iter().filter(|edge| is_core(edge.a) && is_core(edge.b)).for_each(|edge| sets.join(edge.a, edge.b));
+    edges.iter().filter(|edge| is_core(edge.from) && is_core(edge.to)).for_each(|edge| sets.join(edge.from, edge.to));
     // A set is known by its least row, and so are the clusters.
     let of_row = |row: u32| is_core(row).then(|| sets.of(row));
     let mut clusters: Vec<Option<u32>> = (0..n as u32).map(of_row).collect();
-    for edge in edges.iter().filter(|edge| is_core(edge.a) != is_core(edge.b)) {
-        let (core, border) = if is_core(edge.a) { (edge.a, edge.b) } else { (edge.b, edge.a) };
+    for edge in edges.iter().filter(|edge| is_core(edge.from) != is_core(edge.to)) {
+        let (core, border) = if is_core(edge.from) { (edge.from, edge.to) } else { (edge.to, edge.from) };
         let reached = clusters[core as usize];
         let lowest = &mut clusters[border as usize];
         *lowest = lowest.map_or(reached, |other| reached.map(|row| row.min(other)));

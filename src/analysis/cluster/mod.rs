@@ -7,7 +7,7 @@ mod dense;
 mod hdbscan;
 mod similarity;
 
-pub use dense::{connected_components, dbscan, jarvis_patrick, snn_dbscan};
+pub use dense::{dbscan, jarvis_patrick, snn_dbscan};
 pub use hdbscan::{
     ClusterSelection, Hdbscan, HdbscanClustering, core_distances, minimum_spanning_tree, mutual_reachability,
 };

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::analysis::edge::Edge;
+use crate::analysis::components::Edge;
 use crate::analysis::error::{AnalysisError, check_parameter};
 use crate::graph::CsrGraph;
 
@@ -13,7 +13,7 @@ pub(super) fn edges_of_at_least(similarity: &CsrGraph, least: f32) -> Result<Vec
     check(similarity)?;
     let row = |i: usize| {
         let later = similarity.row(i).filter(move |&(j, value)| j as usize > i && value >= least);
-        later.map(|(j, value)| Edge { a: i as u32, b: j, distance: value }).collect::<Vec<_>>()
+        later.map(|(j, value)| Edge { from: i as u32, to: j, distance: value }).collect::<Vec<_>>()
     };
     let rows: Vec<Vec<Edge>> = (0..similarity.n()).into_par_iter().with_min_len(256).map(row).collect();
     Ok(rows.into_iter().flatten().collect())

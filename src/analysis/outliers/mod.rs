@@ -11,6 +11,7 @@ pub use sod::Sod;
 
 use super::checked_graph::CheckedGraph;
 use super::error::{AnalysisError, check_parameter};
+use super::rows::in_degrees;
 use super::sorted_rows::{SortedRows, n_shared};
 use density::{Lof, Loop, SimplifiedLof};
 
@@ -98,7 +99,7 @@ fn of_rows(graph: &CheckedGraph, rows: &CheckedGraph, score: Score, k: usize) ->
         Score::Mean => Ok(rows.map(|i| density::mean(near(i)))),
         Score::Kth => Ok(rows.map(|i| f64::from(near(i)[k - 1]))),
         Score::Median => Ok(rows.map(|i| median(near(i)))),
-        Score::InDegree => Ok(in_degrees(graph, k).into_iter().map(|degree| -f64::from(degree)).collect()),
+        Score::InDegree => Ok(in_degrees(graph, Some(k)).into_iter().map(|degree| -f64::from(degree)).collect()),
         Score::Snn => {
             let (lists, own) = (SortedRows::new(graph, k)?, SortedRows::new(rows, k)?);
             Ok(rows.map(|i| {
@@ -119,15 +120,6 @@ fn of_rows(graph: &CheckedGraph, rows: &CheckedGraph, score: Score, k: usize) ->
 fn median(distances: &[f32]) -> f64 {
     let k = distances.len();
     (f64::from(distances[(k - 1) / 2]) + f64::from(distances[k / 2])) / 2.0
-}
-
-/// How many rows have each point among their first `k`.
-fn in_degrees(graph: &CheckedGraph, k: usize) -> Vec<u32> {
-    let mut degrees = vec![0; graph.id_bound()];
-    for i in 0..graph.n() {
-        graph.ids(i).iter().take(k).for_each(|&id| degrees[id as usize] += 1);
-    }
-    degrees
 }
 
 fn in_degrees_of_new(graph: &CheckedGraph, found: &CheckedGraph, k: usize) -> Result<Vec<f64>, AnalysisError> {

@@ -1,6 +1,6 @@
 //! The order in which the edges of a spanning tree join rows.
 
-use crate::analysis::edge::Edge;
+use crate::analysis::components::Edge;
 use crate::graph::disjoint_sets::DisjointSets;
 
 /// A binary tree. Nodes below `n` are rows, node `n + m` is the `m`-th merge, and the last is the root.
@@ -24,7 +24,7 @@ impl Dendrogram {
         let mut sets = DisjointSets::new(n);
         let mut node_of_set: Vec<u32> = (0..n as u32).collect();
         for edge in tree {
-            let (a, b) = (sets.of(edge.a), sets.of(edge.b));
+            let (a, b) = (sets.of(edge.from), sets.of(edge.to));
             let children = [node_of_set[a as usize], node_of_set[b as usize]];
             let size = children.iter().map(|&child| dendrogram.size(child)).sum();
             sets.join(a, b);

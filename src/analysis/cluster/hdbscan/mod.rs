@@ -9,7 +9,7 @@ pub use spanning_tree::{core_distances, minimum_spanning_tree, mutual_reachabili
 
 use super::Clustering;
 use crate::analysis::checked_graph::CheckedGraph;
-use crate::analysis::edge::Edge;
+use crate::analysis::components::Edge;
 use crate::analysis::error::{AnalysisError, check_parameter};
 use condensed::CondensedTree;
 use dendrogram::Dendrogram;

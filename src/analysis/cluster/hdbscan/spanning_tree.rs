@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use crate::analysis::checked_graph::CheckedGraph;
-use crate::analysis::edge::{Edge, check_edges, edges_within};
+use crate::analysis::components::Edge;
+use crate::analysis::edges::{check_edges, edges_within};
 use crate::analysis::error::{AnalysisError, check_parameter};
 use crate::graph::disjoint_sets::DisjointSets;
 
@@ -40,7 +41,7 @@ pub fn mutual_reachability(
     let mut edges = edges_within(graph, f32::INFINITY);
     edges.extend_from_slice(connectors);
     edges.par_iter_mut().with_min_len(4096).for_each(|edge| {
-        let cores = core_distances[edge.a as usize].max(core_distances[edge.b as usize]);
+        let cores = core_distances[edge.from as usize].max(core_distances[edge.to as usize]);
         edge.distance = edge.distance.max(cores);
     });
     Ok(edges)
@@ -53,15 +54,15 @@ pub fn mutual_reachability(
 /// An edge to no row, or of a length that is NaN or below zero.
 pub fn minimum_spanning_tree(n: usize, mut edges: Vec<Edge>) -> Result<Vec<Edge>, AnalysisError> {
     check_edges(&edges, n)?;
-    edges.par_sort_unstable_by(|x, y| x.distance.total_cmp(&y.distance).then((x.a, x.b).cmp(&(y.a, y.b))));
+    edges.par_sort_unstable_by(|x, y| x.distance.total_cmp(&y.distance).then((x.from, x.to).cmp(&(y.from, y.to))));
     let mut sets = DisjointSets::new(n);
     let mut is_new = |edge: &Edge| {
-        let joins = sets.of(edge.a) != sets.of(edge.b);
-        sets.join(edge.a, edge.b);
+        let joins = sets.of(edge.from) != sets.of(edge.to);
+        sets.join(edge.from, edge.to);
         joins
     };
     edges.retain(&mut is_new);
     let firsts: Vec<u32> = (0..n as u32).filter(|&row| sets.of(row) == row).collect();
-    edges.extend(firsts.windows(2).map(|pair| Edge { a: pair[0], b: pair[1], distance: f32::INFINITY }));
+    edges.extend(firsts.windows(2).map(|pair| Edge { from: pair[0], to: pair[1], distance: f32::INFINITY }));
     Ok(edges)
 }
