@@ -59,7 +59,9 @@ pub enum AnalysisError {
         distance: f32,
     },
     /// A value that is not the same the other way round, in a matrix that should be symmetric.
-    #[error("row {row}, column {id}: the value of row {id}, column {row} differs or is missing; a symmetric matrix is needed")]
+    #[error(
+        "row {row}, column {id}: the value of row {id}, column {row} differs or is missing; a symmetric matrix is needed"
+    )]
     Asymmetric {
         /// Row of the matrix.
         row: usize,

@@ -13,6 +13,7 @@ mod rows;
 mod snn;
 mod sorted_rows;
 mod symmetric;
+mod umap;
 
 pub use checked_graph::CheckedGraph;
 pub use components::{Components, ConnectError, Edge, components, connect};
@@ -20,3 +21,4 @@ pub use error::AnalysisError;
 pub use rows::{hubness, in_degrees, merged, neighbor_overlap, truncated};
 pub use snn::{Overlap, SharedNeighbors};
 pub use symmetric::Symmetry;
+pub use umap::FuzzySet;

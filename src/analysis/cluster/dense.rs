@@ -59,11 +59,7 @@ pub fn dbscan(graph: &CheckedGraph, eps: f32, min_samples: usize) -> Result<Clus
 ///
 /// # Complexity
 /// O(entries · log k).
-pub fn snn_dbscan(
-    similarity: &CsrGraph,
-    least_overlap: f32,
-    min_samples: usize,
-) -> Result<Clustering, AnalysisError> {
+pub fn snn_dbscan(similarity: &CsrGraph, least_overlap: f32, min_samples: usize) -> Result<Clustering, AnalysisError> {
     check_parameter("min_samples", min_samples, min_samples > 0, "1 and more")?;
     let edges = edges_of_at_least(similarity, least_overlap)?;
     Ok(clusters_of_dense(similarity.n(), &edges, min_samples))

@@ -26,25 +26,40 @@ fn check(matrix: &CsrGraph) -> Result<(), AnalysisError> {
     let range = format!("0, ascending, to {entries}, the number of indices and of values");
     let ends = || format!("{:?} to {:?}, of {} values", starts.first(), starts.last(), matrix.values.len());
     check_parameter("indptr", ends(), is_whole && entries == matrix.values.len(), range)?;
-    (0..matrix.n()).into_par_iter().with_min_len(256).try_for_each(|row| check_row(matrix, row))
+    first_failure(matrix.n(), |row| check_ids(matrix, row))?;
+    first_failure(matrix.n(), |row| check_values(matrix, row))
 }
 
-fn check_row(matrix: &CsrGraph, row: usize) -> Result<(), AnalysisError> {
-    let ids = &matrix.indices[matrix.indptr[row]..matrix.indptr[row + 1]];
+/// What fails for the first of the rows.
+fn first_failure(
+    n: usize,
+    check: impl Fn(usize) -> Result<(), AnalysisError> + Sync + Send,
+) -> Result<(), AnalysisError> {
+    let rows = (0..n).into_par_iter().with_min_len(256);
+    rows.map(check).find_first(Result::is_err).unwrap_or(Ok(()))
+}
+
+fn ids(matrix: &CsrGraph, row: usize) -> &[u32] {
+    &matrix.indices[matrix.indptr[row]..matrix.indptr[row + 1]]
+}
+
+fn check_ids(matrix: &CsrGraph, row: usize) -> Result<(), AnalysisError> {
+    let ids = ids(matrix, row);
     if let Some(column) = ids.windows(2).position(|pair| pair[0] >= pair[1]) {
         return Err(AnalysisError::Unsorted { row, column: column + 1 });
     }
-    if let Some(&id) = ids.last().filter(|id| **id as usize >= matrix.n()) {
-        return Err(AnalysisError::Id { row, id, end: matrix.n() });
-    }
+    let beyond = ids.last().filter(|id| **id as usize >= matrix.n());
+    beyond.map_or(Ok(()), |&id| Err(AnalysisError::Id { row, id, end: matrix.n() }))
+}
+
+fn check_values(matrix: &CsrGraph, row: usize) -> Result<(), AnalysisError> {
     for (column, (id, value)) in matrix.row(row).enumerate() {
         if value.is_nan() {
             return Err(AnalysisError::Distance { row, column });
         }
-        let start = matrix.indptr[id as usize];
-        let other = &matrix.indices[start..matrix.indptr[id as usize + 1]];
-        let back = other.binary_search(&(row as u32)).map(|at| matrix.values[start + at]);
-        if back != Ok(value) {
+        let other = id as usize;
+        let back = ids(matrix, other).binary_search(&(row as u32));
+        if back.map(|at| matrix.values[matrix.indptr[other] + at]) != Ok(value) {
             return Err(AnalysisError::Asymmetric { row, id });
         }
     }
