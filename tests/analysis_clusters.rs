@@ -41,6 +41,16 @@ fn fixture(array: &str) -> Matrix {
     read_matrix(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clusters.npz"), Some(array)).unwrap()
 }
 
+fn points(name: &str) -> Matrix {
+    if name == "digits" {
+        let values = Values::U8(include_bytes!("../examples/data/digits-8x8.u8").to_vec());
+        let mut matrix = fixture("digits_labels");
+        (matrix.values, matrix.dim) = (values, 64);
+        return matrix;
+    }
+    fixture(name)
+}
+
 fn floats(matrix: Matrix) -> Vec<f32> {
     let Values::F32(values) = matrix.values else { panic!("not f32") };
     values
@@ -48,7 +58,7 @@ fn floats(matrix: Matrix) -> Vec<f32> {
 
 impl Set {
     fn exact(&self, k: usize) -> KnnGraph {
-        let matrix = fixture(self.name);
+        let matrix = points(self.name);
         exact::graph(&matrix.points().unwrap(), &Metric::Euclidean, k.min(matrix.n - 1), false).unwrap()
     }
 
@@ -191,7 +201,7 @@ fn hdbscan_of_near_neighbours_finds_nearly_the_same_clusters() {
 #[test]
 fn hdbscan_of_an_approximate_graph_finds_nearly_the_same_clusters() {
     for set in &SETS {
-        let matrix = fixture(set.name);
+        let matrix = points(set.name);
         let built = NnDescent::new(Metric::Euclidean).algorithm(Algorithm::NnDescent).n_neighbors(20).seed(7);
         let graph = built.graph(&matrix.points().unwrap()).unwrap().graph;
         let found = set.hdbscan("eom").run(&checked(&graph), &[]).unwrap();

@@ -10,6 +10,8 @@ mod common {
     pub mod points;
 }
 
+#[cfg(feature = "cli")]
+mod analysis_cli;
 #[cfg(feature = "io")]
 mod analysis_clusters;
 mod architecture;

@@ -130,6 +130,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let neighbors = Neighbors::of(&arguments.build, !arguments.json)?;
     let graph = neighbors.checked()?;
+    let graph = match arguments.build.k() {
+        Some(k) if k < graph.k() => graph.truncated(k)?,
+        Some(k) if k > graph.k() => {
+            let held = graph.k();
+            return Err(Failure::Argument(format!("-k {k}: the graph has {held} neighbours in a row at most")));
+        }
+        _ => graph,
+    };
 
     let start = Instant::now();
     let (found, probabilities) = arguments.clusters(&graph, &neighbors)?;
@@ -192,7 +200,7 @@ impl Arguments {
                 Ok((dbscan(graph, eps, min_samples)?, None))
             }
             Method::SnnDbscan | Method::JarvisPatrick => {
-                let (k, overlap) = (self.build.k().unwrap_or(graph.k()), Overlap::from(self.overlap));
+                let (k, overlap) = (graph.k(), Overlap::from(self.overlap));
                 let shared = SharedNeighbors::new(k).k_mutual(self.k_mutual.unwrap_or(k)).overlap(overlap);
                 let similarity = shared.similarity(graph)?;
                 let least = self.eps.unwrap_or(overlap.most(k) / 2.0);
