@@ -40,7 +40,7 @@ fn blobs(n: usize) -> Vec<f32> {
 fn timed<T, E>(what: &str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let start = Instant::now();
     let done = work()?;
-    println!("  {what:<24} {:9.4} s", start.elapsed().as_secs_f64());
+    println!("  {what:<28} {:9.3} s", start.elapsed().as_secs_f64());
     Ok(done)
 }
 
@@ -60,7 +60,7 @@ fn costs(n: usize) -> Result<(), Box<dyn Error>> {
     for score in all {
         timed(&format!("Score::{score:?}"), || scores(&graph, score, K))?;
     }
-    timed("dbscan", || dbscan(&graph, graph.distances(0)[K / 2], 5))?;
+    timed("dbscan", || dbscan(&graph, graph.distances(6)[K - 1], 5))?;
     timed("jarvis_patrick", || jarvis_patrick(&similarity, 4.0))?;
     timed("snn_dbscan", || snn_dbscan(&similarity, 4.0, 5))?;
     let found = timed("Hdbscan", || Hdbscan::new(15).run(&graph, &[]))?;

@@ -82,7 +82,8 @@ fn clusters_are_summarized_in_words_and_in_json() {
     assert!(PathBuf::from(probabilities).exists());
     let (_, text) = files.cluster(&files.input, &["-k", "10", "--method", "dbscan", "--eps", "0.01", "--json"]);
     let report: Value = serde_json::from_str(&text).unwrap();
-    let noise = report["noise"].as_u64().unwrap() + report["sizes"].as_array().unwrap().iter().map(|s| s.as_u64().unwrap()).sum::<u64>();
+    let noise = report["noise"].as_u64().unwrap()
+        + report["sizes"].as_array().unwrap().iter().map(|s| s.as_u64().unwrap()).sum::<u64>();
     assert_eq!((report["method"].as_str(), noise, report["k"].as_u64()), (Some("dbscan"), 90, Some(10)));
 }
 
@@ -102,8 +103,13 @@ fn wrong_clusterings_are_refused() {
     let graph = files.path("g.npz");
     assert!(run(&["graph", &files.input, "-k", "6", "-o", &graph]).status.success());
     files.fails(&graph, &["--method", "dbscan"], 2, "dbscan needs --eps");
-    files.fails(&graph, &["--method", "dbscan", "--eps", "-1"], 2, "eps = -1");
-    files.fails(&graph, &["--method", "dbscan", "--eps", "1", "--min-samples", "9"], 2, "min_samples = 9, allowed: 1 to 7");
+    files.fails(&graph, &["--method", "dbscan", "--eps=-1"], 2, "eps = -1");
+    files.fails(
+        &graph,
+        &["--method", "dbscan", "--eps", "1", "--min-samples", "9"],
+        2,
+        "min_samples = 9, allowed: 1 to 7",
+    );
     files.fails(&graph, &["-k", "7"], 2, "6 neighbours");
     files.fails(&graph, &["--min-cluster-size", "20"], 2, "row 0 has 6 neighbours other than itself, 19 are needed");
     files.fails(&graph, &["--method", "snn-dbscan", "--eps", "0"], 2, "above 0");
