@@ -10,6 +10,7 @@ mod common {
     pub mod points;
 }
 
+mod analysis;
 #[cfg(feature = "cli")]
 mod analysis_cli;
 #[cfg(feature = "io")]
@@ -24,6 +25,8 @@ mod field;
 mod golden;
 #[cfg(feature = "gpu")]
 mod gpu;
+#[cfg(feature = "gpu")]
+mod gpu_recall;
 mod graph;
 mod index;
 mod index_changes;

@@ -6,13 +6,14 @@ use crate::executor::Executor;
 use crate::executor::cpu::cost;
 #[cfg(feature = "gpu")]
 use crate::executor::gpu::{AdapterKind, GpuExecutor, adapters};
+use crate::executor::several::Executors;
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
 use crate::report::Reason;
 
 /// The algorithm to run, and why if it was left open.
 pub(super) fn algorithm(params: &Params, problem: &Problem, plan: &Plan) -> (Algorithm, Vec<Reason>) {
     match (params.algorithm, &params.device) {
-        (Algorithm::Auto, Device::Gpu(_)) => (Algorithm::NnDescent, vec![Reason::NamedGpu]),
+        (Algorithm::Auto, device) if device.is_gpu() => (Algorithm::NnDescent, vec![Reason::NamedGpu]),
         (Algorithm::Auto, _) => {
             let (algorithm, exact_to_nndescent) = cost::cheapest(problem, plan);
             (algorithm, vec![Reason::EstimatedCost { exact_to_nndescent }])
@@ -33,13 +34,19 @@ fn holds_much(problem: &Problem, plan: &Plan) -> bool {
 
 /// Whether exact search is the cheaper way on, where the algorithm was left open.
 pub(super) fn exact_is_cheaper(params: &Params, problem: &Problem, plan: &Plan) -> bool {
-    let on_cpu = !matches!(params.device, Device::Gpu(_));
+    let on_cpu = !params.device.is_gpu();
     on_cpu && params.algorithm == Algorithm::Auto && cost::exact(problem, plan) <= cost::descent(problem, plan)
 }
 
 #[cfg(feature = "gpu")]
 pub(super) fn gpu_executor(selector: &GpuSelector) -> Result<Box<dyn Executor>, GpuError> {
     Ok(Box::new(GpuExecutor::new(selector.clone())))
+}
+
+/// The executor on several GPUs.
+pub(super) fn gpu_executors(selectors: &[GpuSelector]) -> Result<Executors, GpuError> {
+    let all = selectors.iter().map(gpu_executor).collect::<Result<Vec<_>, _>>()?;
+    Executors::new(all).ok_or_else(|| GpuError::NoAdapter { wanted: "no GPU".into(), found: Vec::new() })
 }
 
 #[cfg(not(feature = "gpu"))]

@@ -1,7 +1,5 @@
 //! Rows of the graph: to the device, back, and their final distances.
 
-use std::time::Instant;
-
 use rayon::prelude::*;
 
 use super::GpuSession;
@@ -43,6 +41,18 @@ impl GpuSession<'_> {
         Ok(rows)
     }
 
+    /// Some rows, each with its neighbours.
+    pub(super) fn read_neighbors(&self, rows: Vec<u32>) -> Result<impl Iterator<Item = (u32, Vec<u32>)>, GpuError> {
+        let (width, mut neighbors) = (self.plan.width, Vec::with_capacity(rows.len()));
+        let from = (&self.resources.buffers[&Slot::RowIds], 4 * width as u64);
+        self.gpu.read_some_rows("reading rows", from, &rows, |bytes| {
+            let words: &[u32] = bytemuck::cast_slice(bytes);
+            let ids = |row: &[u32]| row.iter().filter(|id| **id != NO_NEIGHBOR).map(|id| id >> 1).collect();
+            neighbors.extend(words.chunks_exact(width).map(ids));
+        })?;
+        Ok(rows.into_iter().zip(neighbors))
+    }
+
     pub(in super::super) fn write_rows(&self, rows: &RowTable) -> Result<(), GpuError> {
         let bits = |s: u64| if s == EMPTY { FAR.to_bits() } else { distance(s).to_bits() };
         let flagged = |s: u64| if s == EMPTY { NO_NEIGHBOR } else { id(s) << 1 | u32::from(is_new(s)) };
@@ -55,19 +65,29 @@ impl GpuSession<'_> {
 
     /// The nearest of every point with their true distances, ranked on the device.
     pub(super) fn recompute(&mut self) -> Result<(Vec<u32>, Vec<f32>), GpuError> {
-        let (n, start) = (self.order.len(), Instant::now());
-        let places = n * self.plan.others();
+        self.timed(DevicePhase::Recompute, Self::rank)?;
+        self.timed(DevicePhase::ReadBack, |this| this.read_ranked())
+    }
+
+    fn rank(&mut self) -> Result<(), GpuError> {
+        let (n, bytes) = (self.order.len(), 4 * self.ranked_places() as u64);
         // Makes room by dropping what only rounds need.
         self.resources.buffers.retain(|slot, _| !matches!(slot, Slot::Near | Slot::EdgeDistances | Slot::EdgeIds));
         let order = std::mem::take(&mut self.order);
         self.write_slot(Slot::Order, bytemuck::cast_slice(&order))?;
         self.order = order;
-        self.make_room(Slot::FinalDistances, 4 * places as u64)?;
-        self.make_room(Slot::FinalPoints, 4 * places as u64)?;
+        self.make_room(Slot::FinalDistances, bytes)?;
+        self.make_room(Slot::FinalPoints, bytes)?;
         self.run("final distances", |this, encoder| this.record(encoder, Kernel::Recompute, n))?;
-        self.work.add_phase(DevicePhase::Recompute, start.elapsed());
-        let start = Instant::now();
-        let (mut points, mut distances) = (vec![0; places], vec![0.0; places]);
+        Ok(())
+    }
+
+    fn ranked_places(&self) -> usize {
+        self.order.len() * self.plan.others()
+    }
+
+    fn read_ranked(&self) -> Result<(Vec<u32>, Vec<f32>), GpuError> {
+        let (mut points, mut distances) = (vec![0; self.ranked_places()], vec![0.0; self.ranked_places()]);
         let buffer = |slot| &self.resources.buffers[&slot];
         self.gpu.read_words("reading points", buffer(Slot::FinalPoints), &mut points, |points, words| {
             points.copy_from_slice(words);
@@ -81,7 +101,6 @@ impl GpuSession<'_> {
                 distances.iter_mut().zip(reduced).for_each(|(to, d)| *to = self.rows.to_true(d));
             },
         )?;
-        self.work.add_phase(DevicePhase::ReadBack, start.elapsed());
         Ok((points, distances))
     }
 }

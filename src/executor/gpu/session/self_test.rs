@@ -95,10 +95,17 @@ impl GpuSession<'_> {
         let rows = self.read_first_rows(checked)?;
         let truth = self.rows.truth();
         let mut compared: Vec<(f32, f32)> = Vec::new();
-        let mut right = Vec::new();
         for i in 0..checked {
             let known = || rows.row(i).iter().filter(|s| **s != EMPTY);
-            let ids: Vec<u32> = known().map(|&s| self.order[id(s) as usize]).collect();
+            let places: Vec<u32> = known().map(|&s| id(s)).collect();
+            if let (true, Some(space)) = (self.are_codes, &self.space) {
+                let mut right = vec![0.0; places.len()];
+                space.one_to_many(i as u32, &places, &mut right);
+                compared.extend(known().map(|&s| distance(s)).zip(right));
+                continue;
+            }
+            let ids: Vec<u32> = places.iter().map(|&place| self.order[place as usize]).collect();
+            let mut right = Vec::new();
             truth.distances(self.order[i] as usize, &ids, &mut right);
             compared.extend(known().map(|&s| self.rows.to_true(distance(s))).zip(right.iter().map(|&d| d as f32)));
         }

@@ -2,9 +2,13 @@
 //!
 //! Without an adapter the tests say so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
 
+mod codes;
 mod devices;
 mod mutation;
 mod parity;
+mod trouble;
+
+pub(super) use trouble::Trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
