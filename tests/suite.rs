@@ -11,6 +11,10 @@ mod common {
 }
 
 mod analysis;
+#[cfg(feature = "cli")]
+mod analysis_cli;
+#[cfg(feature = "io")]
+mod analysis_clusters;
 mod architecture;
 mod auto_traits;
 #[cfg(feature = "cli")]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nndescent::analysis::{SharedNeighbors, Symmetry, components, hubness, in_degrees};
+use nndescent::analysis::{FuzzySet, SharedNeighbors, Symmetry, components, hubness, in_degrees};
 use nndescent::io::MatrixFormat;
 use serde_json::json;
 
@@ -54,6 +54,8 @@ enum Weights {
     Connectivity,
     /// Shared nearest neighbours of points among each other's k nearest.
     Snn,
+    /// UMAP's fuzzy simplicial set, both directions made one.
+    Umap,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -99,6 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             matrix.values.fill(1.0);
             matrix
         }
+        Weights::Umap => FuzzySet::default().weights(&graph)?,
         Weights::Snn => SharedNeighbors::new(arguments.build.k().unwrap_or(graph.k())).similarity(&graph)?,
     };
     if let Some(symmetry) = arguments.symmetry {

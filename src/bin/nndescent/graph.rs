@@ -185,6 +185,11 @@ impl BuildArguments {
         self.k
     }
 
+    /// The metric asked for.
+    pub fn metric(&self) -> Result<Metric, Failure> {
+        self.metric.metric()
+    }
+
     /// Reads a matrix as dense points, as the input is read.
     pub fn read(&self, path: &Path) -> Result<Data, Failure> {
         self.data.read(path, Use::Build(&self.metric.metric()?))

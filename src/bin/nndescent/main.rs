@@ -6,6 +6,7 @@ mod output;
 #[cfg(feature = "gpu")]
 mod bench;
 mod change;
+mod cluster;
 mod compare;
 #[cfg(feature = "gpu")]
 mod devices;
@@ -69,6 +70,8 @@ enum Command {
     Remove(change::RemoveArguments),
     /// Outlier scores of the rows of a matrix or of a graph.
     Outliers(outliers::Arguments),
+    /// Clusters of the rows of a matrix or a graph.
+    Cluster(cluster::Arguments),
     /// Write a graph as other programs read it, and describe it.
     Export(export::Arguments),
     /// Recall of a graph against the truth.
@@ -129,6 +132,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Add(arguments) => change::add(&arguments),
         Command::Remove(arguments) => change::remove(&arguments),
         Command::Outliers(arguments) => outliers::run(&arguments),
+        Command::Cluster(arguments) => cluster::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Recall(arguments) => compare::recall(&arguments),
         #[cfg(feature = "gpu")]
