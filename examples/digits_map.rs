@@ -80,9 +80,9 @@ fn distance(a: Place, b: Place) -> f32 {
 
 /// Moves a point along the line to another.
 fn step(places: &mut [Place], from: usize, other: usize, force: f32, rate: f32) {
-    for axis in 0..2 {
-        let gradient = force * (places[from][axis] - places[other][axis]);
-        places[from][axis] += rate * gradient.clamp(-4.0, 4.0);
+    let to = places[other];
+    for (at, to) in places[from].iter_mut().zip(to) {
+        *at += rate * (force * (*at - to)).clamp(-4.0, 4.0);
     }
 }
 

@@ -29,7 +29,7 @@ pub fn run(words: &[&str]) -> Output {
 
 pub struct Files {
     pub dir: tempfile::TempDir,
-    input: PathBuf,
+    pub input: PathBuf,
 }
 
 impl Files {

@@ -87,3 +87,26 @@ fn graphs_are_exported() {
     let edges: usize = (0..N).map(|i| read.view().row(i).indices.len()).sum();
     assert!(edges > 3600 && read.view().row(0).values.iter().all(|&value| value == 1.0));
 }
+
+#[test]
+fn doping_compares_scores_and_metrics() {
+    let files = Files::new();
+    let input = files.input.display().to_string();
+    let words = ["doping", &input, "--metrics", "euclidean", "canberra", "-k", "8", "--count", "12", "--changed", "3"];
+    let text = String::from_utf8(run(&words).stdout).unwrap();
+    let begin = "ROC-AUC of 12 rows made of others among 600, 3 of 8 values changed, k = 8";
+    assert!(text.starts_with(begin) && text.contains("canberra"), "{text}");
+    let json: Value = serde_json::from_slice(&run(&[&words[..], &["--json"]].concat()).stdout).unwrap();
+    for metric in ["euclidean", "canberra"] {
+        let areas = json["roc_auc"][metric].as_object().unwrap();
+        assert!(
+            areas.len() == 11 && areas.values().all(|area| (0.0..=1.0).contains(&area.as_f64().unwrap())),
+            "{json}"
+        );
+        // Values of other rows lie in other groups.
+        assert!(areas["lof"].as_f64().unwrap() > 0.8, "{json}");
+    }
+    let ran = run(&["doping", &input, "--metrics", "euclid", "--changed", "9"]);
+    let error = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.code() == Some(2) && error.contains("changed = 9, allowed: 1 to the 8 columns"), "{error}");
+}
