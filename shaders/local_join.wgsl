@@ -70,10 +70,10 @@ fn evaluate(row: u32, lane: u32, count: u32) {
         for (var h = 0u; h < HELD; h++) {
             ids[h] = waiting[min(mine + h * GROUP, count - 1u)];
         }
-        var distances = distances_between(row, ids);
+        var distances = distances_between(row, ids, count - first, lane);
         for (var h = 0u; h < HELD; h++) {
             if mine + h * GROUP < count {
-                offer(distances[h], ids[h] << 1u | 1u);
+                offer_to(row, distances[h], ids[h] << 1u | 1u);
             }
         }
     }
@@ -118,7 +118,10 @@ fn candidate(row: u32, t: u32, through: ptr<function, u32>) -> u32 {
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = params.first + group.x;
+    let row = number_of(group);
+    if row >= params.groups {
+        return;
+    }
     let header = near[row * STRIDE];
     let fresh = header >> 16u;
     let all = header & 0xffffu;

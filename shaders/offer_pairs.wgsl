@@ -9,7 +9,11 @@ const ROOM: u32 = HELD * GROUP;
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let place = places[params.first + group.x];
+    let number = number_of(group);
+    if number >= params.groups {
+        return;
+    }
+    let place = places[number];
     let block = blocks[place.x];
     let row = ids[block.x_start + place.y];
     let distances = block.pairs + place.y * block.y_count;
@@ -21,11 +25,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var made = 0u;
         while settled < block.y_count && made <= ROOM - GROUP {
             if at < block.y_count {
-                let distance = finite(pairs[distances + at]);
-                if distance <= farthest.d {
+                let distance = pairs[distances + at];
+                if !is_finite(distance) || distance <= farthest.d {
                     let other = ids[block.y_start + at] + block.y_id;
                     if other != row + block.x_id {
-                        offer(distance, other << 1u | 1u);
+                        offer_to(row + block.x_id, distance, other << 1u | 1u);
                     }
                 }
             }

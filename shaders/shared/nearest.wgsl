@@ -3,9 +3,14 @@
 const FAR: f32 = 3.4028234e38;
 const NO_NEIGHBOR: u32 = 0xffffffffu;
 
+// Told by the bits, as drivers may take it that no value is NaN.
+fn is_finite(d: f32) -> bool {
+    return (bitcast<u32>(d) & 0x7f800000u) != 0x7f800000u;
+}
+
 // NaN and infinity become the largest distance: they never come before others, but can fill a row.
 fn finite(d: f32) -> f32 {
-    return select(FAR, d, d < FAR);
+    return select(FAR, d, is_finite(d));
 }
 
 struct Neighbor { d: f32, id: u32 }

@@ -282,7 +282,7 @@ impl<'a> NnDescent<'a> {
         let gpu = match &self.params.device {
             Device::Cpu => None,
             Device::Gpu(selector) => Some(choose::gpu_executor(selector)?),
-            Device::Auto => choose::gpu_if_worth_it(problem, plan).ok(),
+            Device::Auto => choose::gpu_if_worth_it(problem, plan, Algorithm::NnDescent).ok(),
         };
         partition::rows_at_once(gpu.as_deref().unwrap_or(&CpuExecutor), problem, plan)
     }

@@ -96,8 +96,9 @@ impl<'p> GpuSession<'p> {
                 session.compare(&own, &columns, &|f| tick((done + f) / steps))?;
                 done += 1.0;
             }
+            session.read_counters("exact search")?;
             if first == 0 {
-                session.check_rows()?;
+                session.check_first_rows(own.count as usize, session.pair_kernel())?;
             }
             rows.slots.extend(session.read_first_rows(own.count as usize)?.slots);
         }

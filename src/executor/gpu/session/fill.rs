@@ -132,22 +132,28 @@ impl GpuSession<'_> {
         tick(1.0)
     }
 
-    /// Completes rows with random points, after all submissions are done.
-    pub(super) fn fill_random(&mut self) -> Result<(), GpuError> {
+    /// The rows with unused places, after all submissions are done.
+    pub(super) fn count_not_full(&mut self) -> Result<u32, GpuError> {
         let start = Instant::now();
         let not_full = match self.fullness {
             Fullness::NotFull(rows) => rows,
             Fullness::Counted => self.read_counters("leaves")?.not_full,
         };
         self.work.add_phase(DevicePhase::Join, start.elapsed());
-        self.fullness = Fullness::NotFull(0);
-        if not_full == 0 {
-            return Ok(());
+        self.fullness = Fullness::NotFull(not_full);
+        Ok(not_full)
+    }
+
+    /// Completes rows with random points, after all submissions are done. Whether there were any to complete.
+    pub(super) fn fill_random(&mut self) -> Result<bool, GpuError> {
+        if self.count_not_full()? == 0 {
+            return Ok(false);
         }
+        self.fullness = Fullness::NotFull(0);
         let n = self.order.len();
         let counted = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
         self.init_distances += counted.distances;
         self.worked(Kernel::FillRandom, counted.distances, counted.distances);
-        Ok(())
+        Ok(true)
     }
 }

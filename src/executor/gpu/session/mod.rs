@@ -56,6 +56,11 @@ pub(super) struct GpuSession<'p> {
     init_distances: u64,
     trees_grown: u64,
     fullness: Fullness,
+    /// The rows that were checked when the session opened, and what entered rows since then.
+    checked: Option<RowTable>,
+    updates: u64,
+    /// Whether the metric itself was seen to leave the range of f32.
+    may_overflow: bool,
     dispatches: u64,
     timer: Option<Timer>,
     work: DeviceWork,
@@ -110,8 +115,13 @@ impl<'p> GpuSession<'p> {
         init_graph.map_or(Ok(()), |graph| session.take_over(graph))?;
         let first = bounds.map(|bounds| Leaves { ids: (0..n as u32).collect(), bounds });
         session.grow_trees(first, tick)?;
-        session.fill_random()?;
-        session.check_rows()?;
+        // Before random neighbours are looked for, which takes long where rows do not fill.
+        session.count_not_full()?;
+        session.check_rows(session.pair_kernel())?;
+        if session.fill_random()? {
+            session.check_rows(Kernel::FillRandom)?;
+        }
+        session.checked = Some(session.read_checked(n)?);
         Ok(session)
     }
 
@@ -150,6 +160,9 @@ impl<'p> GpuSession<'p> {
             init_distances: 0,
             trees_grown: 0,
             fullness: Fullness::NotFull(held as u32),
+            checked: None,
+            updates: 0,
+            may_overflow: false,
             dispatches: 0,
             work: work.clone(),
             matrices,
@@ -178,6 +191,12 @@ impl<'p> GpuSession<'p> {
     /// The kernel that computes the distances of blocks.
     fn pair_kernel(&self) -> Kernel {
         if self.resources.layout.matrix_side > 0 { Kernel::BlockProducts } else { Kernel::BlockPairs }
+    }
+
+    /// The point at each place.
+    #[cfg(test)]
+    pub(super) fn order(&self) -> &[u32] {
+        &self.order
     }
 
     #[cfg(test)]
@@ -233,6 +252,7 @@ impl Session for GpuSession<'_> {
             read_bytes: after.1 - before.1,
         };
         let Counted { updates, distances, .. } = counted;
+        self.updates += updates;
         self.worked(Kernel::LocalJoin, distances, distances);
         let elapsed = start.elapsed();
         self.work.add_phase(DevicePhase::Rounds, elapsed);
@@ -255,7 +275,9 @@ impl Session for GpuSession<'_> {
         self.write_rows(&rows)?;
         self.fullness = Fullness::NotFull(self.order.len() as u32);
         self.grow_trees(None, tick)?;
-        Ok(self.fill_random()?)
+        self.fill_random()?;
+        (self.checked, self.updates) = (Some(self.read_checked(self.order.len())?), 0);
+        Ok(())
     }
 
     fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError> {
@@ -265,8 +287,11 @@ impl Session for GpuSession<'_> {
 
     fn finish(mut self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
         tick(0.0)?;
+        self.check_rows(Kernel::LocalJoin)?;
+        self.check_changes()?;
         let graph = if self.rows.finishes(&self.problem, self.encoding) {
             let (points, distances) = self.recompute()?;
+            self.check_finished(&points, &distances)?;
             finish::of_ranked(&self.problem, &self.plan, points, distances)
         } else {
             let rows = self.work.time(DevicePhase::ReadBack, || self.read_rows())?;

@@ -15,6 +15,12 @@ use crate::report::DevicePhase;
 const FAR: f32 = f32::MAX;
 const NO_NEIGHBOR: u32 = u32::MAX;
 
+/// A slot of a row as the device keeps it: an id with its flag, and the bits of a distance.
+fn slot_of(flagged: u32, distance: u32) -> u64 {
+    let kept = fresh(f32::from_bits(distance), flagged >> 1) & !1 | u64::from(flagged & 1);
+    if flagged == NO_NEIGHBOR { EMPTY } else { kept }
+}
+
 impl GpuSession<'_> {
     /// Empties every row.
     pub(super) fn empty_rows(&mut self) -> Result<(), GpuError> {
@@ -34,13 +40,30 @@ impl GpuSession<'_> {
             slots.iter_mut().zip(ids).for_each(|(slot, &id)| *slot = u64::from(id));
         })?;
         self.gpu.read_words("reading rows", buffer(Slot::RowDistances), &mut rows.slots, |slots, distances| {
-            for (slot, &d) in slots.iter_mut().zip(distances) {
-                let flagged = *slot as u32;
-                let kept = fresh(f32::from_bits(d), flagged >> 1) & !1 | u64::from(flagged & 1);
-                *slot = if flagged == NO_NEIGHBOR { EMPTY } else { kept };
-            }
+            slots.iter_mut().zip(distances).for_each(|(slot, &d)| *slot = slot_of(*slot as u32, d));
         })?;
         Ok(rows)
+    }
+
+    /// The rows at these places.
+    pub(super) fn read_rows_at(&self, places: &[usize]) -> Result<RowTable, GpuError> {
+        const DURING: &str = "reading some rows";
+        let (width, row_bytes) = (self.plan.width, 4 * self.plan.width as u64);
+        let half = places.len() as u64 * row_bytes;
+        let both = self.gpu.buffer(DURING, 2 * half)?;
+        let mut encoder = self.gpu.encoder(DURING)?;
+        for (&place, to) in places.iter().zip(0..) {
+            for (slot, start) in [(Slot::RowIds, 0), (Slot::RowDistances, half)] {
+                let from = (&self.resources.buffers[&slot], place as u64 * row_bytes);
+                encoder.copy_buffer_to_buffer(from.0, from.1, &both, start + to * row_bytes, row_bytes);
+            }
+        }
+        let mut words = vec![0u32; 2 * places.len() * width];
+        self.gpu.submit_and_read(DURING, encoder, (&both, 0, 2 * half), |bytes| {
+            words.copy_from_slice(bytemuck::cast_slice(bytes));
+        })?;
+        let (ids, distances) = words.split_at(words.len() / 2);
+        Ok(RowTable { width, slots: ids.iter().zip(distances).map(|(&id, &d)| slot_of(id, d)).collect() })
     }
 
     pub(in super::super) fn write_rows(&self, rows: &RowTable) -> Result<(), GpuError> {
