@@ -74,6 +74,7 @@ fn rows_of_many_small_groups_are_found() {
         (500, 20, 32, 0.1, 5),
         (500, 20, 32, 1e-3, 50),
         (1500, 5, 16, 1e-4, 15),
+        (2000, 20, 8, 0.05, 15),
     ] {
         let data = groups(count, size, dim, tight, 1);
         for metric in [Metric::Euclidean, Metric::Cosine] {

@@ -17,6 +17,35 @@ pub struct CsrGraph {
     pub values: Vec<f32>,
 }
 
+impl CsrGraph {
+    /// Of the entries of each row, which are sorted here.
+    pub(crate) fn of_rows(mut rows: Vec<Vec<(u32, f32)>>) -> Self {
+        rows.par_iter_mut().with_min_len(256).for_each(|row| row.sort_unstable_by_key(|&(id, _)| id));
+        let mut indptr = vec![0];
+        indptr.extend(rows.iter().scan(0, |end, row| {
+            *end += row.len();
+            Some(*end)
+        }));
+        let (indices, values) = rows.into_iter().flatten().unzip();
+        Self { indptr, indices, values }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn n(&self) -> usize {
+        self.indptr.len() - 1
+    }
+
+    /// The entries of row `i`, ascending by id.
+    ///
+    /// # Panics
+    /// If there is no row `i`.
+    pub fn row(&self, i: usize) -> impl Iterator<Item = (u32, f32)> {
+        let row = self.indptr[i]..self.indptr[i + 1];
+        self.indices[row.clone()].iter().copied().zip(self.values[row].iter().copied())
+    }
+}
+
 impl KnnGraph {
     /// The graph as a sparse matrix, without the places where a row has no neighbour.
     ///
@@ -30,19 +59,8 @@ impl KnnGraph {
     /// ```
     #[must_use]
     pub fn to_csr(&self) -> CsrGraph {
-        let sorted = |i: usize| {
-            let mut row: Vec<(u32, f32)> = self.neighbors(i).map(|neighbor| (neighbor.id, neighbor.distance)).collect();
-            row.sort_unstable_by_key(|&(id, _)| id);
-            row
-        };
-        let rows: Vec<Vec<(u32, f32)>> = (0..self.n()).into_par_iter().with_min_len(256).map(sorted).collect();
-        let mut indptr = vec![0];
-        indptr.extend(rows.iter().scan(0, |end, row| {
-            *end += row.len();
-            Some(*end)
-        }));
-        let (indices, values) = rows.into_iter().flatten().unzip();
-        CsrGraph { indptr, indices, values }
+        let row = |i: usize| self.neighbors(i).map(|neighbor| (neighbor.id, neighbor.distance)).collect();
+        CsrGraph::of_rows((0..self.n()).into_par_iter().with_min_len(256).map(row).collect())
     }
 
     /// The graph as a `sprs` matrix: [`KnnGraph::to_csr`].

@@ -1,6 +1,7 @@
 //! Neighbour graphs: the order of neighbours, the rows being built, and the finished graph. Knows ids and distances,
 //! not points.
 
+pub(crate) mod disjoint_sets;
 mod export;
 mod init;
 pub(crate) mod locality;

@@ -3,12 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
-
 use super::error::IoError;
 use super::kind::Kind;
 use super::npy::{Npz, read_header};
+use super::npy_out::NpzWriter;
 use super::values::read_vec;
 use super::vecs::read_ivecs;
 use crate::atomic_file;
@@ -114,38 +112,9 @@ pub fn write_graph_to(mut out: impl Write, graph: &KnnGraph) -> std::io::Result<
 }
 
 fn write_npz(writer: impl Write + std::io::Seek, graph: &KnnGraph) -> std::io::Result<()> {
-    let mut zip = ZipWriter::new(writer);
-    let large = graph.all_ids().len() > 1 << 28;
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
-    zip.start_file("indices.npy", options)?;
-    write_array(&mut zip, "<u4", graph, graph.all_ids())?;
-    zip.start_file("distances.npy", options)?;
-    write_array(&mut zip, "<f4", graph, graph.all_distances())?;
-    zip.finish()?.flush()
-}
-
-/// A .npy of version 1, its header padded to 64 bytes as numpy does.
-fn write_array<T: bytemuck::Pod>(
-    out: &mut impl Write,
-    descr: &str,
-    graph: &KnnGraph,
-    values: &[T],
-) -> std::io::Result<()> {
-    let shape = format!("({}, {})", graph.n(), graph.k());
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (10 + header.len() + 1) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    out.write_all(b"\x93NUMPY\x01\x00")?;
-    out.write_all(&(header.len() as u16).to_le_bytes())?;
-    out.write_all(header.as_bytes())?;
-    if cfg!(target_endian = "big") {
-        return values.iter().try_for_each(|v| {
-            let mut bytes = bytemuck::bytes_of(v).to_vec();
-            bytes.reverse();
-            out.write_all(&bytes)
-        });
-    }
-    out.write_all(bytemuck::cast_slice(values))
+    let mut npz = NpzWriter::new(writer);
+    let shape = [graph.n(), graph.k()];
+    npz.add("indices", &shape, graph.all_ids())?;
+    npz.add("distances", &shape, graph.all_distances())?;
+    npz.finish()
 }

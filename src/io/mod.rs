@@ -46,7 +46,9 @@ mod ids;
 mod idx;
 mod kind;
 mod matrix;
+mod matrix_out;
 mod npy;
+mod npy_out;
 mod number;
 mod refine;
 mod source;
@@ -67,6 +69,8 @@ pub use floats::read_floats;
 pub use graph_file::{read_graph, write_graph, write_graph_to};
 pub use ids::{read_ids, read_selection};
 pub use matrix::{ArrayInfo, Matrix, Narrowing, Values};
+pub use matrix_out::{MatrixFormat, write_matrix, write_matrix_to};
+pub use npy_out::{NpyElement, write_values, write_values_to};
 pub use refine::Refined;
 pub use wide::WideMatrix;
 

@@ -6,7 +6,7 @@ use crate::search::Index;
 use crate::search::beam::BeamScratch;
 use crate::search::rows::IndexRows;
 
-use super::sets::Sets;
+use crate::graph::disjoint_sets::DisjointSets;
 
 /// Edges from an entry to entries of other parts.
 const BRIDGES: usize = 4;
@@ -16,7 +16,7 @@ const NONE: u32 = u32::MAX;
 /// The part that each row was found to be in, and which of these belong together.
 struct Parts {
     of: Vec<u32>,
-    joined: Sets,
+    joined: DisjointSets,
     open: Vec<u32>,
 }
 
@@ -35,7 +35,7 @@ impl Index {
         if *self.metric() == Metric::InnerProduct {
             self.entries = self.entries.with_largest(&self.rows);
         }
-        let mut parts = Parts { of: vec![NONE; n], joined: Sets::new(0), open: Vec::new() };
+        let mut parts = Parts { of: vec![NONE; n], joined: DisjointSets::new(0), open: Vec::new() };
         let entries = self.entries.rows.to_vec();
         entries.iter().for_each(|&entry| self.reach(entry, &mut parts));
         let (mut before, mut islands) = (vec![NONE; n], Vec::new());

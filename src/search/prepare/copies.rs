@@ -10,7 +10,7 @@ use crate::graph::order::{Neighbor, id};
 use crate::metric::Metric;
 use crate::points::{Points, PointsKind};
 
-use super::sets::Sets;
+use crate::graph::disjoint_sets::DisjointSets;
 
 /// Copies among a row's neighbours.
 const MOST: usize = 4;
@@ -30,7 +30,7 @@ impl Copies {
     /// copies. `place` is the row of each point.
     pub(super) fn find(points: &Points, metric: &Metric, graph: &KnnGraph, place: &[u32]) -> Self {
         let n = graph.n();
-        let (mut sets, mut known) = (Sets::new(n), vec![0; n]);
+        let (mut sets, mut known) = (DisjointSets::new(n), vec![0; n]);
         let mut alike: HashMap<Vec<u8>, u32> = HashMap::new();
         // An inner product of 0 is not the least.
         let ranks_copies_first = *metric != Metric::InnerProduct;

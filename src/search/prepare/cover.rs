@@ -15,7 +15,7 @@ use crate::search::searcher::NEAR;
 use crate::search::{EPSILON, Index};
 
 use super::entries::{FEWER_GROUPS, GROUPS, Grouping};
-use super::sets::Sets;
+use crate::graph::disjoint_sets::DisjointSets;
 
 /// Rows that are searched for first: only if one of them is not found, all are.
 const SAMPLE: usize = 512;
@@ -23,8 +23,16 @@ const SAMPLE: usize = 512;
 const NEAREST: usize = 3;
 /// Lost rows that a new entry may lead to, round by round.
 const COVERED: [usize; 4] = [16, 16, 4, 1];
-/// One in so many rows may be lost before searches look at all entries.
-const LOST: usize = 200;
+/// One in so many of the rows tried may still be lost before searches look at all entries.
+const MANY_LOST: usize = 200;
+/// Parts of the rows that are tried one after the other.
+const WAVES: usize = 8;
+/// Rows in a part, if there are as many.
+const FEWEST_TRIED: usize = 8192;
+/// One in so many of the rows of a part may be lost at first, if no more are tried.
+const FEW_LOST: usize = 500;
+/// So many rows before and after a lost one in the order of rows are tried, too.
+const BESIDE: u32 = 8;
 
 impl Index {
     /// Makes searches find all of `rows`, if they do not find all of a sample. Where they find it from fewer groups
@@ -47,7 +55,7 @@ impl Index {
     /// One row of each part without an entry, of those that the very nearest neighbours make.
     fn islands(&self, graph: &KnnGraph) -> Vec<u32> {
         let place = places(&self.order);
-        let mut parts = Sets::new(place.len());
+        let mut parts = DisjointSets::new(place.len());
         for point in 0..place.len() {
             let near = graph.neighbors(point).filter(|near| near.id as usize != point).take(NEAREST);
             near.for_each(|near| parts.join(place[point], place[near.id as usize]));
@@ -59,17 +67,54 @@ impl Index {
             .collect()
     }
 
-    /// Makes searches find these rows: those that they do not find, or others near them, become entries.
-    pub(in crate::search) fn cover(&mut self, rows: &[u32]) {
+    /// Makes searches find these rows, in waves that each try some of them and what is around the lost ones, until a
+    /// wave finds few lost.
+    fn cover(&mut self, rows: &[u32]) {
+        let mut is_left = vec![false; self.graph.n()];
+        rows.iter().for_each(|&row| is_left[row as usize] = true);
+        let waves = (rows.len() / FEWEST_TRIED).clamp(1, WAVES);
+        for wave in 0..waves {
+            let every = rows.iter().copied().skip(wave).step_by(waves);
+            let tried: Vec<u32> = every.filter(|&row| std::mem::take(&mut is_left[row as usize])).collect();
+            let lost = self.lost(&tried);
+            let are_few = lost.len() * FEW_LOST <= tried.len();
+            let lost = self.with_lost_around(lost, &mut is_left);
+            self.enter_near(lost, rows.len() / waves);
+            if are_few {
+                return;
+            }
+        }
+    }
+
+    /// These lost rows, and those around them that are lost and left to try: rows that are lost lie together.
+    fn with_lost_around(&self, lost: Vec<u32>, is_left: &mut [bool]) -> Vec<u32> {
+        let mut all = lost.clone();
+        let mut open = lost;
+        while !open.is_empty() {
+            let beside = |row: u32| row.saturating_sub(BESIDE)..=row.saturating_add(BESIDE);
+            let around = open.iter().flat_map(|&row| self.graph.neighbors(row).iter().copied().chain(beside(row)));
+            let left = |row: &u32| is_left.get_mut(*row as usize).is_some_and(std::mem::take);
+            open = self.lost(&around.filter(left).collect::<Vec<u32>>());
+            all.extend(&open);
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// Makes rows of `lost` entries, each for those that it leads to, until searches find all. They join the groups of
+    /// entries that there are, so that what other searches find stays found.
+    fn enter_near(&mut self, mut lost: Vec<u32>, tried: usize) {
         for (round, &covered) in COVERED.iter().enumerate() {
-            // Other entries are other groups: rows that were found may be lost now.
-            let lost = self.lost(rows);
             if lost.is_empty() {
                 return;
             }
-            let many = round >= COVERED.len() / 2 && lost.len() * LOST > rows.len();
-            let grouping = if many { Grouping::Few } else { self.entries.grouping() };
-            self.entries = self.entries.with(&self.rows, &self.heads(&lost, covered), grouping);
+            let heads = self.heads(&lost, covered);
+            let are_many = round >= COVERED.len() / 2 && lost.len() * MANY_LOST > tried;
+            self.entries = match are_many {
+                true => self.entries.with(&self.rows, &heads, Grouping::Few),
+                false => self.entries.joined_by(&self.rows, &heads),
+            };
+            lost = self.lost(&lost);
         }
     }
 

@@ -91,17 +91,33 @@ impl Entries {
         let by_root = (all.len() as f64).sqrt().ceil() as usize;
         let n_groups = if grouping == Grouping::Few { by_root.min(FEW_GROUPS) } else { by_root };
         let centers: Vec<u32> = (0..n_groups).map(|g| all[g * all.len() / n_groups]).collect();
+        Self::around(rows, &centers, all)
+    }
+
+    /// These and `more`, in the same groups: searches that begin elsewhere begin where they did.
+    pub(super) fn joined_by(&self, rows: &SearchRows, more: &[u32]) -> Self {
+        let mut all = [&self.rows[..], more].concat();
+        all.sort_unstable();
+        all.dedup();
+        let mut centers: Vec<u32> = (0..self.n_groups()).filter_map(|g| self.group(g).first().copied()).collect();
+        centers.sort_unstable();
+        Self { chosen_for: self.chosen_for, looked_at: self.looked_at, ..Self::around(rows, &centers, &all) }
+    }
+
+    /// Entries `all` in groups around `centers`, which are some of them: both ascending.
+    fn around(rows: &SearchRows, centers: &[u32], all: &[u32]) -> Self {
         let group_of = |(query, distances): &mut (Query, Vec<f32>), &row: &u32| {
             if let Ok(own) = centers.binary_search(&row) {
                 return (own, false, row);
             }
-            rows.between(row, &centers, query, distances);
+            rows.between(row, centers, query, distances);
             (nearest(distances).map_or(0, |(g, _)| g), true, row)
         };
         let mut grouped: Vec<(usize, bool, u32)> = all.par_iter().map_init(Default::default, group_of).collect();
         // A group's center comes first.
         grouped.sort_unstable();
-        let starts: Vec<u32> = (0..=n_groups).map(|g| grouped.partition_point(|entry| entry.0 < g) as u32).collect();
+        let starts: Vec<u32> =
+            (0..=centers.len()).map(|g| grouped.partition_point(|entry| entry.0 < g) as u32).collect();
         let all: Vec<u32> = grouped.into_iter().map(|entry| entry.2).collect();
         Self { rows: all.into(), starts: starts.into(), chosen_for: 0, looked_at: GROUPS }
     }

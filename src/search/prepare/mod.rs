@@ -8,7 +8,6 @@ mod copies;
 mod cover;
 pub(super) mod diversify;
 pub(super) mod entries;
-mod sets;
 
 use rayon::prelude::*;
 
