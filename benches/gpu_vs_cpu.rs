@@ -6,7 +6,7 @@ mod data;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use data::{DIM, N, data};
 use nndescent::gpu::{AdapterKind, adapters};
-use nndescent::{Algorithm, Device, GpuSelector, Metric, NnDescent, Points};
+use nndescent::{Algorithm, BuildReport, Device, GpuSelector, Metric, NnDescent, Points};
 
 fn gpu_vs_cpu(c: &mut Criterion) {
     let data = data();
@@ -22,9 +22,22 @@ fn gpu_vs_cpu(c: &mut Criterion) {
             let builder =
                 NnDescent::new(Metric::Euclidean).algorithm(algorithm).device(device.clone()).recall_sample(0);
             group.bench_function(BenchmarkId::new(what, name), |b| b.iter(|| builder.graph(&points).expect("a graph")));
+            if *device != Device::Cpu {
+                phases(&builder.time_kernels(true).graph(&points).expect("a graph").report);
+            }
         }
     }
     group.finish();
+}
+
+/// Where the time of one more build went.
+fn phases(report: &BuildReport) {
+    for time in &report.device_phases {
+        println!("    {}: {:.1?}, waited {:.1?}, device {:.1?}", time.phase, time.elapsed, time.waited, time.device);
+    }
+    for (round, stats) in (1..).zip(&report.rounds) {
+        println!("    round {round}: {:.1?}, device {:.1?}", stats.elapsed, stats.device);
+    }
 }
 
 criterion_group!(benches, gpu_vs_cpu);

@@ -36,6 +36,17 @@ pub enum Device {
     Cpu,
     /// This GPU. If it cannot be used, that is an error; no other device takes over.
     Gpu(GpuSelector),
+    /// These GPUs. What one of them holds is built on the first; what has to be built in parts
+    /// ([`part_rows`](crate::NnDescent::part_rows) decides, or the smallest of their memories) is built on all of them at
+    /// the same time, a part on each. The graph is the same as on one of them, if they compute the same distances.
+    Gpus(Vec<GpuSelector>),
+}
+
+impl Device {
+    /// Whether GPUs were asked for.
+    pub(crate) fn is_gpu(&self) -> bool {
+        matches!(self, Self::Gpu(_) | Self::Gpus(_))
+    }
 }
 
 /// Which GPU.
@@ -99,7 +110,7 @@ pub(crate) use names;
 
 names!(Algorithm, ParseChoiceError::Algorithm, Auto => "auto", NnDescent => "nndescent", Exact => "exact");
 
-/// `auto`, `cpu`, `gpu`, a number, a backend or any part of an adapter's name.
+/// `auto`, `cpu`, `gpu`, a number, numbers with commas between them, a backend or any part of an adapter's name.
 impl FromStr for Device {
     type Err = std::convert::Infallible;
 
@@ -108,10 +119,11 @@ impl FromStr for Device {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
             "gpu" => Self::Gpu(GpuSelector::Any),
-            other => Self::Gpu(match other.parse() {
-                Ok(index) => GpuSelector::Index(index),
-                Err(_) => GpuSelector::Named(name.into()),
-            }),
+            other => match other.split(',').map(|index| index.trim().parse()).collect::<Result<Vec<usize>, _>>() {
+                Ok(indices) if indices.len() > 1 => Self::Gpus(indices.into_iter().map(GpuSelector::Index).collect()),
+                Ok(indices) => Self::Gpu(GpuSelector::Index(indices[0])),
+                Err(_) => Self::Gpu(GpuSelector::Named(name.into())),
+            },
         })
     }
 }
@@ -122,6 +134,9 @@ impl fmt::Display for Device {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
             Self::Gpu(selector) => selector.fmt(f),
+            Self::Gpus(selectors) => {
+                f.write_str(&selectors.iter().map(ToString::to_string).collect::<Vec<String>>().join(","))
+            }
         }
     }
 }
@@ -143,6 +158,7 @@ pub(crate) struct Params {
     pub recall_sample: Option<usize>,
     pub part_rows: Option<usize>,
     pub time_kernels: bool,
+    pub pipeline_cache: Option<bool>,
 }
 
 /// Every parameter of a build, checked against the points.
@@ -167,11 +183,13 @@ pub(crate) struct Plan {
     pub recall_sample: usize,
     /// Most rows that are built at once.
     pub part_rows: Option<usize>,
-    /// Whether the CPU ends trees early on easy data, and leaves out pairs that were compared before. Devices do
-    /// neither.
+    /// Whether more trees are grown on hard data; and whether the CPU ends trees early on easy data, and leaves out pairs
+    /// that were compared before. Devices do neither of the last two.
     pub adaptive: bool,
     /// Whether the kernels of a GPU are timed for the report.
     pub time_kernels: bool,
+    /// Whether compiled kernels are kept on disk.
+    pub pipeline_cache: bool,
 }
 
 /// The default of PyNNDescent, UMAP and scanpy.
@@ -253,6 +271,7 @@ impl Plan {
             part_rows: params.part_rows,
             adaptive: true,
             time_kernels: params.time_kernels,
+            pipeline_cache: params.pipeline_cache.unwrap_or(true),
             metric,
         };
         plan.check()?;
@@ -298,4 +317,23 @@ impl Plan {
 
 fn out_of_range(name: &'static str, value: impl fmt::Display, range: &str) -> BuildError {
     BuildError::Parameter { name, value: value.to_string(), range: range.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_have_names() {
+        let of = |name: &str| name.parse::<Device>().unwrap();
+        let index = GpuSelector::Index;
+        assert_eq!(of("0,1"), Device::Gpus(vec![index(0), index(1)]));
+        assert_eq!(of("2"), Device::Gpu(index(2)));
+        // A name with a comma.
+        let name = "llvmpipe (LLVM 15.0.6, 256 bits)";
+        assert_eq!(of(name), Device::Gpu(GpuSelector::Named(name.into())));
+        for name in ["auto", "cpu", "gpu", "1", "0,1", "vulkan"] {
+            assert_eq!(of(name).to_string(), name);
+        }
+    }
 }

@@ -53,8 +53,7 @@ pub struct BuildReport {
     pub target: Option<TargetOutcome>,
     /// What every kernel of a GPU did, where [`NnDescent::time_kernels`](crate::NnDescent::time_kernels) asked for it.
     pub kernels: Vec<KernelTime>,
-    /// Wall time of what a build with a GPU is made of, in the order of their beginnings. Empty on the CPU and for
-    /// exact search.
+    /// What a build with a GPU is made of, in the order of [`DevicePhase`]. Empty on the CPU and for exact search.
     pub device_phases: Vec<DevicePhaseTime>,
     /// Every setting as used.
     pub settings: Settings,
@@ -120,6 +119,18 @@ impl ExecutorInfo {
             Self::Gpu { .. } => true,
             Self::Parts { built_on, .. } => built_on.is_gpu(),
         }
+    }
+}
+
+impl ExecutorInfo {
+    /// What several did together: the first, with the names of all GPUs. None of none.
+    pub(crate) fn together(all: Vec<Self>) -> Option<Self> {
+        all.into_iter().reduce(|mut together, next| {
+            if let (Self::Gpu { adapter, .. }, Self::Gpu { adapter: other, .. }) = (&mut together, next) {
+                *adapter = format!("{adapter} + {other}");
+            }
+            together
+        })
     }
 }
 
@@ -271,6 +282,9 @@ pub struct RoundStats {
     pub distances: u64,
     /// Wall time.
     pub elapsed: Duration,
+    /// Time that kernels ran on a device, by its own clock, where
+    /// [`NnDescent::time_kernels`](crate::NnDescent::time_kernels) asked for it and the device has one.
+    pub device: Option<Duration>,
     /// Traffic with a device; none on the CPU.
     pub traffic: Option<Traffic>,
 }
@@ -289,26 +303,36 @@ pub struct Traffic {
 }
 
 /// A part of a build with a GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum DevicePhase {
     /// The points are put in the order of a first tree, on the CPU.
     Arrange,
-    /// Buffers are made and kernels compiled, beside `Arrange`.
+    /// Device and buffers are opened and kernels compiled, beside `Arrange`.
     Prepare,
+    /// The rows of the graph begin empty, on the device.
+    EmptyRows,
     /// The points go to the device.
     Upload,
-    /// Trees grow on the CPU, while the device joins the leaves of those before.
+    /// Trees grow on the CPU, beside `Join`.
     Trees,
-    /// Leaves go to the device, and what it has not done by then is waited for.
+    /// Leaves go to the device, which joins them.
     Join,
-    /// Rounds of descent.
+    /// Rows are completed: by a graph handed over, and by random points.
+    Fill,
+    /// A few rows are compared with the CPU's.
+    Check,
+    /// Rounds of descent; each is in [`BuildReport::rounds`].
     Rounds,
+    /// The values as given go to the device, within `Rounds` and after them, where rounds compare codes.
+    Values,
     /// Final distances on the device.
     Recompute,
     /// Rows come back.
     ReadBack,
+    /// Final distances or ranks on the CPU.
+    Finish,
 }
 
 impl fmt::Display for DevicePhase {
@@ -316,25 +340,36 @@ impl fmt::Display for DevicePhase {
         f.pad(match self {
             Self::Arrange => "arrange",
             Self::Prepare => "prepare",
+            Self::EmptyRows => "empty rows",
             Self::Upload => "upload",
             Self::Trees => "trees",
             Self::Join => "join",
+            Self::Fill => "fill",
+            Self::Check => "check",
             Self::Rounds => "rounds",
+            Self::Values => "values",
             Self::Recompute => "recompute",
             Self::ReadBack => "read back",
+            Self::Finish => "finish",
         })
     }
 }
 
-/// Wall time of a part of a build with a GPU.
+/// What a part of a build with a GPU took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct DevicePhaseTime {
     /// Which part.
     pub phase: DevicePhase,
-    /// How long it took.
+    /// Wall time.
     pub elapsed: Duration,
+    /// How much of it the host waited for the device; the mean over its threads where all take part.
+    pub waited: Duration,
+    /// Time that kernels ran on the device, by its own clock, where
+    /// [`NnDescent::time_kernels`](crate::NnDescent::time_kernels) asked for it and the device has one. None for parts
+    /// without kernels.
+    pub device: Option<Duration>,
 }
 
 /// What a kernel did on a device in a whole build.

@@ -3,6 +3,7 @@
 //! failure.
 
 use crate::common::checks::{Within, between, check_distances, check_rows};
+use crate::common::points::patches;
 use half::f16;
 use nndescent::custom::{self, Custom};
 use nndescent::{
@@ -11,10 +12,10 @@ use nndescent::{
 use std::sync::Mutex;
 
 /// One build at a time: software adapters share the cores.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+pub(super) static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The first adapter, software included.
-fn device() -> Option<Device> {
+pub(super) fn device() -> Option<Device> {
     let found = nndescent::gpu::adapters();
     if found.is_empty() {
         assert!(
@@ -222,7 +223,7 @@ fn other_values_stay_as_they_are() {
     for (name, points) in [
         ("u8", Points::dense(&bytes, n, dim).unwrap()),
         ("i8", Points::dense(&signed, n, dim).unwrap()),
-        ("f16", Points::dense(&halves, n, dim).unwrap()),
+        ("codes as u8", Points::dense(&halves, n, dim).unwrap()),
     ] {
         let built = build(&builder, gpu.clone(), &points);
         assert!(built.report.executor.to_string().contains(&format!("{name} rows")), "{}", built.report.executor);
@@ -270,6 +271,39 @@ fn starts_from_a_graph_and_widens_for_a_target() {
     assert!(recall::recall(&built.graph, &truth, 10).unwrap() > 0.97);
 }
 
+/// Every part of a build is there once, in order; host and waiting add up to wall time, and kernels run in the parts
+/// that have some, where the device has a clock and it is asked for.
+#[test]
+fn parts_of_a_build_are_timed() {
+    let Some(gpu) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let clock = nndescent::gpu::adapters()[0].timestamps;
+    for asked in [false, true] {
+        let built = build(&NnDescent::new(Metric::Euclidean).n_neighbors(12).time_kernels(asked), gpu.clone(), &points);
+        let phases = &built.report.device_phases;
+        let names: Vec<String> =
+            phases.iter().map(|time| time.phase.to_string()).filter(|name| name != "fill").collect();
+        let all = "arrange, prepare, empty rows, upload, trees, join, check, rounds, recompute, read back, finish";
+        assert_eq!(names.join(", "), all);
+        let of = |wanted: &str| phases.iter().find(|time| time.phase.to_string() == wanted).unwrap();
+        for time in phases {
+            assert!(time.waited <= time.elapsed, "{time:?}");
+            let has_kernels = ["empty rows", "join", "fill", "rounds", "recompute"].contains(&&*time.phase.to_string());
+            assert_eq!(time.device.is_some(), asked && clock && has_kernels, "{time:?}");
+        }
+        assert!(!of("rounds").waited.is_zero() && of("trees").waited.is_zero());
+        // These run one after the other.
+        let in_turn = ["arrange", "upload", "join", "check", "rounds", "recompute", "read back", "finish"];
+        let sum = in_turn.iter().map(|name| of(name).elapsed).sum::<std::time::Duration>();
+        assert!(sum <= built.report.times.build(), "{sum:?} of {:?}", built.report.times.build());
+        let rounds = built.report.rounds.iter();
+        assert!(rounds.clone().map(|round| round.elapsed).sum::<std::time::Duration>() >= of("rounds").elapsed);
+        let on_device: Option<std::time::Duration> = rounds.map(|round| round.device).sum();
+        assert_eq!(on_device, of("rounds").device);
+    }
+}
+
 /// Every kernel of a build has a time, together they take no longer than the build, and timing changes nothing else.
 #[test]
 fn kernels_are_timed() {
@@ -309,6 +343,26 @@ fn kernels_are_timed() {
     }
 }
 
+/// Floats under metrics of dot products are read as codes: 144 bytes a distance of 128 columns, not 512.
+#[test]
+fn floats_are_read_as_codes() {
+    let Some(gpu) = device() else { return };
+    let (n, dim) = (1200, 128);
+    let data = patches(n, dim, 3, 5);
+    let points = Points::dense(&data, n, dim).unwrap();
+    for metric in [Metric::Euclidean, Metric::Cosine, Metric::Dot] {
+        let builder = NnDescent::new(metric.clone()).n_neighbors(12).n_iters(1).time_kernels(true);
+        let built = build(&builder, gpu.clone(), &points);
+        let ran = built.report.executor.to_string();
+        assert!(ran.contains("codes as ") && ran.contains("8 rows"), "{metric}: {ran}");
+        check_promises(&built.graph, 12, &metric, &data, dim);
+        let join = built.report.kernels.iter().find(|time| time.kernel == "local_join");
+        let Some(join) = join.filter(|join| join.distances > 0) else { continue };
+        let share = join.bytes as f64 / (join.distances * 4 * dim as u64) as f64;
+        assert!(share <= 0.3, "{metric}: {share} of the bytes of f32 rows");
+    }
+}
+
 /// `nndescent bench` prints a line for each device, and one for every kernel.
 #[cfg(feature = "cli")]
 #[test]
@@ -325,6 +379,14 @@ fn the_bench_prints_its_tables() {
     {
         assert!(text.lines().any(|l| l.starts_with(line)), "no line of `{line}` in\n{text}");
     }
+    let mut bench = std::process::Command::new(env!("CARGO_BIN_EXE_nndescent"));
+    bench.args(["bench", "--generate", "600x16", "-k", "10", "--repeats", "1", "--cpu-repeats", "0", "--json"]);
+    let output = bench.args(["--device", &adapter.to_string()]).output().expect("runs");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let build = &told["builds"][0];
+    assert!(build["device_phases"][0]["seconds"].as_f64() > Some(0.0), "{told}");
+    assert!(build["round_stats"][0]["seconds"].as_f64() > Some(0.0), "{told}");
+    assert_eq!((&told["n"], &told["k"]), (&600.into(), &10.into()));
     let recall = |line: &str| -> f64 {
         let line = text.lines().find(|l| l.starts_with(line)).expect("there is one");
         line.trim_end_matches(" |").rsplit("| ").next().and_then(|v| v.parse().ok()).expect("a number at the end")
@@ -345,6 +407,35 @@ fn parts_are_as_good_as_one_piece() {
     check_promises(&parts.graph, 10, &Metric::Euclidean, &data, dim);
     let [whole, parts] = [whole, parts].map(|built| recall::recall(&built.graph, &truth, 10).unwrap());
     assert!(parts > whole - 0.01, "{parts} in parts, {whole} in one piece");
+}
+
+/// Parts on two devices, here the same one twice, give the graph of one.
+#[test]
+fn a_part_for_every_device() {
+    let Some(Device::Gpu(gpu)) = device() else { return };
+    let (data, n, dim) = digits();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let builder = NnDescent::new(Metric::Euclidean).n_neighbors(10).part_rows(600);
+    let one = build(&builder, Device::Gpu(gpu.clone()), &points);
+    let shown = std::sync::Mutex::new(Vec::new());
+    let progress = |p: &nndescent::Progress| {
+        shown.lock().unwrap().push((p.phase, p.fraction));
+        std::ops::ControlFlow::Continue(())
+    };
+    let two = Device::Gpus(vec![gpu.clone(), gpu]);
+    let both = build(&builder.clone().progress(progress), two.clone(), &points);
+    assert_eq!(both.graph, one.graph);
+    assert_eq!(both.report.distances_evaluated, one.report.distances_evaluated);
+    let ran = both.report.executor.to_string();
+    assert_eq!(ran.matches(" + ").count(), 1, "{ran}");
+    assert!(ran.contains("parts of at most 600 rows"), "{ran}");
+    assert!(shown.lock().unwrap().iter().all(|(_, fraction)| (0.0..=1.0).contains(fraction)));
+    let whole = build(&NnDescent::new(Metric::Euclidean).n_neighbors(10), two, &points);
+    assert!(!whole.report.executor.to_string().contains(" + "), "{}", whole.report.executor);
+    let none = NnDescent::new(Metric::Euclidean).device(Device::Gpus(Vec::new())).graph(&points);
+    assert!(none.unwrap_err().to_string().starts_with("no GPU adapter"));
+    let exact = NnDescent::new(Metric::Euclidean).algorithm(Algorithm::Exact);
+    assert!(exact.device("0,0".parse().unwrap()).graph(&points).unwrap().report.executor.is_gpu());
 }
 
 #[test]

@@ -20,6 +20,8 @@ mod field;
 mod golden;
 #[cfg(feature = "gpu")]
 mod gpu;
+#[cfg(feature = "gpu")]
+mod gpu_recall;
 mod graph;
 mod index;
 mod index_changes;

@@ -13,6 +13,8 @@ fn keep_row(row: u32, lane: u32) {
         kept[r] = vec2<u32>(bitcast<u32>(row_distances[row * WIDTH + r]), row_ids[row * WIDTH + r]);
     }
     look_at_farthest();
+    // Rows that are neither empty nor full are few.
+    filled = select(WIDTH, 0u, kept[0].y == NO_NEIGHBOR);
 }
 
 fn write_row(row: u32, lane: u32) {

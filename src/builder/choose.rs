@@ -6,6 +6,7 @@ use crate::executor::Executor;
 use crate::executor::cpu::cost;
 #[cfg(feature = "gpu")]
 use crate::executor::gpu::{AdapterKind, GpuExecutor, cost as device_cost, kind_of};
+use crate::executor::several::Executors;
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
 use crate::report::Reason;
 
@@ -13,6 +14,7 @@ use crate::report::Reason;
 pub(super) fn algorithm(params: &Params, problem: &Problem, plan: &Plan) -> (Algorithm, Vec<Reason>) {
     match (params.algorithm, &params.device) {
         (Algorithm::Auto, Device::Gpu(selector)) => of_named(selector, problem, plan),
+        (Algorithm::Auto, Device::Gpus(_)) => (Algorithm::NnDescent, vec![Reason::NamedGpu]),
         (Algorithm::Auto, Device::Cpu) => {
             let (algorithm, exact_to_nndescent) = cost::cheapest(problem, plan);
             (algorithm, vec![Reason::EstimatedCost { exact_to_nndescent }])
@@ -63,13 +65,19 @@ fn holds_much(problem: &Problem, plan: &Plan) -> bool {
 
 /// Whether exact search is the cheaper way on, where the algorithm was left open.
 pub(super) fn exact_is_cheaper(params: &Params, problem: &Problem, plan: &Plan) -> bool {
-    let on_cpu = !matches!(params.device, Device::Gpu(_));
+    let on_cpu = !params.device.is_gpu();
     on_cpu && params.algorithm == Algorithm::Auto && cost::exact(problem, plan) <= cost::descent(problem, plan)
 }
 
 #[cfg(feature = "gpu")]
 pub(super) fn gpu_executor(selector: &GpuSelector) -> Result<Box<dyn Executor>, GpuError> {
     Ok(Box::new(GpuExecutor::new(selector.clone())))
+}
+
+/// The executor on several GPUs.
+pub(super) fn gpu_executors(selectors: &[GpuSelector]) -> Result<Executors, GpuError> {
+    let all = selectors.iter().map(gpu_executor).collect::<Result<Vec<_>, _>>()?;
+    Executors::new(all).ok_or_else(|| GpuError::NoAdapter { wanted: "no GPU".into(), found: Vec::new() })
 }
 
 #[cfg(not(feature = "gpu"))]
@@ -188,7 +196,9 @@ mod tests {
         let params = Params { n_neighbors: Some(30), ..Params::default() };
         let plan = Plan::new(&Metric::Euclidean, &params, &points).unwrap();
         let problem = Problem::of_dense(&points, &Metric::Euclidean);
-        let on = |kind| on_gpu(&problem, &plan, kind).expect("it runs there");
+        // Trees and proof on sixteen threads.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(16).build().unwrap();
+        let on = |kind| pool.install(|| on_gpu(&problem, &plan, kind).expect("it runs there"));
         let card = on(AdapterKind::Discrete);
         assert_eq!(card.cheaper(), Algorithm::Exact, "{card:?}");
         assert!(matches!(best(TWO, || Some(card)), (Algorithm::Exact, Reason::FasterOnGpu { .. })), "{card:?}");

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use crate::dataset::init_graph::check_init_graph;
 use crate::dataset::{Dataset, Problem};
 use crate::error::BuildError;
+use crate::executor::Executor;
 use crate::executor::cpu::CpuExecutor;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::Metric;
@@ -212,6 +213,16 @@ impl<'a> NnDescent<'a> {
         self
     }
 
+    /// Whether the kernels that are compiled for a GPU are kept on disk for the processes that follow, where its backend
+    /// has a cache of them (Vulkan): in the folder that `NNDESCENT_PIPELINE_CACHE` names, else in `nndescent` of the
+    /// user's folder of caches. What another adapter, driver or version of this crate wrote, and what is damaged, is not
+    /// read. Default yes, unless that variable is `off`.
+    #[must_use]
+    pub fn pipeline_cache(mut self, keep: bool) -> Self {
+        self.params.pipeline_cache = Some(keep);
+        self
+    }
+
     /// Called as the build goes on, from any thread; [`ControlFlow::Break`] ends the build with
     /// [`BuildError::Cancelled`].
     #[must_use]
@@ -279,9 +290,10 @@ impl<'a> NnDescent<'a> {
 
     /// Rows that a build works on at once, on the device it would use.
     fn rows_at_once(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
-        let gpu = match &self.params.device {
+        let gpu: Option<Box<dyn Executor>> = match &self.params.device {
             Device::Cpu => None,
             Device::Gpu(selector) => Some(choose::gpu_executor(selector)?),
+            Device::Gpus(selectors) => Some(Box::new(choose::gpu_executors(selectors)?)),
             Device::Auto => choose::gpu_if_worth_it(problem, plan, Algorithm::NnDescent).ok(),
         };
         partition::rows_at_once(gpu.as_deref().unwrap_or(&CpuExecutor), problem, plan)

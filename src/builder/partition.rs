@@ -1,10 +1,14 @@
-//! Builds of more points than a device or a memory limit takes: in overlapping parts, one after another, merged on the
-//! CPU.
+//! Builds of more points than a device or a memory limit takes: in overlapping parts, one after another or one to a
+//! device, merged on the CPU.
 //!
 //! The points are partitioned twice, by two random-projection trees, so that most near neighbours share a part in one
 //! of the partitions. An ordinary session of the executor builds each part. Its rows are merged into rows that keep the
 //! best distinct ids by (distance, id). What the second partition adds is marked new: the rounds of NN-Descent that
 //! follow on the CPU join neighbours that never shared a part, and only these.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use rayon::prelude::*;
 
 use super::descent::descend;
 use crate::dataset::Problem;
@@ -114,24 +118,43 @@ impl<'p> Parts<'_, 'p> {
     fn open(&self, init_graph: Option<&InitGraph>, tick: Tick) -> Result<MergedSession<'p>, BuildError> {
         let mut merged = CpuSession::empty(self.problem, self.plan, arrange(self.problem, self.plan));
         let cuttings: Vec<Vec<Vec<u32>>> = (0..CUTTINGS).map(|cutting| self.cut(&merged, cutting)).collect();
-        let count = cuttings.iter().map(Vec::len).sum::<usize>();
-        let (mut done, mut distances, mut ran) = (0, 0, None);
+        let parts: Vec<(usize, &[u32])> = cuttings
+            .iter()
+            .enumerate()
+            .flat_map(|(cutting, parts)| parts.iter().map(move |p| (cutting, &p[..])))
+            .collect();
+        let executors: Vec<&dyn Executor> =
+            [self.executor].into_iter().chain(self.executor.further().iter().map(|other| &**other)).collect();
+        let (mut done, mut distances) = (0, 0);
+        let mut ran: Vec<ExecutorInfo> = Vec::new();
         let device = DeviceWork::default();
-        for (cutting, parts) in cuttings.iter().enumerate() {
-            for part in parts.iter().filter(|part| part.len() > 1) {
-                tracing::debug!(part = done, of = count, rows = part.len(), "part");
-                let built = self.build(part, &|f| tick((done as f32 + f) / count as f32))?;
-                merged.merge(part, &built.graph, cutting > 0);
+        for at_once in parts.chunks(executors.len()) {
+            tracing::debug!(part = done, of = parts.len(), at_once = at_once.len(), "parts");
+            let shares = Shares::new(at_once.len());
+            let build = |(at, (_, part)): (usize, &(usize, &[u32]))| {
+                let tick = |f| tick((done as f32 + shares.with(at, f)) / parts.len() as f32);
+                if part.len() > 1 { self.build(executors[at], part, &tick).map(Some) } else { Ok(None) }
+            };
+            let built = match at_once {
+                [one] => vec![build((0, one))],
+                _ => at_once.par_iter().enumerate().map(build).collect(),
+            };
+            // In the order of the parts, so that the rows are the same on any number of devices.
+            for (at, (built, (cutting, part))) in built.into_iter().zip(at_once).enumerate() {
+                let Some(built) = built? else { continue };
+                merged.merge(part, &built.graph, *cutting > 0);
                 distances += built.distances;
                 device.add(&built.device);
-                ran = Some(built.ran);
-                done += 1;
+                if ran.len() == at {
+                    ran.push(built.ran);
+                }
             }
+            done += at_once.len();
         }
         merged.complete(init_graph);
         tick(1.0)?;
-        let built_on = ran.expect("there is at least one part");
-        Ok(MergedSession { session: merged, distances, device, built_on, parts: count, max_rows: self.most })
+        let built_on = ExecutorInfo::together(ran).expect("there is at least one part");
+        Ok(MergedSession { session: merged, distances, device, built_on, parts: parts.len(), max_rows: self.most })
     }
 
     /// Assigns every point to one part, together with points near it.
@@ -150,22 +173,24 @@ impl<'p> Parts<'_, 'p> {
         parts
     }
 
-    fn build(&self, part: &[u32], tick: Tick) -> Result<BuiltPart, BuildError> {
+    fn build(&self, executor: &dyn Executor, part: &[u32], tick: Tick) -> Result<BuiltPart, BuildError> {
         let (dense, direct) = self.problem.dense().expect("parts are of dense rows");
-        with_rows!(dense.rows(), x => self.build_values(&gathered(x, dense.dim(), part), part.len(), direct, tick))
+        with_rows!(dense.rows(), x => {
+            self.build_values(executor, (&gathered(x, dense.dim(), part), part.len()), direct, tick)
+        })
     }
 
     fn build_values<E: Element>(
         &self,
-        values: &[E],
-        m: usize,
+        executor: &dyn Executor,
+        (values, m): (&[E], usize),
         direct: KernelMetric,
         tick: Tick,
     ) -> Result<BuiltPart, BuildError> {
         let metric = Metric::from(direct);
         let part = Problem::of_part(Dense::trusted(E::rows(values), m, values.len() / m), direct, &metric);
         let plan = part_plan(self.plan, m);
-        let mut session = self.executor.open(&part, &plan, None, &|f| tick(0.5 * f))?;
+        let mut session = executor.open(&part, &plan, None, &|f| tick(0.5 * f))?;
         let rounds_at_most = plan.n_iters.max(1) as f32;
         let in_round = |round: usize, _, f: f32| tick(0.5 + 0.5 * (round as f32 - 1.0 + f) / rounds_at_most);
         let mut rounds = Vec::new();
@@ -173,6 +198,21 @@ impl<'p> Parts<'_, 'p> {
         let distances = session.init_distances() + rounds.iter().map(|r| r.distances).sum::<u64>();
         let (device, ran) = (session.device_work(), session.info());
         Ok(BuiltPart { graph: session.finish(&|_| tick(1.0))?, distances, device, ran })
+    }
+}
+
+/// The shares done of parts that are built at the same time, as bits.
+struct Shares(Vec<AtomicU32>);
+
+impl Shares {
+    fn new(parts: usize) -> Self {
+        Self((0..parts).map(|_| AtomicU32::new(0)).collect())
+    }
+
+    /// The sum, after the share of one is set.
+    fn with(&self, part: usize, share: f32) -> f32 {
+        self.0[part].store(share.to_bits(), Relaxed);
+        self.0.iter().map(|share| f32::from_bits(share.load(Relaxed))).sum()
     }
 }
 

@@ -31,10 +31,11 @@ impl NnDescent<'_> {
         let start = Instant::now();
         let tick = |f| self.tick(Phase::Exact, 0, plan, 0, f);
         let (graph, executor) = match &self.params.device {
-            Device::Gpu(_) if problem.is_proxy => {
+            device if device.is_gpu() && problem.is_proxy => {
                 return Err(GpuError::Unsupported { metric: format!("exact {}", problem.metric) }.into());
             }
             Device::Gpu(selector) => choose::gpu_executor(selector)?.exact(problem, plan, &tick)?,
+            Device::Gpus(selectors) => choose::gpu_executors(selectors)?.exact(problem, plan, &tick)?,
             Device::Cpu => CpuExecutor.exact(problem, plan, &tick)?,
             Device::Auto => {
                 let gpu = choose::gpu_if_worth_it(problem, plan, Algorithm::Exact).ok();
@@ -170,6 +171,9 @@ impl NnDescent<'_> {
         match &self.params.device {
             Device::Cpu => self.build_by_descent(&CpuExecutor, problem, plan, reasons),
             Device::Gpu(selector) => self.build_by_descent(&*choose::gpu_executor(selector)?, problem, plan, reasons),
+            Device::Gpus(selectors) => {
+                self.build_by_descent(&choose::gpu_executors(selectors)?, problem, plan, reasons)
+            }
             Device::Auto => {
                 let gpu = choose::gpu_if_worth_it(problem, &plan, Algorithm::NnDescent);
                 self.build_by_gpu_or_cpu(gpu, problem, plan, reasons)

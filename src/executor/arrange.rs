@@ -23,6 +23,12 @@ pub(crate) struct Arranged<'p> {
     pub bounds: Option<Vec<u32>>,
 }
 
+/// A plan for `n` points; with longer rows where these are `rounded` codes.
+pub(crate) fn plan_for(plan: &Plan, rounded: bool, n: usize) -> Plan {
+    let longer = plan.width.max(plan.others() + plan.others() / 4).min(n - 1);
+    Plan { width: if rounded { longer } else { plan.width }, ..plan.clone() }
+}
+
 /// Puts the points in the order of the first tree's leaves, so that near points are near in memory, as byte codes where
 /// these serve.
 pub(crate) fn arrange<'p>(problem: &Problem<'p>, plan: &Plan) -> Arranged<'p> {

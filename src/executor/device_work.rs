@@ -1,9 +1,12 @@
 //! What a device does in the course of a build, collected as it goes on.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "gpu")]
 use std::time::Duration;
 
-use crate::report::{DevicePhase, DevicePhaseTime, KernelTime};
+#[cfg(feature = "gpu")]
+use crate::report::DevicePhase;
+use crate::report::{DevicePhaseTime, KernelTime};
 
 /// The work of a session's device; clones see what is added later. Empty on the CPU.
 #[derive(Clone, Default)]
@@ -21,13 +24,15 @@ impl DeviceWork {
     }
 
     pub(crate) fn phases(&self) -> Vec<DevicePhaseTime> {
-        self.lock().phases.clone()
+        let mut phases = self.lock().phases.clone();
+        phases.sort_unstable_by_key(|time| time.phase);
+        phases
     }
 
     /// Adds what another device, or part of a build, did.
     pub(crate) fn add(&self, more: &Self) {
         more.kernels().iter().for_each(|time| self.add_kernel(time));
-        more.phases().iter().for_each(|time| self.add_phase(time.phase, time.elapsed));
+        more.phases().iter().for_each(|time| self.add_phase(time));
     }
 
     pub(crate) fn add_kernel(&self, more: &KernelTime) {
@@ -43,21 +48,31 @@ impl DeviceWork {
         }
     }
 
-    /// Does `work` and adds the time that it took.
+    /// Does `work` on the CPU and adds the time that it took.
     #[cfg(feature = "gpu")]
     pub(crate) fn time<T>(&self, phase: DevicePhase, work: impl FnOnce() -> T) -> T {
         let start = std::time::Instant::now();
         let done = work();
-        self.add_phase(phase, start.elapsed());
+        self.add_phase(&DevicePhaseTime { phase, elapsed: start.elapsed(), waited: Duration::ZERO, device: None });
         done
     }
 
-    pub(crate) fn add_phase(&self, phase: DevicePhase, elapsed: Duration) {
+    pub(crate) fn add_phase(&self, more: &DevicePhaseTime) {
         let phases = &mut self.lock().phases;
-        match phases.iter_mut().find(|time| time.phase == phase) {
-            Some(time) => time.elapsed += elapsed,
-            None => phases.push(DevicePhaseTime { phase, elapsed }),
+        match phases.iter_mut().find(|time| time.phase == more.phase) {
+            Some(time) => {
+                time.elapsed += more.elapsed;
+                time.waited += more.waited;
+                time.device = time.device.into_iter().chain(more.device).reduce(|a, b| a + b);
+            }
+            None => phases.push(*more),
         }
+    }
+
+    /// What the kernels of a phase took on the device so far.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn on_device(&self, phase: DevicePhase) -> Option<Duration> {
+        self.lock().phases.iter().find(|time| time.phase == phase).and_then(|time| time.device)
     }
 
     fn lock(&self) -> MutexGuard<'_, Collected> {

@@ -10,6 +10,7 @@ pub(crate) mod device_work;
 pub(crate) mod finish;
 pub(crate) mod gpu;
 pub(crate) mod proof;
+pub(crate) mod several;
 pub(crate) mod steps;
 
 use self::device_work::DeviceWork;
@@ -24,7 +25,7 @@ use crate::report::{ExecutorInfo, RoundStats};
 pub(crate) type Tick<'a> = &'a (dyn Fn(f32) -> Result<(), BuildError> + Sync);
 
 /// Makes sessions.
-pub(crate) trait Executor {
+pub(crate) trait Executor: Sync {
     /// Brings the points to the device and fills every row: trees, `init_graph`, random neighbours.
     fn open<'p>(
         &self,
@@ -37,6 +38,11 @@ pub(crate) trait Executor {
     /// The most rows that the device takes at once; the builder builds more in parts.
     fn most_rows(&self, _problem: &Problem, _plan: &Plan) -> Result<usize, BuildError> {
         Ok(usize::MAX)
+    }
+
+    /// Others that build parts at the same time.
+    fn further(&self) -> &[Box<dyn Executor>] {
+        &[]
     }
 
     /// The exact graph of a plan, and what it was found on.

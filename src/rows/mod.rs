@@ -14,6 +14,8 @@ pub(crate) mod sparse;
 pub(crate) mod tiles;
 
 use self::dense::code_error_bound::CodeErrorBound;
+#[cfg(feature = "gpu")]
+use self::dense::codes::CodedRows;
 use self::error_bound::ErrorBound;
 use self::leaf_rows::LeafRows;
 use self::offer::offer;
@@ -46,6 +48,11 @@ pub(crate) trait WorkingRows: Send + Sync {
     /// Sort keys that bring similar rows together, for rows that pivots separate badly; different ones for every seed.
     /// None if tree `tree` splits by pivots.
     fn sort_keys(&self, _tree: u64, _seed: u64) -> Option<Vec<u64>> {
+        None
+    }
+    /// The rows as codes, if they are held as such.
+    #[cfg(feature = "gpu")]
+    fn codes(&self) -> Option<&CodedRows> {
         None
     }
     /// What a distance costs.

@@ -1,16 +1,18 @@
 //! `nndescent bench`: the same graph on the CPU and on a GPU, phase by phase.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nndescent::io::{Matrix, read_matrix};
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, NnDescent, Points, PointsError, recall as measure};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::generate;
-use crate::graph::{parse, phase_seconds};
+use crate::graph::{build_report, extend, parse, phase_seconds};
 use crate::memory::peak_bytes;
 use crate::metric::MetricArguments;
+use crate::output;
 use crate::threads::pool;
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -54,6 +56,9 @@ pub struct Arguments {
     /// CPU threads [default: all cores].
     #[arg(long)]
     threads: Option<usize>,
+    /// Print one JSON object on stdout, and the tables on stderr.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -76,6 +81,9 @@ fn shape(word: &str) -> Result<(usize, usize), String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.json {
+        output::take();
+    }
     let pool = pool(arguments.threads)?;
     match (&arguments.input, arguments.generate) {
         (Some(path), _) => {
@@ -109,7 +117,8 @@ fn compare(arguments: &Arguments, points: &Points) -> Result<(), Failure> {
     let (metric, k) = (arguments.metric.metric()?, arguments.k);
     say!("{} x {}, {metric}, k={k}, median of {}\n", points.n(), points.dim(), arguments.repeats);
     let builder = NnDescent::new(metric).n_neighbors(k);
-    let truth = exact_search(arguments, &builder, points)?;
+    let searched = exact_search(arguments, &builder, points)?;
+    let truth = searched.last().map(|exact| &exact.graph);
 
     let builder = builder.algorithm(Algorithm::NnDescent);
     let on_gpu = builder.clone().device(arguments.device.clone()).time_kernels(true);
@@ -118,16 +127,17 @@ fn compare(arguments: &Arguments, points: &Points) -> Result<(), Failure> {
     say!("memory beyond the points, estimated: {} MiB on the host, {} MiB on the device", mib(host), mib(device));
     let start = Instant::now();
     on_gpu.graph(points)?;
-    say!("first build on the GPU, with device and pipelines: {:.3} s\n", start.elapsed().as_secs_f64());
+    let first = start.elapsed().as_secs_f64();
+    say!("first build on the GPU, with device and pipelines: {first:.3} s\n");
 
     say!("| on | init s | descent s | finish s | in all s | rounds | million distances | GFLOP/s | GB/s | recall |");
     say!("|---|---|---|---|---|---|---|---|---|---|");
     let gpu = median_build(&on_gpu, points, arguments.repeats.max(1))?;
-    line(points, k, &gpu, truth.as_ref())?;
+    line(points, k, &gpu, truth)?;
     let mut all = vec![gpu];
     if arguments.cpu_repeats > 0 {
         let cpu = median_build(&builder.device(Device::Cpu), points, arguments.cpu_repeats)?;
-        line(points, k, &cpu, truth.as_ref())?;
+        line(points, k, &cpu, truth)?;
         all.push(cpu);
     }
     say!();
@@ -137,18 +147,52 @@ fn compare(arguments: &Arguments, points: &Points) -> Result<(), Failure> {
     if let Some(bytes) = peak_bytes() {
         say!("peak of this process: {} MiB\n", mib(bytes));
     }
+    if arguments.json {
+        let builds = all.iter().map(|built| build_json(built, k, truth)).collect::<Result<Vec<Value>, _>>()?;
+        let exact: Vec<Value> = searched.iter().map(Exactly::json).collect();
+        output::print_taken(&json!({
+            "n": points.n(), "dim": points.dim(), "k": k, "repeats": arguments.repeats, "exact": exact,
+            "memory": {"host_bytes": host, "device_bytes": device}, "first_seconds": first, "builds": builds,
+        }));
+    }
     Ok(())
 }
 
-/// The exact graph, if asked for; the CPU's if both make one.
-fn exact_search(arguments: &Arguments, builder: &NnDescent, points: &Points) -> Result<Option<KnnGraph>, Failure> {
+fn build_json(built: &Built, k: usize, truth: Option<&KnnGraph>) -> Result<Value, Failure> {
+    let mut report = build_report(&built.report);
+    let [build, init, descent, finish, _] = phase_seconds(&built.report);
+    let more = json!({
+        "seconds": {"build": build, "init": init, "descent": descent, "finish": finish},
+        "measured_recall": recall_of(built, k, truth)?,
+    });
+    extend(&mut report, more);
+    Ok(report)
+}
+
+/// Exact search on a device.
+struct Exactly {
+    graph: KnnGraph,
+    on: String,
+    seconds: f64,
+    /// Of the first one, which opens the device and compiles.
+    first: f64,
+}
+
+impl Exactly {
+    fn json(&self) -> Value {
+        json!({"executor": self.on, "seconds": self.seconds, "first_seconds": self.first})
+    }
+}
+
+/// Exact search, if asked for; the CPU's comes last.
+fn exact_search(arguments: &Arguments, builder: &NnDescent, points: &Points) -> Result<Vec<Exactly>, Failure> {
     let devices = match arguments.exact {
-        None => return Ok(None),
+        None => Vec::new(),
         Some(Exact::Cpu) => vec![Device::Cpu],
         Some(Exact::Gpu) => vec![arguments.device.clone()],
         Some(Exact::Both) => vec![arguments.device.clone(), Device::Cpu],
     };
-    let mut truth = None;
+    let mut searched = Vec::new();
     for device in devices {
         let exact = builder.clone().algorithm(Algorithm::Exact).device(device);
         let timed = || {
@@ -157,15 +201,15 @@ fn exact_search(arguments: &Arguments, builder: &NnDescent, points: &Points) -> 
         };
         let (mut built, first) = timed()?;
         let mut seconds = first;
-        // The first one opens the device and compiles.
         if first < ONCE && built.report.executor.is_gpu() {
             (built, seconds) = timed()?;
         }
         let rate = OPERATIONS * built.report.distances_evaluated as f64 * points.dim() as f64 / seconds * 1e-9;
-        say!("exact on {}: {seconds:.3} s (the first time {first:.3} s), {rate:.1} GFLOP/s\n", built.report.executor);
-        truth = Some(built.graph);
+        let on = built.report.executor.to_string();
+        say!("exact on {on}: {seconds:.3} s (the first time {first:.3} s), {rate:.1} GFLOP/s\n");
+        searched.push(Exactly { graph: built.graph, on, seconds, first });
     }
-    Ok(truth)
+    Ok(searched)
 }
 
 /// The build of median time. Of an even number, the faster of the middle two.
@@ -186,11 +230,8 @@ const ONCE: f64 = 5.0;
 const OPERATIONS: f64 = 3.0;
 
 fn line(points: &Points, k: usize, built: &Built, truth: Option<&KnnGraph>) -> Result<(), Failure> {
-    let Built { graph, report, .. } = built;
-    let recall = match truth {
-        Some(truth) => measure::recall(graph, truth, k).map_err(|e| Failure::Other(e.to_string()))?,
-        None => report.recall.map_or(f64::NAN, |r| r.estimate),
-    };
+    let report = &built.report;
+    let recall = recall_of(built, k, truth)?.unwrap_or(f64::NAN);
     let [_, init, descent, finish, _] = phase_seconds(report);
     let values = report.distances_evaluated as f64 * points.dim() as f64;
     let busy = (init + descent) * 1e9;
@@ -210,19 +251,37 @@ fn line(points: &Points, k: usize, built: &Built, truth: Option<&KnnGraph>) -> R
     Ok(())
 }
 
-/// Wall time of the phases on a GPU.
+/// Recall against the truth; if there is none, the estimate.
+fn recall_of(built: &Built, k: usize, truth: Option<&KnnGraph>) -> Result<Option<f64>, Failure> {
+    match truth {
+        Some(truth) => measure::recall(&built.graph, truth, k).map(Some).map_err(|e| Failure::Other(e.to_string())),
+        None => Ok(built.report.recall.map(|r| r.estimate)),
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn on_device(time: Option<Duration>) -> String {
+    time.map_or("-".into(), |time| format!("{:.1}", milliseconds(time)))
+}
+
+/// What the phases took on a GPU.
 fn phases(report: &BuildReport) {
-    say!("| phase | ms |");
-    say!("|---|---|");
+    say!("| phase | ms | host, ms | waited, ms | device, ms |");
+    say!("|---|---|---|---|---|");
     for time in &report.device_phases {
-        say!("| {} | {:.1} |", time.phase, time.elapsed.as_secs_f64() * 1e3);
+        let host = milliseconds(time.elapsed.saturating_sub(time.waited));
+        let (elapsed, waited) = (milliseconds(time.elapsed), milliseconds(time.waited));
+        say!("| {} | {elapsed:.1} | {host:.1} | {waited:.1} | {} |", time.phase, on_device(time.device));
     }
     say!();
 }
 
 fn rounds(all: &[Built]) {
-    say!("| on | round | s | million distances | updates | submissions | dispatches | bytes back |");
-    say!("|---|---|---|---|---|---|---|---|");
+    say!("| on | round | ms | device, ms | million distances | updates | submissions | dispatches | bytes back |");
+    say!("|---|---|---|---|---|---|---|---|---|");
     for Built { report, .. } in all {
         let on = if report.executor.is_gpu() { "gpu" } else { "cpu" };
         for (round, r) in (1..).zip(&report.rounds) {
@@ -230,7 +289,8 @@ fn rounds(all: &[Built]) {
                 .traffic
                 .map_or("- | - | -".into(), |t| format!("{} | {} | {}", t.submissions, t.dispatches, t.read_bytes));
             let million = r.distances as f64 / 1e6;
-            say!("| {on} | {round} | {:.4} | {million:.2} | {} | {traffic} |", r.elapsed.as_secs_f64(), r.updates);
+            let (elapsed, device) = (milliseconds(r.elapsed), on_device(r.device));
+            say!("| {on} | {round} | {elapsed:.1} | {device} | {million:.2} | {} | {traffic} |", r.updates);
         }
     }
     say!();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use nndescent::io::read_graph;
+use nndescent::report::{DevicePhaseTime, KernelTime};
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, Metric, NnDescent, Points, Progress};
 use serde_json::{Value, json};
 
@@ -50,7 +51,7 @@ pub struct BuildArguments {
     #[arg(long, default_value = "auto", value_parser = parse::<Algorithm>)]
     algorithm: Algorithm,
     /// auto, cpu, gpu, the index of an adapter, a backend (vulkan) or part of an adapter's name: see `nndescent
-    /// devices`.
+    /// devices`. Of several indices (0,1), all build parts at the same time.
     #[arg(long, default_value = "auto", value_parser = parse::<Device>)]
     device: Device,
     /// Random seed.
@@ -236,7 +237,8 @@ pub fn build_report(r: &BuildReport) -> Value {
                 .traffic
                 .map(|t| json!({"submissions": t.submissions, "dispatches": t.dispatches, "read_bytes": t.read_bytes}));
             json!({
-                "updates": r.updates, "distances": r.distances, "seconds": r.elapsed.as_secs_f64(), "traffic": traffic,
+                "updates": r.updates, "distances": r.distances, "seconds": r.elapsed.as_secs_f64(),
+                "device_seconds": r.device.map(|time| time.as_secs_f64()), "traffic": traffic,
             })
         })
         .collect();
@@ -248,6 +250,8 @@ pub fn build_report(r: &BuildReport) -> Value {
         "executor": {"ran": r.executor.to_string(), "why": (!why.is_empty()).then(|| why.join("; "))},
         "rounds": rounds.len(),
         "round_stats": rounds,
+        "device_phases": r.device_phases.iter().map(phase).collect::<Vec<_>>(),
+        "kernels": r.kernels.iter().map(kernel).collect::<Vec<_>>(),
         "predicted_seconds": r.predicted_seconds,
         "stop": format!("{:?}", r.stop).to_lowercase(),
         "distances_evaluated": r.distances_evaluated,
@@ -255,6 +259,20 @@ pub fn build_report(r: &BuildReport) -> Value {
         "target_recall": r.target.map(|t| json!({"target": t.target, "reached": t.reached, "widened": t.widened})),
         "peak_memory_bytes": peak_bytes(),
         "parameters": parameters,
+    })
+}
+
+fn phase(time: &DevicePhaseTime) -> Value {
+    json!({
+        "phase": time.phase.to_string(), "seconds": time.elapsed.as_secs_f64(), "waited": time.waited.as_secs_f64(),
+        "device_seconds": time.device.map(|time| time.as_secs_f64()),
+    })
+}
+
+fn kernel(time: &KernelTime) -> Value {
+    json!({
+        "kernel": time.kernel, "dispatches": time.dispatches, "device_seconds": time.elapsed.as_secs_f64(),
+        "distances": time.distances, "bytes": time.bytes,
     })
 }
 

@@ -38,6 +38,19 @@ pub fn print(line: std::fmt::Arguments) {
     }
 }
 
+/// Keeps standard output for the output itself.
+pub fn take() {
+    IS_TAKEN.store(true, Ordering::Relaxed);
+}
+
+/// Prints the output itself, as one line.
+#[cfg(feature = "gpu")]
+pub fn print_taken(output: &impl std::fmt::Display) {
+    if writeln!(std::io::stdout(), "{output}").is_err() {
+        UNPRINTED.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Fails if something was not printed.
 pub fn finish() -> Result<(), Failure> {
     let flushed = std::io::stdout().flush();
@@ -51,7 +64,7 @@ pub fn finish() -> Result<(), Failure> {
 pub fn check<'a>(output: &Path, ending: &str, inputs: impl IntoIterator<Item = &'a Path>) -> Result<(), Failure> {
     let wrong = |what: String| Err(Failure::Output(format!("{}: {what}", output.display())));
     if is_stream(output) {
-        IS_TAKEN.store(true, Ordering::Relaxed);
+        take();
         return Ok(());
     }
     if output.extension().is_none_or(|e| !e.eq_ignore_ascii_case(ending)) {

@@ -1,7 +1,5 @@
 //! Points that shared a leaf: their distance was computed and offered to both, so that no round need compute it again.
 
-use crate::graph::order::{EMPTY, id};
-use crate::graph::rows::RowTable;
 use crate::rng::{below, hash};
 use crate::rows::permute_rows;
 
@@ -64,19 +62,22 @@ impl LeafMates {
         count
     }
 
-    /// The share of the neighbours of neighbours that shared a leaf with the row, over some rows. The nearer to 1, the
-    /// less is left for further trees and for rounds.
-    pub(crate) fn share_met(&self, rows: &RowTable, seed: u64) -> f64 {
+    /// The rows, of `n`, that [`LeafMates::share_met`] looks at.
+    pub(crate) fn sampled(n: usize, seed: u64) -> impl Iterator<Item = u32> {
+        (0..SAMPLE as u64).map(move |draw| below(hash(seed, MET, 0, draw), n) as u32)
+    }
+
+    /// The share of the neighbours of neighbours that shared a leaf with the row, over some of `n` rows. The nearer to
+    /// 1, the less is left for further trees and for rounds. `neighbors` tells those of a row.
+    pub(crate) fn share_met<I: Iterator<Item = u32>>(&self, n: usize, seed: u64, neighbors: impl Fn(u32) -> I) -> f64 {
         let (mut all, mut strangers) = (0, 0);
-        for draw in 0..SAMPLE as u64 {
-            let row = below(hash(seed, MET, 0, draw), rows.n());
-            let ids = |row: usize| rows.row(row).iter().filter(|s| **s != EMPTY).map(|&s| id(s));
-            let mut others: Vec<u32> = ids(row).flat_map(|middle| ids(middle as usize)).collect();
+        for row in Self::sampled(n, seed) {
+            let mut others: Vec<u32> = neighbors(row).flat_map(&neighbors).collect();
             others.sort_unstable();
             others.dedup();
-            others.retain(|&other| other as usize != row && !ids(row).any(|near| near == other));
+            others.retain(|&other| other != row && !neighbors(row).any(|near| near == other));
             all += others.len();
-            strangers += self.retain_strangers(row as u32, &mut others);
+            strangers += self.retain_strangers(row, &mut others);
         }
         1.0 - strangers as f64 / all.max(1) as f64
     }

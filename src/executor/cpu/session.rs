@@ -14,13 +14,13 @@ use super::scratch::ScratchPool;
 use crate::dataset::Problem;
 use crate::distances::TrueDistances;
 use crate::error::BuildError;
-use crate::executor::arrange::{Arranged, arrange};
+use crate::executor::arrange::{Arranged, arrange, plan_for};
 use crate::executor::finish::Finisher;
 use crate::executor::steps::Steps;
 use crate::executor::{Session, Tick};
 use crate::forest;
 use crate::graph::locality::places;
-use crate::graph::order::{EMPTY, fresh, joined};
+use crate::graph::order::{EMPTY, fresh, id, joined};
 use crate::graph::owned_rows::OwnedRows;
 use crate::graph::rows::{RowTable, insert};
 use crate::graph::{InitGraph, KnnGraph};
@@ -34,12 +34,12 @@ pub(crate) fn caps(plan: &Plan) -> Caps {
 }
 
 /// Trees that are grown at least, if as many are planned.
-const FEWEST_TREES: u64 = 3;
+pub(crate) const FEWEST_TREES: u64 = 3;
 /// The share of neighbours of neighbours that shared a leaf from which on rows are nearly done: docs/PERFORMANCE.md,
 /// "Easy and hard data".
 const EASY: f64 = 0.9;
 /// The share up to which more trees pay.
-const HARD: f64 = 0.23;
+pub(crate) const HARD: f64 = 0.23;
 /// What is taken for the share where it is not known.
 const MEDIUM: f64 = 0.5;
 
@@ -95,10 +95,7 @@ impl<'p> CpuSession<'p> {
     /// A session with empty rows.
     pub(crate) fn empty(problem: &Problem<'p>, plan: &Plan, arranged: Arranged<'p>) -> Self {
         let Arranged { space, rounded, order, .. } = arranged;
-        let mut plan = plan.clone();
-        if rounded {
-            plan.width = plan.width.max(plan.others() + plan.others() / 4).min(problem.n() - 1);
-        }
+        let plan = plan_for(plan, rounded, problem.n());
         Self {
             problem: *problem,
             space,
@@ -200,7 +197,8 @@ impl<'p> CpuSession<'p> {
     /// The share of neighbours of neighbours that shared a leaf, as far as trees were grown and leaves remembered.
     fn share_met(&self) -> f64 {
         let mates = self.mates.as_ref().filter(|_| self.trees_grown >= FEWEST_TREES);
-        mates.map_or(MEDIUM, |mates| mates.share_met(&self.rows, self.plan.seed))
+        let neighbors = |row: u32| self.rows.row(row as usize).iter().filter(|s| **s != EMPTY).map(|&s| id(s));
+        mates.map_or(MEDIUM, |mates| mates.share_met(self.rows.n(), self.plan.seed, neighbors))
     }
 
     /// Joins the leaves of a tree.
@@ -241,7 +239,7 @@ impl Session for CpuSession<'_> {
             local_join(&*self.space, &near, &mut self.rows, &self.pool, self.mates.as_ref(), &steps);
         steps.end()?;
         tick(1.0)?;
-        Ok(RoundStats { updates, distances, elapsed: start.elapsed(), traffic: None })
+        Ok(RoundStats { updates, distances, elapsed: start.elapsed(), device: None, traffic: None })
     }
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {

@@ -2,13 +2,16 @@
 //! counted.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use super::encoding::Encoding;
 use super::limits::DeviceLimits;
 use super::matrices;
+use super::pipelines::DiskCache;
 use super::pool::StagingPool;
+#[cfg(test)]
 use super::source::Trust;
 use crate::error::GpuError;
 
@@ -25,12 +28,15 @@ pub(super) struct Device {
     /// Results of the self-tests of cooperative matrices with so many rows.
     matrices: Mutex<HashMap<(Encoding, u32), Result<(), String>>>,
     /// By entry point and text, for the sessions that follow.
-    pipelines: RwLock<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
+    pub(super) pipelines: RwLock<HashMap<(&'static str, String), wgpu::ComputePipeline>>,
+    /// Opened by the first build that may use it; none where there is none.
+    pub(super) disk_cache: OnceLock<Option<DiskCache>>,
     pub(super) uploads: StagingPool,
     pub(super) downloads: StagingPool,
+    pub(super) info: wgpu::AdapterInfo,
     /// Labels of the kernels compiled so far, and whether their modules were trusted.
     #[cfg(test)]
-    compiled: Mutex<Vec<(&'static str, Trust)>>,
+    pub(super) compiled: Mutex<Vec<(&'static str, Trust)>>,
 }
 
 /// One session's use of a device.
@@ -40,15 +46,35 @@ pub(super) struct Gpu {
     pub limits: DeviceLimits,
     /// Bytes of the build, for messages.
     pub bytes: AtomicU64,
+    /// Whether compiled pipelines are kept on disk.
+    pub keeps_pipelines: bool,
+    /// Where they are kept.
+    #[cfg(test)]
+    pub cache_folder: Option<std::path::PathBuf>,
     submissions: AtomicU64,
     read_bytes: AtomicU64,
+    /// Nanoseconds that the host waited; the mean over its threads where all take part.
+    waited: AtomicU64,
+    /// How long a submission may take, at the least; without end in software, which does not hang.
+    pub patience: Option<Duration>,
+    /// Dispatches since the device was last waited for.
+    in_flight: AtomicU32,
     /// Bytes of a build at which memory runs out.
     #[cfg(test)]
     pub out_of_memory_at: u64,
+    /// What is to go wrong.
+    #[cfg(test)]
+    pub trouble: Option<super::tests::Trouble>,
     /// A fault to plant in the texts of kernels.
     #[cfg(test)]
     pub fault: Option<super::tests::Fault>,
 }
+
+/// A device that does not answer for so long hangs, unless it has many dispatches to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Longer than a dispatch takes: drivers end those of two seconds, and they are sized to take a tenth of that.
+const MOST_OF_A_DISPATCH: Duration = Duration::from_secs(2);
 
 /// What the kernels need, whatever the sizes: WebGPU's defaults.
 const LEAST: [(&str, u64); 4] = [
@@ -59,7 +85,7 @@ const LEAST: [(&str, u64); 4] = [
 ];
 
 /// Locks, even after a panic: what the locks here guard is whole at any time.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -93,8 +119,10 @@ impl Device {
             failed: AtomicBool::new(false),
             matrices: Mutex::default(),
             pipelines: RwLock::default(),
+            disk_cache: OnceLock::new(),
             uploads: StagingPool::for_writing(),
             downloads: StagingPool::for_reading(),
+            info,
             #[cfg(test)]
             compiled: Mutex::default(),
         })
@@ -119,12 +147,23 @@ impl Device {
         GpuError::Failed { during, reason: reason.to_string() }
     }
 
-    /// Waits for a submission and those before it.
-    pub(super) fn wait(&self, during: &'static str, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
+    /// Waits for a submission and those before it, for at most `patience`.
+    fn wait(
+        &self,
+        during: &'static str,
+        submission: wgpu::SubmissionIndex,
+        patience: Option<Duration>,
+    ) -> Result<(), GpuError> {
+        let submission_index = Some(submission);
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: patience });
+        if let (Err(wgpu::PollError::Timeout), Some(patience)) = (&polled, patience) {
+            // Closing a device waits for what it does, which may be for ever.
+            std::mem::forget((self.device.clone(), self.queue.clone()));
+            return Err(self.failed_in(during, format!("no answer for {} s", patience.as_secs_f32())));
+        }
         if polled.is_err() {
             // A lost device does not know the submission. Waiting for all of them reports the loss.
-            let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+            let _ = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: patience });
         }
         self.still_there(during)?;
         polled.map(|_| ()).map_err(|e| self.failed_in(during, e))
@@ -135,12 +174,20 @@ impl Gpu {
     pub(super) fn of(device: Arc<Device>) -> Self {
         Self {
             limits: device.limits,
+            patience: (device.info.device_type != wgpu::DeviceType::Cpu).then_some(PATIENCE),
+            in_flight: AtomicU32::new(0),
             device,
             bytes: AtomicU64::new(0),
+            keeps_pipelines: true,
+            #[cfg(test)]
+            cache_folder: None,
             submissions: AtomicU64::new(0),
             read_bytes: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
             #[cfg(test)]
             out_of_memory_at: u64::MAX,
+            #[cfg(test)]
+            trouble: None,
             #[cfg(test)]
             fault: None,
         }
@@ -150,8 +197,14 @@ impl Gpu {
     pub(super) fn again(&self) -> Self {
         Self {
             limits: self.limits,
+            patience: self.patience,
+            keeps_pipelines: self.keeps_pipelines,
+            #[cfg(test)]
+            cache_folder: self.cache_folder.clone(),
             #[cfg(test)]
             out_of_memory_at: self.out_of_memory_at,
+            #[cfg(test)]
+            trouble: self.trouble.clone(),
             #[cfg(test)]
             fault: self.fault.clone(),
             ..Self::of(Arc::clone(&self.device))
@@ -174,6 +227,36 @@ impl Gpu {
     pub(super) fn count_read(&self, bytes: u64) {
         self.submissions.fetch_add(1, Relaxed);
         self.read_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// How long the host has waited so far.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Relaxed))
+    }
+
+    /// Counts a dispatch, for which is waited longer.
+    pub(super) fn count_dispatch(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    /// Forgets dispatches that were waited for.
+    pub(super) fn forget_dispatches(&self) {
+        self.in_flight.store(0, Relaxed);
+    }
+
+    /// Waits for a submission and those before it, as one of `threads` threads that do.
+    pub(super) fn wait(
+        &self,
+        during: &'static str,
+        submission: wgpu::SubmissionIndex,
+        threads: usize,
+    ) -> Result<(), GpuError> {
+        let start = Instant::now();
+        let in_flight = self.in_flight.load(Relaxed);
+        let patience = self.patience.map(|least| least.max(MOST_OF_A_DISPATCH * in_flight));
+        let done = self.device.wait(during, submission, patience);
+        self.waited.fetch_add(start.elapsed().as_nanos() as u64 / threads.max(1) as u64, Relaxed);
+        done
     }
 
     /// The result of the self-test of cooperative matrices, which runs once for each encoding and size.
@@ -220,6 +303,10 @@ impl Gpu {
         during: &'static str,
         work: impl FnOnce(&wgpu::Device) -> T,
     ) -> Result<T, GpuError> {
+        #[cfg(test)]
+        if let Some(trouble) = &self.trouble {
+            trouble.meets(self, during)?;
+        }
         let device = &self.device.device;
         let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
@@ -229,8 +316,8 @@ impl Gpu {
         let internal = pollster::block_on(internal.pop());
         let out_of_memory = pollster::block_on(memory.pop());
         if out_of_memory.is_some() || internal.is_some() || validation.is_some() {
-            // A lost device first shows as invalid buffers. Polling reports the loss.
-            let _ = device.poll(wgpu::PollType::Poll);
+            // A lost device first shows as invalid buffers. Its loss is reported when it has nothing left to do.
+            let _ = device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) });
         }
         self.device.still_there(during)?;
         if out_of_memory.is_some() {
@@ -276,57 +363,6 @@ impl Gpu {
         })
     }
 
-    /// The pipeline of one entry point of a text, compiled once.
-    pub(super) fn pipeline(
-        &self,
-        label: &'static str,
-        entry: &'static str,
-        (text, trust): (String, Trust),
-    ) -> Result<wgpu::ComputePipeline, GpuError> {
-        #[cfg(test)]
-        let text = self.fault.as_ref().map_or_else(|| text.clone(), |fault| fault.plant(&text));
-        let key = (entry, text);
-        if let Some(known) = self.device.pipelines.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(known.clone());
-        }
-        let pipeline = self.compile(label, entry, &key.1, trust)?;
-        #[cfg(test)]
-        lock(&self.device.compiled).push((label, trust));
-        let mut pipelines = self.device.pipelines.write().unwrap_or_else(PoisonError::into_inner);
-        pipelines.insert(key, pipeline.clone());
-        Ok(pipeline)
-    }
-
-    /// Test and debug builds check trusted modules as well.
-    fn compile(
-        &self,
-        label: &'static str,
-        entry: &str,
-        text: &str,
-        trust: Trust,
-    ) -> Result<wgpu::ComputePipeline, GpuError> {
-        let descriptor =
-            wgpu::ShaderModuleDescriptor { label: Some(label), source: wgpu::ShaderSource::Wgsl(text.into()) };
-        let is_checked = trust == Trust::Checked || cfg!(test) || cfg!(debug_assertions);
-        self.checked(label, |device| {
-            let module = if is_checked {
-                device.create_shader_module(descriptor)
-            } else {
-                // SAFETY: the text is this crate's alone. Its indices come from the layout's sizes and from ids below
-                // n, as the checked runs of the tests show; its loops are bounded by these sizes.
-                unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
-            };
-            device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(label),
-                layout: None,
-                module: &module,
-                entry_point: Some(entry),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
-                cache: None,
-            })
-        })
-    }
-
     /// A recorder of commands.
     pub(super) fn encoder(&self, during: &'static str) -> Result<wgpu::CommandEncoder, GpuError> {
         self.checked(during, |device| {
@@ -360,7 +396,7 @@ fn request(
     pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
         label: Some("nndescent"),
         required_limits: adapter.limits(),
-        required_features: used | experimental,
+        required_features: used | experimental | adapter.features() & wgpu::Features::PIPELINE_CACHE,
         experimental_features,
         memory_hints: wgpu::MemoryHints::Performance,
         ..wgpu::DeviceDescriptor::default()

@@ -1,5 +1,7 @@
 //! The points as they are held on a device.
 
+use std::ops::Range;
+
 use half::f16;
 
 use super::device::Gpu;
@@ -16,6 +18,7 @@ use crate::params::Plan;
 use crate::points::{Dense, DenseValues};
 use crate::rows::ReducedDistances;
 use crate::rows::bits::BitRows;
+use crate::rows::dense::codes::{self, CodedRows};
 use crate::rows::dense::directions::Directions;
 
 /// Rows that kernels can search.
@@ -24,6 +27,40 @@ pub(super) enum DeviceRows<'p> {
     Sets(Box<BitRows>),
     /// Rows, the WGSL of a user's metric, and its distances on the CPU.
     Own(Dense<'p>, &'static str, Box<dyn ReducedDistances + 'p>),
+}
+
+/// What rows are compared by on a device.
+pub(super) struct Compared {
+    /// The values as bytes, where they are integers that fit.
+    pub bytes: Option<Vec<u8>>,
+    pub encoding: Encoding,
+    /// Whether they are rounded codes of the values.
+    pub are_codes: bool,
+}
+
+impl Compared {
+    /// Codes, less 128 if products are of signed bytes.
+    pub(super) fn by_codes(is_signed: bool) -> Self {
+        let encoding = if is_signed { Encoding::I8Dots } else { Encoding::U8Dots };
+        Self { bytes: None, encoding, are_codes: true }
+    }
+}
+
+/// Whether floats may be compared by codes, as on the CPU: the first tree tells whether these serve.
+fn codes_may_serve(points: &Dense, form: Form, plan: &Plan) -> bool {
+    let are_floats = matches!(points.rows(), DenseValues::F32(_) | DenseValues::F16(_));
+    are_floats && plan.n_trees > 0 && codes::suits(points, form)
+}
+
+/// Rows of which one with negative values is looked for.
+const LOOKED_AT: usize = 64;
+
+fn has_negative(points: &Dense) -> bool {
+    let mut values = vec![0.0; points.dim()];
+    (0..points.n().min(LOOKED_AT)).any(|row| {
+        points.widen_row(row, &mut values);
+        values.iter().any(|v| *v < 0.0)
+    })
 }
 
 fn angular(form: Form) -> bool {
@@ -81,6 +118,29 @@ impl<'p> DeviceRows<'p> {
         matches!(self, Self::Dense(_, direct, _) if is_own(*direct) && encoding.finishes(direct.form()))
     }
 
+    /// What rows are compared by, as far as the points tell: codes, where these may serve.
+    pub(super) fn expected(&self, plan: &Plan, native_f16: bool) -> Compared {
+        if let Some((bytes, encoding)) = self.whole_bytes() {
+            return Compared { bytes: Some(bytes), encoding, are_codes: false };
+        }
+        match self {
+            Self::Dense(points, direct, _) if codes_may_serve(points, direct.form(), plan) => {
+                let is_signed = match direct.form() {
+                    Form::L2 => false,
+                    Form::Angular { centered: true } => true,
+                    _ => has_negative(points),
+                };
+                Compared::by_codes(is_signed)
+            }
+            _ => self.as_given(native_f16),
+        }
+    }
+
+    /// The points compared as they were given.
+    pub(super) fn as_given(&self, native_f16: bool) -> Compared {
+        Compared { bytes: None, encoding: self.encoding(native_f16), are_codes: false }
+    }
+
     pub(super) fn sizes(&self, plan: &Plan, encoding: Encoding) -> Sizes {
         let caps = caps(plan);
         let (n, columns) = match self {
@@ -109,25 +169,13 @@ impl<'p> DeviceRows<'p> {
         &self,
         gpu: &Gpu,
         (bytes, encoding): (Option<&[u8]>, Encoding),
-        (layout, data): (&Layout, &[wgpu::Buffer]),
+        to: (&Layout, &[wgpu::Buffer]),
         first: usize,
         points: &[u32],
     ) -> Result<(), GpuError> {
-        let row_bytes = layout.sizes.row_bytes;
-        let mut at = first;
-        while at < first + points.len() {
-            let (shard, row) = (at / layout.shard_rows, at % layout.shard_rows);
-            let count = (layout.shard_rows - row).min(first + points.len() - at);
-            let points = &points[at - first..];
-            gpu.write_rows((&data[shard], (row * row_bytes) as u64), count, row_bytes, |first, to| {
-                to.fill(0);
-                for (to, &point) in to.chunks_exact_mut(row_bytes).zip(&points[first..]) {
-                    self.write_row(bytes, encoding, point as usize, to);
-                }
-            })?;
-            at += count;
-        }
-        Ok(())
+        write_shards(gpu, to, first..first + points.len(), |place, to| {
+            self.write_row(bytes, encoding, points[place - first] as usize, to);
+        })
     }
 
     fn write_row(&self, bytes: Option<&[u8]>, encoding: Encoding, row: usize, to: &mut [u8]) {
@@ -179,6 +227,35 @@ impl<'p> DeviceRows<'p> {
             Self::Sets(_) | Self::Own(..) => reduced,
         }
     }
+}
+
+/// Writes codes as rows of the data, in their order.
+pub(super) fn upload_codes(gpu: &Gpu, codes: &CodedRows, to: (&Layout, &[wgpu::Buffer])) -> Result<(), GpuError> {
+    write_shards(gpu, to, 0..to.0.sizes.n, |place, to| {
+        let (values, word) = to.split_at_mut(to.len() - WORD_BYTES);
+        word[..4].copy_from_slice(&codes.write_products(place as u32, values).to_ne_bytes());
+    })
+}
+
+/// Writes rows to the data, which may lie in several buffers. `write` is given a place and its row, zeroed.
+fn write_shards(
+    gpu: &Gpu,
+    (layout, data): (&Layout, &[wgpu::Buffer]),
+    places: Range<usize>,
+    write: impl Fn(usize, &mut [u8]) + Sync,
+) -> Result<(), GpuError> {
+    let row_bytes = layout.sizes.row_bytes;
+    let mut at = places.start;
+    while at < places.end {
+        let (shard, row) = (at / layout.shard_rows, at % layout.shard_rows);
+        let count = (layout.shard_rows - row).min(places.end - at);
+        gpu.write_rows((&data[shard], (row * row_bytes) as u64), count, row_bytes, |first, to| {
+            to.fill(0);
+            to.chunks_exact_mut(row_bytes).zip(at + first..).for_each(|(to, place)| write(place, to));
+        })?;
+        at += count;
+    }
+    Ok(())
 }
 
 /// The word that `of_row` in shaders/shared/metrics reads from a row of bytes.

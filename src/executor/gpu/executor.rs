@@ -8,6 +8,7 @@ use super::limits::DeviceLimits;
 use super::session::GpuSession;
 use crate::dataset::Problem;
 use crate::error::{BuildError, GpuError};
+use crate::executor::arrange::plan_for;
 use crate::executor::{Executor, Session, Tick};
 use crate::graph::{InitGraph, KnnGraph};
 use crate::params::{GpuSelector, Plan};
@@ -61,7 +62,7 @@ impl Executor for GpuExecutor {
         init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Box<dyn Session + 'p>, BuildError> {
-        Ok(Box::new(GpuSession::open(self.gpu()?, problem, plan, init_graph, tick)?))
+        Ok(Box::new(GpuSession::open_on(|| self.gpu(), problem, plan, init_graph, tick)?))
     }
 
     fn most_rows(&self, problem: &Problem, plan: &Plan) -> Result<usize, BuildError> {
@@ -76,15 +77,22 @@ impl Executor for GpuExecutor {
 /// How many of these points a device can hold at once.
 pub(super) fn most_rows_of(problem: &Problem, plan: &Plan, limits: DeviceLimits) -> Result<usize, GpuError> {
     let rows = DeviceRows::of(problem)?;
-    let most = most_rows(rows.sizes(plan, rows.encoding(limits.native_f16)), limits);
-    if most >= problem.n() {
-        return Ok(most);
-    }
-    Ok(rows.whole_bytes().map_or(most, |(_, encoding)| most_rows(rows.sizes(plan, encoding), limits)))
+    let as_given = most_rows(rows.sizes(plan, rows.encoding(limits.native_f16)), limits);
+    let expected = rows.expected(plan, limits.native_f16);
+    let most = most_rows(rows.sizes(&plan_for(plan, expected.are_codes, problem.n()), expected.encoding), limits);
+    // Whether codes serve is not known yet.
+    Ok(if expected.are_codes { most.min(as_given) } else { most })
 }
 
 /// Bytes of device memory that a build needs.
 pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> Result<u64, GpuError> {
     let rows = DeviceRows::of(problem)?;
-    Ok(rows.sizes(plan, rows.encoding(false)).bytes() + pair_bytes(problem.n(), plan.leaf_size))
+    let as_given = rows.encoding(false);
+    let expected = rows.expected(plan, false);
+    let values = if expected.are_codes { rows.sizes(plan, as_given).data_bytes() } else { 0 };
+    let sizes = match expected.are_codes {
+        true => rows.sizes(&plan_for(plan, true, problem.n()), expected.encoding),
+        false => rows.sizes(plan, as_given),
+    };
+    Ok(values + sizes.bytes() + pair_bytes(problem.n(), plan.leaf_size))
 }

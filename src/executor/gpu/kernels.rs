@@ -1,5 +1,7 @@
 //! The table of kernels: one row for each entry point of the files in shaders/.
 
+use crate::report::DevicePhase;
+
 /// What a binding of group 0 holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Slot {
@@ -245,6 +247,19 @@ impl Kernel {
 
     pub(super) fn name(self) -> &'static str {
         self.info().name
+    }
+
+    /// The part of a build that it runs in.
+    pub(super) fn phase(self) -> DevicePhase {
+        match self {
+            Self::EmptyRows => DevicePhase::EmptyRows,
+            Self::BlockPairs | Self::BlockProducts | Self::OfferPairs => DevicePhase::Join,
+            Self::OfferLists | Self::FillRandom => DevicePhase::Fill,
+            Self::CountEdges | Self::GiveRoom | Self::PutEdges | Self::Neighborhoods | Self::LocalJoin => {
+                DevicePhase::Rounds
+            }
+            Self::Recompute => DevicePhase::Recompute,
+        }
     }
 
     /// Whether the points are bound, as group 1.

@@ -207,9 +207,14 @@ impl Sizes {
         1 + self.forward + self.reverse
     }
 
+    /// Bytes of the points.
+    pub(super) fn data_bytes(&self) -> u64 {
+        (self.n * self.row_bytes) as u64
+    }
+
     /// Bytes on the device.
     pub(super) fn bytes(&self) -> u64 {
-        (self.n * self.row_bytes) as u64 + self.buffers().iter().map(|b| b.1).sum::<u64>()
+        self.data_bytes() + self.buffers().iter().map(|b| b.1).sum::<u64>()
     }
 
     /// The other buffers and their bytes.

@@ -28,6 +28,8 @@ mod limits;
 #[cfg(feature = "gpu")]
 mod matrices;
 #[cfg(feature = "gpu")]
+mod pipelines;
+#[cfg(feature = "gpu")]
 mod pool;
 #[cfg(feature = "gpu")]
 mod resources;

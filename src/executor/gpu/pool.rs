@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Bytes of a piece of a transfer.
 pub(super) const PIECE: u64 = 4 << 20;
@@ -13,6 +14,9 @@ const SMALL: u64 = 64 << 10;
 /// Staging buffers kept for the next transfer.
 const KEPT: usize = 32;
 
+/// Bytes that can be on their way at once.
+pub(super) const MOST_STAGED: usize = KEPT * PIECE as usize;
+
 /// A staging buffer.
 pub(super) struct Staging {
     pub buffer: wgpu::Buffer,
@@ -20,9 +24,10 @@ pub(super) struct Staging {
     pub in_use: Option<wgpu::SubmissionIndex>,
 }
 
-/// The staging buffers of one direction that no transfer holds.
+/// The staging buffers of one direction.
 pub(super) struct StagingPool {
     usage: wgpu::BufferUsages,
+    /// Those that no transfer holds.
     idle: Mutex<VecDeque<Staging>>,
 }
 
@@ -35,11 +40,13 @@ impl StagingPool {
         Self { usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST, idle: Mutex::default() }
     }
 
-    /// The buffer of at least `bytes` that has been idle for longest, or a new one.
+    /// The buffer of at least `bytes` that has been idle for longest, or a new one: if there is none, or if the device
+    /// still uses it and few are kept.
     pub(super) fn take(&self, device: &wgpu::Device, bytes: u64) -> Staging {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |s: &Staging| s.buffer.size() >= bytes && (bytes > SMALL || s.buffer.size() == SMALL);
-        if let Some(staging) = idle.iter().position(fits).and_then(|at| idle.remove(at)) {
+        let first = idle.iter().position(fits).filter(|&at| idle.len() >= KEPT || is_done(device, &idle[at]));
+        if let Some(staging) = first.and_then(|at| idle.remove(at)) {
             return staging;
         }
         drop(idle);
@@ -59,4 +66,11 @@ impl StagingPool {
             idle.push_back(staging);
         }
     }
+}
+
+/// Whether the device has done what it uses a buffer for.
+fn is_done(device: &wgpu::Device, staging: &Staging) -> bool {
+    let Some(submission) = staging.in_use.clone() else { return true };
+    let now = Some(Duration::ZERO);
+    device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: now }).is_ok()
 }

@@ -54,19 +54,18 @@ impl Resources {
         Ok(())
     }
 
-    /// Compiles kernels in parallel. The others are compiled when they are first used.
+    /// Compiles kernels in parallel, each for the encoding and the layout of the points that it reads. The others are
+    /// compiled when they are first used.
     pub(super) fn compile(
         &mut self,
         gpu: &Gpu,
-        kernels: &[Kernel],
+        kernels: &[(Kernel, Encoding, Layout)],
         metric: MetricSource,
-        encoding: Encoding,
     ) -> Result<(), GpuError> {
-        let missing: Vec<Kernel> =
-            kernels.iter().copied().filter(|kernel| !self.pipelines.contains_key(kernel)).collect();
-        let compile = |kernel: Kernel| {
-            let text = source(kernel, metric, encoding, &self.layout);
-            Ok((kernel, gpu.pipeline(kernel.name(), kernel.info().entry, text)?))
+        let missing: Vec<_> = kernels.iter().filter(|(kernel, ..)| !self.pipelines.contains_key(kernel)).collect();
+        let compile = |(kernel, encoding, layout): &(Kernel, Encoding, Layout)| {
+            let text = source(*kernel, metric, *encoding, layout);
+            Ok((*kernel, gpu.pipeline(kernel.name(), kernel.info().entry, text)?))
         };
         // Of several errors, the first in the order of the kernels is reported.
         let compiled: Vec<Result<_, GpuError>> = match *missing {

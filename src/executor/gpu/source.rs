@@ -60,8 +60,8 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
             Part::Counters => text.push_str(COUNTERS),
             Part::Rows => text.push_str(ROWS),
             Part::Nearest => {
-                let few = MERGE.replace("fn merge(", "fn merge_few(").replace("HELD", "1u");
-                text.extend([NEAREST, MERGE, &few]);
+                let of = |name: &str, held| MERGE.replace("fn merge(", name).replace("HELD", held);
+                text.extend([NEAREST, MERGE, &of("fn merge_one(", "1u"), &of("fn merge_two(", "2u")]);
             }
             Part::OwnedRow => text.push_str(OWNED_ROW),
             Part::Blocks => text.push_str(BLOCKS),

@@ -6,7 +6,7 @@ use super::device::Gpu;
 use super::kernels::Kernel;
 use crate::error::GpuError;
 use crate::executor::device_work::DeviceWork;
-use crate::report::KernelTime;
+use crate::report::{DevicePhaseTime, KernelTime};
 
 /// Offset of the resolved timestamps in the buffer of counters: the smallest that WebGPU allows.
 pub(super) const STAMPS: u64 = wgpu::QUERY_RESOLVE_BUFFER_ALIGNMENT;
@@ -66,6 +66,9 @@ impl Timer {
             let ticks = stamps[1].saturating_sub(stamps[0]);
             let elapsed = Duration::from_secs_f64(ticks as f64 * f64::from(self.period) * 1e-9);
             self.work.add_kernel(&KernelTime { dispatches: 1, elapsed, ..nothing_of(kernel) });
+            let none = Duration::ZERO;
+            let phase = DevicePhaseTime { phase: kernel.phase(), elapsed: none, waited: none, device: Some(elapsed) };
+            self.work.add_phase(&phase);
         }
     }
 

@@ -34,11 +34,12 @@ impl Gpu {
     ) -> Result<(), GpuError> {
         let at_once = (FILLED / row_bytes).max(1);
         let piece = (PIECE as usize / row_bytes).max(1);
+        let threads = rayon::current_num_threads().min(rows.div_ceil(piece));
         (0..rows).into_par_iter().step_by(piece).try_for_each(|first| {
             let rows = piece.min(rows - first);
             let mut filled = vec![0u8; at_once.min(rows) * row_bytes];
             let to = (buffer, offset + (first * row_bytes) as u64);
-            self.write_piece(to, (rows * row_bytes) as u64, |mapped| {
+            self.write_piece(to, (rows * row_bytes) as u64, threads, |mapped| {
                 for at in (0..rows).step_by(at_once) {
                     let filled = &mut filled[..at_once.min(rows - at) * row_bytes];
                     fill(first + at, filled);
@@ -53,13 +54,14 @@ impl Gpu {
         &self,
         (buffer, offset): (&wgpu::Buffer, u64),
         bytes: u64,
+        threads: usize,
         fill: impl FnOnce(&mut wgpu::BufferViewMut),
     ) -> Result<(), GpuError> {
         const DURING: &str = "upload";
         let shared = self.shared();
         let mut staging = self.checked(DURING, |device| shared.uploads.take(device, bytes))?;
         if let Some(submission) = staging.in_use.take() {
-            self.map(DURING, &staging, wgpu::MapMode::Write, bytes, submission)?;
+            self.map(DURING, &staging, (wgpu::MapMode::Write, bytes), submission, threads)?;
         }
         let mut mapped = staging.buffer.get_mapped_range_mut(0..bytes).map_err(|e| shared.failed_in(DURING, e))?;
         fill(&mut mapped);
@@ -80,28 +82,57 @@ impl Gpu {
         out: &mut [T],
         take: impl Fn(&mut [T], &[u32]) + Sync,
     ) -> Result<(), GpuError> {
-        let pieces = out.par_chunks_mut(PIECE as usize / 4).enumerate();
+        let words = PIECE as usize / 4;
+        let threads = rayon::current_num_threads().min(out.len().div_ceil(words));
+        let pieces = out.par_chunks_mut(words).enumerate();
         pieces.try_for_each(|(piece, out)| {
-            let from = (buffer, PIECE * piece as u64, 4 * out.len() as u64);
-            self.submit_and_read(during, self.encoder(during)?, from, |bytes| take(out, bytemuck::cast_slice(bytes)))
+            let from = (buffer, &[PIECE * piece as u64][..], 4 * out.len() as u64);
+            let take = |bytes: &[u8]| take(out, bytemuck::cast_slice(bytes));
+            self.read_spans(during, self.encoder(during)?, from, threads, take)
         })
+    }
+
+    /// Reads rows of `row_bytes` bytes, one after the other.
+    pub(super) fn read_some_rows(
+        &self,
+        during: &'static str,
+        (buffer, row_bytes): (&wgpu::Buffer, u64),
+        rows: &[u32],
+        take: impl FnOnce(&[u8]),
+    ) -> Result<(), GpuError> {
+        let offsets: Vec<u64> = rows.iter().map(|&row| row_bytes * u64::from(row)).collect();
+        self.read_spans(during, self.encoder(during)?, (buffer, &offsets, row_bytes), 1, take)
     }
 
     /// Submits what was recorded and a copy of `bytes` bytes at `offset` of `buffer`, waits, and passes them to `take`.
     pub(super) fn submit_and_read(
         &self,
         during: &'static str,
-        mut encoder: wgpu::CommandEncoder,
+        encoder: wgpu::CommandEncoder,
         (buffer, offset, bytes): (&wgpu::Buffer, u64, u64),
         take: impl FnOnce(&[u8]),
     ) -> Result<(), GpuError> {
-        let shared = self.shared();
+        self.read_spans(during, encoder, (buffer, &[offset], bytes), 1, take)
+    }
+
+    /// The same for spans of `span` bytes each, as one of `threads` threads that do.
+    fn read_spans(
+        &self,
+        during: &'static str,
+        mut encoder: wgpu::CommandEncoder,
+        (buffer, offsets, span): (&wgpu::Buffer, &[u64], u64),
+        threads: usize,
+        take: impl FnOnce(&[u8]),
+    ) -> Result<(), GpuError> {
+        let (shared, bytes) = (self.shared(), span * offsets.len() as u64);
         self.count_read(bytes);
         let mut staging = self.checked(during, |device| shared.downloads.take(device, bytes))?;
         staging.in_use = None;
-        encoder.copy_buffer_to_buffer(buffer, offset, &staging.buffer, 0, bytes);
+        for (at, &offset) in (0..).zip(offsets) {
+            encoder.copy_buffer_to_buffer(buffer, offset, &staging.buffer, at * span, span);
+        }
         let submission = self.submit(during, encoder)?;
-        self.map(during, &staging, wgpu::MapMode::Read, bytes, submission)?;
+        self.map(during, &staging, (wgpu::MapMode::Read, bytes), submission, threads)?;
         let mapped = staging.buffer.get_mapped_range(0..bytes).map_err(|e| shared.failed_in(during, e))?;
         take(&mapped);
         drop(mapped);
@@ -115,9 +146,9 @@ impl Gpu {
         &self,
         during: &'static str,
         staging: &Staging,
-        mode: wgpu::MapMode,
-        bytes: u64,
+        (mode, bytes): (wgpu::MapMode, u64),
         submission: wgpu::SubmissionIndex,
+        threads: usize,
     ) -> Result<(), GpuError> {
         let shared = self.shared();
         let (tell, told) = std::sync::mpsc::channel();
@@ -127,7 +158,7 @@ impl Gpu {
                 let _ = tell.send(result);
             });
         })?;
-        shared.wait(during, submission)?;
+        self.wait(during, submission, threads)?;
         let mapped = told.recv().map_err(|e| shared.failed_in(during, e))?;
         mapped.map_err(|e| shared.failed_in(during, e))
     }

@@ -168,6 +168,25 @@ impl CodedRows {
         self.coding.decode(bytemuck::cast_slice(self.row(row).chunks), out);
     }
 
+    /// Whether products are of signed bytes: of codes less 128.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn are_signed(&self) -> bool {
+        self.distance.has_zero_removed() && self.coding.zero != 0
+    }
+
+    /// Writes the bytes of a row whose products make distances, without padding, and returns what distances need of the
+    /// row beside: 1 / length for angles, else the squared length.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn write_products(&self, row: u32, to: &mut [u8]) -> u32 {
+        let (row, flip) = (self.row(row), if self.are_signed() { 0x80 } else { 0 });
+        let codes: &[u8] = bytemuck::cast_slice(row.chunks);
+        to[..self.dim].iter_mut().zip(codes).for_each(|(to, code)| *to = code ^ flip);
+        match self.distance {
+            CodedDistance::Angle => row.stats.inverse.to_bits(),
+            _ => row.stats.squares as u32,
+        }
+    }
+
     /// The codes and their sums, as files hold them.
     pub(crate) fn parts(&self) -> (&[Chunk], &[Stats], Coding) {
         (&self.codes, &self.stats, self.coding)
@@ -327,6 +346,11 @@ impl WorkingRows for CodedRows {
             self.codes.edit(|codes| fold_rows(codes, stride, 64, Vec::new, join));
             self.looks = Vec::new();
         }
+    }
+
+    #[cfg(feature = "gpu")]
+    fn codes(&self) -> Option<&CodedRows> {
+        Some(self)
     }
 
     fn distance_cost(&self) -> DistanceCost {

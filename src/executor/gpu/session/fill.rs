@@ -1,17 +1,20 @@
 //! Neighbours before the first round: from the leaves of trees, a graph handed over, or random.
 
-use std::time::Instant;
+use std::collections::HashMap;
 
 use rayon::prelude::*;
 
 use super::{Fullness, GpuSession};
 use crate::error::{BuildError, GpuError};
 use crate::executor::Tick;
+use crate::executor::cpu::leaf_mates::LeafMates;
+use crate::executor::cpu::session::{FEWEST_TREES, HARD};
 use crate::executor::gpu::blocks::{Block, block_places};
 use crate::executor::gpu::kernels::{Kernel, Slot};
 use crate::forest::{self, Leaves};
 use crate::graph::{InitGraph, KnnGraph};
 use crate::report::DevicePhase;
+use crate::rows::ReducedDistances;
 
 /// Trees that grow at once, as one tree leaves threads idle near its root.
 const GROWN_AT_ONCE: u64 = 2;
@@ -19,14 +22,13 @@ const GROWN_AT_ONCE: u64 = 2;
 impl GpuSession<'_> {
     /// Submits the joins of a tree's leaves, in batches whose distances fit. Does not wait for them.
     pub(super) fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
-        let start = Instant::now();
+        self.mates.iter_mut().for_each(|mates| mates.add(ids, bounds));
         self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
         for (batch, blocks) in self.resources.layout.leaf_batches(bounds)?.iter().enumerate() {
             let (tiles, places) = self.write_tiles(blocks)?;
             self.join_blocks("leaves", blocks, (tiles, places), batch == 0)?;
         }
         self.fullness = Fullness::Counted;
-        self.work.add_phase(DevicePhase::Join, start.elapsed());
         Ok(())
     }
 
@@ -105,41 +107,65 @@ impl GpuSession<'_> {
         self.offer_lists("init_graph", &ids, &owners, &spans)
     }
 
-    /// Grows the planned trees. The device joins each while the next ones grow. `leaves` are those of the tree that the
-    /// points were arranged by.
+    /// Grows the planned trees, and more where these left much to find. The device joins each while the next ones grow.
+    /// `leaves` are those of the tree that the points were arranged by.
     pub(super) fn grow_trees(&mut self, leaves: Option<Leaves>, tick: Tick) -> Result<(), BuildError> {
         let Some(space) = self.space.take() else { return tick(1.0) };
-        let (n_trees, leaf_size, seed) = (self.plan.n_trees as u64, self.plan.leaf_size, self.plan.seed);
-        let work = self.work.clone();
+        let planned = self.plan.n_trees as u64;
+        self.grow_until(&*space, planned, leaves, tick)?;
+        if self.timed(DevicePhase::Join, Self::are_few_met)? {
+            self.grow_until(&*space, planned + self.plan.more_trees as u64, None, tick)?;
+        }
+        self.space = Some(space);
+        tick(1.0)
+    }
+
+    fn grow_until(
+        &mut self,
+        space: &dyn ReducedDistances,
+        n_trees: u64,
+        leaves: Option<Leaves>,
+        tick: Tick,
+    ) -> Result<(), BuildError> {
+        let (leaf_size, seed, work) = (self.plan.leaf_size, self.plan.seed, self.work.clone());
         let mut grown: Vec<Leaves> = leaves.into_iter().collect();
         loop {
             tick(self.trees_grown as f32 / n_trees.max(1) as f32)?;
             let next = self.trees_grown + grown.len() as u64;
             let next = next..n_trees.min(next + GROWN_AT_ONCE);
             if grown.is_empty() && next.is_empty() {
-                break;
+                return Ok(());
             }
-            let grow = || next.into_par_iter().map(|tree| forest::tree(&*space, leaf_size, seed, tree)).collect();
-            let (joined, next) = rayon::join(
-                || grown.iter().try_for_each(|leaves| self.join_leaves(&leaves.ids, &leaves.bounds)),
-                || work.time(DevicePhase::Trees, grow),
-            );
+            let grow = || next.into_par_iter().map(|tree| forest::tree(space, leaf_size, seed, tree)).collect();
+            let join =
+                |this: &mut Self| grown.iter().try_for_each(|leaves| this.join_leaves(&leaves.ids, &leaves.bounds));
+            let (joined, next) =
+                rayon::join(|| self.timed(DevicePhase::Join, join), || work.time(DevicePhase::Trees, grow));
             joined?;
             self.trees_grown += grown.len() as u64;
             grown = next;
         }
-        self.space = Some(space);
-        tick(1.0)
+    }
+
+    /// Whether so few neighbours of neighbours shared a leaf that more trees pay, as on the CPU. Looks at rows once.
+    fn are_few_met(&mut self) -> Result<bool, GpuError> {
+        let Some(mates) = self.mates.take().filter(|_| self.trees_grown >= FEWEST_TREES) else { return Ok(false) };
+        let (n, seed) = (self.order.len(), self.plan.seed);
+        let sampled: Vec<u32> = LeafMates::sampled(n, seed).collect();
+        let mut known: HashMap<u32, Vec<u32>> = self.read_neighbors(sampled)?.collect();
+        let mut middles: Vec<u32> = known.values().flatten().copied().collect();
+        middles.sort_unstable();
+        middles.dedup();
+        known.extend(self.read_neighbors(middles)?);
+        Ok(mates.share_met(n, seed, |row| known[&row].iter().copied()) <= HARD)
     }
 
     /// The rows with unused places, after all submissions are done.
     pub(super) fn count_not_full(&mut self) -> Result<u32, GpuError> {
-        let start = Instant::now();
         let not_full = match self.fullness {
             Fullness::NotFull(rows) => rows,
-            Fullness::Counted => self.read_counters("leaves")?.not_full,
+            Fullness::Counted => self.timed(DevicePhase::Join, |this| this.read_counters("leaves"))?.not_full,
         };
-        self.work.add_phase(DevicePhase::Join, start.elapsed());
         self.fullness = Fullness::NotFull(not_full);
         Ok(not_full)
     }
@@ -150,8 +176,11 @@ impl GpuSession<'_> {
             return Ok(false);
         }
         self.fullness = Fullness::NotFull(0);
-        let n = self.order.len();
-        let counted = self.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))?;
+        let fill = |this: &mut Self| {
+            let n = this.order.len();
+            this.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))
+        };
+        let counted = self.timed(DevicePhase::Fill, fill)?;
         self.init_distances += counted.distances;
         self.worked(Kernel::FillRandom, counted.distances, counted.distances);
         Ok(true)

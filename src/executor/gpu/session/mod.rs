@@ -6,14 +6,16 @@ mod proof;
 mod rows;
 mod self_test;
 mod submit;
+mod values;
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use self::submit::Counted;
+use self::values::Values;
 use super::device::Gpu;
-use super::device_rows::DeviceRows;
+use super::device_rows::{Compared, DeviceRows, upload_codes};
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Slot};
 use super::layout::{Layout, Sizes};
@@ -21,7 +23,8 @@ use super::resources::Resources;
 use super::timer::Timer;
 use crate::dataset::Problem;
 use crate::error::{BuildError, GpuError};
-use crate::executor::arrange::{Arranged, arrange};
+use crate::executor::arrange::{Arranged, arrange, plan_for};
+use crate::executor::cpu::leaf_mates::LeafMates;
 use crate::executor::device_work::DeviceWork;
 use crate::executor::finish::{self, Finisher};
 use crate::executor::steps::Steps;
@@ -32,7 +35,7 @@ use crate::graph::order::{EMPTY, joined};
 use crate::graph::rows::RowTable;
 use crate::graph::{InitGraph, KnnGraph};
 use crate::params::Plan;
-use crate::report::{DevicePhase, ExecutorInfo, Matrices, RoundStats, Traffic};
+use crate::report::{DevicePhase, DevicePhaseTime, ExecutorInfo, Matrices, RoundStats, Traffic};
 use crate::rows::ReducedDistances;
 
 pub(super) struct GpuSession<'p> {
@@ -48,6 +51,10 @@ pub(super) struct GpuSession<'p> {
     /// The values as bytes, where they are integers that fit, until all are on the device.
     bytes: Option<Vec<u8>>,
     encoding: Encoding,
+    /// Whether rows are compared by rounded codes.
+    are_codes: bool,
+    /// The values that these are codes of, where final distances are computed on the device.
+    values: Option<Values>,
     gpu: Gpu,
     data: Vec<wgpu::Buffer>,
     resources: Resources,
@@ -55,6 +62,8 @@ pub(super) struct GpuSession<'p> {
     pending: VecDeque<wgpu::SubmissionIndex>,
     init_distances: u64,
     trees_grown: u64,
+    /// Until it is known whether more trees pay.
+    mates: Option<LeafMates>,
     fullness: Fullness,
     /// The rows that were checked when the session opened, and what entered rows since then.
     checked: Option<RowTable>,
@@ -93,6 +102,8 @@ const OF_BUILDS: [Kernel; 8] = [
 const OF_EXACT_SEARCH: [Kernel; 2] = [Kernel::EmptyRows, Kernel::OfferPairs];
 
 impl<'p> GpuSession<'p> {
+    /// Opens a session on this device.
+    #[cfg(test)]
     pub(super) fn open(
         gpu: Gpu,
         problem: &Problem<'p>,
@@ -100,65 +111,122 @@ impl<'p> GpuSession<'p> {
         init_graph: Option<&InitGraph>,
         tick: Tick,
     ) -> Result<Self, BuildError> {
+        Self::open_on(|| Ok(gpu), problem, plan, init_graph, tick)
+    }
+
+    /// Opens a session on the device that `gpu` opens.
+    pub(super) fn open_on(
+        gpu: impl FnOnce() -> Result<Gpu, GpuError> + Send,
+        problem: &Problem<'p>,
+        plan: &Plan,
+        init_graph: Option<&InitGraph>,
+        tick: Tick,
+    ) -> Result<Self, BuildError> {
         let rows = DeviceRows::of(problem)?;
         let (work, n) = (DeviceWork::default(), problem.n());
-        // Buffers and pipelines are made while the first tree grows.
+        // The device is opened, and buffers and pipelines are made, while the first tree grows.
+        let prepare = || {
+            let gpu = gpu()?;
+            let expected = rows.expected(plan, gpu.limits.native_f16);
+            Self::with_room_for(gpu, problem, rows, plan, expected, (n, &OF_BUILDS, &work))
+        };
         let (arranged, session) = rayon::join(
             || work.time(DevicePhase::Arrange, || arrange(problem, plan)),
-            || work.time(DevicePhase::Prepare, || Self::with_room(gpu, problem, rows, plan, (n, &OF_BUILDS, &work))),
+            || work.time(DevicePhase::Prepare, prepare),
         );
-        let (Arranged { space, order, bounds, .. }, mut session) = (arranged, session?);
+        let (arranged, session) = (arranged, session?);
+        let mut session = work.time(DevicePhase::Prepare, || session.fitted(problem, plan, &arranged))?;
+        let Arranged { space, order, bounds, .. } = arranged;
         session.place_points(order);
-        work.time(DevicePhase::Upload, || session.upload(0, &session.order))?;
+        session.timed(DevicePhase::Upload, |this| match space.codes() {
+            Some(codes) if this.are_codes => upload_codes(&this.gpu, codes, (&this.resources.layout, &this.data)),
+            _ => this.upload(0, &this.order),
+        })?;
         session.bytes = None;
         session.space = Some(space);
-        init_graph.map_or(Ok(()), |graph| session.take_over(graph))?;
+        if let Some(graph) = init_graph {
+            session.timed(DevicePhase::Fill, |this| this.take_over(graph))?;
+        }
+        session.mates = (plan.adaptive && plan.more_trees > 0).then(|| LeafMates::new(n, plan.n_trees));
         let first = bounds.map(|bounds| Leaves { ids: (0..n as u32).collect(), bounds });
         session.grow_trees(first, tick)?;
         // Before random neighbours are looked for, which takes long where rows do not fill.
         session.count_not_full()?;
-        session.check_rows(session.pair_kernel())?;
+        let pairs = session.pair_kernel();
+        session.timed(DevicePhase::Check, |this| this.check_rows(pairs))?;
         if session.fill_random()? {
-            session.check_rows(Kernel::FillRandom)?;
+            session.timed(DevicePhase::Check, |this| this.check_rows(Kernel::FillRandom))?;
         }
-        session.checked = Some(session.read_checked(n)?);
+        session.checked = Some(session.timed(DevicePhase::Check, |this| this.read_checked(n))?);
         Ok(session)
     }
 
-    /// A session with room for `held` points on the device, and with these kernels compiled.
+    /// The session, or another if points are compared otherwise than was expected.
+    fn fitted(self, problem: &Problem<'p>, plan: &Plan, arranged: &Arranged) -> Result<Self, GpuError> {
+        let are_codes = arranged.rounded && self.bytes.is_none();
+        let fit = match arranged.space.codes().filter(|_| are_codes) {
+            Some(codes) => Compared::by_codes(codes.are_signed()),
+            None if self.are_codes => self.rows.as_given(self.gpu.limits.native_f16),
+            None => return Ok(self),
+        };
+        if (self.encoding, self.are_codes) == (fit.encoding, fit.are_codes) {
+            return Ok(self);
+        }
+        let Self { gpu, rows, work, .. } = self;
+        Self::with_room_for(gpu, problem, rows, plan, fit, (problem.n(), &OF_BUILDS, &work))
+    }
+
+    /// A session with room for `held` points on the device, as they were given, and with these kernels compiled.
     fn with_room(
         gpu: Gpu,
         problem: &Problem<'p>,
         rows: DeviceRows<'p>,
         plan: &Plan,
-        (held, kernels, work): (usize, &[Kernel], &DeviceWork),
+        room: (usize, &[Kernel], &DeviceWork),
     ) -> Result<Self, GpuError> {
         // Integers that fit a byte are stored as bytes: the same distances from a quarter of the memory.
-        let (bytes, encoding) = match rows.whole_bytes() {
-            Some((bytes, encoding)) => (Some(bytes), encoding),
-            None => (None, rows.encoding(gpu.limits.native_f16)),
+        let compared = match rows.whole_bytes() {
+            Some((bytes, encoding)) => Compared { bytes: Some(bytes), encoding, are_codes: false },
+            None => rows.as_given(gpu.limits.native_f16),
         };
-        let layout = Layout::new(Sizes { n: held, ..rows.sizes(plan, encoding) }, gpu.limits)?;
+        Self::with_room_for(gpu, problem, rows, plan, compared, room)
+    }
+
+    fn with_room_for(
+        mut gpu: Gpu,
+        problem: &Problem<'p>,
+        rows: DeviceRows<'p>,
+        plan: &Plan,
+        Compared { bytes, encoding, are_codes }: Compared,
+        (held, kernels, work): (usize, &[Kernel], &DeviceWork),
+    ) -> Result<Self, GpuError> {
+        let plan = plan_for(plan, are_codes, problem.n());
+        gpu.keeps_pipelines = plan.pipeline_cache;
+        let layout = Layout::new(Sizes { n: held, ..rows.sizes(&plan, encoding) }, gpu.limits)?;
+        let values = if are_codes { Values::of(problem, &rows, &plan, gpu.limits) } else { None };
         gpu.bytes.store(layout.sizes.bytes(), Relaxed);
-        let matrices = Self::choose_matrices(&gpu, problem, plan, encoding);
+        let matrices = Self::choose_matrices(&gpu, problem, &plan, encoding);
         let side = matrices.clone().and_then(Result::ok).unwrap_or_default();
         let layout = layout.with_matrices(side);
         let mut session = Self {
             problem: *problem,
-            plan: plan.clone(),
             space: None,
             order: Vec::new(),
             place: Vec::new(),
             bytes,
             encoding,
+            are_codes,
+            values,
             resources: Resources::new(&gpu, layout)?,
             data: DeviceRows::buffers(&gpu, &layout)?,
             timer: if plan.time_kernels { Timer::new(&gpu, work)? } else { None },
+            plan,
             gpu,
             rows,
             pending: VecDeque::new(),
             init_distances: 0,
             trees_grown: 0,
+            mates: None,
             fullness: Fullness::NotFull(held as u32),
             checked: None,
             updates: 0,
@@ -167,14 +235,40 @@ impl<'p> GpuSession<'p> {
             work: work.clone(),
             matrices,
         };
-        let finishes = session.rows.finishes(problem, encoding);
-        let wanted = |kernel: &Kernel| *kernel != Kernel::Recompute || finishes;
-        let pairs = session.pair_kernel();
-        let kernels: Vec<Kernel> = [pairs].into_iter().chain(kernels.iter().copied().filter(wanted)).collect();
-        let metric = session.rows.metric_source();
-        session.resources.compile(&session.gpu, &kernels, metric, encoding)?;
-        session.empty_rows()?;
+        session.compile(kernels)?;
+        session.gpu.keep_pipelines();
+        session.timed(DevicePhase::EmptyRows, Self::empty_rows)?;
         Ok(session)
+    }
+
+    /// Compiles the kernels of a step, and those for the distances of pairs.
+    fn compile(&mut self, kernels: &[Kernel]) -> Result<(), GpuError> {
+        let (encoding, layout) = (self.encoding, self.resources.layout);
+        let finishes = self.finishes();
+        let wanted = kernels.iter().copied().filter(|kernel| *kernel != Kernel::Recompute || finishes);
+        let needed: Vec<_> = [self.pair_kernel()]
+            .into_iter()
+            .chain(wanted)
+            .map(|kernel| match &self.values {
+                Some(values) if kernel == Kernel::Recompute => (kernel, values.encoding, values.layout),
+                _ => (kernel, encoding, layout),
+            })
+            .collect();
+        self.resources.compile(&self.gpu, &needed, self.rows.metric_source())
+    }
+
+    /// Whether the device computes final distances.
+    fn finishes(&self) -> bool {
+        if self.are_codes { self.values.is_some() } else { self.rows.finishes(&self.problem, self.encoding) }
+    }
+
+    /// Does `work`, and adds what it took to a part of the build.
+    fn timed<T>(&mut self, phase: DevicePhase, work: impl FnOnce(&mut Self) -> T) -> T {
+        let (start, waited) = (Instant::now(), self.gpu.waited());
+        let done = work(self);
+        let waited = self.gpu.waited() - waited;
+        self.work.add_phase(&DevicePhaseTime { phase, elapsed: start.elapsed(), waited, device: None });
+        done
     }
 
     /// Puts the points in this order.
@@ -205,6 +299,29 @@ impl<'p> GpuSession<'p> {
     }
 }
 
+impl GpuSession<'_> {
+    /// The kernels of a round, over all rows.
+    fn join_all(&mut self) -> Result<Counted, GpuError> {
+        let n = self.order.len();
+        let record = |this: &mut Self, encoder: &mut wgpu::CommandEncoder| {
+            encoder.clear_buffer(&this.resources.buffers[&Slot::Counts], 0, None);
+            encoder.clear_buffer(&this.resources.buffers[&Slot::Total], 0, None);
+            let kernels =
+                [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
+            kernels.into_iter().try_for_each(|kernel| this.record(encoder, kernel, n))
+        };
+        if !self.has_values_to_send() {
+            return self.run("round", record);
+        }
+        self.submit("round", |this, encoder| {
+            this.clear_counters(encoder);
+            record(this, encoder)
+        })?;
+        self.timed(DevicePhase::Values, Self::send_values)?;
+        self.read_counters("round")
+    }
+}
+
 impl Session for GpuSession<'_> {
     fn init_distances(&self) -> u64 {
         self.init_distances
@@ -218,7 +335,7 @@ impl Session for GpuSession<'_> {
         };
         ExecutorInfo::Gpu {
             adapter: self.gpu.name().into(),
-            rows: self.encoding.name().into(),
+            rows: format!("{}{}", if self.are_codes { "codes as " } else { "" }, self.encoding.name()),
             matrices,
             bindings: self.data.len(),
             rows_at_once: None,
@@ -236,14 +353,10 @@ impl Session for GpuSession<'_> {
     fn round(&mut self, tick: Tick) -> Result<RoundStats, BuildError> {
         tick(0.0)?;
         let start = Instant::now();
-        let (n, before, dispatches) = (self.order.len(), self.gpu.traffic(), self.dispatches);
-        let counted = self.run("round", |this, encoder| {
-            encoder.clear_buffer(&this.resources.buffers[&Slot::Counts], 0, None);
-            encoder.clear_buffer(&this.resources.buffers[&Slot::Total], 0, None);
-            let kernels =
-                [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
-            kernels.into_iter().try_for_each(|kernel| this.record(encoder, kernel, n))
-        })?;
+        let (before, dispatches) = (self.gpu.traffic(), self.dispatches);
+        let on_device = |this: &Self| this.work.on_device(DevicePhase::Rounds).unwrap_or_default();
+        let device = on_device(self);
+        let counted = self.timed(DevicePhase::Rounds, Self::join_all)?;
         tick(1.0)?;
         let after = self.gpu.traffic();
         let traffic = Traffic {
@@ -254,9 +367,8 @@ impl Session for GpuSession<'_> {
         let Counted { updates, distances, .. } = counted;
         self.updates += updates;
         self.worked(Kernel::LocalJoin, distances, distances);
-        let elapsed = start.elapsed();
-        self.work.add_phase(DevicePhase::Rounds, elapsed);
-        Ok(RoundStats { updates, distances, elapsed, traffic: Some(traffic) })
+        let device = self.timer.is_some().then(|| on_device(self) - device);
+        Ok(RoundStats { updates, distances, elapsed: start.elapsed(), device, traffic: Some(traffic) })
     }
 
     fn widen(&mut self, plan: &Plan, tick: Tick) -> Result<(), BuildError> {
@@ -265,6 +377,7 @@ impl Session for GpuSession<'_> {
         let layout = Layout::new(self.rows.sizes(plan, self.encoding), self.gpu.limits)?.with_matrices(side);
         self.gpu.bytes.store(layout.sizes.bytes(), Relaxed);
         self.resources = Resources::new(&self.gpu, layout)?;
+        self.values = self.values.take().and_then(|values| values.widened(&self.rows, plan, self.gpu.limits));
         self.plan = plan.clone();
         let mut rows = RowTable::new(self.order.len(), plan.width);
         for (to, from) in rows.slots.chunks_exact_mut(plan.width).zip(old.slots.chunks_exact(old.width)) {
@@ -287,16 +400,18 @@ impl Session for GpuSession<'_> {
 
     fn finish(mut self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
         tick(0.0)?;
-        self.check_rows(Kernel::LocalJoin)?;
-        self.check_changes()?;
-        let graph = if self.rows.finishes(&self.problem, self.encoding) {
+        self.timed(DevicePhase::Check, |this| this.check_rows(Kernel::LocalJoin))?;
+        self.timed(DevicePhase::Check, |this| this.check_changes())?;
+        let graph = if self.prepare_values()? {
             let (points, distances) = self.recompute()?;
-            self.check_finished(&points, &distances)?;
-            finish::of_ranked(&self.problem, &self.plan, points, distances)
+            self.timed(DevicePhase::Check, |this| this.check_finished(&points, &distances))?;
+            let (problem, plan) = (&self.problem, &self.plan);
+            self.work.time(DevicePhase::Finish, || finish::of_ranked(problem, plan, points, distances))
         } else {
-            let rows = self.work.time(DevicePhase::ReadBack, || self.read_rows())?;
+            let rows = self.timed(DevicePhase::ReadBack, |this| this.read_rows())?;
             let steps = Steps::new(tick, self.order.len());
-            let graph = Finisher::new(&self.problem, &self.plan, &self.order, &rows).graph(&steps);
+            let finisher = Finisher::new(&self.problem, &self.plan, &self.order, &rows);
+            let graph = self.work.time(DevicePhase::Finish, || finisher.graph(&steps));
             steps.end()?;
             graph
         };

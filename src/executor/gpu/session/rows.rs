@@ -1,7 +1,5 @@
 //! Rows of the graph: to the device, back, and their final distances.
 
-use std::time::Instant;
-
 use rayon::prelude::*;
 
 use super::GpuSession;
@@ -46,24 +44,28 @@ impl GpuSession<'_> {
     }
 
     /// The rows at these places.
-    pub(super) fn read_rows_at(&self, places: &[usize]) -> Result<RowTable, GpuError> {
-        const DURING: &str = "reading some rows";
-        let (width, row_bytes) = (self.plan.width, 4 * self.plan.width as u64);
-        let half = places.len() as u64 * row_bytes;
-        let both = self.gpu.buffer(DURING, 2 * half)?;
-        let mut encoder = self.gpu.encoder(DURING)?;
-        for (&place, to) in places.iter().zip(0..) {
-            for (slot, start) in [(Slot::RowIds, 0), (Slot::RowDistances, half)] {
-                let from = (&self.resources.buffers[&slot], place as u64 * row_bytes);
-                encoder.copy_buffer_to_buffer(from.0, from.1, &both, start + to * row_bytes, row_bytes);
-            }
-        }
-        let mut words = vec![0u32; 2 * places.len() * width];
-        self.gpu.submit_and_read(DURING, encoder, (&both, 0, 2 * half), |bytes| {
-            words.copy_from_slice(bytemuck::cast_slice(bytes));
+    pub(super) fn read_rows_at(&self, places: &[u32]) -> Result<RowTable, GpuError> {
+        let width = self.plan.width;
+        let [ids, distances] = [Slot::RowIds, Slot::RowDistances].map(|slot| {
+            let (mut words, from) = (Vec::new(), (&self.resources.buffers[&slot], 4 * width as u64));
+            self.gpu
+                .read_some_rows("reading rows", from, places, |bytes| words = bytemuck::pod_collect_to_vec(bytes))?;
+            Ok::<Vec<u32>, GpuError>(words)
+        });
+        let slots = ids?.into_iter().zip(distances?).map(|(id, distance)| slot_of(id, distance)).collect();
+        Ok(RowTable { width, slots })
+    }
+
+    /// Some rows, each with its neighbours.
+    pub(super) fn read_neighbors(&self, rows: Vec<u32>) -> Result<impl Iterator<Item = (u32, Vec<u32>)>, GpuError> {
+        let (width, mut neighbors) = (self.plan.width, Vec::with_capacity(rows.len()));
+        let from = (&self.resources.buffers[&Slot::RowIds], 4 * width as u64);
+        self.gpu.read_some_rows("reading rows", from, &rows, |bytes| {
+            let words: &[u32] = bytemuck::cast_slice(bytes);
+            let ids = |row: &[u32]| row.iter().filter(|id| **id != NO_NEIGHBOR).map(|id| id >> 1).collect();
+            neighbors.extend(words.chunks_exact(width).map(ids));
         })?;
-        let (ids, distances) = words.split_at(words.len() / 2);
-        Ok(RowTable { width, slots: ids.iter().zip(distances).map(|(&id, &d)| slot_of(id, d)).collect() })
+        Ok(rows.into_iter().zip(neighbors))
     }
 
     pub(in super::super) fn write_rows(&self, rows: &RowTable) -> Result<(), GpuError> {
@@ -78,19 +80,29 @@ impl GpuSession<'_> {
 
     /// The nearest of every point with their true distances, ranked on the device.
     pub(super) fn recompute(&mut self) -> Result<(Vec<u32>, Vec<f32>), GpuError> {
-        let (n, start) = (self.order.len(), Instant::now());
-        let places = n * self.plan.others();
+        self.timed(DevicePhase::Recompute, Self::rank)?;
+        self.timed(DevicePhase::ReadBack, |this| this.read_ranked())
+    }
+
+    fn rank(&mut self) -> Result<(), GpuError> {
+        let (n, bytes) = (self.order.len(), 4 * self.ranked_places() as u64);
         // Makes room by dropping what only rounds need.
         self.resources.buffers.retain(|slot, _| !matches!(slot, Slot::Near | Slot::EdgeDistances | Slot::EdgeIds));
         let order = std::mem::take(&mut self.order);
         self.write_slot(Slot::Order, bytemuck::cast_slice(&order))?;
         self.order = order;
-        self.make_room(Slot::FinalDistances, 4 * places as u64)?;
-        self.make_room(Slot::FinalPoints, 4 * places as u64)?;
+        self.make_room(Slot::FinalDistances, bytes)?;
+        self.make_room(Slot::FinalPoints, bytes)?;
         self.run("final distances", |this, encoder| this.record(encoder, Kernel::Recompute, n))?;
-        self.work.add_phase(DevicePhase::Recompute, start.elapsed());
-        let start = Instant::now();
-        let (mut points, mut distances) = (vec![0; places], vec![0.0; places]);
+        Ok(())
+    }
+
+    fn ranked_places(&self) -> usize {
+        self.order.len() * self.plan.others()
+    }
+
+    fn read_ranked(&self) -> Result<(Vec<u32>, Vec<f32>), GpuError> {
+        let (mut points, mut distances) = (vec![0; self.ranked_places()], vec![0.0; self.ranked_places()]);
         let buffer = |slot| &self.resources.buffers[&slot];
         self.gpu.read_words("reading points", buffer(Slot::FinalPoints), &mut points, |points, words| {
             points.copy_from_slice(words);
@@ -104,7 +116,6 @@ impl GpuSession<'_> {
                 distances.iter_mut().zip(reduced).for_each(|(to, d)| *to = self.rows.to_true(d));
             },
         )?;
-        self.work.add_phase(DevicePhase::ReadBack, start.elapsed());
         Ok((points, distances))
     }
 }

@@ -112,17 +112,32 @@ impl GpuSession<'_> {
     /// Same, of the first `count` rows.
     pub(super) fn check_first_rows(&self, count: usize, kernel: Kernel) -> Result<(), GpuError> {
         let (places, rows) = (checked(count), self.read_checked(count)?);
+        let compared = places.zip(0..).map(|(place, i)| self.checked_row(place, rows.row(i))).collect();
+        self.check(kernel, compared)
+    }
+
+    /// A row of the device, to be compared. Distances of codes are those of the CPU's codes.
+    fn checked_row(&self, place: usize, row: &[u64]) -> CheckedRow {
+        let kept = || row.iter().filter(|slot| **slot != EMPTY);
         // Whatever a driver returned, it is not an index before it was checked.
         let point_at = |place: u32| self.order.get(place as usize).copied().unwrap_or(u32::MAX);
-        let slots = |i: usize| rows.row(i).iter().filter(|slot| **slot != EMPTY);
-        let kept = |i| slots(i).map(|&s| (point_at(id(s)), self.rows.to_true(distance(s)))).collect();
-        let rows = places.enumerate().map(|(i, place)| (self.order[place], kept(i))).collect();
-        self.check(kernel, rows)
+        let point = self.order[place];
+        let space = self.space.as_ref().filter(|_| self.are_codes);
+        let to_true = |reduced| if space.is_some() { reduced } else { self.rows.to_true(reduced) };
+        let others = kept().map(|&s| (point_at(id(s)), to_true(distance(s)))).collect();
+        let all_there = kept().all(|&s| (id(s) as usize) < self.order.len());
+        let right = space.filter(|_| all_there).map(|space| {
+            let places: Vec<u32> = kept().map(|&s| id(s)).collect();
+            let mut right = vec![0.0; places.len()];
+            space.one_to_many(place as u32, &places, &mut right);
+            right
+        });
+        CheckedRow { point, others, right }
     }
 
     /// The rows that are checked, of the first `count`.
     pub(super) fn read_checked(&self, count: usize) -> Result<RowTable, GpuError> {
-        self.read_rows_at(&checked(count).collect::<Vec<_>>())
+        self.read_rows_at(&checked(count).map(|place| place as u32).collect::<Vec<_>>())
     }
 
     /// Whether some row has changed, if many neighbours are said to have entered rows since the session opened.
@@ -149,29 +164,32 @@ impl GpuSession<'_> {
         let others = self.plan.others();
         let row = |point: usize| {
             let span = point * others..(point + 1) * others;
-            (point as u32, points[span.clone()].iter().copied().zip(distances[span].iter().copied()).collect())
+            let others = points[span.clone()].iter().copied().zip(distances[span].iter().copied()).collect();
+            CheckedRow { point: point as u32, others, right: None }
         };
         self.check(Kernel::Recompute, checked(self.order.len()).map(row).collect())
     }
 
     /// Whether neighbours are ascending, distinct and not the point itself, and their distances right.
-    fn check(&self, kernel: Kernel, rows: Vec<(u32, Vec<(u32, f32)>)>) -> Result<(), GpuError> {
+    fn check(&self, kernel: Kernel, rows: Vec<CheckedRow>) -> Result<(), GpuError> {
         let wrong = |row: u32, got, expected| {
             let (adapter, kernel) = (self.gpu.name().to_owned(), kernel.name());
             Err(GpuError::WrongResult { adapter, kernel, row: row as usize, got, expected })
         };
-        let (truth, mut compared) = (self.rows.truth(), Vec::new());
-        for (point, row) in &rows {
-            if let Some(what) = out_of_order(*point, row, self.order.len()) {
+        let (truth, mut compared, mut exact) = (self.rows.truth(), Vec::new(), Vec::new());
+        for CheckedRow { point, others, right } in &rows {
+            if let Some(what) = out_of_order(*point, others, self.order.len()) {
                 return wrong(*point, what, "ascending distances of distinct other points".into());
             }
-            let ids: Vec<u32> = row.iter().map(|(other, _)| *other).collect();
-            let mut right = Vec::new();
-            truth.distances(*point as usize, &ids, &mut right);
-            compared.push(row.iter().map(|(_, got)| *got).zip(right.into_iter().map(|d| d as f32)).collect());
+            let ids: Vec<u32> = others.iter().map(|(other, _)| *other).collect();
+            let right = right.clone().unwrap_or_else(|| {
+                truth.distances(*point as usize, &ids, &mut exact);
+                exact.iter().map(|&d| d as f32).collect()
+            });
+            compared.push(others.iter().map(|(_, got)| *got).zip(right).collect());
         }
         match first_wrong(&compared, self.rows.tolerance()) {
-            Some((row, got, right)) => wrong(rows[row].0, format!("a distance of {got}"), right.to_string()),
+            Some((row, got, right)) => wrong(rows[row].point, format!("a distance of {got}"), right.to_string()),
             None => Ok(()),
         }
     }
@@ -210,6 +228,13 @@ impl GpuSession<'_> {
         found.retain(|&point| point != self.order[place] as usize);
         Ok(found.into_iter().min())
     }
+}
+
+/// A row as the device has it: other points and their distances, and what is right where that is not the true distance.
+struct CheckedRow {
+    point: u32,
+    others: Vec<(u32, f32)>,
+    right: Option<Vec<f32>>,
 }
 
 /// Rows that are compared with the CPU's, spread over all.

@@ -24,7 +24,8 @@ impl GpuSession<'_> {
         kernel: Kernel,
         rows: usize,
     ) -> Result<(), GpuError> {
-        self.resources.compile(&self.gpu, &[kernel], self.rows.metric_source(), self.encoding)?;
+        let needed = (kernel, self.encoding, self.resources.layout);
+        self.resources.compile(&self.gpu, &[needed], self.rows.metric_source())?;
         let groups = (rows as u32).div_ceil(kernel.rows_per_group(self.resources.layout.group));
         self.resources.prepare_params(&self.gpu, &self.plan, groups)?;
         let resources = &self.resources;
@@ -60,6 +61,7 @@ impl GpuSession<'_> {
             }
             pass.dispatch_workgroups(dispatch.across, dispatch.down, 1);
             self.dispatches += 1;
+            self.gpu.count_dispatch();
         }
         Ok(())
     }
@@ -79,7 +81,7 @@ impl GpuSession<'_> {
         if self.pending.len() > MOST_PENDING
             && let Some(oldest) = self.pending.pop_front()
         {
-            self.gpu.shared().wait(during, oldest)?;
+            self.gpu.wait(during, oldest, 1)?;
         }
         Ok(())
     }
@@ -120,6 +122,7 @@ impl GpuSession<'_> {
             stamps = bytemuck::pod_collect_to_vec(bytes.get(STAMPS as usize..).unwrap_or_default());
         })?;
         self.pending.clear();
+        self.gpu.forget_dispatches();
         if let Some(timer) = &mut self.timer {
             timer.add_times(&stamps);
         }

@@ -279,9 +279,11 @@ fn shards_change_nothing() {
         gpu.limits.binding = binding.unwrap_or(gpu.limits.binding);
         let mut session = open(gpu, &problem, &plan);
         session.round(&|_| Ok(())).unwrap();
-        Some((session.info().to_string(), session.peek(&all).unwrap()))
+        let (info, rows) = (session.info().to_string(), session.peek(&all).unwrap());
+        Some((info, (rows, Box::new(session).finish(&|_| Ok(())).unwrap())))
     };
     let (Some((_, whole)), Some((described, sharded))) = (graph(None), graph(Some(80_000))) else { return };
-    assert!(described.contains("over 4 bindings"), "{described}");
-    assert_eq!(whole, sharded);
+    // Of codes; the values lie in six.
+    assert!(described.contains("over 2 bindings"), "{described}");
+    assert!(whole == sharded);
 }

@@ -2,12 +2,16 @@
 //!
 //! Without an adapter the tests say so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
 
+mod codes;
 mod counted;
 mod devices;
 mod drivers;
 mod mutation;
 mod parity;
 mod texts;
+mod trouble;
+
+pub(super) use trouble::Trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
