@@ -202,7 +202,10 @@ mod tests {
         let card = on(AdapterKind::Discrete);
         assert_eq!(card.cheaper(), Algorithm::Exact, "{card:?}");
         assert!(matches!(best(TWO, || Some(card)), (Algorithm::Exact, Reason::FasterOnGpu { .. })), "{card:?}");
-        let integrated = on(AdapterKind::Integrated);
-        assert!(matches!(best(TWO, || Some(integrated)).1, Reason::EstimatedCost { .. }), "{integrated:?}");
+        // An integrated GPU would take NN-Descent, and not by enough less than a CPU that takes 2.1 s.
+        let (integrated, faster) = (on(AdapterKind::Integrated), Seconds { exact: 8.0, descent: 2.1 });
+        assert_eq!(integrated.cheaper(), Algorithm::NnDescent, "{integrated:?}");
+        assert!(matches!(best(faster, || Some(integrated)).1, Reason::EstimatedCost { .. }), "{integrated:?}");
+        assert!(matches!(best(faster, || Some(card)).1, Reason::FasterOnGpu { .. }), "{card:?}");
     }
 }

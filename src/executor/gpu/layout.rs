@@ -17,6 +17,10 @@ pub(super) const HELD: u32 = 4;
 /// Same as `CHUNK`, for rows that begin empty: the sooner the bound is known, the fewer neighbours are ranked.
 pub(super) const SETTLED: u32 = 32;
 
+/// Near pairs of a row in a block of exact search that are kept in a list. In rows that were compared with as many others
+/// before, about as many are found as a row keeps; if there are more, all pairs of the block are offered.
+pub(super) const FOUND: u32 = 128;
+
 /// `Params` of shaders/shared/params.wgsl.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]

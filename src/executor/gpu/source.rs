@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Part};
-use super::layout::{CHUNK, HELD, Layout, SETTLED, Team};
+use super::layout::{CHUNK, FOUND, HELD, Layout, SETTLED, Team};
 use crate::metric::{Form, SetMetric};
 
 /// The metric's part of kernels.
@@ -42,6 +42,8 @@ const NEAREST: &str = include_str!("../../../shaders/shared/nearest.wgsl");
 const MERGE: &str = include_str!("../../../shaders/shared/merge.wgsl");
 const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
 const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
+const PUT_ALL: &str = include_str!("../../../shaders/shared/put_all.wgsl");
+const PUT_NEAR: &str = include_str!("../../../shaders/shared/put_near.wgsl");
 const TILES: &str = include_str!("../../../shaders/shared/tiles.wgsl");
 const DISTANCE: &str = include_str!("../../../shaders/shared/distance.wgsl");
 const DISTANCES: &str = include_str!("../../../shaders/shared/distances.wgsl");
@@ -66,6 +68,8 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
             Part::OwnedRow => text.push_str(OWNED_ROW),
             Part::Blocks => text.push_str(BLOCKS),
             Part::Tiles => text.push_str(TILES),
+            Part::PutAll => text.push_str(PUT_ALL),
+            Part::PutNear => text.push_str(PUT_NEAR),
             Part::Data => text.push_str(&(data(encoding, layout.shards) + &distances(metric, encoding) + DISTANCE)),
             Part::Distances => match team {
                 Team::None => text.push_str(DISTANCES),
@@ -88,7 +92,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
     (head + &text, if kernel.reads_data() { metric.trust() } else { Trust::Trusted })
 }
 
-fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 13] {
+fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
     let sizes = layout.sizes;
     // `neighborhoods` keeps the reverse neighbours.
     let kept = if kernel == Kernel::Neighborhoods { sizes.reverse } else { sizes.width };
@@ -98,6 +102,7 @@ fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 13] {
         ("TILE_X", layout.tile.x),
         ("TILE_Y", layout.tile.y),
         ("CHUNK", CHUNK),
+        ("FOUND", FOUND),
         ("HELD", HELD.min(CHUNK / layout.group)),
         ("SETTLED", SETTLED.max(layout.group)),
         ("WIDTH", kept as u32),

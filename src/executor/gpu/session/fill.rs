@@ -60,10 +60,15 @@ impl GpuSession<'_> {
             this.record(encoder, kernel, tiles)?;
             this.record(encoder, Kernel::OfferPairs, places)
         })?;
+        self.compared(kernel, blocks, tiles);
+        Ok(())
+    }
+
+    /// Counts the distances of blocks.
+    pub(super) fn compared(&mut self, kernel: Kernel, blocks: &[Block], tiles: usize) {
         let distances = blocks.iter().map(Block::distances).sum::<u64>();
         self.init_distances += distances;
         self.worked(kernel, distances, tiles as u64 * self.resources.layout.tile.rows());
-        Ok(())
     }
 
     /// Offers to each of `owners` the points in its span of `ids`, which are distinct and include the owner.
