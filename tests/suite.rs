@@ -20,6 +20,8 @@ mod auto_traits;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
+mod cli_analysis;
+#[cfg(feature = "cli")]
 mod cli_files;
 mod field;
 mod golden;
