@@ -11,8 +11,6 @@ mod common {
 }
 
 mod analysis;
-#[cfg(feature = "cli")]
-mod analysis_cli;
 #[cfg(feature = "io")]
 mod analysis_clusters;
 mod architecture;
@@ -21,6 +19,8 @@ mod auto_traits;
 mod cli;
 #[cfg(feature = "cli")]
 mod cli_analysis;
+#[cfg(feature = "cli")]
+mod cli_clusters;
 #[cfg(feature = "cli")]
 mod cli_files;
 mod field;
