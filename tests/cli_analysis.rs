@@ -86,6 +86,11 @@ fn graphs_are_exported() {
     let read = read_csr(&npz).unwrap();
     let edges: usize = (0..N).map(|i| read.view().row(i).indices.len()).sum();
     assert!(edges > 3600 && read.view().row(0).values.iter().all(|&value| value == 1.0));
+    export(&["--to", "csr", "--weights", "umap"], &npz);
+    let weights = std::fs::read(&npz).unwrap();
+    export(&["--to", "umap"], &npz);
+    assert!(std::fs::read(&npz).unwrap() == weights);
+    assert!(read_csr(&npz).unwrap().view().row(0).values.iter().all(|&value| value > 0.0 && value <= 1.0));
 }
 
 #[test]
