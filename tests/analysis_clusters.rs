@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
 use nndescent::analysis::cluster::{
-    ClusterSelection, Hdbscan, core_distances, dbscan, jarvis_patrick, minimum_spanning_tree, mutual_reachability,
-    snn_dbscan,
+    ClusterSelection, Clustering, Hdbscan, core_distances, dbscan, jarvis_patrick, minimum_spanning_tree,
+    mutual_reachability, snn_dbscan,
 };
-use nndescent::analysis::{AnalysisError, CheckedGraph, Edge, FuzzySet, SharedNeighbors};
+use nndescent::analysis::{AnalysisError, CheckedGraph, ConnectError, Edge, FuzzySet, SharedNeighbors};
 use nndescent::io::{Matrix, Values, read_matrix};
-use nndescent::{Algorithm, CsrGraph, KnnGraph, Metric, NnDescent, Points, exact};
+use nndescent::{Algorithm, CsrGraph, IndexOptions, KnnGraph, Metric, NnDescent, Points, exact};
 
 /// Columns of labels in the fixture; the first two have no probabilities.
 const LABELS: [&str; 10] =
@@ -210,6 +213,36 @@ fn hdbscan_of_an_approximate_graph_finds_nearly_the_same_clusters() {
             assert!(agreement >= 0.99, "{}, seed {seed}: {agreement}", set.name);
         }
     }
+}
+
+#[test]
+fn searched_edges_lead_to_the_tree_of_all_pairs() {
+    // Groups of 200 rows of 6 columns, of spreads from 0.3 to 2.
+    let (n, dim) = (1600, 6);
+    let mut rng = StdRng::seed_from_u64(4);
+    let centres: Vec<f32> = (0..8 * dim).map(|_| rng.random_range(-8.0..8.0)).collect();
+    let value = |i: usize| {
+        let group = i / dim % 8;
+        let normal = (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+        centres[group * dim + i % dim] + (0.3 + 0.24 * group as f32) * normal
+    };
+    let data: Vec<f32> = (0..n * dim).map(value).collect();
+    let points = Points::dense(&data, n, dim).unwrap();
+    let (all, near) = [n - 1, 15].map(|k| exact::graph(&points, &Metric::Euclidean, k, false).unwrap()).into();
+    let index = IndexOptions::new().index(&points, &Metric::Euclidean, &near).unwrap();
+    let hdbscan = Hdbscan::new(15);
+    let truth = hdbscan.run(&checked(&all), &[]).unwrap().clustering;
+    let searched = hdbscan.run_with_index(&checked(&near), &index).unwrap().clustering;
+    let plain = hdbscan.run(&checked(&near), &[]).unwrap().clustering;
+    let of = |found: &Clustering| adjusted_rand(found.labels(), truth.labels());
+    println!("{} {} {} {}", of(&plain), of(&searched), truth.n_clusters(), truth.n_noise());
+    assert!(of(&searched) >= 0.99, "{}", of(&searched));
+    assert!(of(&plain) < of(&searched), "{}", of(&plain));
+
+    let few = Points::dense(&data[..600], 100, dim).unwrap();
+    let few = IndexOptions::new().index(&few, &Metric::Euclidean, &line(&data[..100], 5)).unwrap();
+    let refused = hdbscan.run_with_index(&checked(&near), &few);
+    assert!(matches!(refused, Err(ConnectError::Analysis(AnalysisError::Rows { found: 100, expected: 1600, .. }))));
 }
 
 #[test]

@@ -84,13 +84,12 @@ fn clusters_are_summarized_in_words_and_in_json() {
 }
 
 #[test]
-fn components_are_connected_where_asked() {
+fn edges_between_groups_are_searched_for_in_a_matrix() {
     let files = Files::new();
-    let together = ["-k", "10", "--connect", "--cluster-selection-epsilon", "1000", "--allow-single-cluster"];
-    assert_eq!(files.cluster(&files.input, &together).0, vec![0; N]);
-    let graph = files.path("g.npz");
-    assert!(run(&["graph", &files.input, "-k", "12", "-o", &graph]).status.success());
-    files.fails(&graph, &["--connect"], 2, "give the matrix");
+    let one = ["-k", "10", "--cluster-selection-epsilon", "1000", "--allow-single-cluster"];
+    assert_eq!(files.cluster(&files.input, &one).0, vec![0; N]);
+    let groups: Vec<i32> = (0..N as i32).map(|i| i % 3).collect();
+    assert_eq!(files.cluster(&files.input, &[&one[..], &["--no-connect"]].concat()).0, groups);
 }
 
 #[test]

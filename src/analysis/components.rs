@@ -86,10 +86,7 @@ fn numbered(sets: &mut DisjointSets, n: usize) -> Components {
 /// # Complexity
 /// 64 searches a component, in O(log(components)) rounds; each reads n labels.
 pub fn connect(index: &Index, graph: &CheckedGraph) -> Result<Vec<Edge>, ConnectError> {
-    if index.len() != graph.n() || index.id_bound() != graph.n() {
-        let what = "points of the index";
-        return Err(AnalysisError::Rows { what, found: index.len(), expected: graph.n() }.into());
-    }
+    check_index(index, graph.n())?;
     let mut sets = DisjointSets::new(graph.n());
     (0..graph.n()).for_each(|i| graph.ids(i).iter().for_each(|&id| sets.join(i as u32, id)));
     let mut edges = Vec::new();
@@ -111,6 +108,19 @@ pub fn connect(index: &Index, graph: &CheckedGraph) -> Result<Vec<Edge>, Connect
     }
 }
 
+/// Fails unless an index holds `n` points under ids 0 to n - 1.
+pub(super) fn check_index(index: &Index, n: usize) -> Result<(), AnalysisError> {
+    if index.len() == n && index.id_bound() == n {
+        return Ok(());
+    }
+    Err(AnalysisError::Rows { what: "points of the index", found: index.len(), expected: n })
+}
+
+/// Some of the members of a part, of a small one all.
+pub(super) fn sampled(members: &[u32]) -> Vec<u32> {
+    stratified_sample(0, 0xc02, members.len(), SAMPLE.min(members.len())).map(|at| members[at]).collect()
+}
+
 fn members(parts: &Components) -> Vec<Vec<u32>> {
     let mut members = vec![Vec::new(); parts.count];
     parts.labels.iter().zip(0..).for_each(|(&label, row)| members[label as usize].push(row));
@@ -120,8 +130,7 @@ fn members(parts: &Components) -> Vec<Vec<u32>> {
 /// The shortest edge found from some of a component's members to other components.
 fn shortest_way_out(index: &Index, members: &[u32], labels: &[u32]) -> Result<Edge, SearchError> {
     let own = labels[members[0] as usize];
-    let sample = stratified_sample(0, 0xc02, members.len(), SAMPLE.min(members.len()));
-    let sample: Vec<u32> = sample.map(|at| members[at]).collect();
+    let sample = sampled(members);
     let elsewhere = SearchOptions::new().filter(|id| labels[id as usize] != own);
     let hits = index.query_ids(&sample, 1, &elsewhere)?;
     let edge = |(at, &from): (usize, &u32)| Edge { from, to: hits.ids(at)[0], distance: hits.distances(at)[0] };

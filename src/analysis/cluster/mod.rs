@@ -3,10 +3,12 @@
 //! Labels are numbers from 0, and -1 for noise: rows that are in no cluster. Clusters are numbered by their first rows,
 //! those of [`dbscan`] and [`snn_dbscan`] by their first core rows, as in scikit-learn.
 
+mod bridges;
 mod dense;
 mod hdbscan;
 mod similarity;
 
+pub use bridges::bridges;
 pub use dense::{dbscan, jarvis_patrick, snn_dbscan};
 pub use hdbscan::{
     ClusterSelection, Hdbscan, HdbscanClustering, core_distances, minimum_spanning_tree, mutual_reachability,

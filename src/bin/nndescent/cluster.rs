@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use nndescent::IndexOptions;
 use nndescent::analysis::cluster::{ClusterSelection, Clustering, Hdbscan, dbscan, jarvis_patrick, snn_dbscan};
-use nndescent::analysis::{CheckedGraph, ConnectError, Edge, Overlap, SharedNeighbors, connect};
+use nndescent::analysis::{CheckedGraph, ConnectError, Overlap, SharedNeighbors};
+use nndescent::{Index, IndexOptions};
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::graph::{BuildArguments, extend};
+use crate::input::Data;
 use crate::neighbors::Neighbors;
 use crate::output;
 use crate::plot;
@@ -44,9 +45,10 @@ pub struct Arguments {
     /// Let all rows be one cluster, for hdbscan.
     #[arg(long)]
     allow_single_cluster: bool,
-    /// Search for edges between the components of the graph, for hdbscan; without them, no cluster spans two.
+    /// Keep to the edges of the graph, for hdbscan of a matrix. Without this, edges between clusters, and between parts
+    /// of the graph, are searched for; of a GRAPH they cannot be.
     #[arg(long)]
-    connect: bool,
+    no_connect: bool,
     /// How shared neighbours are counted, for snn-dbscan and jarvis-patrick.
     #[arg(long, value_enum, default_value_t = OverlapName::Count)]
     overlap: OverlapName,
@@ -211,8 +213,12 @@ impl Arguments {
                 Ok((found, None))
             }
             Method::Hdbscan => {
-                let connectors = if self.connect { self.connectors(graph, neighbors)? } else { vec![] };
-                let found = self.hdbscan().run(graph, &connectors)?;
+                let found = match &neighbors.data {
+                    Some(data) if !self.no_connect => {
+                        self.hdbscan().run_with_index(graph, &self.index(data, neighbors)?)?
+                    }
+                    _ => self.hdbscan().run(graph, &[])?,
+                };
                 Ok((found.clustering, Some(found.probabilities)))
             }
         }
@@ -230,12 +236,9 @@ impl Arguments {
             .allow_single_cluster(self.allow_single_cluster)
     }
 
-    fn connectors(&self, graph: &CheckedGraph, neighbors: &Neighbors) -> Result<Vec<Edge>, Failure> {
-        let Some(data) = &neighbors.data else {
-            return Err(Failure::Argument("--connect searches the points: give the matrix rather than a graph".into()));
-        };
+    /// An index of the points, to search for edges.
+    fn index(&self, data: &Data, neighbors: &Neighbors) -> Result<Index, Failure> {
         let points = data.points().map_err(|e| Failure::points(&self.build.input, &e))?;
-        let index = IndexOptions::new().index(&points, &self.build.metric()?, &neighbors.graph)?;
-        Ok(connect(&index, graph)?)
+        Ok(IndexOptions::new().index(&points, &self.build.metric()?, &neighbors.graph)?)
     }
 }

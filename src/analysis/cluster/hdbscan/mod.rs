@@ -7,12 +7,14 @@ mod spanning_tree;
 
 pub use spanning_tree::{core_distances, minimum_spanning_tree, mutual_reachability};
 
-use super::Clustering;
+use super::{Clustering, bridges};
 use crate::analysis::checked_graph::CheckedGraph;
-use crate::analysis::components::Edge;
+use crate::analysis::components::{ConnectError, Edge, connect};
 use crate::analysis::error::{AnalysisError, check_parameter};
 use condensed::CondensedTree;
 use dendrogram::Dendrogram;
+
+use crate::search::Index;
 
 /// Which clusters of the tree are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,7 +33,8 @@ pub enum ClusterSelection {
 /// Distances become mutual reachability distances; their minimum spanning tree is cut from the farthest edge down; parts
 /// of fewer than `min_cluster_size` rows drop out of their clusters, and of the clusters that are left those that last
 /// longest are taken. The parameters are scikit-learn's. Labels are its labels where the graph holds the edges of the
-/// tree of all pairs, which a graph of 15 to 30 neighbours nearly does; where edges of the tree have equal distances,
+/// tree of all pairs; a graph of 15 to 30 neighbours lacks some between large clusters, which [`Hdbscan::run_with_index`]
+/// finds. Where edges of the tree have equal distances,
 /// the order of ids decides, and rows at the brim of a cluster may differ.
 ///
 /// What the graph does not connect is at infinite distance, so that no cluster spans two components of it; edges that
@@ -123,5 +126,22 @@ impl Hdbscan {
         let tree = minimum_spanning_tree(graph.n(), edges)?;
         let condensed = CondensedTree::of(&Dendrogram::of(graph.n(), &tree), size);
         Ok(selection::labelled(&condensed, self))
+    }
+
+    /// Same as [`Hdbscan::run`], with edges between the components of the graph ([`connect`]) and from the smallest
+    /// clusters ([`bridges`]), found by searching an index of the same points. Labels come nearer to those of the tree of
+    /// all pairs where clusters have many more rows than the graph has neighbours.
+    ///
+    /// # Errors
+    /// Same as [`Hdbscan::run`] and [`bridges`].
+    ///
+    /// # Complexity
+    /// That of [`Hdbscan::run`], twice, of [`connect`] and of [`bridges`].
+    pub fn run_with_index(&self, graph: &CheckedGraph, index: &Index) -> Result<HdbscanClustering, ConnectError> {
+        let mut connectors = connect(index, graph)?;
+        let leaves = Self { selection: ClusterSelection::Leaf, epsilon: 0.0, ..*self };
+        let leaves = leaves.run(graph, &connectors)?;
+        connectors.extend(bridges(index, &leaves.clustering)?);
+        Ok(self.run(graph, &connectors)?)
     }
 }
