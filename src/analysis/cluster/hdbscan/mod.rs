@@ -11,10 +11,9 @@ use super::{Clustering, bridges};
 use crate::analysis::checked_graph::CheckedGraph;
 use crate::analysis::components::{ConnectError, Edge, connect};
 use crate::analysis::error::{AnalysisError, check_parameter};
+use crate::search::Index;
 use condensed::CondensedTree;
 use dendrogram::Dendrogram;
-
-use crate::search::Index;
 
 /// Which clusters of the tree are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,10 +31,10 @@ pub enum ClusterSelection {
 ///
 /// Distances become mutual reachability distances; their minimum spanning tree is cut from the farthest edge down; parts
 /// of fewer than `min_cluster_size` rows drop out of their clusters, and of the clusters that are left those that last
-/// longest are taken. The parameters are scikit-learn's. Labels are its labels where the graph holds the edges of the
-/// tree of all pairs; a graph of 15 to 30 neighbours lacks some between large clusters, which [`Hdbscan::run_with_index`]
-/// finds. Where edges of the tree have equal distances,
-/// the order of ids decides, and rows at the brim of a cluster may differ.
+/// longest are taken. The parameters are scikit-learn's, and so are the labels where the graph holds the edges of the tree
+/// of all pairs. A graph of 15 to 30 neighbours lacks some between large clusters, which [`Hdbscan::run_with_index`]
+/// finds. Where edges of the tree have equal distances, the order of ids decides, and rows at the brim of a cluster may
+/// differ.
 ///
 /// What the graph does not connect is at infinite distance, so that no cluster spans two components of it; edges that
 /// connect them can be given. Rows that are all equal make no clusters of their own: splits at distance zero, which
