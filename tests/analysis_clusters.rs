@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use nndescent::analysis::cluster::{
-    ClusterSelection, Clustering, Hdbscan, core_distances, dbscan, jarvis_patrick, minimum_spanning_tree,
+    ClusterSelection, Clustering, Hdbscan, bridges, core_distances, dbscan, jarvis_patrick, minimum_spanning_tree,
     mutual_reachability, snn_dbscan,
 };
 use nndescent::analysis::{AnalysisError, CheckedGraph, ConnectError, Edge, FuzzySet, SharedNeighbors};
@@ -237,6 +237,11 @@ fn searched_edges_lead_to_the_tree_of_all_pairs() {
     let of = |found: &Clustering| adjusted_rand(found.labels(), truth.labels());
     assert!(of(&searched) >= 0.99, "{}", of(&searched));
     assert!(of(&plain) < of(&searched), "{}", of(&plain));
+
+    let one = dbscan(&checked(&near), f32::INFINITY, 1).unwrap();
+    assert!(one.n_clusters() > 1 || bridges(&index, &one).unwrap().is_empty());
+    let noise = dbscan(&checked(&near), 0.0, 2).unwrap();
+    assert!(noise.n_clusters() == 0 && bridges(&index, &noise).unwrap().is_empty());
 
     let few = Points::dense(&data[..600], 100, dim).unwrap();
     let few = IndexOptions::new().index(&few, &Metric::Euclidean, &line(&data[..100], 5)).unwrap();

@@ -116,9 +116,9 @@ pub(super) fn check_index(index: &Index, n: usize) -> Result<(), AnalysisError> 
     Err(AnalysisError::Rows { what: "points of the index", found: index.len(), expected: n })
 }
 
-/// Some of the members of a part, of a small one all.
-pub(super) fn sampled(members: &[u32]) -> Vec<u32> {
-    stratified_sample(0, 0xc02, members.len(), SAMPLE.min(members.len())).map(|at| members[at]).collect()
+/// Some of the members of a part: `most`, or all of a smaller one.
+pub(super) fn sampled(members: &[u32], most: usize) -> impl Iterator<Item = u32> {
+    stratified_sample(0, 0xc02, members.len(), most.min(members.len())).map(|at| members[at])
 }
 
 fn members(parts: &Components) -> Vec<Vec<u32>> {
@@ -130,7 +130,7 @@ fn members(parts: &Components) -> Vec<Vec<u32>> {
 /// The shortest edge found from some of a component's members to other components.
 fn shortest_way_out(index: &Index, members: &[u32], labels: &[u32]) -> Result<Edge, SearchError> {
     let own = labels[members[0] as usize];
-    let sample = sampled(members);
+    let sample: Vec<u32> = sampled(members, SAMPLE).collect();
     let elsewhere = SearchOptions::new().filter(|id| labels[id as usize] != own);
     let hits = index.query_ids(&sample, 1, &elsewhere)?;
     let edge = |(at, &from): (usize, &u32)| Edge { from, to: hits.ids(at)[0], distance: hits.distances(at)[0] };
