@@ -183,11 +183,7 @@ fn exact_search_by_bounds_is_its_twin() {
 fn faults_in_exact_search_by_bounds_are_noticed() {
     let spread: Vec<f32> = (0..2500 * 8).map(|i| (hash(17, 19, i as u64, 0) % 1000) as f32).collect();
     for (right, wrong, values) in [
-        (
-            "put_near(block.x_count + column, y, x + block.x_id",
-            "put_near(block.x_count + column, y, y + block.x_id",
-            &spread,
-        ),
+        ("block.x_count + column, y, x + block.x_id", "block.x_count + column, y, y + block.x_id", &spread),
         ("|| distance <= row_distances[row", "|| distance * 1.5 <= row_distances[row", &spread),
         ("found_counts[list] = 0u;", "", &spread),
         ("let end = min(count, FOUND);", "let end = min(count, 8u);", &spread),
