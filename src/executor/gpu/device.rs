@@ -292,7 +292,7 @@ impl Gpu {
 
     /// Timestamp queries and the nanoseconds of their tick, where the device has them.
     pub(super) fn queries(&self, count: u32) -> Result<Option<(wgpu::QuerySet, f32)>, GpuError> {
-        if !self.device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        if !self.limits.timestamps {
             return Ok(None);
         }
         let descriptor = wgpu::QuerySetDescriptor { label: Some("times"), ty: wgpu::QueryType::Timestamp, count };

@@ -207,6 +207,7 @@ pub(super) mod tests {
         groups: 65_535,
         subgroup: 32,
         native_f16: false,
+        timestamps: false,
         matrices: None,
     };
 

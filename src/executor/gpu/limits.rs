@@ -21,6 +21,8 @@ pub(super) struct DeviceLimits {
     pub subgroup: u32,
     /// Whether kernels may load `f16`.
     pub native_f16: bool,
+    /// Whether kernels can be timed.
+    pub timestamps: bool,
     /// Side of the cooperative matrices that kernels may use, or the reason why not. None unless asked for.
     pub matrices: Option<Result<u32, &'static str>>,
 }
@@ -36,6 +38,7 @@ impl DeviceLimits {
         let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
             native_f16: adapter.features().contains(wgpu::Features::SHADER_F16),
+            timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
             matrices: tries_matrices().then(|| matrices::offered(adapter)),
             binding: limits.max_storage_buffer_binding_size,
             buffer: limits.max_buffer_size,

@@ -200,6 +200,7 @@ mod tests {
             groups: 65_535,
             subgroup: 32,
             native_f16: false,
+            timestamps: false,
             matrices: None,
         };
         let sizes = Sizes { n, quads: 100, row_bytes: encoding.row_bytes(100), width: 20, forward: 15, reverse: 8 };
