@@ -24,7 +24,11 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(num_subgroups) subgroups: u32,
 ) {
-    let tile = tiles[params.first + group.x];
+    let number = number_of(group);
+    if number >= params.groups {
+        return;
+    }
+    let tile = tiles[number];
     let block = blocks[tile.x];
     let x0 = tile.y >> 16u;
     let y0 = tile.y & 0xffffu;
@@ -47,7 +51,7 @@ fn main(
     for (var p = 0u; p < PAIRS; p++) {
         let x = x0 + (p * TILE_GROUP + lane) / TILE_Y;
         let of_this = of_row(ids[block.x_start + min(x, block.x_count - 1u)]);
-        put(block, x, y, distance_of(Acc(sums[p]), of_this, of_column));
+        put(block, x, y, distance_of(sums[p], of_this, of_column));
     }
 }
 
@@ -70,7 +74,7 @@ fn stage(r: u32, q: u32, quad: Quad) {
 
 // The products of SIDE rows from `x` on with SIDE columns from `y` on, by a whole subgroup.
 fn multiply(x: u32, y: u32) {
-    var sums = Sums();
+    var sums = Products();
     for (var k = 0u; k < COLUMNS; k += SIDE) {
         let left = coopLoadT<Left>(&staged[x * PITCH + k], PITCH);
         let right = coopLoad<Right>(&staged[(TILE_X + y) * PITCH + k], PITCH);

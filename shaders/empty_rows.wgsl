@@ -3,7 +3,7 @@
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let first = (params.first + group.x) * GROUP;
+    let first = min(number_of(group) * GROUP, params.rows);
     let end = min(first + GROUP, params.rows) * WIDTH;
     for (var at = first * WIDTH + lane; at < end; at += GROUP) {
         row_distances[at] = FAR;

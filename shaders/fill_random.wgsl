@@ -14,7 +14,10 @@ fn hash(x: u32) -> u32 {
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = params.first + group.x;
+    let row = number_of(group);
+    if row >= params.groups {
+        return;
+    }
     keep_row(row, lane);
     let start = hash(params.seed ^ hash(row)) % params.n;
     var looked_at = 0u;
@@ -29,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         // Without overflow: both are below n, and n below 2^31.
         let other = (start + step) % params.n;
         if step < params.n && other != row {
-            offer(distance_between(row, other), other << 1u | 1u);
+            offer_to(row, distance_between(row, other), other << 1u | 1u);
         }
         settle(lane, true);
         looked_at += GROUP;

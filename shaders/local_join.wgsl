@@ -9,7 +9,6 @@ var<workgroup> seen: array<atomic<u32>, TABLE>;
 var<workgroup> waiting: array<u32, WAITING>;
 var<workgroup> waiting_count: atomic<u32>;
 var<workgroup> waiting_now: u32;
-var<workgroup> steps_now: u32;
 var<workgroup> updates: atomic<u32>;
 // Steps between two checks of how many candidates wait.
 const VISITED: u32 = 2u * CHUNK;
@@ -70,10 +69,10 @@ fn evaluate(row: u32, lane: u32, count: u32) {
         for (var h = 0u; h < HELD; h++) {
             ids[h] = waiting[min(mine + h * GROUP, count - 1u)];
         }
-        var distances = distances_between(row, ids);
+        var distances = distances_between(row, ids, count - first, lane);
         for (var h = 0u; h < HELD; h++) {
             if mine + h * GROUP < count {
-                offer(distances[h], ids[h] << 1u | 1u);
+                offer_to(row, distances[h], ids[h] << 1u | 1u);
             }
         }
     }
@@ -82,24 +81,34 @@ fn evaluate(row: u32, lane: u32, count: u32) {
 
 // The step at which the candidates through each neighbour end. The row's own new neighbours come first.
 var<workgroup> ends: array<u32, STRIDE>;
+// Places of `ends` for an invocation.
+const PLANNED: u32 = (STRIDE + GROUP - 1u) / GROUP;
 
 // Fills `ends`, and returns the number of steps.
 fn plan_steps(row: u32, all: u32, fresh: u32, lane: u32) -> u32 {
+    if lane == 0u {
+        ends[0] = fresh;
+    }
     for (var m = lane; m < all; m += GROUP) {
         let header = near[near[row * STRIDE + 1u + m] * STRIDE];
         ends[m + 1u] = select(header >> 16u, header & 0xffffu, m < fresh);
     }
     workgroupBarrier();
-    if lane == 0u {
-        var end = fresh;
-        ends[0] = end;
-        for (var m = 1u; m <= all; m++) {
-            end += ends[m];
-            ends[m] = end;
+    // Every invocation adds up what comes before its places: more additions than one after the other, but at once.
+    var sums: array<u32, PLANNED>;
+    for (var m = 0u; m <= all; m++) {
+        let count = ends[m];
+        for (var p = 0u; p < PLANNED; p++) {
+            sums[p] += select(0u, count, m <= lane + p * GROUP);
         }
-        steps_now = end;
     }
-    return workgroupUniformLoad(&steps_now);
+    workgroupBarrier();
+    for (var p = 0u; p < PLANNED; p++) {
+        if lane + p * GROUP <= all {
+            ends[lane + p * GROUP] = sums[p];
+        }
+    }
+    return workgroupUniformLoad(&ends[all]);
 }
 
 // The candidate at step `t`. `through` is its neighbour, and on entry that of an earlier step.
@@ -118,7 +127,10 @@ fn candidate(row: u32, t: u32, through: ptr<function, u32>) -> u32 {
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = params.first + group.x;
+    let row = number_of(group);
+    if row >= params.groups {
+        return;
+    }
     let header = near[row * STRIDE];
     let fresh = header >> 16u;
     let all = header & 0xffffu;

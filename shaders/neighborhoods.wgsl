@@ -47,7 +47,10 @@ fn offer_edges(first: u32, count: u32, lane: u32) {
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = params.first + group.x;
+    let row = number_of(group);
+    if row >= params.groups {
+        return;
+    }
     for (var r = lane; r < FORWARD; r += GROUP) {
         let id = row_ids[row * ROW + r];
         held[r] = id;

@@ -7,7 +7,10 @@
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let place = params.first + group.x;
+    let place = number_of(group);
+    if place >= params.groups {
+        return;
+    }
     let row = owners[place];
     let span = spans[place];
     keep_row(row, lane);
@@ -15,7 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var mine = at + lane; mine < min(at + SETTLED, span.y); mine += GROUP) {
             let other = ids[mine];
             if other != row {
-                offer(distance_between(row, other), other << 1u | 1u);
+                offer_to(row, distance_between(row, other), other << 1u | 1u);
             }
         }
         settle(lane, true);

@@ -12,11 +12,14 @@ var<workgroup> points: array<u32, WIDTH>;
 
 @compute @workgroup_size(GROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = params.first + group.x;
+    let row = number_of(group);
+    if row >= params.groups {
+        return;
+    }
     for (var first = 0u; first < WIDTH; first += GROUP) {
         let r = first + lane;
         let id = row_ids[row * WIDTH + min(r, WIDTH - 1u)];
-        let distance = distance_between(row, select(id >> 1u, row, id == NO_NEIGHBOR));
+        let distance = distance_in_team(row, select(id >> 1u, row, id == NO_NEIGHBOR), lane);
         if r < WIDTH {
             distances[r] = FAR;
             points[r] = NO_NEIGHBOR;

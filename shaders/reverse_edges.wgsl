@@ -10,7 +10,7 @@
 
 @compute @workgroup_size(GROUP)
 fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = (params.first + group.x) * GROUP + lane;
+    let row = number_of(group) * GROUP + lane;
     if row >= params.rows {
         return;
     }
@@ -24,7 +24,7 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
 
 @compute @workgroup_size(GROUP)
 fn give_room(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = (params.first + group.x) * GROUP + lane;
+    let row = number_of(group) * GROUP + lane;
     if row < params.rows {
         atomicStore(&cursors[row], atomicAdd(&total, atomicLoad(&counts[row])));
     }
@@ -32,7 +32,7 @@ fn give_room(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
 
 @compute @workgroup_size(GROUP)
 fn put(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = (params.first + group.x) * GROUP + lane;
+    let row = number_of(group) * GROUP + lane;
     if row >= params.rows {
         return;
     }

@@ -14,8 +14,8 @@ use crate::points::Points;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// Exact search where it is estimated to take at most twice as long as NN-Descent, since it misses no neighbour;
-    /// else NN-Descent.
+    /// Exact search where it is estimated to take at most twice as long as NN-Descent on the device that runs it, since
+    /// it misses no neighbour; else NN-Descent. On GPUs whose speed is not known, as in software, NN-Descent.
     #[default]
     Auto,
     /// Random-projection trees and NN-Descent; exact search where rows hold a quarter of all points or more.
@@ -28,8 +28,8 @@ pub enum Algorithm {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Device {
-    /// A hardware GPU if there is one and the job is large enough for it, else the CPU. If the GPU fails, the CPU takes
-    /// over. The report says which, and why.
+    /// A hardware GPU where the CPU is estimated to take 2 seconds or more, and the GPU at most 0.7 of that; else the
+    /// CPU. If the GPU fails, the CPU takes over. The report says which, and why.
     #[default]
     Auto,
     /// The CPU.

@@ -167,7 +167,8 @@ pub enum Reason {
         /// Exact search's time divided by NN-Descent's.
         exact_to_nndescent: f64,
     },
-    /// A GPU was asked for by name, which runs NN-Descent unless exact search is asked for, too.
+    /// A GPU was asked for by name, which runs NN-Descent unless exact search is asked for, or estimated to cost little
+    /// more there.
     NamedGpu,
     /// Exact search was estimated to cost less than widening the build once more to reach the target recall.
     CheaperThanWidening {
@@ -192,6 +193,20 @@ pub enum Reason {
     TooSmallForGpu {
         /// Estimated seconds on the CPU.
         cpu_seconds: f64,
+    },
+    /// A GPU was estimated to take longer, or not to be faster by enough.
+    SlowerOnGpu {
+        /// Estimated seconds on the CPU.
+        cpu_seconds: f64,
+        /// Estimated seconds on the GPU.
+        gpu_seconds: f64,
+    },
+    /// A GPU was estimated to be faster, and decided the algorithm.
+    FasterOnGpu {
+        /// Estimated seconds on the CPU.
+        cpu_seconds: f64,
+        /// Estimated seconds on the GPU.
+        gpu_seconds: f64,
     },
     /// There is no hardware GPU.
     NoHardwareGpu,
@@ -219,6 +234,12 @@ impl fmt::Display for Reason {
             }
             Self::TooSmallForGpu { cpu_seconds } => {
                 write!(f, "about {cpu_seconds:.2} s on the CPU: too little for a GPU")
+            }
+            Self::SlowerOnGpu { cpu_seconds, gpu_seconds } => {
+                write!(f, "about {cpu_seconds:.2} s on the CPU and {gpu_seconds:.2} s on the GPU")
+            }
+            Self::FasterOnGpu { cpu_seconds, gpu_seconds } => {
+                write!(f, "auto: about {gpu_seconds:.2} s on the GPU and {cpu_seconds:.2} s on the CPU")
             }
             Self::NoHardwareGpu => f.write_str("no hardware GPU"),
             Self::WithoutGpuFeature => GpuError::NotCompiled.fmt(f),

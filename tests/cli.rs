@@ -27,6 +27,19 @@ fn run(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nndescent")).args(words).output().unwrap()
 }
 
+/// Looking for adapters prints nothing to stderr, on a machine without a display as well.
+#[cfg(feature = "gpu")]
+#[test]
+fn looking_for_adapters_prints_nothing() {
+    let mut devices = Command::new(env!("CARGO_BIN_EXE_nndescent"));
+    for name in ["DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"] {
+        devices.env_remove(name);
+    }
+    let found = devices.arg("devices").output().unwrap();
+    assert!(found.status.success());
+    assert_eq!(String::from_utf8_lossy(&found.stderr), "");
+}
+
 struct Files {
     dir: tempfile::TempDir,
     input: PathBuf,

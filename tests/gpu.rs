@@ -207,7 +207,7 @@ fn rounds_are_one_submission_and_a_few_bytes() {
     assert!(!built.report.rounds.is_empty());
     for round in &built.report.rounds {
         let traffic = round.traffic.expect("a GPU's rounds have traffic");
-        assert_eq!((traffic.submissions, traffic.dispatches, traffic.read_bytes), (1, 5, 16));
+        assert_eq!((traffic.submissions, traffic.dispatches, traffic.read_bytes), (1, 5, 20));
     }
 }
 

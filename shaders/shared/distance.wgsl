@@ -13,5 +13,5 @@ fn distance_between(x: u32, y: u32) -> f32 {
     for (; q < params.quads; q++) {
         acc = step(acc, load(x, q), load(y, q));
     }
-    return distance_of(acc, of_row(x), of_row(y));
+    return distance_of(folded(acc), of_row(x), of_row(y));
 }

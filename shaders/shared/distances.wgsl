@@ -1,6 +1,6 @@
-// Distances of one row to HELD others, which share what is loaded of it. Each invocation reads its own rows. Reading
-// whole cache lines through workgroup memory instead made the join three times as slow on an H200 (docs/gpu).
-fn distances_between(x: u32, ys: array<u32, HELD>) -> array<f32, HELD> {
+// Distances of one row to HELD others, which share what is loaded of it. Each invocation reads its own rows: for
+// software, short rows and users' metrics, whose sums cannot be joined.
+fn distances_between(x: u32, ys: array<u32, HELD>, count: u32, lane: u32) -> array<f32, HELD> {
     var others = ys;
     var accs: array<Acc, HELD>;
     for (var h = 0u; h < HELD; h++) {
@@ -28,7 +28,11 @@ fn distances_between(x: u32, ys: array<u32, HELD>) -> array<f32, HELD> {
     let of_x = of_row(x);
     var distances: array<f32, HELD>;
     for (var h = 0u; h < HELD; h++) {
-        distances[h] = distance_of(accs[h], of_x, of_row(others[h]));
+        distances[h] = distance_of(folded(accs[h]), of_x, of_row(others[h]));
     }
     return distances;
+}
+
+fn distance_in_team(x: u32, y: u32, lane: u32) -> f32 {
+    return distance_between(x, y);
 }

@@ -1,6 +1,7 @@
 // Puts every neighbour at its rank among the kept and the offers from `first` to `end`, at most HELD * GROUP. An
 // invocation holds HELD offers and KEPT kept neighbours in registers, so that what they are compared with is loaded
-// once. This text is used twice: `merge_few` is the same for one offer to an invocation.
+// once. Places of the kept that are empty are passed over. This text is used three times: `merge_one` and `merge_two` are
+// the same for one and for two offers to an invocation.
 fn merge(lane: u32, first: u32, end: u32, may_be_kept: bool) {
     var mine: array<Neighbor, HELD>;
     var ranks: array<u32, HELD>;
@@ -9,7 +10,7 @@ fn merge(lane: u32, first: u32, end: u32, may_be_kept: bool) {
         mine[h] = unpacked(offered[min(o, CHUNK - 1u)]);
         ranks[h] = select(WIDTH, 0u, o < end);
     }
-    for (var r = 0u; r < WIDTH; r++) {
+    for (var r = 0u; r < filled; r++) {
         let other = unpacked(kept[r]);
         for (var h = 0u; h < HELD; h++) {
             let is_kept = may_be_kept && mine[h].id >> 1u == other.id >> 1u;

@@ -3,9 +3,14 @@
 const FAR: f32 = 3.4028234e38;
 const NO_NEIGHBOR: u32 = 0xffffffffu;
 
+// Told by the bits, as drivers may take it that no value is NaN.
+fn is_finite(d: f32) -> bool {
+    return (bitcast<u32>(d) & 0x7f800000u) != 0x7f800000u;
+}
+
 // NaN and infinity become the largest distance: they never come before others, but can fill a row.
 fn finite(d: f32) -> f32 {
-    return select(FAR, d, d < FAR);
+    return select(FAR, d, is_finite(d));
 }
 
 struct Neighbor { d: f32, id: u32 }
@@ -17,8 +22,9 @@ var<workgroup> offers: atomic<u32>;
 var<workgroup> offers_made: u32;
 // Offers of this invocation that were kept.
 var<private> entered: u32;
-// The farthest neighbour kept, the same in every invocation.
+// The farthest neighbour kept, and the places from which on all are empty: the same in every invocation.
 var<private> farthest: Neighbor;
+var<private> filled: u32;
 
 fn nearer(d: f32, id: u32, e: f32, other: u32) -> bool {
     return d < e || (d == e && id < other);
@@ -59,8 +65,10 @@ fn settle(lane: u32, may_be_kept: bool) {
     let count = count_offers(lane);
     if count <= GROUP {
         if count > 0u {
-            merge_few(lane, 0u, count, may_be_kept);
+            merge_one(lane, 0u, count, may_be_kept);
         }
+    } else if HELD > 2u && count <= 2u * GROUP {
+        merge_two(lane, 0u, count, may_be_kept);
     } else {
         for (var first = 0u; first < count; first += HELD * GROUP) {
             merge(lane, first, min(count, first + HELD * GROUP), may_be_kept);
@@ -69,6 +77,7 @@ fn settle(lane: u32, may_be_kept: bool) {
     if lane == 0u {
         atomicStore(&offers, 0u);
     }
+    filled = min(WIDTH, filled + count);
     look_at_farthest();
 }
 
@@ -91,5 +100,6 @@ fn keep_none(lane: u32) {
     for (var r = lane; r < WIDTH; r += GROUP) {
         kept[r] = vec2<u32>(bitcast<u32>(FAR), NO_NEIGHBOR);
     }
+    filled = 0u;
     look_at_farthest();
 }

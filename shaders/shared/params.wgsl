@@ -2,8 +2,11 @@
 struct Params {
     // Number of points.
     n: u32,
-    // The first workgroup of this dispatch, as counted over all dispatches of a step.
+    // The first workgroup of this dispatch, as counted over all dispatches of a step, and the workgroups of the step.
     first: u32,
+    groups: u32,
+    // Workgroups of the dispatch along x.
+    across: u32,
     // Forward neighbours in a neighbourhood.
     forward: u32,
     // Neighbours in a row of the finished graph, without the row itself.
@@ -19,3 +22,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// The number of a workgroup, counted over all dispatches of a step. The last of a dispatch may be beyond the step's.
+fn number_of(group: vec3<u32>) -> u32 {
+    return params.first + group.y * params.across + group.x;
+}

@@ -294,7 +294,7 @@ impl<'a> NnDescent<'a> {
             Device::Cpu => None,
             Device::Gpu(selector) => Some(choose::gpu_executor(selector)?),
             Device::Gpus(selectors) => Some(Box::new(choose::gpu_executors(selectors)?)),
-            Device::Auto => choose::gpu_if_worth_it(problem, plan).ok(),
+            Device::Auto => choose::gpu_if_worth_it(problem, plan, Algorithm::NnDescent).ok(),
         };
         partition::rows_at_once(gpu.as_deref().unwrap_or(&CpuExecutor), problem, plan)
     }

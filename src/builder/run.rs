@@ -26,7 +26,7 @@ impl NnDescent<'_> {
         &self,
         problem: &Problem,
         plan: &Plan,
-        reasons: Vec<Reason>,
+        mut reasons: Vec<Reason>,
     ) -> Result<Built, BuildError> {
         let start = Instant::now();
         let tick = |f| self.tick(Phase::Exact, 0, plan, 0, f);
@@ -36,7 +36,18 @@ impl NnDescent<'_> {
             }
             Device::Gpu(selector) => choose::gpu_executor(selector)?.exact(problem, plan, &tick)?,
             Device::Gpus(selectors) => choose::gpu_executors(selectors)?.exact(problem, plan, &tick)?,
-            Device::Auto | Device::Cpu => CpuExecutor.exact(problem, plan, &tick)?,
+            Device::Cpu => CpuExecutor.exact(problem, plan, &tick)?,
+            Device::Auto => {
+                let gpu = choose::gpu_if_worth_it(problem, plan, Algorithm::Exact).ok();
+                match gpu.map(|gpu| gpu.exact(problem, plan, &tick)) {
+                    Some(Err(BuildError::Gpu(error))) => {
+                        reasons.push(Reason::GpuFailed(error));
+                        CpuExecutor.exact(problem, plan, &tick)?
+                    }
+                    Some(done) => done?,
+                    None => CpuExecutor.exact(problem, plan, &tick)?,
+                }
+            }
         };
         let n = problem.n();
         let whole = RecallEstimate { estimate: 1.0, low: 1.0, high: 1.0, sample: n };
@@ -163,7 +174,10 @@ impl NnDescent<'_> {
             Device::Gpus(selectors) => {
                 self.build_by_descent(&choose::gpu_executors(selectors)?, problem, plan, reasons)
             }
-            Device::Auto => self.build_by_gpu_or_cpu(choose::gpu_if_worth_it(problem, &plan), problem, plan, reasons),
+            Device::Auto => {
+                let gpu = choose::gpu_if_worth_it(problem, &plan, Algorithm::NnDescent);
+                self.build_by_gpu_or_cpu(gpu, problem, plan, reasons)
+            }
         }
     }
 

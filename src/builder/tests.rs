@@ -94,11 +94,12 @@ fn a_gpu_that_fails_is_replaced_by_the_cpu_and_the_report_says_so() {
     let right = builder().device(Device::Cpu).graph(&points).unwrap();
     assert!(right.report.rounds.len() >= 3);
     let out_of_memory = GpuError::OutOfMemory { during: "data", bytes: 5 << 20 };
-    let wrong = GpuError::WrongResult { adapter: "A GPU".into(), got: "7".into(), expected: "8".into() };
+    let (adapter, kernel) = ("A GPU".into(), "local_join");
+    let wrong = GpuError::WrongResult { adapter, kernel, row: 5, got: "7".into(), expected: "8".into() };
     for (at_round, error, said) in [
         (Some(3), lost(), "the device was lost in round: unplugged"),
         (None, out_of_memory, "the device ran out of memory in data (this build needs about 5 MiB)"),
-        (None, wrong, "A GPU computes 7 where 8 is right: its driver cannot be used"),
+        (None, wrong, "A GPU computes 7 in row 5 (local_join) where 8 is right: its driver cannot be used"),
     ] {
         let builder = builder();
         let plan = builder.plan(&points).unwrap();

@@ -63,6 +63,12 @@ impl<'a> Sets<'a> {
         self.metric.has_least().then(|| BitRows::pair_cost(dim, self.mean_bits()))
     }
 
+    /// Columns.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn dim(&self) -> usize {
+        self.shape().1
+    }
+
     fn shape(&self) -> (usize, usize) {
         match &self.rows {
             SetRows::Columns(dense) => (dense.n(), dense.dim()),

@@ -69,15 +69,31 @@ pub enum GpuError {
         /// The driver's message.
         reason: String,
     },
-    /// The device's distances differ from the CPU's.
-    #[error("{adapter} computes {got} where {expected} is right: its driver cannot be used")]
+    /// The device's rows differ from the CPU's.
+    #[error("{adapter} computes {got} in row {row} ({kernel}) where {expected} is right: its driver cannot be used")]
     WrongResult {
         /// The adapter.
         adapter: String,
+        /// The kernel that computed the row.
+        kernel: &'static str,
+        /// The row.
+        row: usize,
         /// The device's result.
         got: String,
         /// The CPU's.
         expected: String,
+    },
+    /// A distance on the device is NaN or infinite.
+    #[error("{adapter} computes a distance that is not finite, of row {row}{} in {during}", and_column(*column))]
+    NotFinite {
+        /// The adapter.
+        adapter: String,
+        /// The operation.
+        during: &'static str,
+        /// The first row with such a distance.
+        row: usize,
+        /// The row that the distance leads to, where it is found again.
+        column: Option<usize>,
     },
     /// An error in this crate or in the driver.
     #[error("{during} failed on the device: {reason}")]
@@ -87,6 +103,10 @@ pub enum GpuError {
         /// The message of wgpu.
         reason: String,
     },
+}
+
+fn and_column(column: Option<usize>) -> String {
+    column.map_or(String::new(), |column| format!(" and row {column}"))
 }
 
 fn found_text(found: &[String]) -> String {

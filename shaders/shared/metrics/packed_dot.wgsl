@@ -5,3 +5,6 @@ fn start() -> Acc { return Acc(0); }
 fn step(acc: Acc, x: Quad, y: Quad) -> Acc {
     return Acc(acc.dot + i32(PRODUCT(x.x, y.x)) + i32(PRODUCT(x.y, y.y)) + i32(PRODUCT(x.z, y.z)) + i32(PRODUCT(x.w, y.w)));
 }
+alias Sums = i32;
+fn folded(acc: Acc) -> Sums { return acc.dot; }
+fn joined(a: Sums, b: Sums) -> Sums { return a + b; }

@@ -1,2 +1,2 @@
 // -x·y.
-fn distance_of(acc: Acc, x: u32, y: u32) -> f32 { return -f32(acc.dot); }
+fn distance_of(dot: Sums, x: u32, y: u32) -> f32 { return -f32(dot); }

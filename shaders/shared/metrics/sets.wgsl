@@ -5,10 +5,13 @@ fn step(acc: Acc, x: Quad, y: Quad) -> Acc {
     return Acc(acc.both + countOneBits(x & y), acc.x + countOneBits(x), acc.y + countOneBits(y));
 }
 fn total(counts: vec4<u32>) -> u32 { return counts.x + counts.y + counts.z + counts.w; }
-fn finish(acc: Acc) -> f32 {
-    let both = total(acc.both);
-    let x_only = total(acc.x) - both;
-    let y_only = total(acc.y) - both;
+alias Sums = vec3<u32>;
+fn folded(acc: Acc) -> Sums { return Sums(total(acc.both), total(acc.x), total(acc.y)); }
+fn joined(a: Sums, b: Sums) -> Sums { return a + b; }
+fn finish(sums: Sums) -> f32 {
+    let both = sums.x;
+    let x_only = sums.y - both;
+    let y_only = sums.z - both;
     if x_only + y_only == 0u {
         return 0.0;
     }

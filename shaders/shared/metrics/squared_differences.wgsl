@@ -2,4 +2,7 @@
 struct Acc { sum: vec4<f32> }
 fn start() -> Acc { return Acc(vec4<f32>()); }
 fn step(acc: Acc, x: vec4<f32>, y: vec4<f32>) -> Acc { let d = x - y; return Acc(fma(d, d, acc.sum)); }
-fn finish(acc: Acc) -> f32 { return dot(acc.sum, vec4<f32>(1.0)); }
+alias Sums = f32;
+fn folded(acc: Acc) -> Sums { return dot(acc.sum, vec4<f32>(1.0)); }
+fn joined(a: Sums, b: Sums) -> Sums { return a + b; }
+fn finish(sums: Sums) -> f32 { return sums; }

@@ -5,11 +5,17 @@ fn step(acc: Acc, x: vec4<f32>, y: vec4<f32>) -> Acc {
     let d = x - y;
     return Acc(fma(d, d, acc.squared), fma(x, x, acc.xx), fma(y, y, acc.yy));
 }
-fn finish(acc: Acc) -> f32 {
+// Squared distance and squared lengths.
+alias Sums = vec3<f32>;
+fn folded(acc: Acc) -> Sums {
     let ones = vec4<f32>(1.0);
-    let squared = dot(acc.squared, ones);
-    let xx = dot(acc.xx, ones);
-    let yy = dot(acc.yy, ones);
+    return Sums(dot(acc.squared, ones), dot(acc.xx, ones), dot(acc.yy, ones));
+}
+fn joined(a: Sums, b: Sums) -> Sums { return a + b; }
+fn finish(sums: Sums) -> f32 {
+    let squared = sums.x;
+    let xx = sums.y;
+    let yy = sums.z;
     let lengths = sqrt(xx) * sqrt(yy);
     var cosine = 0.0;
     if lengths > 0.0 {

@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                     "driver": a.driver,
                     "max_binding_bytes": a.max_binding_bytes, "max_buffer_bytes": a.max_buffer_bytes,
                     "workgroup_bytes": a.workgroup_bytes, "subgroups": [a.subgroups.0, a.subgroups.1],
-                    "timestamps": a.timestamps, "variants": a.variants,
+                    "timestamps": a.timestamps, "left_out": a.left_out, "variants": a.variants,
                 })
             })
             .collect();

@@ -17,9 +17,13 @@ const WORTH_EXACT: f64 = 2.0;
 /// The cheaper algorithm, or exact search where that costs little more; and the cost of exact search relative to
 /// descent.
 pub(crate) fn cheapest(problem: &Problem, plan: &Plan) -> (Algorithm, f64) {
-    let ratio = exact(problem, plan) / descent(problem, plan);
-    let algorithm = if ratio <= WORTH_EXACT { Algorithm::Exact } else { Algorithm::NnDescent };
-    (algorithm, ratio)
+    let (exact, descent) = (exact(problem, plan), descent(problem, plan));
+    (cheaper(exact, descent), exact / descent)
+}
+
+/// The algorithm to run where they take so long.
+pub(crate) fn cheaper(exact: f64, descent: f64) -> Algorithm {
+    if exact <= WORTH_EXACT * descent { Algorithm::Exact } else { Algorithm::NnDescent }
 }
 
 /// Seconds that a build by exact search is estimated to take on the pool's threads.
@@ -30,6 +34,37 @@ pub(crate) fn exact_seconds(problem: &Problem, plan: &Plan) -> f64 {
 /// The same of a build by NN-Descent.
 pub(crate) fn descent_seconds(problem: &Problem, plan: &Plan) -> f64 {
     on_all_threads(descent(problem, plan))
+}
+
+/// Of a build on a device, seconds of the trees, which the CPU grows.
+#[cfg(feature = "gpu")]
+pub(crate) fn growing_seconds(problem: &Problem, plan: &Plan) -> f64 {
+    let per_row = match problem.rows {
+        Rows::Dense(points, direct) => {
+            let compared = Compared::of(&points, direct, codes::suits(&points, direct.form()));
+            compared.preparing(direct.form(), &points) + compared.trees_grown(plan) * compared.pivots()
+        }
+        rows => plan.n_trees as f64 * PIVOTS * (PIVOT + per_distance(rows)),
+    };
+    on_all_threads(problem.n() as f64 * per_row)
+}
+
+/// Of exact search on a device, seconds that its proof takes.
+#[cfg(feature = "gpu")]
+pub(crate) fn proving_seconds(problem: &Problem, plan: &Plan) -> f64 {
+    let columns = problem.dense().map_or(CUSTOM, |(points, _)| points.dim() as f64);
+    on_all_threads(problem.n() as f64 * (plan.others() as f64 + 8.0) * columns * DEFINITION)
+}
+
+/// Pairs of a row in the leaves of all trees, each counted for one of its rows.
+#[cfg(feature = "gpu")]
+pub(crate) fn pairs_in_leaves(plan: &Plan) -> f64 {
+    plan.n_trees as f64 * LEAF_PAIRS * plan.leaf_size as f64
+}
+
+/// Pairs of a row in all rounds.
+pub(crate) fn pairs_in_rounds(columns: f64, plan: &Plan) -> f64 {
+    ROUNDS * (1.0 - (-columns / MANY).exp()) * (plan.max_candidates as f64).powi(2)
 }
 
 fn on_all_threads(nanoseconds: f64) -> f64 {
@@ -138,13 +173,20 @@ impl Compared {
     fn trees(&self, plan: &Plan) -> f64 {
         let insert = self.speed.insert + plan.width as f64 / 4.0;
         let pairs = LEAF_PAIRS * plan.leaf_size as f64;
-        let trees = plan.n_trees as f64 * (self.dim / EASY_COLUMNS).clamp(0.3, 1.0);
-        trees * (pairs * (insert + self.distance) + PIVOTS * (PIVOT + self.distance))
+        self.trees_grown(plan) * (pairs * (insert + self.distance) + self.pivots())
+    }
+
+    fn trees_grown(&self, plan: &Plan) -> f64 {
+        plan.n_trees as f64 * (self.dim / EASY_COLUMNS).clamp(0.3, 1.0)
+    }
+
+    /// What a row takes while a tree grows.
+    fn pivots(&self) -> f64 {
+        PIVOTS * (PIVOT + self.distance)
     }
 
     fn rounds(&self, plan: &Plan) -> f64 {
-        let pairs = ROUNDS * (1.0 - (-self.dim / MANY).exp()) * (plan.max_candidates as f64).powi(2);
-        ROUND_ROW + pairs * (CANDIDATE + self.distance.max(LINE * self.lines))
+        ROUND_ROW + pairs_in_rounds(self.dim, plan) * (CANDIDATE + self.distance.max(LINE * self.lines))
     }
 
     fn finishing(&self, plan: &Plan) -> f64 {

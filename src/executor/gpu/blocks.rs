@@ -130,6 +130,12 @@ impl Block {
         [Pairing::All, Pairing::Symmetric, Pairing::Mirrored, Pairing::Mirror][self.pairing as usize]
     }
 
+    /// Whether its rows, and its columns if they get pairs as well, hold more than `width` points each.
+    pub(super) fn is_larger_than(&self, width: u32) -> bool {
+        self.pairing() == Pairing::All
+            || (self.pairing() == Pairing::Mirrored && self.x_count.min(self.y_count) > width)
+    }
+
     /// What its tiles depend on.
     pub(super) fn shape(&self) -> (u32, u32, u32) {
         (self.x_count, self.y_count, self.pairing)
@@ -167,7 +173,9 @@ fn self_blocks(rows: &Stretch, side: u32) -> Vec<Vec<Block>> {
         let ours = block(span(x), span(y), 0, Pairing::Mirrored);
         vec![ours, block(span(y), span(x), ours.pairs() as u32, Pairing::Mirror)]
     };
-    starts().flat_map(|x| starts().filter(move |&y| x <= y).map(move |y| pair(x, y))).collect()
+    // Those on the diagonal first, which fill the rows.
+    let later = starts().flat_map(|x| starts().filter(move |&y| x < y).map(move |y| (x, y)));
+    starts().map(|x| (x, x)).chain(later).map(|(x, y)| pair(x, y)).collect()
 }
 
 /// Every row of blocks, as `offer_pairs.wgsl` reads them.

@@ -84,10 +84,6 @@ const LEAST: [(&str, u64); 4] = [
     ("max_storage_buffer_binding_size", 1 << 27),
 ];
 
-/// Features that are used where an adapter has them.
-const USED: wgpu::Features =
-    wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::SHADER_F16).union(wgpu::Features::PIPELINE_CACHE);
-
 /// Locks, even after a panic: what the locks here guard is whole at any time.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -99,14 +95,14 @@ impl Device {
         let info = adapter.get_info();
         let name = format!("{} ({}, {} {})", info.name, info.backend.to_str(), info.driver, info.driver_info);
         check_limits(&name, &adapter.limits())?;
-        let opened =
-            match request(adapter, matrices::features(limits.matrices.is_some_and(|matrices| matrices.is_ok()))) {
-                Err(_) if limits.matrices.is_some_and(|matrices| matrices.is_ok()) => {
-                    limits.matrices = Some(Err("the device does not open with them"));
-                    request(adapter, wgpu::Features::empty())
-                }
-                opened => opened,
-            };
+        let (used, by_matrices) = (limits.features(), limits.matrices.is_some_and(|matrices| matrices.is_ok()));
+        let opened = match request(adapter, used, matrices::features(by_matrices)) {
+            Err(_) if by_matrices => {
+                limits.matrices = Some(Err("the device does not open with them"));
+                request(adapter, used, wgpu::Features::empty())
+            }
+            opened => opened,
+        };
         let (device, queue) =
             opened.map_err(|e| GpuError::NoDevice { adapter: name.clone(), reason: e.to_string() })?;
         let lost = Arc::new(Mutex::new(None));
@@ -292,7 +288,7 @@ impl Gpu {
 
     /// Timestamp queries and the nanoseconds of their tick, where the device has them.
     pub(super) fn queries(&self, count: u32) -> Result<Option<(wgpu::QuerySet, f32)>, GpuError> {
-        if !self.limits.timestamps {
+        if !self.device.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Ok(None);
         }
         let descriptor = wgpu::QuerySetDescriptor { label: Some("times"), ty: wgpu::QueryType::Timestamp, count };
@@ -384,12 +380,13 @@ impl Gpu {
     }
 }
 
-/// A device with the adapter's limits, these features, and those of [`USED`] that the adapter has.
+/// A device with the adapter's limits, with the features `used`, and with experimental ones.
 fn request(
     adapter: &wgpu::Adapter,
-    features: wgpu::Features,
+    used: wgpu::Features,
+    experimental: wgpu::Features,
 ) -> Result<(wgpu::Device, wgpu::Queue), wgpu::RequestDeviceError> {
-    let experimental_features = if features.is_empty() {
+    let experimental_features = if experimental.is_empty() {
         wgpu::ExperimentalFeatures::disabled()
     } else {
         // SAFETY: wgpu warns of bugs behind these features. Only `block_products.wgsl` uses it, within arrays of a
@@ -399,7 +396,7 @@ fn request(
     pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
         label: Some("nndescent"),
         required_limits: adapter.limits(),
-        required_features: adapter.features() & USED | features,
+        required_features: used | experimental | adapter.features() & wgpu::Features::PIPELINE_CACHE,
         experimental_features,
         memory_hints: wgpu::MemoryHints::Performance,
         ..wgpu::DeviceDescriptor::default()

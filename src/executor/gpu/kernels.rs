@@ -21,6 +21,8 @@ pub(super) enum Slot {
     EdgeDistances,
     EdgeIds,
     Total,
+    Found,
+    FoundCounts,
     Near,
     Order,
     FinalDistances,
@@ -37,6 +39,10 @@ pub(super) enum Part {
     OwnedRow,
     Blocks,
     Tiles,
+    /// All distances of a block are written.
+    PutAll,
+    /// Those near enough are.
+    PutNear,
     /// The points, bound as group 1, and the metric's distances of them.
     Data,
     /// Distances of many rows to one.
@@ -52,7 +58,10 @@ pub(super) enum Kernel {
     BlockPairs,
     /// `BlockPairs` by cooperative matrices.
     BlockProducts,
+    /// `BlockPairs` that leaves out what is too far for full rows.
+    NearPairs,
     OfferPairs,
+    OfferFound,
     OfferLists,
     FillRandom,
     CountEdges,
@@ -95,7 +104,7 @@ const REVERSE_EDGES: KernelInfo = KernelInfo {
 };
 
 /// Every kernel, in the order of [`Kernel`].
-pub(super) const KERNELS: [KernelInfo; 12] = [
+pub(super) const KERNELS: [KernelInfo; 14] = [
     KernelInfo {
         kernel: Kernel::EmptyRows,
         name: "empty_rows",
@@ -110,7 +119,7 @@ pub(super) const KERNELS: [KernelInfo; 12] = [
         name: "block_pairs",
         entry: "main",
         text: shader!("block_pairs"),
-        parts: &[Part::Params, Part::Blocks, Part::Data, Part::Tiles],
+        parts: &[Part::Params, Part::Blocks, Part::Data, Part::Tiles, Part::PutAll],
         bindings: &[(0, Slot::Params), (4, Slot::ListIds), (5, Slot::Blocks), (6, Slot::Pairs), (7, Slot::Tiles)],
         row_per_invocation: false,
     },
@@ -119,8 +128,25 @@ pub(super) const KERNELS: [KernelInfo; 12] = [
         name: "block_products",
         entry: "main",
         text: shader!("block_products"),
-        parts: &[Part::Params, Part::Blocks, Part::Data, Part::Tiles, Part::Matrices],
+        parts: &[Part::Params, Part::Blocks, Part::Data, Part::Tiles, Part::PutAll, Part::Matrices],
         bindings: &[(0, Slot::Params), (4, Slot::ListIds), (5, Slot::Blocks), (6, Slot::Pairs), (7, Slot::Tiles)],
+        row_per_invocation: false,
+    },
+    KernelInfo {
+        kernel: Kernel::NearPairs,
+        name: "near_pairs",
+        entry: "main",
+        text: shader!("block_pairs"),
+        parts: &[Part::Params, Part::Blocks, Part::Data, Part::Tiles, Part::PutNear],
+        bindings: &[
+            (0, Slot::Params),
+            (2, Slot::RowDistances),
+            (3, Slot::FoundCounts),
+            (4, Slot::ListIds),
+            (5, Slot::Blocks),
+            (6, Slot::Found),
+            (7, Slot::Tiles),
+        ],
         row_per_invocation: false,
     },
     KernelInfo {
@@ -138,6 +164,25 @@ pub(super) const KERNELS: [KernelInfo; 12] = [
             (5, Slot::Blocks),
             (6, Slot::Pairs),
             (7, Slot::Places),
+        ],
+        row_per_invocation: false,
+    },
+    KernelInfo {
+        kernel: Kernel::OfferFound,
+        name: "offer_found",
+        entry: "main",
+        text: shader!("offer_found"),
+        parts: &[Part::Params, Part::Counters, Part::Rows, Part::Nearest, Part::OwnedRow, Part::Blocks],
+        bindings: &[
+            (0, Slot::Params),
+            (1, Slot::Counters),
+            (2, Slot::RowDistances),
+            (3, Slot::RowIds),
+            (4, Slot::ListIds),
+            (5, Slot::Blocks),
+            (6, Slot::Found),
+            (7, Slot::Places),
+            (8, Slot::FoundCounts),
         ],
         row_per_invocation: false,
     },
@@ -253,7 +298,9 @@ impl Kernel {
     pub(super) fn phase(self) -> DevicePhase {
         match self {
             Self::EmptyRows => DevicePhase::EmptyRows,
-            Self::BlockPairs | Self::BlockProducts | Self::OfferPairs => DevicePhase::Join,
+            Self::BlockPairs | Self::BlockProducts | Self::NearPairs | Self::OfferPairs | Self::OfferFound => {
+                DevicePhase::Join
+            }
             Self::OfferLists | Self::FillRandom => DevicePhase::Fill,
             Self::CountEdges | Self::GiveRoom | Self::PutEdges | Self::Neighborhoods | Self::LocalJoin => {
                 DevicePhase::Rounds

@@ -3,6 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::kind::AdapterKind;
 use super::limits::DeviceLimits;
 use super::tile::{SOFTWARE_TILE, TILE, TileSize};
 use crate::error::GpuError;
@@ -16,12 +17,18 @@ pub(super) const HELD: u32 = 4;
 /// Same as `CHUNK`, for rows that begin empty: the sooner the bound is known, the fewer neighbours are ranked.
 pub(super) const SETTLED: u32 = 32;
 
+/// Near pairs of a row in a block of exact search that are kept in a list. In rows that were compared with as many others
+/// before, about as many are found as a row keeps; if there are more, all pairs of the block are offered.
+pub(super) const FOUND: u32 = 128;
+
 /// `Params` of shaders/shared/params.wgsl.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Pod, Zeroable)]
 pub(super) struct Params {
     pub n: u32,
     pub first: u32,
+    pub groups: u32,
+    pub across: u32,
     pub forward: u32,
     pub others: u32,
     pub quads: u32,
@@ -52,10 +59,12 @@ pub(super) struct Layout {
     pub shards: usize,
     /// Slots in the set of candidates seen, a power of two.
     pub table: u32,
-    /// Workgroups of one dispatch.
+    /// Workgroups of one dispatch, and of its x dimension.
     pub groups: u32,
+    pub across: u32,
     /// Invocations of a workgroup.
     pub group: u32,
+    pub team: Team,
     pub tile: TileSize,
     /// Side of the cooperative matrices that compute distances of pairs; 0 if none do.
     pub matrix_side: u32,
@@ -66,9 +75,47 @@ pub(super) struct Layout {
 /// Storage bindings beside the data in the kernel with the most of them, `offer_lists`.
 const OTHER_BINDINGS: u32 = 6;
 
-/// Operations in a dispatch: 0.2 seconds on a device of 10^12 operations a second, the slowest worth using. Drivers end
-/// dispatches of about two seconds, and desktops stutter long before.
+/// How the invocations that read a row together exchange their sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Team {
+    /// Every invocation reads rows of its own.
+    None,
+    /// Through their subgroup.
+    Shuffles,
+    /// Through workgroup memory.
+    Memory,
+}
+
+/// Invocations of a team. `LANES` of shaders/shared/team_distances.wgsl.
+const LANES: usize = 4;
+
+impl Team {
+    /// Software has nothing of it. Rows shorter than a team would leave some of it idle.
+    fn of(limits: DeviceLimits, quads: usize) -> Self {
+        match limits.kind {
+            AdapterKind::Software => Self::None,
+            _ if quads < LANES => Self::None,
+            _ if limits.shuffles => Self::Shuffles,
+            _ => Self::Memory,
+        }
+    }
+}
+
+/// Operations in a dispatch: 0.2 seconds on a device of 10^12 operations a second, the slowest worth using, or ten times
+/// as many on a card. Drivers end dispatches of about two seconds, and desktops stutter long before.
 const DISPATCH_OPERATIONS: f64 = 0.2e12;
+const CARD: f64 = 10.0;
+/// Bytes of rows that a dispatch reads at most, if no cache helps, where they may come from the memory of the CPU: 0.2
+/// seconds at 25 GB/s.
+const DISPATCH_BYTES: f64 = 5e9;
+
+/// Workgroups of a dispatch in which each compares a row with this many candidates.
+fn groups(sizes: &Sizes, candidates: f64, kind: AdapterKind) -> u32 {
+    let by_operations = DISPATCH_OPERATIONS / (candidates * sizes.operations());
+    let by_bytes = DISPATCH_BYTES / (candidates * sizes.row_bytes as f64);
+    let groups = if kind == AdapterKind::Discrete { CARD * by_operations } else { by_operations.min(by_bytes) };
+    groups.clamp(64.0, f64::from(u32::MAX >> 1)) as u32
+}
 
 /// Bytes of distances within leaves at a time: a tree of half a million points in leaves of 128.
 const PAIR_BYTES: u64 = 256 << 20;
@@ -111,11 +158,13 @@ impl Layout {
         let group = limits.subgroup.clamp(8, 64);
         let table = table(sizes.width, sizes.stride(), limits.workgroup)?;
         let candidates = ((sizes.forward + sizes.reverse).pow(2) as f64).min(sizes.n as f64);
-        let operations = candidates * sizes.operations();
-        let groups = (DISPATCH_OPERATIONS / operations).clamp(64.0, f64::from(limits.groups)) as u32;
+        let groups = groups(&sizes, candidates, limits.kind);
+        // A whole number of lines, so that only the last dispatch of a step may reach beyond its own workgroups.
+        let groups = if groups > limits.groups { groups - groups % limits.groups } else { groups };
         let tile = if limits.subgroup <= SOFTWARE_TILE.group { SOFTWARE_TILE } else { TILE };
         let pairs = (most.min(PAIR_BYTES) / 4) as usize;
-        Ok(Self { sizes, shard_rows, shards, table, groups, group, tile, matrix_side: 0, pairs })
+        let (across, team) = (limits.groups, Team::of(limits, sizes.quads));
+        Ok(Self { sizes, shard_rows, shards, table, groups, across, group, team, tile, matrix_side: 0, pairs })
     }
 
     /// With cooperative matrices of so many rows.
@@ -124,15 +173,31 @@ impl Layout {
         Self { matrix_side: side, tile, ..self }
     }
 
-    /// The dispatches of `groups` workgroups: where each begins, and how many it has.
-    pub(super) fn dispatches(&self, groups: u32) -> impl Iterator<Item = (u32, u32)> {
-        let most = self.groups;
-        (0..groups.div_ceil(most)).map(move |d| (d * most, most.min(groups - d * most)))
+    /// The dispatches of `groups` workgroups.
+    pub(super) fn dispatches(&self, groups: u32) -> impl Iterator<Item = Dispatch> {
+        let (most, across) = (self.groups, self.across);
+        (0..groups.div_ceil(most)).map(move |d| Dispatch::new(d * most, most.min(groups - d * most), across))
     }
 
     /// `u32`s of a neighbourhood: a header and the points.
     pub(super) fn stride(&self) -> usize {
         self.sizes.stride()
+    }
+}
+
+/// A dispatch: its first workgroup, as counted over all of a step, and its workgroups along x and y. There may be fewer
+/// of the step than x times y.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dispatch {
+    pub first: u32,
+    pub across: u32,
+    pub down: u32,
+}
+
+impl Dispatch {
+    fn new(first: u32, groups: u32, most: u32) -> Self {
+        let down = groups.div_ceil(most);
+        Self { first, across: groups.div_ceil(down), down }
     }
 }
 
@@ -206,6 +271,8 @@ pub(super) mod tests {
         workgroup: 16_384,
         groups: 65_535,
         subgroup: 32,
+        shuffles: false,
+        kind: AdapterKind::Other,
         native_f16: false,
         timestamps: false,
         matrices: None,
@@ -246,11 +313,34 @@ pub(super) mod tests {
 
     #[test]
     fn dispatches_cover_all_groups_within_the_limit() {
-        let layout = Layout::new(sizes(60_000, 196), WEB_GPU).unwrap();
-        let all: Vec<_> = layout.dispatches(200_000).collect();
-        assert!(all.iter().all(|d| d.1 <= 65_535 && d.1 > 0));
-        assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0));
-        assert_eq!(all.iter().map(|d| d.1).sum::<u32>(), 200_000);
+        for groups in [1, 65_535, 65_536, 200_000, 1_000_000, 16_777_216] {
+            for card in [false, true] {
+                let kind = if card { AdapterKind::Discrete } else { AdapterKind::Integrated };
+                let layout = Layout::new(sizes(60_000, 196), DeviceLimits { kind, ..WEB_GPU }).unwrap();
+                let all: Vec<_> = layout.dispatches(groups).collect();
+                assert!(all.iter().all(|d| (1..=65_535).contains(&d.across) && (1..=65_535).contains(&d.down)));
+                for (at, dispatch) in all.iter().enumerate() {
+                    let next = all.get(at + 1).map_or(groups, |next| next.first);
+                    let (here, own) = (dispatch.across * dispatch.down, next - dispatch.first);
+                    assert!(here >= own && here - own < dispatch.down && own <= layout.groups, "{dispatch:?}");
+                    assert!(at + 1 == all.len() || here == own, "only the last may reach beyond its own");
+                }
+            }
+        }
+    }
+
+    /// A million rows of 128 floats: as few dispatches on a card as there is time for, and where rows come from the
+    /// memory of the CPU none that reads more than 5 GB.
+    #[test]
+    fn dispatches_are_bounded_by_operations_and_bytes() {
+        let sizes = Sizes { n: 1_000_000, quads: 32, row_bytes: 512, width: 32, forward: 30, reverse: 15 };
+        let limits = DeviceLimits { binding: 1 << 31, buffer: 1 << 31, ..WEB_GPU };
+        let of = |kind| Layout::new(sizes, DeviceLimits { kind, ..limits }).unwrap();
+        assert_eq!(of(AdapterKind::Discrete).dispatches(1_000_000).count(), 1);
+        for kind in [AdapterKind::Integrated, AdapterKind::Virtual, AdapterKind::Other, AdapterKind::Software] {
+            let layout = of(kind);
+            assert!(f64::from(layout.groups) * 2025.0 * 512.0 <= DISPATCH_BYTES, "{kind}: {}", layout.groups);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::env;
 
+use super::kind::AdapterKind;
 use super::matrices;
 
 /// Limits and features of a device.
@@ -19,6 +20,9 @@ pub(super) struct DeviceLimits {
     pub groups: u32,
     /// Invocations in the largest subgroup.
     pub subgroup: u32,
+    /// Whether kernels may exchange values within a subgroup.
+    pub shuffles: bool,
+    pub kind: AdapterKind,
     /// Whether kernels may load `f16`.
     pub native_f16: bool,
     /// Whether kernels can be timed.
@@ -27,6 +31,9 @@ pub(super) struct DeviceLimits {
     pub matrices: Option<Result<u32, &'static str>>,
 }
 
+/// Invocations in a subgroup on Apple's GPUs. wgpu reports the most that any Metal device may have.
+const METAL_SUBGROUP: u32 = 32;
+
 /// Whether `NNDESCENT_GPU_TRY` asks for cooperative matrices. They are off because they were slower where they were
 /// measured (docs/gpu).
 fn tries_matrices() -> bool {
@@ -34,6 +41,18 @@ fn tries_matrices() -> bool {
 }
 
 impl DeviceLimits {
+    /// The features that these limits take for granted, beside those of cooperative matrices.
+    pub(super) fn features(&self) -> wgpu::Features {
+        let used = [
+            (self.native_f16, wgpu::Features::SHADER_F16),
+            (self.shuffles, wgpu::Features::SUBGROUP),
+            (self.timestamps, wgpu::Features::TIMESTAMP_QUERY),
+        ];
+        used.into_iter()
+            .filter(|(is_used, _)| *is_used)
+            .fold(wgpu::Features::empty(), |all, (_, feature)| all | feature)
+    }
+
     pub(super) fn of(adapter: &wgpu::Adapter) -> Self {
         let (limits, info) = (adapter.limits(), adapter.get_info());
         Self {
@@ -45,7 +64,12 @@ impl DeviceLimits {
             bindings: limits.max_storage_buffers_per_shader_stage,
             workgroup: limits.max_compute_workgroup_storage_size,
             groups: limits.max_compute_workgroups_per_dimension,
-            subgroup: info.subgroup_max_size,
+            subgroup: match info.backend {
+                wgpu::Backend::Metal => METAL_SUBGROUP,
+                _ => info.subgroup_max_size,
+            },
+            shuffles: adapter.features().contains(wgpu::Features::SUBGROUP),
+            kind: AdapterKind::of(info.device_type),
         }
     }
 }

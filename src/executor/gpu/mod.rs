@@ -8,6 +8,8 @@ mod adapter;
 #[cfg(feature = "gpu")]
 mod blocks;
 #[cfg(feature = "gpu")]
+pub(crate) mod cost;
+#[cfg(feature = "gpu")]
 mod device;
 #[cfg(feature = "gpu")]
 mod device_rows;
@@ -47,6 +49,8 @@ mod transfer;
 #[cfg(all(test, feature = "gpu"))]
 mod tests;
 
+#[cfg(feature = "gpu")]
+pub(crate) use adapter::kind_of;
 #[cfg(feature = "gpu")]
 pub use adapter::{AdapterSummary, adapters};
 #[cfg(feature = "gpu")]

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::device::Gpu;
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Slot};
-use super::layout::{Layout, Params};
+use super::layout::{Dispatch, Layout, Params};
 use super::source::{MetricSource, source};
 use super::timer::Timer;
 use crate::error::GpuError;
@@ -19,8 +19,8 @@ pub(super) struct Resources {
     pub layout: Layout,
     pub buffers: HashMap<Slot, wgpu::Buffer>,
     pub pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
-    /// By the first workgroup of a dispatch.
-    pub params: HashMap<u32, wgpu::Buffer>,
+    /// By the first workgroup of a dispatch, and the workgroups of its step.
+    pub params: HashMap<(u32, u32), wgpu::Buffer>,
 }
 
 impl Resources {
@@ -46,9 +46,9 @@ impl Resources {
 
     /// Makes the parameters of every dispatch of `groups` workgroups, once.
     pub(super) fn prepare_params(&mut self, gpu: &Gpu, plan: &Plan, groups: u32) -> Result<(), GpuError> {
-        for (first, _) in self.layout.dispatches(groups) {
-            if let Entry::Vacant(entry) = self.params.entry(first) {
-                entry.insert(gpu.uniform(bytemuck::bytes_of(&parameters(&self.layout, plan, first)))?);
+        for dispatch in self.layout.dispatches(groups) {
+            if let Entry::Vacant(entry) = self.params.entry((dispatch.first, groups)) {
+                entry.insert(gpu.uniform(bytemuck::bytes_of(&parameters(&self.layout, plan, groups, dispatch)))?);
             }
         }
         Ok(())
@@ -78,11 +78,13 @@ impl Resources {
     }
 }
 
-fn parameters(layout: &Layout, plan: &Plan, first: u32) -> Params {
+fn parameters(layout: &Layout, plan: &Plan, groups: u32, dispatch: Dispatch) -> Params {
     let sizes = layout.sizes;
     Params {
         n: sizes.n as u32,
-        first,
+        first: dispatch.first,
+        groups,
+        across: dispatch.across,
         forward: sizes.forward as u32,
         others: plan.others() as u32,
         quads: sizes.quads as u32,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Part};
-use super::layout::{CHUNK, HELD, Layout, SETTLED};
+use super::layout::{CHUNK, FOUND, HELD, Layout, SETTLED, Team};
 use crate::metric::{Form, SetMetric};
 
 /// The metric's part of kernels.
@@ -42,27 +42,40 @@ const NEAREST: &str = include_str!("../../../shaders/shared/nearest.wgsl");
 const MERGE: &str = include_str!("../../../shaders/shared/merge.wgsl");
 const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
 const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
+const PUT_ALL: &str = include_str!("../../../shaders/shared/put_all.wgsl");
+const PUT_NEAR: &str = include_str!("../../../shaders/shared/put_near.wgsl");
 const TILES: &str = include_str!("../../../shaders/shared/tiles.wgsl");
 const DISTANCE: &str = include_str!("../../../shaders/shared/distance.wgsl");
 const DISTANCES: &str = include_str!("../../../shaders/shared/distances.wgsl");
+const TEAM_DISTANCES: &str = include_str!("../../../shaders/shared/team_distances.wgsl");
+const TEAM_BY_SHUFFLES: &str = include_str!("../../../shaders/shared/team_by_shuffles.wgsl");
+const TEAM_BY_MEMORY: &str = include_str!("../../../shaders/shared/team_by_memory.wgsl");
 
 /// The WGSL of `kernel` for a metric, an encoding and a layout, and whether it can be trusted.
 pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, layout: &Layout) -> (String, Trust) {
     let mut text = String::new();
+    // A user's sums cannot be joined.
+    let team = if matches!(metric, MetricSource::Own(_)) { Team::None } else { layout.team };
     for part in kernel.info().parts {
         match part {
             Part::Params => text.push_str(PARAMS),
             Part::Counters => text.push_str(COUNTERS),
             Part::Rows => text.push_str(ROWS),
             Part::Nearest => {
-                let few = MERGE.replace("fn merge(", "fn merge_few(").replace("HELD", "1u");
-                text.extend([NEAREST, MERGE, &few]);
+                let of = |name: &str, held| MERGE.replace("fn merge(", name).replace("HELD", held);
+                text.extend([NEAREST, MERGE, &of("fn merge_one(", "1u"), &of("fn merge_two(", "2u")]);
             }
             Part::OwnedRow => text.push_str(OWNED_ROW),
             Part::Blocks => text.push_str(BLOCKS),
             Part::Tiles => text.push_str(TILES),
+            Part::PutAll => text.push_str(PUT_ALL),
+            Part::PutNear => text.push_str(PUT_NEAR),
             Part::Data => text.push_str(&(data(encoding, layout.shards) + &distances(metric, encoding) + DISTANCE)),
-            Part::Distances => text.push_str(DISTANCES),
+            Part::Distances => match team {
+                Team::None => text.push_str(DISTANCES),
+                Team::Shuffles => text.extend([TEAM_BY_SHUFFLES, TEAM_DISTANCES]),
+                Team::Memory => text.extend([TEAM_BY_MEMORY, TEAM_DISTANCES]),
+            },
             Part::Matrices => text.push_str(&matrices(encoding, layout.matrix_side)),
         }
     }
@@ -79,7 +92,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
     (head + &text, if kernel.reads_data() { metric.trust() } else { Trust::Trusted })
 }
 
-fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 13] {
+fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
     let sizes = layout.sizes;
     // `neighborhoods` keeps the reverse neighbours.
     let kept = if kernel == Kernel::Neighborhoods { sizes.reverse } else { sizes.width };
@@ -89,6 +102,7 @@ fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 13] {
         ("TILE_X", layout.tile.x),
         ("TILE_Y", layout.tile.y),
         ("CHUNK", CHUNK),
+        ("FOUND", FOUND),
         ("HELD", HELD.min(CHUNK / layout.group)),
         ("SETTLED", SETTLED.max(layout.group)),
         ("WIDTH", kept as u32),
@@ -132,7 +146,7 @@ fn matrices(encoding: Encoding, side: u32) -> String {
     format!("const SIDE: u32 = {side}u;\n")
         + &matrix("Left", "f16", "A")
         + &matrix("Right", "f16", "B")
-        + &matrix("Sums", "f32", "C")
+        + &matrix("Products", "f32", "C")
         + &format!("fn widened(four: u32) -> vec4<f16> {{ return vec4<f16>({unpack}(four)); }}\n")
 }
 
@@ -142,11 +156,13 @@ macro_rules! body {
     };
 }
 
-/// `start`, `step`, `of_row` (the word of a row) and `distance_of` of a metric.
+/// `start`, `step`, `folded`, `joined`, `of_row` (the word of a row) and `distance_of` of a metric.
 fn distances(body: MetricSource, encoding: Encoding) -> String {
     match body {
         MetricSource::Form(form) if encoding.is_dots() => of_dots(form, encoding),
-        _ => of_sums(body) + &body!("whole"),
+        MetricSource::Own(wgsl) => format!("{wgsl}\n") + &body!("own") + &body!("whole"),
+        MetricSource::Form(form) => form.wgsl() + &body!("whole"),
+        MetricSource::Sets(metric, dim) => of_counts(metric, dim) + &body!("sets") + &body!("whole"),
     }
 }
 
@@ -162,15 +178,6 @@ fn of_dots(form: Form, encoding: Encoding) -> String {
     body!("packed_dot").replace("PRODUCT(", &format!("{product}(")) + of_row + &distance
 }
 
-/// `start`, `step` and `finish` of a metric.
-fn of_sums(metric: MetricSource) -> String {
-    match metric {
-        MetricSource::Form(form) => form.wgsl(),
-        MetricSource::Own(wgsl) => format!("{wgsl}\n"),
-        MetricSource::Sets(metric, dim) => of_counts(metric, dim) + &body!("sets"),
-    }
-}
-
 /// [`SetMetric::distance`] of sets that differ.
 fn of_counts(metric: SetMetric, dim: u32) -> String {
     let distance = metric.wgsl();
@@ -178,179 +185,4 @@ fn of_counts(metric: SetMetric, dim: u32) -> String {
         "const DIM: f32 = {dim}.0;\nfn of_counts(both: f32, x_only: f32, y_only: f32) -> f32 {{\n    let one = x_only + \
          y_only;\n    let half = x_only * y_only;\n    return {distance};\n}}\n"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wgpu::naga;
-    use wgpu::naga::valid::{Capabilities, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
-
-    use crate::executor::gpu::blocks::Block;
-    use crate::executor::gpu::kernels::KERNELS;
-    use crate::executor::gpu::layout::{Params, Sizes};
-    use crate::executor::gpu::limits::DeviceLimits;
-
-    fn layout(encoding: Encoding, n: usize) -> Layout {
-        let limits = DeviceLimits {
-            binding: 1 << 27,
-            buffer: 1 << 28,
-            bindings: 8,
-            workgroup: 16_384,
-            groups: 65_535,
-            subgroup: 32,
-            native_f16: false,
-            timestamps: false,
-            matrices: None,
-        };
-        let sizes = Sizes { n, quads: 100, row_bytes: encoding.row_bytes(100), width: 20, forward: 15, reverse: 8 };
-        Layout::new(sizes, limits).unwrap()
-    }
-
-    /// Nothing beyond WebGPU, of which `unpack2x16float` is a part, and `f16`, a feature of it.
-    fn capabilities() -> Capabilities {
-        Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SHADER_FLOAT16
-    }
-
-    fn validate(module: &naga::Module, capabilities: Capabilities) -> Result<ModuleInfo, String> {
-        let mut validator = Validator::new(ValidationFlags::all(), capabilities);
-        validator
-            .subgroup_stages(ShaderStages::COMPUTE)
-            .subgroup_operations(SubgroupOperationSet::all())
-            .validate(module)
-            .map_err(|e| format!("{e:?}"))
-    }
-
-    fn parsed_with(text: &str, capabilities: Capabilities) -> naga::Module {
-        let options = naga::front::wgsl::Options { capabilities, ..naga::front::wgsl::Options::new() };
-        let parsed = naga::front::wgsl::Frontend::new_with_options(options).parse(text);
-        let module = parsed.unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(text)));
-        validate(&module, capabilities).unwrap_or_else(|e| panic!("{e}\n{text}"));
-        module
-    }
-
-    fn parsed(text: &str) -> naga::Module {
-        parsed_with(text, capabilities())
-    }
-
-    /// Every text that could be compiled is valid WGSL with the entry point and the bindings that its kernel names.
-    #[test]
-    fn every_variant_is_valid() {
-        let forms = Form::all();
-        let products = [Form::L2, Form::Angular { centered: false }, Form::Inner];
-        let mut texts = 0;
-        let values = [Encoding::F32, Encoding::F16, Encoding::NativeF16, Encoding::U8, Encoding::I8];
-        let dots = [Encoding::U8Dots, Encoding::I8Dots];
-        let of_dots = products.iter().flat_map(|&form| dots.map(|encoding| (MetricSource::Form(form), encoding)));
-        let of_values = forms.iter().flat_map(|&form| values.map(|encoding| (MetricSource::Form(form), encoding)));
-        let of_sets = SetMetric::ALL.map(|metric| (MetricSource::Sets(metric, 2000), Encoding::Bits));
-        for (metric, encoding) in of_values.chain(of_sets).chain(of_dots) {
-            for n in [1000, 120_000] {
-                let layout = layout(encoding, n);
-                for kernel in KERNELS.map(|info| info.kernel).into_iter().filter(|k| *k != Kernel::BlockProducts) {
-                    let module = parsed(&source(kernel, metric, encoding, &layout).0);
-                    check_bindings(&module, kernel);
-                    texts += 1;
-                }
-            }
-        }
-        assert_eq!(texts, (forms.len() * 5 + SetMetric::ALL.len() + 3 * 2) * 2 * 11);
-    }
-
-    /// Whatever holds a user's text is checked when it runs, and nothing else is.
-    #[test]
-    fn texts_of_users_are_not_trusted() {
-        let wgsl = "// A user's.\n";
-        let layout = layout(Encoding::F32, 1000);
-        for info in &KERNELS {
-            let (text, trust) = source(info.kernel, MetricSource::Own(wgsl), Encoding::F32, &layout);
-            assert_eq!(trust == Trust::Checked, text.contains(wgsl), "{}", info.name);
-            let ours = source(info.kernel, MetricSource::Form(Form::L2), Encoding::F32, &layout).1;
-            assert_eq!(ours, Trust::Trusted, "{}", info.name);
-        }
-    }
-
-    /// The kernel of matrices, with what only it needs.
-    #[test]
-    fn every_variant_by_matrices_is_valid() {
-        let needed = capabilities() | Capabilities::COOPERATIVE_MATRIX | Capabilities::SUBGROUP;
-        for side in [8, 16] {
-            for form in [Form::L2, Form::Angular { centered: false }, Form::Inner] {
-                for encoding in [Encoding::U8Dots, Encoding::I8Dots] {
-                    let layout = layout(encoding, 120_000).with_matrices(side);
-                    let text = source(Kernel::BlockProducts, MetricSource::Form(form), encoding, &layout).0;
-                    check_bindings_with(&parsed_with(&text, needed), Kernel::BlockProducts, needed);
-                }
-            }
-        }
-    }
-
-    fn check_bindings(module: &naga::Module, kernel: Kernel) {
-        check_bindings_with(module, kernel, capabilities());
-    }
-
-    fn check_bindings_with(module: &naga::Module, kernel: Kernel, capabilities: Capabilities) {
-        let info = validate(module, capabilities).unwrap();
-        let entry = module.entry_points.iter().position(|e| e.name == kernel.info().entry).expect("the entry point");
-        let mut used: Vec<u32> = module
-            .global_variables
-            .iter()
-            .filter(|(handle, _)| !info.get_entry_point(entry)[*handle].is_empty())
-            .filter_map(|(_, global)| global.binding.filter(|b| b.group == 0))
-            .map(|b| b.binding)
-            .collect();
-        used.sort_unstable();
-        let named: Vec<u32> = kernel.info().bindings.iter().map(|b| b.0).collect();
-        assert_eq!(used, named, "{}", kernel.name());
-    }
-
-    /// The host's `Params` and the shaders' agree on every offset.
-    #[test]
-    fn params_have_the_same_offsets() {
-        let module = parsed(
-            &source(Kernel::LocalJoin, MetricSource::Form(Form::L2), Encoding::F32, &layout(Encoding::F32, 100)).0,
-        );
-        let (members, span) = module
-            .types
-            .iter()
-            .find_map(|(_, ty)| match &ty.inner {
-                naga::TypeInner::Struct { members, span } if ty.name.as_deref() == Some("Params") => {
-                    Some((members, *span))
-                }
-                _ => None,
-            })
-            .expect("the shaders have Params");
-        let host = [
-            ("n", std::mem::offset_of!(Params, n)),
-            ("first", std::mem::offset_of!(Params, first)),
-            ("forward", std::mem::offset_of!(Params, forward)),
-            ("others", std::mem::offset_of!(Params, others)),
-            ("quads", std::mem::offset_of!(Params, quads)),
-            ("shard_rows", std::mem::offset_of!(Params, shard_rows)),
-            ("seed", std::mem::offset_of!(Params, seed)),
-            ("rows", std::mem::offset_of!(Params, rows)),
-        ];
-        let block = parsed(
-            &source(Kernel::BlockPairs, MetricSource::Form(Form::L2), Encoding::F32, &layout(Encoding::F32, 100)).0,
-        );
-        let block =
-            block.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Block")).expect("the shaders have Block").1;
-        let naga::TypeInner::Struct { members: fields, span: block_span } = &block.inner else { panic!("a struct") };
-        let offsets: Vec<usize> = fields.iter().map(|m| m.offset as usize).collect();
-        let host_block = [
-            std::mem::offset_of!(Block, x_start),
-            std::mem::offset_of!(Block, x_count),
-            std::mem::offset_of!(Block, y_start),
-            std::mem::offset_of!(Block, y_count),
-            std::mem::offset_of!(Block, pairs),
-            std::mem::offset_of!(Block, pairing),
-            std::mem::offset_of!(Block, x_id),
-            std::mem::offset_of!(Block, y_id),
-        ];
-        assert_eq!((offsets.as_slice(), *block_span as usize), (&host_block[..], size_of::<Block>()));
-        let shader: Vec<(&str, usize)> =
-            members.iter().map(|m| (m.name.as_deref().unwrap_or_default(), m.offset as usize)).collect();
-        assert_eq!(shader, host);
-        assert_eq!(span as usize, size_of::<Params>());
-    }
 }

@@ -113,7 +113,7 @@ pub(crate) use with_sparse_terms;
 
 /// What a kernel is beside its loops over dense and sparse rows.
 pub(crate) trait Kernel: Accumulate {
-    /// `start`, `step` and `finish` for shaders/shared/distance.wgsl.
+    /// `start`, `step`, `folded`, `joined` and `finish` for shaders/shared/distance.wgsl.
     #[cfg(feature = "gpu")]
     const WGSL: &str;
     /// Whether the definition is a sum over columns.
@@ -189,7 +189,7 @@ impl Form {
         matches!(self, Self::Minkowski(p) if p.fract() != 0.0)
     }
 
-    /// `start`, `step` and `finish` in WGSL.
+    /// The same in WGSL.
     #[cfg(feature = "gpu")]
     pub(crate) fn wgsl(self) -> String {
         fn of<K: Kernel>(_: K) -> &'static str {

@@ -94,7 +94,7 @@ pub struct GpuRows<'a> {
     pub dim: usize,
     /// WGSL of `struct Acc`, `fn start() -> Acc`, `fn step(acc: Acc, x: vec4<f32>, y: vec4<f32>) -> Acc`, which is
     /// called with four values of two rows at a time (zeros beyond their end must change nothing), and `fn finish(acc:
-    /// Acc) -> f32`: the reduced distance. As in `shaders/shared/metrics`. Before a build, distances of 16 rows are
+    /// Acc) -> f32`: the reduced distance. It is compiled with checks of bounds and loops, and distances of 16 rows are
     /// compared with the CPU's.
     pub wgsl: &'static str,
 }

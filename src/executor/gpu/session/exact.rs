@@ -11,7 +11,8 @@ use crate::executor::gpu::device::Gpu;
 use crate::executor::gpu::device_rows::DeviceRows;
 use crate::executor::gpu::encoding::Encoding;
 use crate::executor::gpu::executor::most_rows_of;
-use crate::executor::gpu::kernels::Slot;
+use crate::executor::gpu::kernels::{Kernel, Slot};
+use crate::executor::gpu::layout::FOUND;
 use crate::executor::proof::SLACK;
 use crate::executor::{Session, Tick};
 use crate::graph::KnnGraph;
@@ -21,6 +22,9 @@ use crate::report::ExecutorInfo;
 
 /// Exact search gives up when memory does not suffice for this many points at once.
 const LEAST_HELD: usize = 1024;
+
+/// For messages.
+const DURING: &str = "exact search";
 
 /// What a device finds: rows in the order of the points.
 pub(in super::super) struct FoundRows {
@@ -88,7 +92,9 @@ impl<'p> GpuSession<'p> {
             if first > 0 {
                 session.empty_rows()?;
             }
-            for other in (0..n).step_by(part as usize) {
+            // Itself first, which fills the rows.
+            let others = (0..n).step_by(part as usize).filter(|&other| other != first);
+            for other in std::iter::once(first).chain(others) {
                 let columns = if other == first { own } else { Stretch::of_points(other, part.min(n - other), part) };
                 if other != first {
                     session.bring(&columns)?;
@@ -96,8 +102,9 @@ impl<'p> GpuSession<'p> {
                 session.compare(&own, &columns, &|f| tick((done + f) / steps))?;
                 done += 1.0;
             }
+            session.read_counters(DURING)?;
             if first == 0 {
-                session.check_rows()?;
+                session.check_first_rows(own.count as usize, session.pair_kernel())?;
             }
             rows.slots.extend(session.read_first_rows(own.count as usize)?.slots);
         }
@@ -117,20 +124,62 @@ impl<'p> GpuSession<'p> {
         self.upload(stretch.first as usize, &self.order[point..point + stretch.count as usize])
     }
 
-    /// Compares rows with columns, and offers the distances to the rows.
+    /// Compares rows with columns. While rows fill, they are offered all distances; then those that are near enough.
     fn compare(&mut self, rows: &Stretch, columns: &Stretch, tick: Tick) -> Result<(), BuildError> {
         let all = self.resources.layout.exact_blocks(rows, columns);
+        let (count, width) = (all.len() as f32, self.plan.width as u32);
+        let by_bounds = self.resources.layout.matrix_side == 0 && rows.count > width;
+        let (near, whole): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|blocks| by_bounds && blocks[0].is_larger_than(width));
+        self.compare_blocks(&whole, Self::offer_all, &|done| tick(done / count))?;
+        if !near.is_empty() {
+            let mut encoder = self.gpu.encoder(DURING)?;
+            self.clear_counters(&mut encoder);
+            self.pending.push_back(self.gpu.submit(DURING, encoder)?);
+            self.compare_blocks(&near, Self::offer_near, &|done| tick((whole.len() as f32 + done) / count))?;
+            // Where a list was too short, all are offered after all.
+            if self.read_counters(DURING)?.not_full > 0 {
+                tracing::debug!("more near pairs than lists hold: all distances are offered");
+                self.compare_blocks(&near, Self::offer_all, &|_| tick(1.0))?;
+            }
+        }
+        self.fullness = Fullness::NotFull(0);
+        Ok(())
+    }
+
+    fn compare_blocks(
+        &mut self,
+        all: &[Vec<Block>],
+        offer: impl Fn(&mut Self, &[Block], (usize, usize)) -> Result<(), GpuError>,
+        tick: Tick,
+    ) -> Result<(), BuildError> {
         let mut written = (Vec::new(), (0, 0));
         for (done, blocks) in all.iter().enumerate() {
-            tick(done as f32 / all.len() as f32)?;
+            tick(done as f32)?;
             // Most blocks have the same tiles.
             let shape: Vec<_> = blocks.iter().map(Block::shape).collect();
             if written.0 != shape {
                 written = (shape, self.write_tiles(blocks)?);
             }
-            self.join_blocks("exact search", blocks, written.1, false)?;
+            offer(self, blocks, written.1)?;
         }
-        self.fullness = Fullness::NotFull(0);
+        Ok(())
+    }
+
+    fn offer_all(&mut self, blocks: &[Block], sizes: (usize, usize)) -> Result<(), GpuError> {
+        self.join_blocks(DURING, blocks, sizes, false)
+    }
+
+    /// Computes the distances of blocks, and offers those that are near enough to their rows, which are full.
+    fn offer_near(&mut self, blocks: &[Block], (tiles, places): (usize, usize)) -> Result<(), GpuError> {
+        self.write_slot(Slot::Blocks, bytemuck::cast_slice(blocks))?;
+        self.make_room(Slot::Found, 8 * u64::from(FOUND) * places as u64)?;
+        self.make_room(Slot::FoundCounts, 4 * places as u64)?;
+        self.submit(DURING, |this, encoder| {
+            this.record(encoder, Kernel::NearPairs, tiles)?;
+            this.record(encoder, Kernel::OfferFound, places)
+        })?;
+        self.compared(Kernel::NearPairs, blocks, tiles);
         Ok(())
     }
 }

@@ -60,10 +60,15 @@ impl GpuSession<'_> {
             this.record(encoder, kernel, tiles)?;
             this.record(encoder, Kernel::OfferPairs, places)
         })?;
+        self.compared(kernel, blocks, tiles);
+        Ok(())
+    }
+
+    /// Counts the distances of blocks.
+    pub(super) fn compared(&mut self, kernel: Kernel, blocks: &[Block], tiles: usize) {
         let distances = blocks.iter().map(Block::distances).sum::<u64>();
         self.init_distances += distances;
         self.worked(kernel, distances, tiles as u64 * self.resources.layout.tile.rows());
-        Ok(())
     }
 
     /// Offers to each of `owners` the points in its span of `ids`, which are distinct and include the owner.
@@ -160,16 +165,22 @@ impl GpuSession<'_> {
         Ok(mates.share_met(n, seed, |row| known[&row].iter().copied()) <= HARD)
     }
 
-    /// Completes rows with random points, after all submissions are done.
-    pub(super) fn fill_random(&mut self) -> Result<(), GpuError> {
+    /// The rows with unused places, after all submissions are done.
+    pub(super) fn count_not_full(&mut self) -> Result<u32, GpuError> {
         let not_full = match self.fullness {
             Fullness::NotFull(rows) => rows,
             Fullness::Counted => self.timed(DevicePhase::Join, |this| this.read_counters("leaves"))?.not_full,
         };
-        self.fullness = Fullness::NotFull(0);
-        if not_full == 0 {
-            return Ok(());
+        self.fullness = Fullness::NotFull(not_full);
+        Ok(not_full)
+    }
+
+    /// Completes rows with random points, after all submissions are done. Whether there were any to complete.
+    pub(super) fn fill_random(&mut self) -> Result<bool, GpuError> {
+        if self.count_not_full()? == 0 {
+            return Ok(false);
         }
+        self.fullness = Fullness::NotFull(0);
         let fill = |this: &mut Self| {
             let n = this.order.len();
             this.run("random neighbours", |this, encoder| this.record(encoder, Kernel::FillRandom, n))
@@ -177,6 +188,6 @@ impl GpuSession<'_> {
         let counted = self.timed(DevicePhase::Fill, fill)?;
         self.init_distances += counted.distances;
         self.worked(Kernel::FillRandom, counted.distances, counted.distances);
-        Ok(())
+        Ok(true)
     }
 }

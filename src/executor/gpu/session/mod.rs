@@ -65,6 +65,11 @@ pub(super) struct GpuSession<'p> {
     /// Until it is known whether more trees pay.
     mates: Option<LeafMates>,
     fullness: Fullness,
+    /// The rows that were checked when the session opened, and what entered rows since then.
+    checked: Option<RowTable>,
+    updates: u64,
+    /// Whether the metric itself was seen to leave the range of f32.
+    may_overflow: bool,
     dispatches: u64,
     timer: Option<Timer>,
     work: DeviceWork,
@@ -145,8 +150,14 @@ impl<'p> GpuSession<'p> {
         session.mates = (plan.adaptive && plan.more_trees > 0).then(|| LeafMates::new(n, plan.n_trees));
         let first = bounds.map(|bounds| Leaves { ids: (0..n as u32).collect(), bounds });
         session.grow_trees(first, tick)?;
-        session.fill_random()?;
-        session.timed(DevicePhase::Check, |this| this.check_rows())?;
+        // Before random neighbours are looked for, which takes long where rows do not fill.
+        session.count_not_full()?;
+        let pairs = session.pair_kernel();
+        session.timed(DevicePhase::Check, |this| this.check_rows(pairs))?;
+        if session.fill_random()? {
+            session.timed(DevicePhase::Check, |this| this.check_rows(Kernel::FillRandom))?;
+        }
+        session.checked = Some(session.timed(DevicePhase::Check, |this| this.read_checked(n))?);
         Ok(session)
     }
 
@@ -217,6 +228,9 @@ impl<'p> GpuSession<'p> {
             trees_grown: 0,
             mates: None,
             fullness: Fullness::NotFull(held as u32),
+            checked: None,
+            updates: 0,
+            may_overflow: false,
             dispatches: 0,
             work: work.clone(),
             matrices,
@@ -271,6 +285,12 @@ impl<'p> GpuSession<'p> {
     /// The kernel that computes the distances of blocks.
     fn pair_kernel(&self) -> Kernel {
         if self.resources.layout.matrix_side > 0 { Kernel::BlockProducts } else { Kernel::BlockPairs }
+    }
+
+    /// The point at each place.
+    #[cfg(test)]
+    pub(super) fn order(&self) -> &[u32] {
+        &self.order
     }
 
     #[cfg(test)]
@@ -345,6 +365,7 @@ impl Session for GpuSession<'_> {
             read_bytes: after.1 - before.1,
         };
         let Counted { updates, distances, .. } = counted;
+        self.updates += updates;
         self.worked(Kernel::LocalJoin, distances, distances);
         let device = self.timer.is_some().then(|| on_device(self) - device);
         Ok(RoundStats { updates, distances, elapsed: start.elapsed(), device, traffic: Some(traffic) })
@@ -367,7 +388,9 @@ impl Session for GpuSession<'_> {
         self.write_rows(&rows)?;
         self.fullness = Fullness::NotFull(self.order.len() as u32);
         self.grow_trees(None, tick)?;
-        Ok(self.fill_random()?)
+        self.fill_random()?;
+        (self.checked, self.updates) = (Some(self.read_checked(self.order.len())?), 0);
+        Ok(())
     }
 
     fn peek(&self, points: &[u32]) -> Result<KnnGraph, BuildError> {
@@ -377,8 +400,11 @@ impl Session for GpuSession<'_> {
 
     fn finish(mut self: Box<Self>, tick: Tick) -> Result<KnnGraph, BuildError> {
         tick(0.0)?;
+        self.timed(DevicePhase::Check, |this| this.check_rows(Kernel::LocalJoin))?;
+        self.timed(DevicePhase::Check, |this| this.check_changes())?;
         let graph = if self.prepare_values()? {
             let (points, distances) = self.recompute()?;
+            self.timed(DevicePhase::Check, |this| this.check_finished(&points, &distances))?;
             let (problem, plan) = (&self.problem, &self.plan);
             self.work.time(DevicePhase::Finish, || finish::of_ranked(problem, plan, points, distances))
         } else {

@@ -13,6 +13,12 @@ use crate::report::DevicePhase;
 const FAR: f32 = f32::MAX;
 const NO_NEIGHBOR: u32 = u32::MAX;
 
+/// A slot of a row as the device keeps it: an id with its flag, and the bits of a distance.
+fn slot_of(flagged: u32, distance: u32) -> u64 {
+    let kept = fresh(f32::from_bits(distance), flagged >> 1) & !1 | u64::from(flagged & 1);
+    if flagged == NO_NEIGHBOR { EMPTY } else { kept }
+}
+
 impl GpuSession<'_> {
     /// Empties every row.
     pub(super) fn empty_rows(&mut self) -> Result<(), GpuError> {
@@ -32,13 +38,22 @@ impl GpuSession<'_> {
             slots.iter_mut().zip(ids).for_each(|(slot, &id)| *slot = u64::from(id));
         })?;
         self.gpu.read_words("reading rows", buffer(Slot::RowDistances), &mut rows.slots, |slots, distances| {
-            for (slot, &d) in slots.iter_mut().zip(distances) {
-                let flagged = *slot as u32;
-                let kept = fresh(f32::from_bits(d), flagged >> 1) & !1 | u64::from(flagged & 1);
-                *slot = if flagged == NO_NEIGHBOR { EMPTY } else { kept };
-            }
+            slots.iter_mut().zip(distances).for_each(|(slot, &d)| *slot = slot_of(*slot as u32, d));
         })?;
         Ok(rows)
+    }
+
+    /// The rows at these places.
+    pub(super) fn read_rows_at(&self, places: &[u32]) -> Result<RowTable, GpuError> {
+        let width = self.plan.width;
+        let [ids, distances] = [Slot::RowIds, Slot::RowDistances].map(|slot| {
+            let (mut words, from) = (Vec::new(), (&self.resources.buffers[&slot], 4 * width as u64));
+            self.gpu
+                .read_some_rows("reading rows", from, places, |bytes| words = bytemuck::pod_collect_to_vec(bytes))?;
+            Ok::<Vec<u32>, GpuError>(words)
+        });
+        let slots = ids?.into_iter().zip(distances?).map(|(id, distance)| slot_of(id, distance)).collect();
+        Ok(RowTable { width, slots })
     }
 
     /// Some rows, each with its neighbours.

@@ -30,9 +30,10 @@ impl GpuSession<'_> {
         self.resources.prepare_params(&self.gpu, &self.plan, groups)?;
         let resources = &self.resources;
         let pipeline = &resources.pipelines[&kernel];
-        for (first, count) in resources.layout.dispatches(groups) {
+        for dispatch in resources.layout.dispatches(groups) {
             let slots = kernel.info().bindings.iter().map(|&(binding, slot)| {
-                let buffer = if slot == Slot::Params { &resources.params[&first] } else { &resources.buffers[&slot] };
+                let params = (dispatch.first, groups);
+                let buffer = if slot == Slot::Params { &resources.params[&params] } else { &resources.buffers[&slot] };
                 wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }
             });
             let slots: Vec<_> = slots.collect();
@@ -58,7 +59,7 @@ impl GpuSession<'_> {
             if let Some(data) = &data {
                 pass.set_bind_group(1, data, &[]);
             }
-            pass.dispatch_workgroups(count, 1, 1);
+            pass.dispatch_workgroups(dispatch.across, dispatch.down, 1);
             self.dispatches += 1;
             self.gpu.count_dispatch();
         }
@@ -112,12 +113,12 @@ impl GpuSession<'_> {
         during: &'static str,
         mut encoder: wgpu::CommandEncoder,
     ) -> Result<Counted, GpuError> {
-        let mut counters = [0u32; 4];
+        let mut counters = [0u32; 5];
         let buffer = &self.resources.buffers[&Slot::Counters];
-        let bytes = self.timer.as_ref().map_or(16, |timer| timer.resolve(&mut encoder, buffer));
+        let bytes = self.timer.as_ref().map_or(20, |timer| timer.resolve(&mut encoder, buffer));
         let mut stamps = Vec::new();
         self.gpu.submit_and_read(during, encoder, (buffer, 0, bytes), |bytes| {
-            bytemuck::bytes_of_mut(&mut counters).copy_from_slice(&bytes[..16]);
+            bytemuck::bytes_of_mut(&mut counters).copy_from_slice(&bytes[..20]);
             stamps = bytemuck::pod_collect_to_vec(bytes.get(STAMPS as usize..).unwrap_or_default());
         })?;
         self.pending.clear();
@@ -125,7 +126,13 @@ impl GpuSession<'_> {
         if let Some(timer) = &mut self.timer {
             timer.add_times(&stamps);
         }
-        let [updates, low, high, not_full] = counters;
+        let [updates, low, high, not_full, not_finite] = counters;
+        if not_finite != 0 && !self.may_overflow {
+            match self.not_finite(during, !not_finite as usize)? {
+                Some(error) => return Err(error),
+                None => self.may_overflow = true,
+            }
+        }
         Ok(Counted { updates: updates.into(), distances: u64::from(low) | u64::from(high) << 32, not_full })
     }
 

@@ -10,6 +10,7 @@ use crate::error::{BuildError, GpuError};
 use crate::exact;
 use crate::executor::gpu::device::Gpu;
 use crate::executor::gpu::executor::GpuExecutor;
+use crate::executor::gpu::kernels::Kernel;
 use crate::executor::gpu::limits::DeviceLimits;
 use crate::executor::gpu::session::GpuSession;
 use crate::executor::gpu::shared::Known;
@@ -132,13 +133,15 @@ fn wrong_results_are_found_before_they_matter() {
     let data = data();
     let problem = problem(&data, DIM);
     let session = open(gpu, &problem, &plan(2));
-    session.check_rows().unwrap();
+    session.check_rows(Kernel::LocalJoin).unwrap();
     let mut rows = session.read_rows().unwrap();
     // Like a driver that drops a term of a sum.
     rows.slots[3] = crate::graph::order::fresh(distance(rows.slots[3]) * 1.05, id(rows.slots[3]));
     session.write_rows(&rows).unwrap();
-    let message = session.check_rows().unwrap_err().to_string();
+    let message = session.check_rows(Kernel::LocalJoin).unwrap_err().to_string();
     assert!(message.contains("computes a distance of") && message.contains("its driver cannot be used"), "{message}");
+    let row = session.order()[0];
+    assert!(message.contains(&format!("in row {row} (local_join) where")), "{message}");
 }
 
 #[test]

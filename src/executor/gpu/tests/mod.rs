@@ -3,9 +3,12 @@
 //! Without an adapter the tests say so; `NNDESCENT_REQUIRE_GPU=1` makes that a failure.
 
 mod codes;
+mod counted;
 mod devices;
+mod drivers;
 mod mutation;
 mod parity;
+mod texts;
 mod trouble;
 
 pub(super) use trouble::Trouble;

@@ -158,23 +158,3 @@ fn the_cpu_takes_over_from_a_device_that_fails() {
         assert!(!built.report.executor.is_gpu() && built.graph == right.graph, "{at:?}");
     }
 }
-
-/// A device without a clock builds the same graph, and reports no times of kernels.
-#[test]
-fn a_device_without_timestamps_has_no_times() {
-    let floats = floats();
-    let points = Points::dense(&floats, N, 4 * DIM).unwrap();
-    let problem = Problem::of_dense(&points, &Metric::SqEuclidean);
-    let built = |timestamps: bool| {
-        let mut gpu = gpu()?;
-        gpu.limits.timestamps &= timestamps;
-        let mut session = open(gpu, &problem, &Plan { time_kernels: true, ..plan(3) });
-        let round = session.round(&|_| Ok(())).unwrap();
-        let (work, graph) = (session.device_work(), Box::new(session).finish(&|_| Ok(())).unwrap());
-        Some((graph, round, work))
-    };
-    let (Some((with, ..)), Some((without, round, work))) = (built(true), built(false)) else { return };
-    assert!(with == without);
-    assert!(work.kernels().is_empty() && work.phases().iter().all(|time| time.device.is_none()));
-    assert_eq!(round.device, None);
-}
