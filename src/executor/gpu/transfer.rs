@@ -69,7 +69,7 @@ impl Gpu {
         staging.buffer.unmap();
         let mut encoder = self.encoder(DURING)?;
         encoder.copy_buffer_to_buffer(&staging.buffer, 0, buffer, offset, bytes);
-        staging.in_use = Some(self.submit(DURING, encoder)?);
+        staging.in_use = Some(self.submit(DURING, encoder, threads)?);
         shared.uploads.put_back(staging);
         Ok(())
     }
@@ -131,7 +131,7 @@ impl Gpu {
         for (at, &offset) in (0..).zip(offsets) {
             encoder.copy_buffer_to_buffer(buffer, offset, &staging.buffer, at * span, span);
         }
-        let submission = self.submit(during, encoder)?;
+        let submission = self.submit(during, encoder, threads)?;
         self.map(during, &staging, (wgpu::MapMode::Read, bytes), submission, threads)?;
         let mapped = staging.buffer.get_mapped_range(0..bytes).map_err(|e| shared.failed_in(during, e))?;
         take(&mapped);

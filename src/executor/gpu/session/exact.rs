@@ -135,7 +135,7 @@ impl<'p> GpuSession<'p> {
         if !near.is_empty() {
             let mut encoder = self.gpu.encoder(DURING)?;
             self.clear_counters(&mut encoder);
-            self.pending.push_back(self.gpu.submit(DURING, encoder)?);
+            self.pending.push_back(self.gpu.submit(DURING, encoder, 1)?);
             self.compare_blocks(&near, Self::offer_near, &|done| tick((whole.len() as f32 + done) / count))?;
             // Where a list was too short, all are offered after all.
             if self.read_counters(DURING)?.not_full > 0 {
