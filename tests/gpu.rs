@@ -284,7 +284,8 @@ fn parts_of_a_build_are_timed() {
         let phases = &built.report.device_phases;
         let names: Vec<String> =
             phases.iter().map(|time| time.phase.to_string()).filter(|name| name != "fill").collect();
-        let all = "arrange, prepare, empty rows, upload, trees, join, check, rounds, recompute, read back, finish";
+        let all = "arrange, prepare, empty rows, upload, trees, join, check, rounds, beside rounds, recompute, read back, \
+                   finish";
         assert_eq!(names.join(", "), all);
         let of = |wanted: &str| phases.iter().find(|time| time.phase.to_string() == wanted).unwrap();
         for time in phases {
