@@ -10,6 +10,11 @@ mod common {
     pub mod points;
 }
 
+mod analysis;
+#[cfg(feature = "cli")]
+mod analysis_cli;
+#[cfg(feature = "io")]
+mod analysis_clusters;
 mod architecture;
 mod auto_traits;
 #[cfg(feature = "cli")]

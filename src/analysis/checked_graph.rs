@@ -114,6 +114,18 @@ impl<'a> CheckedGraph<'a> {
         self.ids(i).iter().zip(self.distances(i)).map(|(&id, &distance)| Neighbor { id, distance })
     }
 
+    /// The nearest `k` neighbours of every row.
+    ///
+    /// # Errors
+    /// `k` zero, or more than the neighbours of a row.
+    pub fn truncated(&self, k: usize) -> Result<CheckedGraph<'static>, AnalysisError> {
+        self.check_k(k)?;
+        let starts = (0..=self.n()).map(|i| i * k).collect();
+        let ids = (0..self.n()).flat_map(|i| &self.ids(i)[..k]).copied().collect::<Vec<u32>>().into();
+        let distances = (0..self.n()).flat_map(|i| &self.distances(i)[..k]).copied().collect::<Vec<f32>>().into();
+        Ok(CheckedGraph { end: self.end, starts, ids, distances })
+    }
+
     /// The graph as a sparse matrix of distances; zeros are stored.
     #[must_use]
     pub fn to_csr(&self) -> CsrGraph {
@@ -130,6 +142,14 @@ impl<'a> CheckedGraph<'a> {
         super::error::check_parameter("k", k, k > 0, "1 and more")?;
         let short = (0..self.n()).find(|&i| self.ids(i).len() < k);
         short.map_or(Ok(()), |row| Err(AnalysisError::TooFewNeighbors { row, found: self.ids(row).len(), k }))
+    }
+
+    /// Fails unless the rows are the points that were searched.
+    pub(super) fn check_among_themselves(&self) -> Result<(), AnalysisError> {
+        if self.n() == self.end {
+            return Ok(());
+        }
+        Err(AnalysisError::Rows { what: "graph of a set of points", found: self.n(), expected: self.end })
     }
 
     /// Fails if a distance is below zero.

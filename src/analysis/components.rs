@@ -24,7 +24,6 @@ pub struct Components {
 
 /// An edge between two points.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
 pub struct Edge {
     /// One point.
     pub from: u32,

@@ -58,6 +58,16 @@ pub enum AnalysisError {
         /// The distance.
         distance: f32,
     },
+    /// A value that is not the same the other way round, in a matrix that should be symmetric.
+    #[error(
+        "row {row}, column {id}: the value of row {id}, column {row} differs or is missing; a symmetric matrix is needed"
+    )]
+    Asymmetric {
+        /// Row of the matrix.
+        row: usize,
+        /// Column of the value.
+        id: u32,
+    },
     /// A parameter out of range.
     #[error("{name} = {value}, allowed: {range}")]
     Parameter {

@@ -75,6 +75,11 @@ impl CsrGraph {
     /// O(edges).
     #[must_use]
     pub fn symmetrized(&self, symmetry: Symmetry) -> Self {
+        self.combined(|one, other| symmetry.of(one.or(other)?, one.and(other)))
+    }
+
+    /// The symmetric matrix of what `combine` makes of a value and that of the transpose, where either is stored.
+    pub(super) fn combined(&self, combine: impl Fn(Option<f32>, Option<f32>) -> Option<f32> + Sync) -> Self {
         let back = self.transposed();
         let rows = (0..self.n()).into_par_iter().with_min_len(256).map(|i| {
             let (mut ones, mut others) = (self.row(i).peekable(), back.row(i).peekable());
@@ -88,8 +93,7 @@ impl CsrGraph {
                 };
                 let one = ones.next_if(|one| one.0 == column).map(|one| one.1);
                 let other = others.next_if(|other| other.0 == column).map(|other| other.1);
-                let given = one.or(other).unwrap_or_default();
-                row.extend(symmetry.of(given, one.and(other)).map(|value| (column, value)));
+                row.extend(combine(one, other).map(|value| (column, value)));
             }
         });
         Self::of_rows(rows.collect())

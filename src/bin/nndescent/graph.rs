@@ -1,9 +1,9 @@
 //! `nndescent graph`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nndescent::io::read_graph;
+use nndescent::io::{ArrayInfo, describe, read_graph};
 use nndescent::report::{DevicePhaseTime, KernelTime};
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, Metric, NnDescent, Points, Progress};
 use serde_json::{Value, json};
@@ -96,16 +96,7 @@ pub fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     output::check(&arguments.output, "npz", arguments.build.inputs().iter().map(PathBuf::as_path))?;
     let job = arguments.build.load()?;
-    let refining = job.refining(arguments.include_self);
-    let built = job.run(!arguments.json, |builder, points| {
-        let builder = builder.include_self(arguments.include_self);
-        let Some(refining) = refining else { return Ok(builder.graph(points)?) };
-        let mut built = builder.n_neighbors(refining.candidates).graph(points)?;
-        if let Data::Dense(dense) = &job.data {
-            built.graph = refined(dense, None, &job.metric, built.graph, refining)?;
-        }
-        Ok(built)
-    })?;
+    let (built, refining) = job.graph(arguments.include_self, !arguments.json)?;
 
     let start = Instant::now();
     output::write_graph(&arguments.output, &built.graph)?;
@@ -140,6 +131,21 @@ impl Job<'_> {
         Refining::of(dense, (k, most), is_exact)
     }
 
+    /// The graph, by the values in the file.
+    pub fn graph(&self, include_self: bool, bar: bool) -> Result<(Built, Option<Refining>), Failure> {
+        let refining = self.refining(include_self);
+        let built = self.run(bar, |builder, points| {
+            let builder = builder.include_self(include_self);
+            let Some(refining) = refining else { return Ok(builder.graph(points)?) };
+            let mut built = builder.n_neighbors(refining.candidates).graph(points)?;
+            if let Data::Dense(dense) = &self.data {
+                built.graph = refined(dense, None, &self.metric, built.graph, refining)?;
+            }
+            Ok(built)
+        })?;
+        Ok((built, refining))
+    }
+
     /// Runs `work` in the pool, with the builder that was asked for; `bar` shows a progress bar.
     pub fn run<T: Send>(
         &self,
@@ -172,6 +178,28 @@ impl BuildArguments {
         let data = pool.install(|| self.data.read(&self.input, Use::Build(&metric)))?;
         let init_graph = self.init_graph.as_deref().map(read_graph).transpose()?;
         Ok(Job { arguments: self, metric, pool, data, init_graph, load: start.elapsed().as_secs_f64() })
+    }
+
+    /// Neighbours asked for.
+    pub fn k(&self) -> Option<usize> {
+        self.k
+    }
+
+    /// The metric asked for.
+    pub fn metric(&self) -> Result<Metric, Failure> {
+        self.metric.metric()
+    }
+
+    /// Reads a matrix as dense points, as the input is read.
+    pub fn read(&self, path: &Path) -> Result<Data, Failure> {
+        self.data.read(path, Use::Build(&self.metric.metric()?))
+    }
+
+    /// The input if it is a graph already: an .npz with a matrix `indices`.
+    pub fn read_graph(&self) -> Result<Option<KnnGraph>, Failure> {
+        let is_npz = self.input.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+        let is_graph = |arrays: Vec<ArrayInfo>| arrays.iter().any(|a| a.name == "indices" && a.shape.len() == 2);
+        Ok(if is_npz && is_graph(describe(&self.input)?) { Some(read_graph(&self.input)?) } else { None })
     }
 
     fn configure<'a>(&self, builder: NnDescent<'a>, init_graph: Option<&'a KnnGraph>) -> NnDescent<'a> {

@@ -6,10 +6,12 @@ mod output;
 #[cfg(feature = "gpu")]
 mod bench;
 mod change;
+mod cluster;
 mod compare;
 #[cfg(feature = "gpu")]
 mod devices;
 mod exact;
+mod export;
 mod failure;
 #[cfg(feature = "gpu")]
 mod generate;
@@ -20,6 +22,9 @@ mod input;
 mod interrupt;
 mod memory;
 mod metric;
+mod neighbors;
+mod outliers;
+mod plot;
 mod progress;
 mod query;
 mod refine;
@@ -63,6 +68,12 @@ enum Command {
     Add(change::AddArguments),
     /// Remove points from an index.
     Remove(change::RemoveArguments),
+    /// Outlier scores of the rows of a matrix or of a graph.
+    Outliers(outliers::Arguments),
+    /// Clusters of the rows of a matrix or a graph.
+    Cluster(cluster::Arguments),
+    /// Write a graph as other programs read it, and describe it.
+    Export(export::Arguments),
     /// Recall of a graph against the truth.
     Recall(compare::RecallArguments),
     /// Build the same graph on the CPU and on a GPU, and compare them phase by phase.
@@ -120,6 +131,9 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Query(arguments) => query::run(&arguments),
         Command::Add(arguments) => change::add(&arguments),
         Command::Remove(arguments) => change::remove(&arguments),
+        Command::Outliers(arguments) => outliers::run(&arguments),
+        Command::Cluster(arguments) => cluster::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Recall(arguments) => compare::recall(&arguments),
         #[cfg(feature = "gpu")]
         Command::Bench(arguments) => bench::run(&arguments),

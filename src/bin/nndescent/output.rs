@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nndescent::{Index, KnnGraph, io};
+use nndescent::{CsrGraph, Index, KnnGraph, io};
 
 use crate::failure::Failure;
 use crate::interrupt;
@@ -93,6 +93,22 @@ pub fn write_graph(output: &Path, graph: &KnnGraph) -> Result<(), Failure> {
         return io::write_graph_to(std::io::stdout(), graph).map_err(unwritable);
     }
     io::write_graph(output, graph).map_err(Failure::output)
+}
+
+/// Writes values to a file, or to standard output.
+pub fn write_values<T: io::NpyElement>(output: &Path, values: &[T]) -> Result<(), Failure> {
+    if is_stream(output) {
+        return io::write_values_to(std::io::stdout(), values).map_err(unwritable);
+    }
+    io::write_values(output, values).map_err(Failure::output)
+}
+
+/// Writes a sparse matrix to a file, or to standard output.
+pub fn write_matrix(output: &Path, matrix: &CsrGraph, format: io::MatrixFormat) -> Result<(), Failure> {
+    if is_stream(output) {
+        return io::write_matrix_to(std::io::stdout(), matrix, format).map_err(unwritable);
+    }
+    io::write_matrix(output, matrix, format).map_err(Failure::output)
 }
 
 /// Saves an index to a file, or writes it to standard output.
