@@ -146,6 +146,18 @@ impl Device {
         }
     }
 
+    /// What a buffer that cannot be mapped means: the device was lost, or its driver failed.
+    pub(super) fn unmapped_in(&self, during: &'static str, reason: impl ToString) -> GpuError {
+        self.settle_briefly();
+        self.still_there(during).err().unwrap_or_else(|| self.failed_in(during, reason))
+    }
+
+    /// Waits a moment for what is being done: the loss of a device is reported when it has nothing left to do.
+    fn settle_briefly(&self) {
+        let moment = Some(Duration::from_secs(1));
+        let _ = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: moment });
+    }
+
     pub(super) fn failed_in(&self, during: &'static str, reason: impl ToString) -> GpuError {
         self.failed.store(true, Relaxed);
         GpuError::Failed { during, reason: reason.to_string() }
@@ -320,8 +332,8 @@ impl Gpu {
         let internal = pollster::block_on(internal.pop());
         let out_of_memory = pollster::block_on(memory.pop());
         if out_of_memory.is_some() || internal.is_some() || validation.is_some() {
-            // A lost device first shows as invalid buffers. Its loss is reported when it has nothing left to do.
-            let _ = device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) });
+            // A lost device first shows as invalid buffers.
+            self.device.settle_briefly();
         }
         self.device.still_there(during)?;
         if out_of_memory.is_some() {

@@ -63,7 +63,7 @@ impl Gpu {
         if let Some(submission) = staging.in_use.take() {
             self.map(DURING, &staging, (wgpu::MapMode::Write, bytes), submission, threads)?;
         }
-        let mut mapped = staging.buffer.get_mapped_range_mut(0..bytes).map_err(|e| shared.failed_in(DURING, e))?;
+        let mut mapped = staging.buffer.get_mapped_range_mut(0..bytes).map_err(|e| shared.unmapped_in(DURING, e))?;
         fill(&mut mapped);
         drop(mapped);
         staging.buffer.unmap();
@@ -133,7 +133,7 @@ impl Gpu {
         }
         let submission = self.submit(during, encoder, threads)?;
         self.map(during, &staging, (wgpu::MapMode::Read, bytes), submission, threads)?;
-        let mapped = staging.buffer.get_mapped_range(0..bytes).map_err(|e| shared.failed_in(during, e))?;
+        let mapped = staging.buffer.get_mapped_range(0..bytes).map_err(|e| shared.unmapped_in(during, e))?;
         take(&mapped);
         drop(mapped);
         staging.buffer.unmap();
@@ -159,7 +159,7 @@ impl Gpu {
             });
         })?;
         self.wait(during, submission, threads)?;
-        let mapped = told.recv().map_err(|e| shared.failed_in(during, e))?;
-        mapped.map_err(|e| shared.failed_in(during, e))
+        let mapped = told.recv().map_err(|e| shared.unmapped_in(during, e))?;
+        mapped.map_err(|e| shared.unmapped_in(during, e))
     }
 }
