@@ -1,11 +1,13 @@
 //! One outlier among groups of very different density: which score ranks it first, as columns become many?
 //!
 //! 1,000 rows in 1 to 20 groups of random size, centre and spread, and one row that lies at twice the maximum of the
-//! first column and at the mean of all others. Prints the rank of that row, 1 for the most outlying.
+//! first column and at the mean of all others. Prints the rank of that row, 1 for the most outlying, and draws it.
 //!
 //! ```text
-//! cargo run --release --example varying_density [REPEATS]
+//! cargo run --release --no-default-features --example varying_density [REPEATS [ranks.svg]]
 //! ```
+
+use std::fmt::Write as _;
 
 use nndescent::analysis::CheckedGraph;
 use nndescent::analysis::outliers::{Score, scores};
@@ -61,6 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         kinds.iter().for_each(|(name, _)| print!(" {name}, {metric} |"));
     }
     println!("\n|---|---|{}", "---|".repeat(metrics.len() * kinds.len()));
+    let mut medians = Vec::new();
     for (columns, groups) in SETS {
         let mut ranks = vec![Vec::new(); metrics.len() * kinds.len()];
         for seed in 0..repeats {
@@ -80,6 +83,40 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             print!(" {} ({}) |", ranks[ranks.len() / 2], ranks[ranks.len() - 1]);
         }
         println!();
+        medians.push(ranks.iter().map(|ranks| ranks[ranks.len() / 2]).collect::<Vec<usize>>());
+    }
+    if let Some(path) = std::env::args().nth(2) {
+        let names: Vec<String> =
+            metrics.iter().flat_map(|metric| kinds.iter().map(move |(name, _)| format!("{name}, {metric}"))).collect();
+        std::fs::write(path, svg(&medians, &names))?;
     }
     Ok(())
+}
+
+/// A line for each score: median ranks, on a logarithmic scale, over the sets.
+fn svg(medians: &[Vec<usize>], names: &[String]) -> String {
+    const COLOURS: [&str; 3] = ["#1f77b4", "#ff7f0e", "#2ca02c"];
+    let x = |set: usize| 60 + 60 * set;
+    let y = |rank: f64| 360.0 - 110.0 * rank.log10();
+    let mut text =
+        String::from("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"400\" font-size=\"13\">\n");
+    text += "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n";
+    let mut put = |line: std::fmt::Arguments| writeln!(text, "{line}").expect("writes to memory");
+    for rank in [1, 10, 100, 1000] {
+        let at = y(f64::from(rank));
+        put(format_args!("<path d=\"M60 {at}H600\" stroke=\"#ddd\"/><text x=\"20\" y=\"{at}\">{rank}</text>"));
+    }
+    for (set, (columns, _)) in SETS.iter().enumerate() {
+        put(format_args!("<text x=\"{}\" y=\"382\" text-anchor=\"middle\">{columns}</text>", x(set)));
+    }
+    for (line, name) in names.iter().enumerate() {
+        let (colour, dash) = (COLOURS[line % 3], if line < 3 { "none" } else { "5 4" });
+        let at = medians.iter().enumerate().map(|(set, ranks)| format!("{},{:.1}", x(set), y(ranks[line] as f64)));
+        let at: Vec<String> = at.collect();
+        let style = format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-dasharray=\"{dash}\"");
+        put(format_args!("<polyline points=\"{}\" {style}/>", at.join(" ")));
+        let legend = 40 + 22 * line;
+        put(format_args!("<path d=\"M630 {legend}h30\" {style}/><text x=\"668\" y=\"{}\">{name}</text>", legend + 4));
+    }
+    text + "</svg>\n"
 }

@@ -77,6 +77,23 @@
 //!
 //! [`Metric`] has some forty metrics, by the names of PyNNDescent; [`custom`] takes any other.
 //!
+//! # What a graph is for
+//!
+//! [`analysis`] scores outliers, finds clusters, counts shared neighbours and weighs edges for layouts, and hands graphs
+//! over to other programs.
+//!
+//! ```
+//! use nndescent::analysis::outliers::{Score, scores};
+//! use nndescent::analysis::CheckedGraph;
+//! use nndescent::{Metric, NnDescent, Points};
+//!
+//! let data: Vec<f32> = (0..500 * 8).map(|i| ((i * 37) % 101) as f32).collect();
+//! let graph = NnDescent::new(Metric::Euclidean).n_neighbors(10).graph(&Points::dense(&data, 500, 8)?)?.graph;
+//! let scores = scores(&CheckedGraph::new(&graph)?, Score::Lof, 10)?;
+//! assert!(scores.iter().all(|score| *score > 0.0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # On a GPU
 //!
 //! With the feature `gpu`, [`Device::Auto`] takes a hardware GPU (Vulkan, Metal or DX12) for large jobs, and the report

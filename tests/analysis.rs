@@ -423,3 +423,44 @@ fn doping_tells_which_score_suits() {
     assert!(roc_auc(&[1.0, 2.0], &[true, true]).is_err() && threshold(&[f64::NAN], 0.1).is_err());
     assert_eq!(roc_auc(&[1.0, 2.0, 2.0], &[false, true, false]).unwrap(), 0.75);
 }
+
+/// 999 rows in groups of random size, centre and spread; the last row is twice as far as any in the first column.
+fn uneven_groups(columns: usize, groups: usize, seed: u64) -> Vec<f32> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut rows: Vec<f32> = Vec::new();
+    for group in 0..groups {
+        let left = 999 - rows.len() / columns;
+        let most = (left / (groups - group)).max(1);
+        let size = if group + 1 == groups { left } else { rng.random_range(1..=most) };
+        let centre: Vec<f32> = (0..columns).map(|_| rng.random_range(0.0..10.0)).collect();
+        let spread: f32 = rng.random_range(0.1..2.0);
+        let mut normal = || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+        (0..size).for_each(|_| rows.extend(centre.iter().map(|c| c + spread * normal())));
+    }
+    let column = |c: usize| rows.iter().skip(c).step_by(columns).copied();
+    let outlier = |c: usize| match c {
+        0 => 2.0 * column(0).fold(f32::MIN, f32::max),
+        _ => column(c).sum::<f32>() / 999.0,
+    };
+    let outlier: Vec<f32> = (0..columns).map(outlier).collect();
+    [rows, outlier].concat()
+}
+
+/// Where groups differ in density, distances rank the sparse ones before an outlier; what neighbours share does not.
+#[test]
+fn shared_neighbours_see_an_outlier_among_groups_of_uneven_density() {
+    let mut ranks = [Vec::new(), Vec::new()];
+    for seed in 0..5 {
+        let values = uneven_groups(450, 20, seed);
+        let points = Points::dense(&values, 1000, 450).unwrap();
+        let graph = exact::graph(&points, &Metric::Manhattan, 30, false).unwrap();
+        let graph = CheckedGraph::new(&graph).unwrap();
+        for (ranks, score) in ranks.iter_mut().zip([Score::Mean, Score::Snn]) {
+            let scores = scores(&graph, score, 30).unwrap();
+            ranks.push(scores.iter().filter(|&&score| score > scores[999]).count());
+        }
+    }
+    ranks.iter_mut().for_each(|ranks| ranks.sort_unstable());
+    let [distance, shared] = ranks.map(|ranks| ranks[2]);
+    assert!(shared < 10 && shared * 4 < distance, "median rank {shared} by shared neighbours, {distance} by distance");
+}

@@ -10,20 +10,20 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-const N: usize = 600;
-const DIM: usize = 8;
+pub const N: usize = 600;
+pub const DIM: usize = 8;
 
 #[cfg(feature = "gpu")]
 const GPU_MESSAGE: &str = "no GPU adapter for `nonesuch`; there is";
 #[cfg(not(feature = "gpu"))]
 const GPU_MESSAGE: &str = "this build has no GPU executor";
 
-fn values(n: usize, dim: usize) -> Vec<f32> {
+pub fn values(n: usize, dim: usize) -> Vec<f32> {
     let mut rng = StdRng::seed_from_u64(1);
     (0..n * dim).map(|i| rng.random::<f32>() + (i / dim % 7) as f32).collect()
 }
 
-fn run(words: &[&str]) -> Output {
+pub fn run(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nndescent")).args(words).output().unwrap()
 }
 
@@ -40,24 +40,24 @@ fn looking_for_adapters_prints_nothing() {
     assert_eq!(String::from_utf8_lossy(&found.stderr), "");
 }
 
-struct Files {
-    dir: tempfile::TempDir,
-    input: PathBuf,
+pub struct Files {
+    pub dir: tempfile::TempDir,
+    pub input: PathBuf,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let input = write(dir.path(), "x.npy", &npy_f32(&values(N, DIM), DIM));
         Self { dir, input }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.dir.path().join(name).display().to_string()
     }
 
     /// Runs `nndescent graph` on the input with more arguments; the graph and the output.
-    fn graph(&self, words: &[&str]) -> (KnnGraph, String) {
+    pub fn graph(&self, words: &[&str]) -> (KnnGraph, String) {
         let (input, output) = (self.input.display().to_string(), self.path("g.npz"));
         let ran = run(&[&["graph", &input, "-o", &output], words].concat());
         assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));

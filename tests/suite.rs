@@ -11,14 +11,16 @@ mod common {
 }
 
 mod analysis;
-#[cfg(feature = "cli")]
-mod analysis_cli;
 #[cfg(feature = "io")]
 mod analysis_clusters;
 mod architecture;
 mod auto_traits;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod cli_analysis;
+#[cfg(feature = "cli")]
+mod cli_clusters;
 #[cfg(feature = "cli")]
 mod cli_files;
 mod field;

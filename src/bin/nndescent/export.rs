@@ -16,7 +16,8 @@ use crate::plot;
 pub struct Arguments {
     #[command(flatten)]
     build: BuildArguments,
-    /// What is written: csr and coo as .npz of scipy.sparse, edgelist as text (.tsv: row, column, value).
+    /// What is written: csr and coo as .npz of scipy.sparse, edgelist as text (.tsv: row, column, value); umap is csr
+    /// with the weights of UMAP.
     #[arg(long, value_enum, default_value_t = To::Csr)]
     to: To,
     /// Weights of the edges.
@@ -44,6 +45,7 @@ enum To {
     Csr,
     Coo,
     Edgelist,
+    Umap,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -83,7 +85,7 @@ impl From<SymmetryName> for Symmetry {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (ending, format) = match arguments.to {
-        To::Csr => ("npz", MatrixFormat::Csr),
+        To::Csr | To::Umap => ("npz", MatrixFormat::Csr),
         To::Coo => ("npz", MatrixFormat::Coo),
         To::Edgelist => ("tsv", MatrixFormat::EdgeList),
     };
@@ -94,7 +96,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let neighbors = Neighbors::of(&arguments.build, !arguments.json)?;
     let graph = neighbors.checked()?;
-    let mut matrix = match arguments.weights {
+    let weights = if arguments.to == To::Umap { Weights::Umap } else { arguments.weights };
+    let mut matrix = match weights {
         Weights::Distance => graph.to_csr(),
         Weights::Connectivity => {
             let mut matrix = graph.to_csr();

@@ -10,6 +10,7 @@ mod cluster;
 mod compare;
 #[cfg(feature = "gpu")]
 mod devices;
+mod doping;
 mod exact;
 mod export;
 mod failure;
@@ -72,6 +73,8 @@ enum Command {
     Outliers(outliers::Arguments),
     /// Clusters of the rows of a matrix or a graph.
     Cluster(cluster::Arguments),
+    /// Tell which outlier score and metric find outliers made of a matrix's own rows.
+    Doping(doping::Arguments),
     /// Write a graph as other programs read it, and describe it.
     Export(export::Arguments),
     /// Recall of a graph against the truth.
@@ -133,6 +136,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Remove(arguments) => change::remove(&arguments),
         Command::Outliers(arguments) => outliers::run(&arguments),
         Command::Cluster(arguments) => cluster::run(&arguments),
+        Command::Doping(arguments) => doping::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Recall(arguments) => compare::recall(&arguments),
         #[cfg(feature = "gpu")]

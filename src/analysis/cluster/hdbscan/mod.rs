@@ -113,7 +113,7 @@ impl Hdbscan {
     /// to no row, a graph of queries.
     ///
     /// # Complexity
-    /// O(e · log e) for `e` edges, the k² comparisons of ids of a row aside.
+    /// O(e · log e) for the `e = n · k` edges.
     pub fn run(&self, graph: &CheckedGraph, connectors: &[Edge]) -> Result<HdbscanClustering, AnalysisError> {
         let size = self.min_cluster_size;
         check_parameter("min_cluster_size", size, size >= 2, "2 and more")?;

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::analysis::checked_graph::CheckedGraph;
 use crate::analysis::components::Edge;
-use crate::analysis::edges::{check_edges, edges_within};
+use crate::analysis::edges::check_edges;
 use crate::analysis::error::{AnalysisError, check_parameter};
 use crate::graph::disjoint_sets::DisjointSets;
 
@@ -22,8 +22,8 @@ pub fn core_distances(graph: &CheckedGraph, min_samples: usize) -> Result<Vec<f3
     Ok(graph.map(|i| graph.distances(i)[min_samples - 2]))
 }
 
-/// The edges of a graph, each pair once, and `connectors`; each as long as the largest of its distance and the core
-/// distances of its rows.
+/// The edges of a graph and `connectors`, each as long as the largest of its distance and the core distances of its
+/// rows. Rows that hold each other have two.
 ///
 /// # Errors
 /// Other than one core distance for each row, a connector to no row or at a distance below zero, a graph of queries.
@@ -38,8 +38,12 @@ pub fn mutual_reachability(
         return Err(AnalysisError::Rows { what: "core distances", found, expected });
     }
     check_edges(connectors, graph.n())?;
-    let mut edges = edges_within(graph, f32::INFINITY);
-    edges.extend_from_slice(connectors);
+    let from_row = |i: usize| graph.neighbors(i).map(move |near| (i as u32, near.id, near.distance));
+    let mut edges: Vec<Edge> = (0..graph.n())
+        .flat_map(from_row)
+        .map(|(i, id, distance)| Edge { from: i.min(id), to: i.max(id), distance })
+        .chain(connectors.iter().copied())
+        .collect();
     edges.par_iter_mut().with_min_len(4096).for_each(|edge| {
         let cores = core_distances[edge.from as usize].max(core_distances[edge.to as usize]);
         edge.distance = edge.distance.max(cores);

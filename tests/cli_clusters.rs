@@ -1,8 +1,8 @@
-//! The command's analyses as a user runs them.
+//! The command `cluster` as a user runs it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use crate::cli::run;
 use crate::common::files::{npy_f32, write};
 use serde_json::Value;
 
@@ -41,10 +41,6 @@ impl Files {
         assert_eq!(ran.status.code(), Some(code), "{words:?}: {said}");
         assert!(said.contains(message), "{words:?}: {said}");
     }
-}
-
-fn run(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_nndescent")).args(words).output().unwrap()
 }
 
 /// The values of a one-dimensional .npy of int32.
