@@ -61,6 +61,23 @@ fn forget(row: u32, lane: u32) {
     workgroupBarrier();
 }
 
+// Candidates that the set has room for, at three quarters full.
+fn room_for(known: u32) -> u32 {
+    let most = slots / 4u * 3u;
+    return select(0u, most - known, known < most);
+}
+
+// Whether the set has no room for a step of every invocation, or for those that are left.
+fn is_full(known: u32, left: u32) -> bool {
+    return room_for(known) < min(GROUP, left);
+}
+
+// Steps to go before it is looked again how many candidates wait: no more than the set has room for.
+fn visited(known: u32, left: u32) -> u32 {
+    let room = room_for(known);
+    return select(room / GROUP * GROUP, VISITED, room >= min(VISITED, left));
+}
+
 // Evaluates the last CHUNK candidates that wait, or all if there are fewer.
 fn evaluate(row: u32, lane: u32, count: u32) {
     for (var first = count - min(count, CHUNK); first < count; first += HELD * GROUP) {
@@ -149,16 +166,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Size of the set.
     var known = slots;
     loop {
-        if known + min(VISITED, steps - t) > slots / 4u * 3u {
+        if is_full(known, steps - t) {
             forget(row, lane);
             known = WIDTH + 1u;
         }
-        for (var first = t; first < min(t + VISITED, steps); first += AHEAD * GROUP) {
+        let end = min(t + visited(known, steps - t), steps);
+        for (var first = t; first < end; first += AHEAD * GROUP) {
             var ids: array<u32, AHEAD>;
             for (var a = 0u; a < AHEAD; a++) {
                 let mine = first + a * GROUP + lane;
                 ids[a] = NO_NEIGHBOR;
-                if mine < steps {
+                if mine < end {
                     ids[a] = candidate(row, mine, &through);
                 }
             }
@@ -168,7 +186,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 }
             }
         }
-        t += VISITED;
+        t = end;
         workgroupBarrier();
         if lane == 0u {
             waiting_now = atomicLoad(&waiting_count);
@@ -178,7 +196,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         left = seen_here;
         // Candidates that wait are offered before the set forgets them.
         let is_last = t >= steps;
-        let must_all = is_last || known + min(VISITED, steps - t) > slots / 4u * 3u;
+        let must_all = is_last || is_full(known, steps - t);
         while left >= CHUNK || (left > 0u && must_all) {
             evaluate(row, lane, left);
             distances += min(left, CHUNK);

@@ -143,6 +143,13 @@ fn a_metric_of_the_users_own_runs_on_a_gpu() {
     let other = Box::leak(WEIGHTED.replace("3.0, 4.0", "3.0, 5.0").into_boxed_str());
     let wrong = of(other, Algorithm::NnDescent).unwrap_err().to_string();
     assert!(wrong.contains("computes a distance of"), "{wrong}");
+    // Near rows are at the root of a negative number.
+    let rooted = "let d = dot(acc.sum, vec4<f32>(1.0)); return select(d, sqrt(d - 1000.0), d < 1000.0);";
+    let nan = Box::leak(WEIGHTED.replace("return dot(acc.sum, vec4<f32>(1.0));", rooted).into_boxed_str());
+    for algorithm in [Algorithm::NnDescent, Algorithm::Exact] {
+        let not_finite = of(nan, algorithm).unwrap_err().to_string();
+        assert!(not_finite.contains("not finite, of row ") && not_finite.contains(" and row "), "{not_finite}");
+    }
     let invalid = of("fn start() -> Acc {", Algorithm::NnDescent).unwrap_err().to_string();
     assert!(invalid.contains("block_pairs"), "{invalid}");
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The table of a GPU, in at most four minutes, on a machine that need not have anything but a driver:
+# The table of a GPU, in four minutes (LIMIT seconds), on a machine that need not have anything but a driver:
 #
 #     benches/gpu/run.sh FOLDER [DEVICE]
 #
@@ -12,18 +12,22 @@
 # All but the first may be missing.
 # DEVICE: as for `nndescent graph --device`; gpu by default.
 # SHAPE=ROWSxCOLUMNS: another size than a million x 128, to try the script on a small machine.
-# OUT: the folder for log.md; this one by default.
+# LIMIT: seconds for all parts; 235 by default, which leaves out what comes last on slow devices. 540 is enough for all.
+# OUT: the folder for log.md, all tables, and log.json, an array of what `nndescent bench --json` tells of each; this one by
+# default.
 #
 # If a part fails, the others still run. Save the log in docs/gpu/, with device, driver and date.
 set -uo pipefail
 folder=$(cd "${1:?the folder with nndescent}" && pwd)
 device=${2:-gpu}
 shape=${SHAPE:-1000000x128}
+limit=${LIMIT:-235}
 out=${OUT:-.}
 scripts=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$out"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+: > "$work/benches.json"
 exec > >(tee "$out/log.md") 2>&1
 export PYTHONUNBUFFERED=1 XDG_RUNTIME_DIR="$work"
 
@@ -45,9 +49,10 @@ if [ -z "${VK_DRIVER_FILES:-}" ] && command -v nvidia-smi > /dev/null; then
     if [ -n "$icd" ]; then export VK_DRIVER_FILES=$icd VK_ICD_FILENAMES=$icd; fi
 fi
 
-# Runs one part of the table for at most so many seconds; none begins when the four minutes are nearly over.
+# Runs one part of the table for at most so many seconds; none begins when the time is nearly over. What it writes to
+# standard output goes to the file $told if that is set, and all else to the log.
 part() {
-    local limit=$1 left=$((235 - SECONDS))
+    local most=$1 left=$((limit - SECONDS))
     shift
     echo
     echo "## $(basename "$1") ${*:2} (at $SECONDS s)"
@@ -56,13 +61,13 @@ part() {
         echo "left out: the time is over"
         return
     fi
-    timeout "$((limit < left ? limit : left))" "$@" || echo "ended with status $? (124: out of time)"
+    timeout "$((most < left ? most : left))" "$@" 2>&1 1>> "${told:-/dev/stdout}" || echo "ended with status $? (124: out of time)"
 }
 nndescent=$work/nndescent
 bench() {
-    local limit=$1
+    local most=$1
     shift
-    part "$limit" "$nndescent" bench "$@" --device "$device"
+    told=$work/benches.json part "$most" "$nndescent" bench "$@" --device "$device" --json
 }
 
 date -u +%F
@@ -79,11 +84,17 @@ if [ -x "$work/unit" ]; then
     NNDESCENT_REQUIRE_GPU=1 part 60 "$work/unit" gpu::tests::parity gpu::tests::devices --test-threads 1
 fi
 
+# What the machine can do at best.
+has_torch() {
+    python3 -c 'import torch; assert torch.cuda.is_available()' 2> /dev/null
+}
+if has_torch; then part 30 python3 "$scripts/ceilings.py"; fi
+
 # Real rows, exact search, and exact search by PyTorch beside it.
 data=$work/train-images-idx3-ubyte
 if [ -f "$data" ]; then
     bench 45 "$data" -k 30 --repeats 5 --cpu-repeats 2 --exact=gpu
-    if python3 -c 'import torch; assert torch.cuda.is_available()' 2> /dev/null; then
+    if has_torch; then
         part 40 python3 "$scripts/torch_exact.py" "$data" 30
     fi
 fi
@@ -91,7 +102,9 @@ fi
 # A million rows: in clusters, with the CPU beside it; then with little structure, as floats and as bytes.
 bench 60 --generate "$shape" -k 32 --repeats 3 --cpu-repeats 1
 bench 40 --generate "$shape" --structure flat -k 32 --repeats 2 --cpu-repeats 0
-bench 40 --generate "$shape" --structure flat --values u8 -k 32 --repeats 2 --cpu-repeats 0
+for values in f16 u8; do
+    bench 40 --generate "$shape" --structure flat --values "$values" -k 32 --repeats 2 --cpu-repeats 0
+done
 bench 60 --generate "$shape" -k 32 --repeats 1 --cpu-repeats 0 --exact=gpu
 
 # The variant of kernels that is off unless it is asked for.
@@ -100,5 +113,6 @@ if [ -f "$data" ]; then
     echo "With NNDESCENT_GPU_TRY=matrices:"
     NNDESCENT_GPU_TRY=matrices bench 30 "$data" -k 30 --repeats 3 --cpu-repeats 0 --exact=gpu
 fi
+sed '1s/^/[/; $!s/$/,/; $s/$/]/' "$work/benches.json" > "$out/log.json"
 echo
 echo "in all $SECONDS s"

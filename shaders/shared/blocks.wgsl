@@ -6,7 +6,7 @@ struct Block {
     x_count: u32,
     y_start: u32,
     y_count: u32,
-    // Where the matrix of distances begins in `pairs`.
+    // Where the matrix of distances begins in `pairs`, or the number of the first list of near pairs.
     pairs: u32,
     // ALL: all pairs. SYMMETRIC: columns are the rows, and every distance is computed once and written twice. MIRRORED:
     // all pairs, written a second time with columns as rows, to the matrix of the next block, which has no tiles.

@@ -21,8 +21,8 @@ fn put(block: Block, row: u32, column: u32, distance: f32) {
     }
     let x = ids[block.x_start + row];
     let y = ids[block.y_start + column];
-    put_near(row, x, y + block.y_id, distance);
+    put_near(block.pairs + row, x, y + block.y_id, distance);
     if block.pairing == MIRRORED {
-        put_near(block.x_count + column, y, x + block.x_id, distance);
+        put_near(block.pairs + block.x_count + column, y, x + block.x_id, distance);
     }
 }

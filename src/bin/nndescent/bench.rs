@@ -72,6 +72,7 @@ enum Structure {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Values {
     F32,
+    F16,
     U8,
 }
 
@@ -100,6 +101,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             match arguments.values {
                 Values::F32 => {
                     let points = Points::dense(&values, n, dim).map_err(refused)?;
+                    pool.install(|| compare(arguments, &points))
+                }
+                Values::F16 => {
+                    let halves: Vec<half::f16> = values.iter().map(|&value| half::f16::from_f32(value)).collect();
+                    let points = Points::dense(&halves, n, dim).map_err(refused)?;
                     pool.install(|| compare(arguments, &points))
                 }
                 Values::U8 => {

@@ -136,6 +136,10 @@ impl Block {
             || (self.pairing() == Pairing::Mirrored && self.x_count.min(self.y_count) > width)
     }
 
+    fn shares_rows(&self, other: &Self) -> bool {
+        self.x_start < other.x_start + other.x_count && other.x_start < self.x_start + self.x_count
+    }
+
     /// What its tiles depend on.
     pub(super) fn shape(&self) -> (u32, u32, u32) {
         (self.x_count, self.y_count, self.pairing)
@@ -176,6 +180,34 @@ fn self_blocks(rows: &Stretch, side: u32) -> Vec<Vec<Block>> {
     // Those on the diagonal first, which fill the rows.
     let later = starts().flat_map(|x| starts().filter(move |&y| x < y).map(move |y| (x, y)));
     starts().map(|x| (x, x)).chain(later).map(|(x, y)| pair(x, y)).collect()
+}
+
+/// Most rows of the blocks that are compared at once by bounds: their lists take 64 MiB.
+const MOST_ROWS: u32 = 1 << 16;
+
+/// Blocks put together whose rows have nothing in common, so that all can be offered what is near at once. Lists of the
+/// rows follow each other.
+pub(super) fn disjoint_blocks(mut all: Vec<Vec<Block>>) -> Vec<Vec<Block>> {
+    let Some(first) = all.first().map(|blocks| blocks[0]) else { return all };
+    // Blocks of the same sum share neither rows nor columns.
+    let starts = |block: &Block| (block.x_start / first.x_count.max(1), block.y_start / first.y_count.max(1));
+    let sides = all.iter().map(|blocks| starts(&blocks[0])).map(|(x, y)| x.max(y) + 1).max().unwrap_or(1);
+    all.sort_by_key(|blocks| (starts(&blocks[0]).0 + starts(&blocks[0]).1) % sides);
+    let mut together: Vec<Vec<Block>> = Vec::new();
+    for blocks in all {
+        let rows = |blocks: &[Block]| blocks.iter().map(|block| block.x_count).sum::<u32>();
+        let shares = |last: &[Block]| last.iter().any(|a| blocks.iter().any(|b| a.shares_rows(b)));
+        let fits = |last: &Vec<Block>| rows(last) + rows(&blocks) <= MOST_ROWS && !shares(last);
+        if !together.last().is_some_and(fits) {
+            together.push(Vec::new());
+        }
+        let last = together.last_mut().expect("there is one");
+        for mut block in blocks {
+            block.pairs = rows(last);
+            last.push(block);
+        }
+    }
+    together
 }
 
 /// Every row of blocks, as `offer_pairs.wgsl` reads them.
@@ -240,6 +272,18 @@ mod tests {
                 let [a, b] = blocks[..] else { panic!("a block and its mirror") };
                 assert_eq!((a.x_start, a.y_start, a.pairs() as u32), (b.y_start, b.x_start, b.pairs));
                 assert!(layout.tiles(blocks).iter().all(|tile| tile[0] == 0), "the mirror has no tiles");
+            }
+            // Put together, they still cover all, and rows of a batch are distinct.
+            let near: Vec<_> = own.into_iter().filter(|blocks| blocks.len() > 1).collect();
+            let (count, batches) = (near.len(), disjoint_blocks(near));
+            assert_eq!(batches.iter().map(|batch| batch.len() / 2).sum::<usize>(), count);
+            assert!(batches.len() <= count.div_ceil(2) + 1 || count < 4, "{} of {count}", batches.len());
+            for batch in &batches {
+                let lists = block_places(batch);
+                for (i, block) in batch.iter().enumerate() {
+                    assert_eq!(lists[block.pairs as usize], [i as u32, 0]);
+                    assert!(batch[..i].iter().all(|other| !other.shares_rows(block)));
+                }
             }
             let others = layout.exact_blocks(&all, &some);
             let fits = |b: &Block| b.pairs() <= pairs && b.y_start + b.y_count <= 5900 && b.y_id == 2000;

@@ -8,13 +8,52 @@ use super::limits::DeviceLimits;
 use super::tile::{SOFTWARE_TILE, TILE, TileSize};
 use crate::error::GpuError;
 
-/// Neighbours offered to a row before the nearest are settled: few barriers, but a bound that still tightens.
-pub(super) const CHUNK: u32 = 128;
+/// Room in workgroup memory that rows take on a kind of device.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Room {
+    /// Neighbours offered to a row before the nearest are settled: few barriers, but a bound that still tightens.
+    pub chunk: u32,
+    /// Slots in the set of candidates seen, a power of two. It suffices for most rows and is quick to clear.
+    table: u32,
+}
+
+impl Room {
+    /// Hardware works on as many rows at a time as there is memory for. Software has nothing of that.
+    fn of(kind: AdapterKind) -> Self {
+        match kind {
+            AdapterKind::Software => Self { chunk: 128, table: 1024 },
+            _ => Self { chunk: 64, table: 512 },
+        }
+    }
+
+    /// Bytes that `nearest.wgsl` and `local_join.wgsl` take beside the set.
+    fn beside_table(self, width: usize, stride: usize) -> u32 {
+        8 * width as u32 + 20 * self.chunk + 4 * stride as u32 + 64
+    }
+
+    /// The largest set of candidates that fits in workgroup memory, up to the one wanted.
+    fn table(self, width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
+        let beside = self.beside_table(width, stride);
+        let least = LEAST_TABLE.max(4 * width as u32).next_power_of_two();
+        let mut table = self.table.max(least);
+        while 4 * table + beside > workgroup {
+            table /= 2;
+            if table < least {
+                let bytes = u64::from(4 * least + beside);
+                return Err(GpuError::TooLarge { what: "a row in workgroup memory", bytes, limit: workgroup.into() });
+            }
+        }
+        Ok(table)
+    }
+}
+
+/// The smallest set: room for a step of every invocation beside a row.
+const LEAST_TABLE: u32 = 512;
 
 /// Offers or candidates that an invocation works on at a time. What they share is loaded once.
 pub(super) const HELD: u32 = 4;
 
-/// Same as `CHUNK`, for rows that begin empty: the sooner the bound is known, the fewer neighbours are ranked.
+/// Same as `Room::chunk`, for rows that begin empty: the sooner the bound is known, the fewer neighbours are ranked.
 pub(super) const SETTLED: u32 = 32;
 
 /// Near pairs of a row in a block of exact search that are kept in a list. In rows that were compared with as many others
@@ -59,6 +98,8 @@ pub(super) struct Layout {
     pub shards: usize,
     /// Slots in the set of candidates seen, a power of two.
     pub table: u32,
+    /// Offers that are settled at once.
+    pub chunk: u32,
     /// Workgroups of one dispatch, and of its x dimension.
     pub groups: u32,
     pub across: u32,
@@ -156,7 +197,8 @@ impl Layout {
         }
         // One subgroup to a row, whose barriers cost least.
         let group = limits.subgroup.clamp(8, 64);
-        let table = table(sizes.width, sizes.stride(), limits.workgroup)?;
+        let room = Room::of(limits.kind);
+        let (table, chunk) = (room.table(sizes.width, sizes.stride(), limits.workgroup)?, room.chunk);
         let candidates = ((sizes.forward + sizes.reverse).pow(2) as f64).min(sizes.n as f64);
         let groups = groups(&sizes, candidates, limits.kind);
         // A whole number of lines, so that only the last dispatch of a step may reach beyond its own workgroups.
@@ -164,7 +206,7 @@ impl Layout {
         let tile = if limits.subgroup <= SOFTWARE_TILE.group { SOFTWARE_TILE } else { TILE };
         let pairs = (most.min(PAIR_BYTES) / 4) as usize;
         let (across, team) = (limits.groups, Team::of(limits, sizes.quads));
-        Ok(Self { sizes, shard_rows, shards, table, groups, across, group, team, tile, matrix_side: 0, pairs })
+        Ok(Self { sizes, shard_rows, shards, table, chunk, groups, across, group, team, tile, matrix_side: 0, pairs })
     }
 
     /// With cooperative matrices of so many rows.
@@ -237,27 +279,6 @@ impl Sizes {
             ("lists", 16 * n),
         ]
     }
-}
-
-/// Bytes of workgroup memory that `nearest.wgsl` and `local_join.wgsl` take beside the set of candidates.
-fn beside_table(width: usize, stride: usize) -> u32 {
-    8 * width as u32 + 20 * CHUNK + 4 * stride as u32 + 64
-}
-
-/// The largest set of candidates that fits in workgroup memory. At most 1,024, which suffices for most rows and is
-/// quick to clear.
-fn table(width: usize, stride: usize, workgroup: u32) -> Result<u32, GpuError> {
-    let beside = beside_table(width, stride);
-    let least = (4 * CHUNK).max(4 * width as u32).next_power_of_two();
-    let mut table = 1024.max(least);
-    while 4 * table + beside > workgroup {
-        table /= 2;
-        if table < least {
-            let bytes = u64::from(4 * least + beside);
-            return Err(GpuError::TooLarge { what: "a row in workgroup memory", bytes, limit: workgroup.into() });
-        }
-    }
-    Ok(table)
 }
 
 #[cfg(test)]
@@ -345,10 +366,13 @@ pub(super) mod tests {
 
     #[test]
     fn the_table_fits_in_workgroup_memory() {
-        for width in [1, 20, 45, 200, 300] {
-            let table = table(width, 37, 16_384).unwrap();
-            assert!(table.is_power_of_two() && 4 * table + 8 * width as u32 + 20 * CHUNK + 4 * 37 + 64 <= 16_384);
-            assert!(table as usize > 2 * width);
+        for kind in [AdapterKind::Discrete, AdapterKind::Software] {
+            let room = Room::of(kind);
+            for width in [1, 20, 45, 200, 300] {
+                let table = room.table(width, 37, 16_384).unwrap();
+                assert!(table.is_power_of_two() && 4 * table + room.beside_table(width, 37) <= 16_384);
+                assert!(table as usize > 2 * width);
+            }
         }
     }
 }

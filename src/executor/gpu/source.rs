@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Part};
-use super::layout::{CHUNK, FOUND, HELD, Layout, SETTLED, Team};
+use super::layout::{FOUND, HELD, Layout, SETTLED, Team};
 use crate::metric::{Form, SetMetric};
 
 /// The metric's part of kernels.
@@ -101,9 +101,9 @@ fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
         ("TILE_GROUP", layout.tile.group),
         ("TILE_X", layout.tile.x),
         ("TILE_Y", layout.tile.y),
-        ("CHUNK", CHUNK),
+        ("CHUNK", layout.chunk),
         ("FOUND", FOUND),
-        ("HELD", HELD.min(CHUNK / layout.group)),
+        ("HELD", HELD.min(layout.chunk / layout.group)),
         ("SETTLED", SETTLED.max(layout.group)),
         ("WIDTH", kept as u32),
         ("ROW", sizes.width as u32),

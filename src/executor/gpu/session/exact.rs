@@ -6,7 +6,7 @@ use crate::dataset::Problem;
 use crate::error::{BuildError, GpuError};
 use crate::executor::device_work::DeviceWork;
 use crate::executor::finish::with_self;
-use crate::executor::gpu::blocks::{Block, Stretch};
+use crate::executor::gpu::blocks::{Block, Stretch, disjoint_blocks};
 use crate::executor::gpu::device::Gpu;
 use crate::executor::gpu::device_rows::DeviceRows;
 use crate::executor::gpu::encoding::Encoding;
@@ -136,7 +136,9 @@ impl<'p> GpuSession<'p> {
             let mut encoder = self.gpu.encoder(DURING)?;
             self.clear_counters(&mut encoder);
             self.pending.push_back(self.gpu.submit(DURING, encoder, 1)?);
-            self.compare_blocks(&near, Self::offer_near, &|done| tick((whole.len() as f32 + done) / count))?;
+            let batches = disjoint_blocks(near.clone());
+            let share = near.len() as f32 / batches.len() as f32;
+            self.compare_blocks(&batches, Self::offer_near, &|done| tick((whole.len() as f32 + share * done) / count))?;
             // Where a list was too short, all are offered after all.
             if self.read_counters(DURING)?.not_full > 0 {
                 tracing::debug!("more near pairs than lists hold: all distances are offered");

@@ -54,6 +54,23 @@ fn drivers_that_compute_something_else_are_refused() {
     }
 }
 
+/// The same in exact search.
+#[test]
+fn drivers_that_search_exactly_something_else_are_refused() {
+    const STORE: &str = "pairs[block.pairs + row * block.y_count + column] = distance;";
+    for (wrong, expected) in
+        [(" distance * 0.0;", "block_pairs"), (" bitcast<f32>(0x7fc00000u | params.n >> 31u);", "not finite")]
+    {
+        let (Some(mut gpu), data) = (gpu(), data()) else { return };
+        let fault = Fault::new(STORE, STORE.replace(" distance;", wrong).leak());
+        gpu.fault = Some(fault.clone());
+        let found = GpuSession::exact(&gpu, &problem(&data, DIM), &plan(0), &|_| Ok(()));
+        assert!(fault.was_planted());
+        let error = found.map(drop).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
 /// NaN never wins, and is reported with row and column, where it is found again.
 #[test]
 fn drivers_that_compute_nan_are_refused() {

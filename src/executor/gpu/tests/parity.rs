@@ -154,11 +154,13 @@ pub(super) fn compare_exact(gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<
 
 /// Points of which the first 512, a block, lie far from each other, and all others in a ball between them.
 fn ball_and_far() -> Vec<f32> {
-    const MANY: usize = 2500;
     let value = |i: usize, span: u64| (hash(21, 22, i as u64, 0) % span) as f32;
     let point = |i: usize| if i < SIDE { 2000 } else { 40 };
     (0..MANY * 8).map(|i| value(i, point(i / 8)) - point(i / 8) as f32 / 2.0).collect()
 }
+
+/// Points of several blocks.
+const MANY: usize = 1300;
 
 /// Rows of a block of exact search where this is the limit of a binding.
 const SIDE: usize = 512;
@@ -168,10 +170,10 @@ const BINDING: u64 = 8 * (SIDE * SIDE) as u64;
 /// hold.
 #[test]
 fn exact_search_by_bounds_is_its_twin() {
-    let spread: Vec<f32> = (0..2500 * 8).map(|i| (hash(17, 19, i as u64, 0) % 1000) as f32).collect();
+    let spread: Vec<f32> = (0..MANY * 8).map(|i| (hash(17, 19, i as u64, 0) % 1000) as f32).collect();
     for values in [spread, ball_and_far()] {
         let Some(gpu) = own_gpu(|limits| limits.binding = BINDING) else { return };
-        let points = Points::dense(&values, 2500, 8).unwrap();
+        let points = Points::dense(&values, MANY, 8).unwrap();
         compare_exact(gpu.again(), &Problem::of_dense(&points, &Metric::SqEuclidean), &plan(0)).unwrap();
         let compiled: Vec<&str> = gpu.compiled().iter().map(|kernel| kernel.0).collect();
         assert!(compiled.contains(&"near_pairs") && compiled.contains(&"offer_found"), "{compiled:?}");
@@ -181,13 +183,9 @@ fn exact_search_by_bounds_is_its_twin() {
 /// Faults in it are noticed: the text, the fault, and whether lists are to be too short.
 #[test]
 fn faults_in_exact_search_by_bounds_are_noticed() {
-    let spread: Vec<f32> = (0..2500 * 8).map(|i| (hash(17, 19, i as u64, 0) % 1000) as f32).collect();
+    let spread: Vec<f32> = (0..MANY * 8).map(|i| (hash(17, 19, i as u64, 0) % 1000) as f32).collect();
     for (right, wrong, values) in [
-        (
-            "put_near(block.x_count + column, y, x + block.x_id",
-            "put_near(block.x_count + column, y, y + block.x_id",
-            &spread,
-        ),
+        ("block.x_count + column, y, x + block.x_id", "block.x_count + column, y, y + block.x_id", &spread),
         ("|| distance <= row_distances[row", "|| distance * 1.5 <= row_distances[row", &spread),
         ("found_counts[list] = 0u;", "", &spread),
         ("let end = min(count, FOUND);", "let end = min(count, 8u);", &spread),
@@ -198,7 +196,7 @@ fn faults_in_exact_search_by_bounds_are_noticed() {
         gpu.limits.binding = BINDING;
         let fault = Fault::new(right, wrong);
         gpu.fault = Some(fault.clone());
-        let points = Points::dense(values, 2500, 8).unwrap();
+        let points = Points::dense(values, MANY, 8).unwrap();
         let noticed = compare_exact(gpu, &Problem::of_dense(&points, &Metric::SqEuclidean), &plan(0));
         assert!(fault.was_planted(), "`{right}` is nowhere");
         assert!(noticed.is_err(), "`{wrong}` instead of `{right}` was not noticed");
