@@ -42,7 +42,7 @@ fn build(name: &str, points: &Points, device: Device) -> Result<Built, Box<dyn s
     let builder = NnDescent::new(Metric::Euclidean).n_neighbors(K).device(device);
     let (first, second) = (builder.graph(points)?, builder.graph(points)?);
     let seconds = |built: &Built| built.report.times.build().as_secs_f64();
-    let estimate = second.report.recall.map_or(f64::NAN, |recall| f64::from(recall.estimate));
+    let estimate = second.report.recall.map_or(f64::NAN, |recall| recall.estimate);
     println!("| {name} | {:.3} s | {:.3} s | {estimate:.4} |", seconds(&first), seconds(&second));
     Ok(second)
 }

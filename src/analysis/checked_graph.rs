@@ -137,6 +137,15 @@ impl<'a> CheckedGraph<'a> {
         (0..self.n()).into_par_iter().with_min_len(256).map(of_row).collect()
     }
 
+    /// The same with what `init` makes for a thread.
+    pub(super) fn map_init<S: Send, T: Send>(
+        &self,
+        init: impl Fn() -> S + Send + Sync,
+        of_row: impl Fn(&mut S, usize) -> T + Send + Sync,
+    ) -> Vec<T> {
+        (0..self.n()).into_par_iter().with_min_len(256).map_init(init, of_row).collect()
+    }
+
     /// Fails unless `k` is at least 1 and every row has as many neighbours.
     pub(super) fn check_k(&self, k: usize) -> Result<(), AnalysisError> {
         super::error::check_parameter("k", k, k > 0, "1 and more")?;

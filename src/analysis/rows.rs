@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::checked_graph::CheckedGraph;
 use super::error::{AnalysisError, check_parameter};
-use super::sorted_rows::{SortedRows, n_shared};
+use super::sorted_rows::{Marks, SortedRows};
 use crate::graph::{KnnGraph, Neighbor};
 
 /// The first `k` neighbours of every row.
@@ -74,5 +74,7 @@ pub fn neighbor_overlap(a: &CheckedGraph, b: &CheckedGraph, k: usize) -> Result<
         return Err(AnalysisError::Rows { what: "the second graph", found: b.n(), expected: a.n() });
     }
     let (ones, others) = (SortedRows::new(a, k)?, SortedRows::new(b, k)?);
-    Ok(a.map(|i| n_shared(ones.row(i), others.row(i)) as f64 / k as f64))
+    let of_row = |marks: &mut Marks, i: usize| marks.marked(ones.row(i), |marks| marks.n_shared(others.row(i)));
+    let shared = a.map_init(|| Marks::new(a.id_bound().max(b.id_bound())), of_row);
+    Ok(shared.into_iter().map(|shared| shared as f64 / k as f64).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::checked_graph::CheckedGraph;
 use super::error::AnalysisError;
-use super::sorted_rows::{SortedRows, n_shared, sum_of_shared};
+use super::sorted_rows::{Marks, SortedRows, sum_of_shared};
 use crate::graph::CsrGraph;
 
 /// How the neighbours that two points have in common are counted. `k` is the length of their lists.
@@ -32,16 +32,17 @@ impl Overlap {
         }
     }
 
-    fn of(self, a: &[(u32, u32)], b: &[(u32, u32)]) -> f32 {
+    /// Of two lists, of which the first is marked.
+    fn of(self, marks: &Marks, a: &[(u32, u32)], b: &[(u32, u32)]) -> f32 {
         let k = a.len();
         match self {
-            Self::Count => n_shared(a, b) as f32,
             Self::Rank => sum_of_shared(a, b, |r, s| (k as u64 - u64::from(r)) * (k as u64 - u64::from(s))) as f32,
+            Self::Count => marks.n_shared(b) as f32,
             Self::Jaccard => {
-                let shared = n_shared(a, b);
+                let shared = marks.n_shared(b);
                 shared as f32 / (2 * k - shared) as f32
             }
-            Self::Dice => n_shared(a, b) as f32 / k as f32,
+            Self::Dice => marks.n_shared(b) as f32 / k as f32,
         }
     }
 }
@@ -100,12 +101,16 @@ impl SharedNeighbors {
         let lists = SortedRows::new(graph, self.k)?;
         let more = if self.k_mutual == self.k { None } else { Some(SortedRows::new(graph, self.k_mutual)?) };
         let edges = more.as_ref().unwrap_or(&lists);
-        let rows = graph.map(|i| {
+        let of_row = |marks: &mut Marks, i: usize| {
             let ids = edges.row(i).iter().map(|near| near.0);
             let mutual = ids.filter(|&other| edges.rank(other as usize, i as u32).is_some());
-            let weighted = |other: u32| (other, self.overlap.of(lists.row(i), lists.row(other as usize)));
-            mutual.map(weighted).collect::<Vec<(u32, f32)>>()
-        });
+            let list = lists.row(i);
+            marks.marked(list, |marks| {
+                let weighted = |other: u32| (other, self.overlap.of(marks, list, lists.row(other as usize)));
+                mutual.map(weighted).collect::<Vec<(u32, f32)>>()
+            })
+        };
+        let rows = graph.map_init(|| Marks::new(graph.n()), of_row);
         Ok(CsrGraph::of_rows(rows))
     }
 

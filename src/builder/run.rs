@@ -9,14 +9,14 @@ use super::{Built, NnDescent, choose, partition};
 use crate::dataset::{Dataset, Problem};
 use crate::error::{BuildError, GpuError};
 use crate::executor::cpu::{CpuExecutor, cost};
-use crate::executor::{Executor, Session};
+use crate::executor::{Executor, Session, Tick};
 use crate::graph::{InitGraph, KnnGraph};
 use crate::metric::Metric;
 use crate::params::{Algorithm, Device, Plan};
 use crate::points::Points;
 use crate::progress::Phase;
 use crate::recall::RecallEstimate;
-use crate::report::{BuildReport, PhaseTimes, Reason, RoundStats, Settings, StopReason, TargetOutcome};
+use crate::report::{BuildReport, ExecutorInfo, PhaseTimes, Reason, RoundStats, Settings, StopReason, TargetOutcome};
 
 /// Times that `target_recall` may widen a build.
 const MAX_WIDENINGS: usize = 5;
@@ -39,14 +39,7 @@ impl NnDescent<'_> {
             Device::Cpu => CpuExecutor.exact(problem, plan, &tick)?,
             Device::Auto => {
                 let gpu = choose::gpu_if_worth_it(problem, plan, Algorithm::Exact).ok();
-                match gpu.map(|gpu| gpu.exact(problem, plan, &tick)) {
-                    Some(Err(BuildError::Gpu(error))) => {
-                        reasons.push(Reason::GpuFailed(error));
-                        CpuExecutor.exact(problem, plan, &tick)?
-                    }
-                    Some(done) => done?,
-                    None => CpuExecutor.exact(problem, plan, &tick)?,
-                }
+                exact_by_gpu_or_cpu(gpu.as_deref(), problem, plan, &tick, &mut reasons)?
             }
         };
         let n = problem.n();
@@ -314,6 +307,22 @@ impl NnDescent<'_> {
         let tick = |round, updates, f| self.tick(Phase::Descent, round, plan, updates, f);
         descend(session, plan, n, &tick, rounds)
     }
+}
+
+/// Exact search on this GPU; on the CPU where there is none for the job, or where it fails, for this reason.
+pub(super) fn exact_by_gpu_or_cpu(
+    gpu: Option<&dyn Executor>,
+    problem: &Problem,
+    plan: &Plan,
+    tick: Tick,
+    reasons: &mut Vec<Reason>,
+) -> Result<(KnnGraph, ExecutorInfo), BuildError> {
+    match gpu.map(|gpu| gpu.exact(problem, plan, tick)) {
+        Some(Err(BuildError::Gpu(error))) => reasons.push(Reason::GpuFailed(error)),
+        Some(done) => return done,
+        None => {}
+    }
+    CpuExecutor.exact(problem, plan, tick)
 }
 
 /// A build, and the sample to estimate its recall by if that was drawn on the way.

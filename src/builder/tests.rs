@@ -1,5 +1,6 @@
 //! What `Device::Auto` does when a GPU fails: with executors that fail, as Auto takes no software adapter.
 
+use super::run::exact_by_gpu_or_cpu;
 use super::*;
 use crate::error::GpuError;
 use crate::executor::Tick;
@@ -145,4 +146,22 @@ fn a_job_that_is_no_gpus_is_the_cpus() {
         builder().build_by_gpu_or_cpu(Err(Reason::NoHardwareGpu), &problem(&points), plan, Vec::new()).unwrap().built;
     assert_eq!(built.report.reasons, [Reason::NoHardwareGpu]);
     assert!(!built.report.executor.is_gpu(), "{}", built.report.executor);
+}
+
+/// Exact search that a GPU fails in is the CPU's, and the report says why.
+#[test]
+fn exact_search_that_fails_on_a_gpu_is_done_by_the_cpu() {
+    let data = data();
+    let points = Points::dense(&data, N, 6).unwrap();
+    let (plan, problem) = (builder().plan(&points).unwrap(), problem(&points));
+    let search = |gpu: Option<&dyn Executor>| {
+        let mut reasons = Vec::new();
+        let (graph, executor) = exact_by_gpu_or_cpu(gpu, &problem, &plan, &|_| Ok(()), &mut reasons).unwrap();
+        assert!(!executor.is_gpu(), "{executor}");
+        (graph, reasons)
+    };
+    let (right, none) = search(None);
+    assert_eq!(none, []);
+    let failing = Failing { at_round: None, error: lost() };
+    assert_eq!(search(Some(&failing)), (right, vec![Reason::GpuFailed(lost())]));
 }

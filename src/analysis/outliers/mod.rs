@@ -12,7 +12,7 @@ pub use sod::Sod;
 use super::checked_graph::CheckedGraph;
 use super::error::{AnalysisError, check_parameter};
 use super::rows::in_degrees;
-use super::sorted_rows::{SortedRows, n_shared};
+use super::sorted_rows::{Marks, SortedRows};
 use density::{Lof, Loop, SimplifiedLof};
 
 /// A score that a graph tells by itself. Each looks at the `k` nearest neighbours of a point.
@@ -102,10 +102,13 @@ fn of_rows(graph: &CheckedGraph, rows: &CheckedGraph, score: Score, k: usize) ->
         Score::InDegree => Ok(in_degrees(graph, Some(k)).into_iter().map(|degree| -f64::from(degree)).collect()),
         Score::Snn => {
             let (lists, own) = (SortedRows::new(graph, k)?, SortedRows::new(rows, k)?);
-            Ok(rows.map(|i| {
-                let shared = |&(id, _): &(u32, u32)| n_shared(own.row(i), lists.row(id as usize));
-                k as f64 - own.row(i).iter().map(shared).sum::<usize>() as f64 / k as f64
-            }))
+            let of_row = |marks: &mut Marks, i: usize| {
+                let shared =
+                    |marks: &Marks| own.row(i).iter().map(|near| marks.n_shared(lists.row(near.0 as usize))).sum();
+                let shared: usize = marks.marked(own.row(i), shared);
+                k as f64 - shared as f64 / k as f64
+            };
+            Ok(rows.map_init(|| Marks::new(graph.n()), of_row))
         }
         Score::Lof => Ok(Lof::new(graph, k)?.of_rows(rows)),
         Score::SimplifiedLof => Ok(SimplifiedLof::new(graph, k)?.of_rows(rows)),
