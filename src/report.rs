@@ -325,8 +325,9 @@ pub enum DevicePhase {
     Check,
     /// Rounds of descent; each is in [`BuildReport::rounds`].
     Rounds,
-    /// The values as given go to the device, within `Rounds` and after them, where rounds compare codes.
-    Values,
+    /// What the host does within `Rounds`, while the device works: values as given go to the device, where rounds
+    /// compare codes, and memory is made for the finished graph. What is left of the first follows after them.
+    BesideRounds,
     /// Final distances on the device.
     Recompute,
     /// Rows come back.
@@ -347,7 +348,7 @@ impl fmt::Display for DevicePhase {
             Self::Fill => "fill",
             Self::Check => "check",
             Self::Rounds => "rounds",
-            Self::Values => "values",
+            Self::BesideRounds => "beside rounds",
             Self::Recompute => "recompute",
             Self::ReadBack => "read back",
             Self::Finish => "finish",

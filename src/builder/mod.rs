@@ -325,7 +325,7 @@ impl<'a> NnDescent<'a> {
         Ok(built)
     }
 
-    fn plan(&self, points: &Points) -> Result<Plan, BuildError> {
+    pub(crate) fn plan(&self, points: &Points) -> Result<Plan, BuildError> {
         let plan = Plan::new(&self.metric, &self.params, points)?;
         self.init_graph.as_ref().map_or(Ok(()), |graph| check_init_graph(graph, points.n()))?;
         Ok(plan)

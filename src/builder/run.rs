@@ -175,7 +175,7 @@ impl NnDescent<'_> {
     }
 
     /// On this GPU; on the CPU where there is none for the job, or where it fails: the report then gives the reason.
-    pub(super) fn build_by_gpu_or_cpu<'p>(
+    pub(crate) fn build_by_gpu_or_cpu<'p>(
         &self,
         gpu: Result<Box<dyn Executor>, Reason>,
         problem: &Problem<'p>,
@@ -326,7 +326,7 @@ pub(super) fn exact_by_gpu_or_cpu(
 }
 
 /// A build, and the sample to estimate its recall by if that was drawn on the way.
-pub(super) struct Course<'p> {
+pub(crate) struct Course<'p> {
     pub built: Built,
     sample: Option<RecallSample<'p>>,
 }

@@ -80,7 +80,9 @@ pub(crate) fn with_self(problem: &Problem, points: &[u32], distances: &[f32]) ->
 fn rank_ties(points: &mut [u32], distances: &mut [f32]) {
     for end in 1..points.len() {
         let mut at = end;
-        while at > 0 && distances[at - 1].total_cmp(&distances[at]).then(points[at - 1].cmp(&points[at])).is_gt() {
+        while at > 0
+            && distances[at - 1].total_cmp(&distances[at]).then_with(|| points[at - 1].cmp(&points[at])).is_gt()
+        {
             points.swap(at - 1, at);
             distances.swap(at - 1, at);
             at -= 1;

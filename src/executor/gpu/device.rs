@@ -128,6 +128,10 @@ impl Device {
         })
     }
 
+    fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
+    }
+
     /// Whether another build may begin on it.
     pub(super) fn is_usable(&self) -> bool {
         // The loss of a device is reported when it is polled.
@@ -140,6 +144,18 @@ impl Device {
             Some(reason) => Err(GpuError::Lost { during, reason: reason.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// What a buffer that cannot be mapped means: the device was lost, or its driver failed.
+    pub(super) fn unmapped_in(&self, during: &'static str, reason: impl ToString) -> GpuError {
+        self.settle_briefly();
+        self.still_there(during).err().unwrap_or_else(|| self.failed_in(during, reason))
+    }
+
+    /// Waits a moment for what is being done: the loss of a device is reported when it has nothing left to do.
+    fn settle_briefly(&self) {
+        let moment = Some(Duration::from_secs(1));
+        let _ = self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: moment });
     }
 
     pub(super) fn failed_in(&self, during: &'static str, reason: impl ToString) -> GpuError {
@@ -174,7 +190,7 @@ impl Gpu {
     pub(super) fn of(device: Arc<Device>) -> Self {
         Self {
             limits: device.limits,
-            patience: (device.info.device_type != wgpu::DeviceType::Cpu).then_some(PATIENCE),
+            patience: (!device.is_software()).then_some(PATIENCE),
             in_flight: AtomicU32::new(0),
             device,
             bytes: AtomicU64::new(0),
@@ -255,7 +271,7 @@ impl Gpu {
         let in_flight = self.in_flight.load(Relaxed);
         let patience = self.patience.map(|least| least.max(MOST_OF_A_DISPATCH * in_flight));
         let done = self.device.wait(during, submission, patience);
-        self.waited.fetch_add(start.elapsed().as_nanos() as u64 / threads.max(1) as u64, Relaxed);
+        self.add_waited(start, threads);
         done
     }
 
@@ -316,8 +332,8 @@ impl Gpu {
         let internal = pollster::block_on(internal.pop());
         let out_of_memory = pollster::block_on(memory.pop());
         if out_of_memory.is_some() || internal.is_some() || validation.is_some() {
-            // A lost device first shows as invalid buffers. Its loss is reported when it has nothing left to do.
-            let _ = device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) });
+            // A lost device first shows as invalid buffers.
+            self.device.settle_briefly();
         }
         self.device.still_there(during)?;
         if out_of_memory.is_some() {
@@ -370,13 +386,24 @@ impl Gpu {
         })
     }
 
-    /// Submits what was recorded, without waiting for it.
+    /// Submits what was recorded, without waiting for it, as one of `threads` threads that do. Software may do the work at
+    /// once, which is waiting.
     pub(super) fn submit(
         &self,
         during: &'static str,
         encoder: wgpu::CommandEncoder,
+        threads: usize,
     ) -> Result<wgpu::SubmissionIndex, GpuError> {
-        self.checked(during, |_| self.device.queue.submit([encoder.finish()]))
+        let start = Instant::now();
+        let submitted = self.checked(during, |_| self.device.queue.submit([encoder.finish()]));
+        if self.device.is_software() {
+            self.add_waited(start, threads);
+        }
+        submitted
+    }
+
+    fn add_waited(&self, start: Instant, threads: usize) {
+        self.waited.fetch_add(start.elapsed().as_nanos() as u64 / threads.max(1) as u64, Relaxed);
     }
 }
 

@@ -63,13 +63,13 @@ impl Gpu {
         if let Some(submission) = staging.in_use.take() {
             self.map(DURING, &staging, (wgpu::MapMode::Write, bytes), submission, threads)?;
         }
-        let mut mapped = staging.buffer.get_mapped_range_mut(0..bytes).map_err(|e| shared.failed_in(DURING, e))?;
+        let mut mapped = staging.buffer.get_mapped_range_mut(0..bytes).map_err(|e| shared.unmapped_in(DURING, e))?;
         fill(&mut mapped);
         drop(mapped);
         staging.buffer.unmap();
         let mut encoder = self.encoder(DURING)?;
         encoder.copy_buffer_to_buffer(&staging.buffer, 0, buffer, offset, bytes);
-        staging.in_use = Some(self.submit(DURING, encoder)?);
+        staging.in_use = Some(self.submit(DURING, encoder, threads)?);
         shared.uploads.put_back(staging);
         Ok(())
     }
@@ -131,9 +131,9 @@ impl Gpu {
         for (at, &offset) in (0..).zip(offsets) {
             encoder.copy_buffer_to_buffer(buffer, offset, &staging.buffer, at * span, span);
         }
-        let submission = self.submit(during, encoder)?;
+        let submission = self.submit(during, encoder, threads)?;
         self.map(during, &staging, (wgpu::MapMode::Read, bytes), submission, threads)?;
-        let mapped = staging.buffer.get_mapped_range(0..bytes).map_err(|e| shared.failed_in(during, e))?;
+        let mapped = staging.buffer.get_mapped_range(0..bytes).map_err(|e| shared.unmapped_in(during, e))?;
         take(&mapped);
         drop(mapped);
         staging.buffer.unmap();
@@ -159,7 +159,7 @@ impl Gpu {
             });
         })?;
         self.wait(during, submission, threads)?;
-        let mapped = told.recv().map_err(|e| shared.failed_in(during, e))?;
-        mapped.map_err(|e| shared.failed_in(during, e))
+        let mapped = told.recv().map_err(|e| shared.unmapped_in(during, e))?;
+        mapped.map_err(|e| shared.unmapped_in(during, e))
     }
 }

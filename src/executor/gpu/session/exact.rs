@@ -135,7 +135,7 @@ impl<'p> GpuSession<'p> {
         if !near.is_empty() {
             let mut encoder = self.gpu.encoder(DURING)?;
             self.clear_counters(&mut encoder);
-            self.pending.push_back(self.gpu.submit(DURING, encoder)?);
+            self.pending.push_back(self.gpu.submit(DURING, encoder, 1)?);
             let batches = disjoint_blocks(near.clone());
             let share = near.len() as f32 / batches.len() as f32;
             self.compare_blocks(&batches, Self::offer_near, &|done| tick((whole.len() as f32 + share * done) / count))?;

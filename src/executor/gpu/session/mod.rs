@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use self::rows::Ranked;
 use self::submit::Counted;
 use self::values::Values;
 use super::device::Gpu;
@@ -55,6 +56,8 @@ pub(super) struct GpuSession<'p> {
     are_codes: bool,
     /// The values that these are codes of, where final distances are computed on the device.
     values: Option<Values>,
+    /// Memory of the finished graph.
+    ranked: Option<Ranked>,
     gpu: Gpu,
     data: Vec<wgpu::Buffer>,
     resources: Resources,
@@ -217,6 +220,7 @@ impl<'p> GpuSession<'p> {
             encoding,
             are_codes,
             values,
+            ranked: None,
             resources: Resources::new(&gpu, layout)?,
             data: DeviceRows::buffers(&gpu, &layout)?,
             timer: if plan.time_kernels { Timer::new(&gpu, work)? } else { None },
@@ -310,14 +314,20 @@ impl GpuSession<'_> {
                 [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
             kernels.into_iter().try_for_each(|kernel| this.record(encoder, kernel, n))
         };
-        if !self.has_values_to_send() {
+        let makes_room = self.ranked.is_none() && self.finishes();
+        if !makes_room && !self.has_values_to_send() {
             return self.run("round", record);
         }
         self.submit("round", |this, encoder| {
             this.clear_counters(encoder);
             record(this, encoder)
         })?;
-        self.timed(DevicePhase::Values, Self::send_values)?;
+        self.timed(DevicePhase::BesideRounds, |this| {
+            if makes_room {
+                this.ranked = Some(this.room_for_ranked());
+            }
+            this.send_values()
+        })?;
         self.read_counters("round")
     }
 }

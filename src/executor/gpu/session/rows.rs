@@ -19,6 +19,9 @@ fn slot_of(flagged: u32, distance: u32) -> u64 {
     if flagged == NO_NEIGHBOR { EMPTY } else { kept }
 }
 
+/// Points and distances of the finished graph, in its order.
+pub(super) type Ranked = (Vec<u32>, Vec<f32>);
+
 impl GpuSession<'_> {
     /// Empties every row.
     pub(super) fn empty_rows(&mut self) -> Result<(), GpuError> {
@@ -79,9 +82,9 @@ impl GpuSession<'_> {
     }
 
     /// The nearest of every point with their true distances, ranked on the device.
-    pub(super) fn recompute(&mut self) -> Result<(Vec<u32>, Vec<f32>), GpuError> {
+    pub(super) fn recompute(&mut self) -> Result<Ranked, GpuError> {
         self.timed(DevicePhase::Recompute, Self::rank)?;
-        self.timed(DevicePhase::ReadBack, |this| this.read_ranked())
+        self.timed(DevicePhase::ReadBack, Self::read_ranked)
     }
 
     fn rank(&mut self) -> Result<(), GpuError> {
@@ -101,8 +104,22 @@ impl GpuSession<'_> {
         self.order.len() * self.plan.others()
     }
 
-    fn read_ranked(&self) -> Result<(Vec<u32>, Vec<f32>), GpuError> {
+    /// Memory for the finished graph. Its pages are written to, for the first write to a page takes longer than a copy
+    /// into it.
+    pub(super) fn room_for_ranked(&self) -> Ranked {
+        fn touch<T: Copy + Default + Send>(words: &mut [T]) {
+            const PAGE: usize = 1024;
+            let touch = |part: &mut [T]| part.iter_mut().step_by(PAGE).for_each(|word| *word = T::default());
+            words.par_chunks_mut(256 * PAGE).for_each(touch);
+        }
         let (mut points, mut distances) = (vec![0; self.ranked_places()], vec![0.0; self.ranked_places()]);
+        touch(&mut points);
+        touch(&mut distances);
+        (points, distances)
+    }
+
+    fn read_ranked(&mut self) -> Result<Ranked, GpuError> {
+        let (mut points, mut distances) = self.ranked.take().unwrap_or_else(|| self.room_for_ranked());
         let buffer = |slot| &self.resources.buffers[&slot];
         self.gpu.read_words("reading points", buffer(Slot::FinalPoints), &mut points, |points, words| {
             points.copy_from_slice(words);

@@ -77,7 +77,7 @@ impl GpuSession<'_> {
         }
         let mut encoder = self.gpu.encoder(during)?;
         record(self, &mut encoder)?;
-        self.pending.push_back(self.gpu.submit(during, encoder)?);
+        self.pending.push_back(self.gpu.submit(during, encoder, 1)?);
         if self.pending.len() > MOST_PENDING
             && let Some(oldest) = self.pending.pop_front()
         {

@@ -70,7 +70,7 @@ impl GpuSession<'_> {
     /// Puts the values, all of them, in the place of their codes. False where the CPU computes final distances.
     pub(super) fn prepare_values(&mut self) -> Result<bool, GpuError> {
         while self.has_values_to_send() {
-            self.timed(DevicePhase::Values, Self::send_values)?;
+            self.timed(DevicePhase::BesideRounds, Self::send_values)?;
         }
         if let Some(values) = self.values.take() {
             (self.encoding, self.resources.layout, self.data) = (values.encoding, values.layout, values.data);

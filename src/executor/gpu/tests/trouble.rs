@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{DIM, N, data, gpu, open, own_gpu, plan};
+use crate::builder::NnDescent;
 use crate::dataset::Problem;
 use crate::error::{BuildError, GpuError};
-use crate::executor::Session;
 use crate::executor::gpu::device::Gpu;
+use crate::executor::gpu::executor::GpuExecutor;
 use crate::executor::gpu::session::GpuSession;
+use crate::executor::{Executor, Session};
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
-use crate::params::Plan;
+use crate::params::{Algorithm, Device, Plan};
 use crate::points::Points;
+use crate::report::Reason;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,13 +26,16 @@ enum Kind {
     OutOfMemory,
 }
 
-/// Something that goes wrong in one call to the device; without one, calls are only counted.
+/// Something that goes wrong in a call to the device, or in all that are for one purpose ([`ALL`]); without one, calls are
+/// only counted.
 #[derive(Clone)]
 pub(in super::super) struct Trouble {
     at: Option<(Kind, &'static str, usize)>,
     /// Calls so far, by what they are for.
     calls: Arc<Mutex<HashMap<&'static str, usize>>>,
 }
+
+const ALL: usize = 0;
 
 impl Trouble {
     fn new(at: Option<(Kind, &'static str, usize)>) -> Self {
@@ -42,13 +48,13 @@ impl Trouble {
         let count = calls.entry(during).or_default();
         *count += 1;
         match self.at {
-            Some((Kind::OutOfMemory, step, call)) if (step, call) == (during, *count) => {
-                Err(GpuError::OutOfMemory { during, bytes: 0 })
-            }
-            Some((Kind::Lost, step, call)) if (step, call) == (during, *count) => {
-                gpu.destroy();
-                Ok(())
-            }
+            Some((kind, step, call)) if step == during && (call == *count || call == ALL) => match kind {
+                Kind::OutOfMemory => Err(GpuError::OutOfMemory { during, bytes: 0 }),
+                Kind::Lost => {
+                    gpu.destroy();
+                    Ok(())
+                }
+            },
             _ => Ok(()),
         }
     }
@@ -121,4 +127,34 @@ fn a_device_that_hangs_is_an_error() {
     assert!(error.to_string().ends_with("failed on the device: no answer for 0 s"), "{error}");
     assert!(!gpu.shared().is_usable());
     drop(open(super::gpu().unwrap(), &problem, &plan(3)));
+}
+
+/// Where a device fails that was left to choose, the CPU builds the graph, and the report says why.
+#[test]
+fn the_cpu_takes_over_from_a_device_that_fails() {
+    let floats = floats();
+    let points = Points::dense(&floats, N, 4 * DIM).unwrap();
+    let problem = Problem::of_dense(&points, &Metric::SqEuclidean);
+    let builder = NnDescent::new(Metric::SqEuclidean).n_neighbors(9).recall_sample(0).algorithm(Algorithm::NnDescent);
+    let right = builder.clone().device(Device::Cpu).graph(&points).unwrap();
+    let troubles = ["parameters", "block_pairs", "upload", "leaves", "round", "final distances", "reading points"];
+    let lost = troubles.map(|step| Some((Kind::Lost, step, 1)));
+    let out_of_memory = ["data", "upload", "round"].map(|step| Some((Kind::OutOfMemory, step, ALL)));
+    for at in lost.into_iter().chain(out_of_memory).chain([None]) {
+        let Some(mut gpu) = own_gpu(|_| {}) else { return };
+        gpu.trouble = at.map(|at| Trouble::new(Some(at)));
+        // None of these, but a device that hangs.
+        gpu.patience = if at.is_none() { Some(Duration::ZERO) } else { None };
+        let executor: Box<dyn Executor> = Box::new(GpuExecutor::on(gpu));
+        let plan = builder.plan(&points).unwrap();
+        let built = builder.build_by_gpu_or_cpu(Ok(executor), &problem, plan, Vec::new()).unwrap().built;
+        let [Reason::GpuFailed(error)] = &built.report.reasons[..] else { panic!("{at:?}: {:?}", built.report) };
+        match (at, error) {
+            (Some((Kind::Lost, ..)), GpuError::Lost { .. }) => {}
+            (Some((Kind::OutOfMemory, ..)), GpuError::OutOfMemory { .. }) => {}
+            (None, GpuError::Failed { reason, .. }) => assert!(reason.starts_with("no answer for"), "{reason}"),
+            _ => panic!("{at:?}: {error}"),
+        }
+        assert!(!built.report.executor.is_gpu() && built.graph == right.graph, "{at:?}");
+    }
 }
