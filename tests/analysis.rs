@@ -366,6 +366,21 @@ fn one_point_and_equal_points_have_documented_results() {
     assert!(Sod::default().k(4).reference(2).scores(&same, &[2.0; 30], 1).unwrap().iter().all(|&score| score == 0.0));
 }
 
+/// A point at infinite distance is an outlier for certain, and changes the scores of no other.
+#[test]
+fn a_point_at_infinite_distance_hides_no_other() {
+    let graph = exact_graph(&values(120, 2, 21), 2, 6);
+    let (ids, mut distances) = graph.clone().into_parts();
+    distances[3 * 6..4 * 6].fill(f32::INFINITY);
+    let far = KnnGraph::from_parts(120, 6, ids, distances).unwrap();
+    let of = |graph: &KnnGraph| scores(&CheckedGraph::new(graph).unwrap(), Score::Loop { lambda: 3.0 }, 6).unwrap();
+    let (before, after) = (of(&graph), of(&far));
+    assert_eq!(after[3], 1.0);
+    let sees = |i: usize| graph.ids(i).contains(&3);
+    let mean = |scores: &[f64]| (0..120).filter(|&i| i != 3 && !sees(i)).map(|i| scores[i]).sum::<f64>();
+    assert!(after.iter().all(|score| score.is_finite()) && (mean(&after) / mean(&before) - 1.0).abs() < 0.2);
+}
+
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let x = values(3000, 4, 8);

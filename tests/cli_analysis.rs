@@ -4,7 +4,7 @@ use nndescent::io::{describe, read_csr, read_floats};
 use serde_json::Value;
 
 use crate::cli::{DIM, Files, N, run, values};
-use crate::common::files::{npy_f32, write};
+use crate::common::files::{npy, npy_f32, write};
 
 #[test]
 fn outliers_are_scored_from_a_matrix_and_from_its_graph() {
@@ -34,7 +34,7 @@ fn outliers_are_scored_from_a_matrix_and_from_its_graph() {
     let text = String::from_utf8(ran.stdout).unwrap();
     assert!(text.contains("3 outliers, above") && text.contains("         5  "), "{text}");
     for (words, code, message) in [
-        (vec![&graph[..], "-k", "11"], 2, "row 0 has 10 neighbours other than itself, 11 are needed"),
+        (vec![&graph[..], "-k", "11"], 2, "-k 11: the graph has 10 neighbours in a row at most"),
         (vec![&graph, "--contamination", "0.6"], 2, "contamination = 0.6, allowed: above 0, up to 0.5"),
         (vec![&graph, "--method", "sod"], 2, "sod of a graph needs --points"),
         (vec![&graph, "--labels", &scores, "--method", "loop", "--lambda", "0"], 2, "lambda = 0"),
@@ -114,4 +114,52 @@ fn doping_compares_scores_and_metrics() {
     let ran = run(&["doping", &input, "--metrics", "euclid", "--changed", "9"]);
     let error = String::from_utf8(ran.stderr).unwrap();
     assert!(ran.status.code() == Some(2) && error.contains("changed = 9, allowed: 1 to the 8 columns"), "{error}");
+}
+
+/// A graph without distances, with its ids as int64.
+fn ids_only(files: &Files, ids: &[u32]) -> String {
+    let bytes: Vec<u8> = ids.iter().flat_map(|&id| i64::from(id).to_le_bytes()).collect();
+    let array = npy("'<i8'", false, &format!("({N}, {})", ids.len() / N), &bytes);
+    let path = files.dir.path().join("ids.npz");
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+    zip.start_file("indices.npy", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut zip, &array).unwrap();
+    zip.finish().unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn what_a_graph_does_not_hold_is_told() {
+    let files = Files::new();
+    let (graph, _) = files.graph(&["-k", "9"]);
+    let (npz, input) = (files.path("g.npz"), files.input.display().to_string());
+    let ids = ids_only(&files, graph.all_ids());
+    let [scores, matrix, plot] = ["s.npy", "m.npz", "p.svg"].map(|name| files.path(name));
+    let wrong = write(files.dir.path(), "nan.npy", &npy_f32(&[f32::NAN; N * DIM], DIM)).display().to_string();
+    for (words, code, message) in [
+        (vec!["outliers", &ids, "-o", &scores], 3, "ids.npz: a graph without `distances`"),
+        (vec!["cluster", &ids, "-o", &scores], 3, "ids.npz: a graph without `distances`"),
+        (vec!["export", &ids, "-o", &matrix], 3, "ids.npz: a graph without `distances`"),
+        (vec!["export", &npz, "-k", "12", "-o", &matrix], 2, "-k 12: the graph has 9 neighbours"),
+        (vec!["cluster", &npz, "--min-cluster-size", "50", "-o", &scores], 2, "build the graph with a larger -k"),
+        (vec!["cluster", &npz, "--probabilities", &scores, "-o", &scores], 4, "two outputs cannot be one file"),
+        (vec!["outliers", &npz, "--method", "sod", "--points", &wrong, "-o", &scores], 3, "nan.npy: row 0"),
+        (vec!["outliers", &npz, "--labels", &wrong, "-o", &scores], 3, "nan.npy: the label of row 0 is NaN"),
+        (vec!["outliers", &npz, "--contamination", "-1", "-o", &scores], 2, "contamination = -1"),
+        (vec!["doping", &input, "--count", "601"], 2, "count = 601, allowed: 1 to the 600 rows"),
+    ] {
+        let ran = run(&words);
+        let error = String::from_utf8(ran.stderr).unwrap();
+        assert!(ran.status.code() == Some(code) && error.contains(message), "{words:?}: {error}");
+    }
+    for words in [
+        vec!["outliers", &ids, "--method", "snn", "-o", &scores],
+        vec!["cluster", &ids, "--method", "jarvis-patrick", "-o", &scores, "--plot", &plot],
+        vec!["export", &ids, "--weights", "connectivity", "-o", &matrix],
+        vec!["export", &npz, "-k", "5", "-o", &matrix],
+    ] {
+        let ran = run(&words);
+        assert!(ran.status.success(), "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+    assert_eq!(read_csr(&matrix).unwrap().view().indices().len(), 5 * N);
 }

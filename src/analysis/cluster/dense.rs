@@ -33,7 +33,8 @@ use crate::graph::disjoint_sets::DisjointSets;
 /// ```
 ///
 /// # Errors
-/// `eps` that is negative or NaN; `min_samples` that is zero or more than a row and its neighbours; a graph of queries.
+/// `eps` that is negative or NaN; `min_samples` that is zero or more than a row and its neighbours; a graph of queries;
+/// a distance below zero.
 ///
 /// # Complexity
 /// O(n · k²) comparisons of ids, and close to O(n · k) else.
@@ -43,6 +44,7 @@ pub fn dbscan(graph: &CheckedGraph, eps: f32, min_samples: usize) -> Result<Clus
     let range = format!("1 to {most}, a row and its neighbours");
     check_parameter("min_samples", min_samples, (1..=most).contains(&min_samples), range)?;
     graph.check_among_themselves()?;
+    graph.check_not_negative()?;
     Ok(clusters_of_dense(graph.n(), &edges_within(graph, eps), min_samples))
 }
 

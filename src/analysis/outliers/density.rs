@@ -77,7 +77,9 @@ impl Loop {
         graph.check_not_negative()?;
         let spread = graph.map(|i| Self::spread_at(graph, i, k));
         let mut loops = Self { k, spread, deviation: 0.0 };
-        let factors = graph.map(|i| loops.factor(graph, i));
+        // A point at infinite distance tells nothing of how far factors spread.
+        let mut factors = graph.map(|i| loops.factor(graph, i));
+        factors.retain(|factor| factor.is_finite());
         let square = factors.iter().map(|factor| factor * factor).sum::<f64>() / factors.len().max(1) as f64;
         loops.deviation = lambda * square.sqrt();
         Ok(loops)
@@ -92,11 +94,12 @@ impl Loop {
     fn factor(&self, rows: &CheckedGraph, i: usize) -> f64 {
         let expected = mean_over(rows, i, self.k, |id, _| self.spread[id]);
         let spread = Self::spread_at(rows, i, self.k);
-        (spread + LEAST) / (expected + LEAST) - 1.0
+        if spread.is_infinite() { f64::INFINITY } else { (spread + LEAST) / (expected + LEAST) - 1.0 }
     }
 
     pub(super) fn of_rows(&self, rows: &CheckedGraph) -> Vec<f64> {
         let probability = |factor: f64| match self.deviation > 0.0 {
+            _ if factor.is_infinite() => 1.0,
             true => libm::erf(factor / (self.deviation * std::f64::consts::SQRT_2)).max(0.0),
             false => 0.0,
         };

@@ -17,12 +17,12 @@ pub struct Doped {
 /// in the same column: plausible in every column, but not together.
 ///
 /// # Errors
-/// Fewer than two rows, values that are not whole rows, `count` zero, `changed` zero or more than `dim`.
+/// Fewer than two rows, values that are not whole rows, `count` zero or more than `n`, `changed` zero or more than `dim`.
 pub fn doped(values: &[f32], dim: usize, count: usize, changed: usize, seed: u64) -> Result<Doped, AnalysisError> {
     check_parameter("dim", dim, dim > 0 && values.len().is_multiple_of(dim), "a divisor of the number of values")?;
     let n = values.len() / dim;
     check_parameter("rows", n, n > 1, "2 and more")?;
-    check_parameter("count", count, count > 0, "1 and more")?;
+    check_parameter("count", count, count > 0 && count <= n, format!("1 to the {n} rows"))?;
     check_parameter("changed", changed, changed > 0 && changed <= dim, format!("1 to the {dim} columns"))?;
     let mut all = values.to_vec();
     for made in 0..count as u64 {

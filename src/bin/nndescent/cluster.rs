@@ -1,6 +1,6 @@
 //! `nndescent cluster`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nndescent::analysis::cluster::{ClusterSelection, Clustering, Hdbscan, dbscan, jarvis_patrick, snn_dbscan};
@@ -27,7 +27,7 @@ pub struct Arguments {
     method: Method,
     /// dbscan: distance up to which rows are neighbours. snn-dbscan, jarvis-patrick: shared neighbours from which they
     /// are [default: half of what can be shared].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     eps: Option<f32>,
     /// Neighbours that make a core row, itself included, for dbscan and snn-dbscan; for hdbscan, the one whose distance
     /// is the core distance [default: 5; for hdbscan, the minimum cluster size].
@@ -124,22 +124,13 @@ impl From<ConnectError> for Failure {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let inputs = arguments.build.inputs();
-    for (path, ending) in arguments.outputs() {
-        output::check(path, ending, inputs.iter().map(PathBuf::as_path))?;
-    }
+    output::check_all(&arguments.outputs(), &inputs)?;
     if arguments.probabilities.is_some() && arguments.method != Method::Hdbscan {
         return Err(Failure::Argument("--probabilities is for hdbscan".into()));
     }
     let neighbors = Neighbors::of(&arguments.build, !arguments.json)?;
-    let graph = neighbors.checked()?;
-    let graph = match arguments.build.k() {
-        Some(k) if k < graph.k() => graph.truncated(k)?,
-        Some(k) if k > graph.k() => {
-            let held = graph.k();
-            return Err(Failure::Argument(format!("-k {k}: the graph has {held} neighbours in a row at most")));
-        }
-        _ => graph,
-    };
+    let by_ids = matches!(arguments.method, Method::SnnDbscan | Method::JarvisPatrick);
+    let graph = neighbors.checked(!by_ids)?;
 
     let start = Instant::now();
     let (found, probabilities) = arguments.clusters(&graph, &neighbors)?;
@@ -184,9 +175,9 @@ fn summarize(found: &Clustering, seconds: f64, arguments: &Arguments) {
 }
 
 impl Arguments {
-    fn outputs(&self) -> impl Iterator<Item = (&PathBuf, &'static str)> {
-        let npy = [&self.output].into_iter().chain(&self.probabilities).map(|path| (path, "npy"));
-        npy.chain(self.plot.iter().map(|path| (path, "svg")))
+    fn outputs(&self) -> Vec<(&Path, &'static str)> {
+        let npy = [&self.output].into_iter().chain(&self.probabilities).map(|path| (path.as_path(), "npy"));
+        npy.chain(self.plot.iter().map(|path| (path.as_path(), "svg"))).collect()
     }
 
     fn method_name(&self) -> String {

@@ -19,10 +19,10 @@ pub struct Arguments {
     #[command(flatten)]
     data: DataArguments,
     /// Metrics to try, by name.
-    #[arg(long, num_args = 1.., default_values_t = ["euclidean".to_string(), "manhattan".into(), "cosine".into()])]
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = ["euclidean".to_string(), "manhattan".into(), "cosine".into()])]
     metrics: Vec<String>,
     /// Neighbours of every row.
-    #[arg(short, long, default_value_t = 20)]
+    #[arg(short, long = "n-neighbors", default_value_t = 20)]
     k: usize,
     /// Outliers to make [default: one for each hundred rows].
     #[arg(long)]
@@ -58,6 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let data = pool.install(|| arguments.data.read(&arguments.input, Use::Build(&Metric::Euclidean)))?;
     let refused = || Failure::Argument("doping needs dense points".into());
     let Data::Dense(dense) = data.widened().map_err(|e| Failure::Input(e.to_string()))? else { return Err(refused()) };
+    dense.matrix.points().map_err(|e| Failure::points(&arguments.input, &e))?;
     let (n, dim) = (dense.matrix.n, dense.matrix.dim);
     let Values::F32(values) = dense.matrix.values else { return Err(refused()) };
     let count = arguments.count.unwrap_or(n.div_ceil(100));

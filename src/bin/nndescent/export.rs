@@ -1,6 +1,6 @@
 //! `nndescent export`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nndescent::analysis::{FuzzySet, SharedNeighbors, Symmetry, components, hubness, in_degrees};
 use nndescent::io::MatrixFormat;
@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
     json: bool,
-    /// Output.
+    /// Output: .npz, or .tsv of an edge list.
     #[arg(short, long)]
     output: PathBuf,
 }
@@ -90,12 +90,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         To::Edgelist => ("tsv", MatrixFormat::EdgeList),
     };
     let inputs = arguments.build.inputs();
-    output::check(&arguments.output, ending, inputs.iter().map(PathBuf::as_path))?;
-    for plot in arguments.plot_occurrences.iter().chain(&arguments.plot_distances) {
-        output::check(plot, "svg", inputs.iter().map(PathBuf::as_path))?;
-    }
+    let plots = arguments.plot_occurrences.iter().chain(&arguments.plot_distances).map(|plot| (plot.as_path(), "svg"));
+    let outputs: Vec<(&Path, &str)> = [(arguments.output.as_path(), ending)].into_iter().chain(plots).collect();
+    output::check_all(&outputs, &inputs)?;
     let neighbors = Neighbors::of(&arguments.build, !arguments.json)?;
-    let graph = neighbors.checked()?;
+    let by_ids = matches!(arguments.weights, Weights::Connectivity | Weights::Snn);
+    let graph = neighbors.checked(!by_ids || arguments.plot_distances.is_some())?;
     let weights = if arguments.to == To::Umap { Weights::Umap } else { arguments.weights };
     let mut matrix = match weights {
         Weights::Distance => graph.to_csr(),
@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             matrix
         }
         Weights::Umap => FuzzySet::default().weights(&graph)?,
-        Weights::Snn => SharedNeighbors::new(arguments.build.k().unwrap_or(graph.k())).similarity(&graph)?,
+        Weights::Snn => SharedNeighbors::new(graph.k()).similarity(&graph)?,
     };
     if let Some(symmetry) = arguments.symmetry {
         matrix = matrix.symmetrized(symmetry.into());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nndescent::io::{ArrayInfo, describe, read_graph};
+use nndescent::io::{describe, read_graph};
 use nndescent::report::{DevicePhaseTime, KernelTime};
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, Metric, NnDescent, Points, Progress};
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use crate::metric::MetricArguments;
 use crate::output;
 use crate::progress::Bar;
 use crate::refine::{Refining, refined};
+use crate::stdin::Input;
 use crate::threads::pool;
 
 #[derive(clap::Args)]
@@ -172,10 +173,15 @@ impl BuildArguments {
 
     /// Reads the inputs.
     pub fn load(&self) -> Result<Job<'_>, Failure> {
+        self.load_from(&Input::of(&self.input)?)
+    }
+
+    /// The same of an input that is open.
+    pub fn load_from(&self, input: &Input) -> Result<Job<'_>, Failure> {
         let metric = self.metric.metric()?;
         let pool = pool(self.threads)?;
         let start = Instant::now();
-        let data = pool.install(|| self.data.read(&self.input, Use::Build(&metric)))?;
+        let data = pool.install(|| self.data.read_input(input, Use::Build(&metric)))?;
         let init_graph = self.init_graph.as_deref().map(read_graph).transpose()?;
         Ok(Job { arguments: self, metric, pool, data, init_graph, load: start.elapsed().as_secs_f64() })
     }
@@ -195,11 +201,18 @@ impl BuildArguments {
         self.data.read(path, Use::Build(&self.metric.metric()?))
     }
 
-    /// The input if it is a graph already: an .npz with a matrix `indices`.
-    pub fn read_graph(&self) -> Result<Option<KnnGraph>, Failure> {
-        let is_npz = self.input.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
-        let is_graph = |arrays: Vec<ArrayInfo>| arrays.iter().any(|a| a.name == "indices" && a.shape.len() == 2);
-        Ok(if is_npz && is_graph(describe(&self.input)?) { Some(read_graph(&self.input)?) } else { None })
+    /// The input if it is a graph already: an .npz with a matrix `indices`, unless another array is named; and whether it
+    /// holds distances.
+    pub fn read_graph(&self, input: &Input) -> Result<Option<(KnnGraph, bool)>, Failure> {
+        let is_npz = input.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
+        if !is_npz || self.data.array().is_some() {
+            return Ok(None);
+        }
+        let arrays = describe(&input.path)?;
+        if !arrays.iter().any(|a| a.name == "indices" && a.shape.len() == 2) {
+            return Ok(None);
+        }
+        Ok(Some((read_graph(&input.path)?, arrays.iter().any(|a| a.name == "distances"))))
     }
 
     fn configure<'a>(&self, builder: NnDescent<'a>, init_graph: Option<&'a KnnGraph>) -> NnDescent<'a> {

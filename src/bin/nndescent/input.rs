@@ -86,8 +86,12 @@ impl DataArguments {
 
     /// Reads points; reports on stderr if their values were converted.
     pub fn read(&self, path: &Path, purpose: Use) -> Result<Data, Failure> {
-        let input = Input::of(path)?;
-        self.read_file(&input, purpose).map_err(|failure| input.named(failure))
+        self.read_input(&Input::of(path)?, purpose)
+    }
+
+    /// The same of an input that is open.
+    pub fn read_input(&self, input: &Input, purpose: Use) -> Result<Data, Failure> {
+        self.read_file(input, purpose).map_err(|failure| input.named(failure))
     }
 
     fn read_file(&self, input: &Input, purpose: Use) -> Result<Data, Failure> {
@@ -153,7 +157,7 @@ fn say_narrowing(name: &str, from: Option<&str>, narrowing: Option<&Narrowing>, 
         ),
         _ => String::from(", without loss"),
     };
-    eprintln!("nndescent: {name}: {from} converted to {to}{taken}{error}");
+    tell!("nndescent: {name}: {from} converted to {to}{taken}{error}");
 }
 
 impl Data {

@@ -12,7 +12,7 @@ static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 pub fn watch() {
     let watched = ctrlc::set_handler(|| {
         remove_unfinished();
-        eprintln!("nndescent: cancelled");
+        tell!("nndescent: cancelled");
         std::process::exit(CANCELLED.into());
     });
     if let Err(error) = watched {

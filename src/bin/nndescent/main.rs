@@ -69,13 +69,20 @@ enum Command {
     Add(change::AddArguments),
     /// Remove points from an index.
     Remove(change::RemoveArguments),
-    /// Outlier scores of the rows of a matrix or of a graph.
+    /// Outlier scores of the rows of a matrix, or of a graph: .npz of `indices` and `distances`, as `graph` writes.
+    ///
+    /// Of a graph, -k takes the nearest of each row [default: all], and options of builds do not apply.
     Outliers(outliers::Arguments),
-    /// Clusters of the rows of a matrix or a graph.
+    /// Clusters of the rows of a matrix, or of a graph: .npz of `indices` and `distances`, as `graph` writes.
+    ///
+    /// Of a graph, -k takes the nearest of each row [default: all], and options of builds do not apply.
     Cluster(cluster::Arguments),
     /// Tell which outlier score and metric find outliers made of a matrix's own rows.
     Doping(doping::Arguments),
-    /// Write a graph as other programs read it, and describe it.
+    /// Write a graph, or that of a matrix, as other programs read it, and describe it.
+    ///
+    /// A graph is an .npz of `indices` and `distances`, as `graph` writes: of it, -k takes the nearest of each row
+    /// [default: all], and options of builds do not apply.
     Export(export::Arguments),
     /// Recall of a graph against the truth.
     Recall(compare::RecallArguments),
@@ -170,7 +177,7 @@ fn main() -> ExitCode {
     match outcome.and_then(|()| output::finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("nndescent: {failure}");
+            tell!("nndescent: {failure}");
             failure.code()
         }
     }

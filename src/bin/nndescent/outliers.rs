@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nndescent::analysis::CheckedGraph;
 use nndescent::analysis::outliers::{Score, Sod, outliers, roc_auc, scores, threshold};
+use nndescent::analysis::{AnalysisError, CheckedGraph};
 use nndescent::io::{Values, read_floats};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = Method::Lof)]
     method: Method,
     /// Share of the points that are labelled outliers, above 0, up to 0.5.
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
     contamination: f64,
     /// Print so many of the most outlying points.
     #[arg(long, default_value_t = 10)]
@@ -77,16 +77,22 @@ enum Method {
     Indegree,
 }
 
+impl Method {
+    fn name(self) -> String {
+        clap::ValueEnum::to_possible_value(&self).map_or_else(String::new, |name| name.get_name().into())
+    }
+}
+
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let inputs = arguments.build.inputs().into_iter().chain(arguments.points.clone()).chain(arguments.labels.clone());
     let inputs: Vec<PathBuf> = inputs.collect();
-    output::check(&arguments.output, "npy", inputs.iter().map(PathBuf::as_path))?;
-    if let Some(plot) = &arguments.plot {
-        output::check(plot, "svg", inputs.iter().map(PathBuf::as_path))?;
-    }
+    let plot = arguments.plot.as_deref().map(|plot| (plot, "svg"));
+    let outputs: Vec<(&Path, &str)> = [(arguments.output.as_path(), "npy")].into_iter().chain(plot).collect();
+    output::check_all(&outputs, &inputs)?;
     let neighbors = Neighbors::of(&arguments.build, !arguments.json)?;
-    let graph = neighbors.checked()?;
-    let k = arguments.build.k().unwrap_or(graph.k());
+    let by_ids = matches!(arguments.method, Method::Snn | Method::Indegree | Method::Sod);
+    let graph = neighbors.checked(!by_ids)?;
+    let k = graph.k();
 
     let start = Instant::now();
     let scores = arguments.scores(&graph, &neighbors, k)?;
@@ -98,13 +104,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     output::write_values(&arguments.output, &scores)?;
     if let Some(path) = &arguments.plot {
-        plot::histogram(path, &scores, threshold, &format!("{:?} of {k} neighbours", arguments.method))?;
+        plot::histogram(path, &scores, threshold, &format!("{} of {k} neighbours", arguments.method.name()))?;
     }
     if arguments.json {
         let mut report = neighbors.report();
         let top: Vec<_> = top.iter().map(|&row| json!({"row": row, "score": scores[row]})).collect();
         let more = json!({
-            "method": format!("{:?}", arguments.method).to_lowercase(), "neighbors": k, "threshold": threshold,
+            "method": arguments.method.name(), "neighbors": k, "threshold": threshold,
             "outliers": count, "roc_auc": auc, "top": top, "score_seconds": seconds,
             "output": arguments.output.display().to_string(),
         });
@@ -150,16 +156,27 @@ impl Arguments {
         let Data::Dense(dense) = data else {
             return Err(Failure::Argument("sod needs dense points".into()));
         };
+        let source = self.points.as_deref().unwrap_or(&self.build.input);
+        data.points().map_err(|e| Failure::points(source, &e))?;
         let wide = dense.matrix.clone().converted("float32").map_err(|e| Failure::Input(e.to_string()))?;
         match &wide.values {
-            Values::F32(values) => Ok(sod.scores(graph, values, wide.dim)?),
+            Values::F32(values) => match sod.scores(graph, values, wide.dim) {
+                Err(error @ AnalysisError::Rows { .. }) => {
+                    Err(Failure::Input(format!("{}: {error}", source.display())))
+                }
+                scores => Ok(scores?),
+            },
             _ => Err(Failure::Other("values that are not float32".into())),
         }
     }
 }
 
 fn auc(path: &Path, scores: &[f64]) -> Result<f64, Failure> {
-    let labels: Vec<bool> = read_floats(path)?.into_iter().map(|label| label != 0.0).collect();
+    let labels = read_floats(path)?;
+    if let Some(row) = labels.iter().position(|label| label.is_nan()) {
+        return Err(Failure::Input(format!("{}: the label of row {row} is NaN", path.display())));
+    }
+    let labels: Vec<bool> = labels.into_iter().map(|label| label != 0.0).collect();
     roc_auc(scores, &labels).map_err(|e| Failure::Input(format!("{}: {e}", path.display())))
 }
 

@@ -21,6 +21,14 @@ macro_rules! say {
     };
 }
 
+/// Prints a line to standard error, if it can be written to.
+macro_rules! tell {
+    ($($words:tt)+) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($words)+);
+    }};
+}
+
 /// Links that lead to a file at most.
 const LINKS: usize = 40;
 
@@ -32,7 +40,7 @@ static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 /// See [`say!`].
 pub fn print(line: std::fmt::Arguments) {
     if IS_TAKEN.load(Ordering::Relaxed) {
-        eprintln!("{line}");
+        tell!("{line}");
     } else if writeln!(std::io::stdout(), "{line}").is_err() {
         UNPRINTED.store(true, Ordering::Relaxed);
     }
@@ -80,6 +88,18 @@ pub fn check<'a>(output: &Path, ending: &str, inputs: impl IntoIterator<Item = &
         Ok(_) => File::options().write(true).open(output).map(|_| ()).or_else(|e| wrong(e.to_string())),
         Err(_) => try_folder(output),
     }
+}
+
+/// [`check`] of several outputs with their endings, no two of which may be one file.
+pub fn check_all(outputs: &[(&Path, &str)], inputs: &[PathBuf]) -> Result<(), Failure> {
+    for (at, (output, ending)) in outputs.iter().enumerate() {
+        check(output, ending, inputs.iter().map(PathBuf::as_path))?;
+        let place = |path: &Path| (fs::canonicalize(folder(path)).ok(), path.file_name().map(ToOwned::to_owned));
+        if outputs[..at].iter().any(|(other, _)| place(other) == place(output) || are_same(other, output)) {
+            return Err(Failure::Output(format!("{}: two outputs cannot be one file", output.display())));
+        }
+    }
+    Ok(())
 }
 
 /// Whether this stands for standard output.

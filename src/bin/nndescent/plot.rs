@@ -1,10 +1,12 @@
 //! Pictures, as .svg.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use plotters::prelude::*;
 
 use crate::failure::Failure;
+use crate::output;
 
 const SIZE: (u32, u32) = (800, 480);
 const BARS: usize = 60;
@@ -72,6 +74,9 @@ fn draw(path: &Path, paint: impl Fn(&Area) -> Result<(), DrawError>) -> Result<(
         area.fill(&WHITE).map_err(|e| wrong(e.to_string()))?;
         paint(&area).map_err(|e| wrong(e.to_string()))?;
         area.present().map_err(|e| wrong(e.to_string()))?;
+    }
+    if output::is_stream(path) {
+        return std::io::stdout().write_all(text.as_bytes()).map_err(|e| wrong(e.to_string()));
     }
     std::fs::write(path, text).map_err(|e| wrong(e.to_string()))
 }

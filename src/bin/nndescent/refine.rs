@@ -41,7 +41,7 @@ pub fn refined(
     }
     let Refined { graph, doubtful, .. } = wide.settled(queries, &base.matrix, &base.center, metric, found)?;
     if let (Some(first), rows) = (doubtful.first(), doubtful.len()) {
-        eprintln!(
+        tell!(
             "nndescent: {rows} rows, of which row {first} is the first, have neighbours that float32 cannot tell apart"
         );
     }

@@ -23,7 +23,7 @@ pub fn core_distances(graph: &CheckedGraph, min_samples: usize) -> Result<Vec<f3
 }
 
 /// The edges of a graph and `connectors`, each as long as the largest of its distance and the core distances of its
-/// rows. Rows that hold each other have two.
+/// rows. Rows that hold each other have two; neighbours at infinite distance have none.
 ///
 /// # Errors
 /// Other than one core distance for each row, a connector to no row or at a distance below zero, a graph of queries.
@@ -41,6 +41,7 @@ pub fn mutual_reachability(
     let from_row = |i: usize| graph.neighbors(i).map(move |near| (i as u32, near.id, near.distance));
     let mut edges: Vec<Edge> = (0..graph.n())
         .flat_map(from_row)
+        .filter(|near| near.2.is_finite())
         .map(|(i, id, distance)| Edge { from: i.min(id), to: i.max(id), distance })
         .chain(connectors.iter().copied())
         .collect();
