@@ -1,4 +1,5 @@
-//! A neighbour graph in petgraph: the shortest way from one handwritten digit to another, through digits that are alike.
+//! A neighbour graph in petgraph: the shortest way from one handwritten digit to another, through digits that are
+//! alike.
 //!
 //! ```text
 //! cargo run --release --no-default-features --example petgraph

@@ -79,8 +79,8 @@
 //!
 //! # What a graph is for
 //!
-//! [`analysis`] scores outliers, finds clusters, counts shared neighbours and weighs edges for layouts, and hands graphs
-//! over to other programs.
+//! [`analysis`] scores outliers, finds clusters, counts shared neighbours and weighs edges for layouts, and hands
+//! graphs over to other programs.
 //!
 //! ```
 //! use nndescent::analysis::outliers::{Score, scores};

@@ -37,8 +37,8 @@ pub enum Device {
     /// This GPU. If it cannot be used, that is an error; no other device takes over.
     Gpu(GpuSelector),
     /// These GPUs. What one of them holds is built on the first; what has to be built in parts
-    /// ([`part_rows`](crate::NnDescent::part_rows) decides, or the smallest of their memories) is built on all of them at
-    /// the same time, a part on each. The graph is the same as on one of them, if they compute the same distances.
+    /// ([`part_rows`](crate::NnDescent::part_rows) decides, or the smallest of their memories) is built on all of them
+    /// at the same time, a part on each. The graph is the same as on one of them, if they compute the same distances.
     Gpus(Vec<GpuSelector>),
 }
 
@@ -183,8 +183,8 @@ pub(crate) struct Plan {
     pub recall_sample: usize,
     /// Most rows that are built at once.
     pub part_rows: Option<usize>,
-    /// Whether more trees are grown on hard data; and whether the CPU ends trees early on easy data, and leaves out pairs
-    /// that were compared before. Devices do neither of the last two.
+    /// Whether more trees are grown on hard data; and whether the CPU ends trees early on easy data, and leaves out
+    /// pairs that were compared before. Devices do neither of the last two.
     pub adaptive: bool,
     /// Whether the kernels of a GPU are timed for the report.
     pub time_kernels: bool,

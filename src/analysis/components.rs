@@ -7,7 +7,7 @@ use super::error::AnalysisError;
 use crate::error::SearchError;
 use crate::graph::disjoint_sets::DisjointSets;
 use crate::rng::stratified_sample;
-use crate::search::{Index, SearchOptions};
+use crate::search::{Hits, Index, SearchOptions};
 
 /// Points of a component that are searched for when it is connected: all of a smaller one.
 const SAMPLE: usize = 64;
@@ -51,11 +51,14 @@ pub enum ConnectError {
 /// O(edges).
 #[must_use]
 pub fn components(graph: &CheckedGraph) -> Components {
+    numbered(&mut joined(graph), graph.n())
+}
+
+/// The rows of a graph, those of an edge in one set.
+fn joined(graph: &CheckedGraph) -> DisjointSets {
     let mut sets = DisjointSets::new(graph.n());
-    for i in 0..graph.n() {
-        graph.ids(i).iter().for_each(|&id| sets.join(i as u32, id));
-    }
-    numbered(&mut sets, graph.n())
+    (0..graph.n()).for_each(|i| graph.ids(i).iter().for_each(|&id| sets.join(i as u32, id)));
+    sets
 }
 
 fn numbered(sets: &mut DisjointSets, n: usize) -> Components {
@@ -87,15 +90,14 @@ fn numbered(sets: &mut DisjointSets, n: usize) -> Components {
 /// 64 searches a component, in O(log(components)) rounds; each reads n labels.
 pub fn connect(index: &Index, graph: &CheckedGraph) -> Result<Vec<Edge>, ConnectError> {
     check_index(index, graph.n())?;
-    let mut sets = DisjointSets::new(graph.n());
-    (0..graph.n()).for_each(|i| graph.ids(i).iter().for_each(|&id| sets.join(i as u32, id)));
+    let mut sets = joined(graph);
     let mut edges = Vec::new();
     loop {
         let parts = numbered(&mut sets, graph.n());
         if parts.count <= 1 {
             return Ok(edges);
         }
-        let members = members(&parts);
+        let members = members(&parts.labels, parts.count);
         let largest = (0..parts.count).max_by_key(|&part| (members[part].len(), std::cmp::Reverse(part)));
         for part in (0..parts.count).filter(|&part| Some(part) != largest) {
             let edge = shortest_way_out(index, &members[part], &parts.labels)?;
@@ -121,10 +123,17 @@ pub(super) fn sampled(members: &[u32], most: usize) -> impl Iterator<Item = u32>
     stratified_sample(0, 0xc02, members.len(), most.min(members.len())).map(|at| members[at])
 }
 
-fn members(parts: &Components) -> Vec<Vec<u32>> {
-    let mut members = vec![Vec::new(); parts.count];
-    parts.labels.iter().zip(0..).for_each(|(&label, row)| members[label as usize].push(row));
+/// The rows with each label below `count`, ascending.
+pub(super) fn members(labels: &[u32], count: usize) -> Vec<Vec<u32>> {
+    let mut members = vec![Vec::new(); count];
+    labels.iter().zip(0..).for_each(|(&label, row)| members[label as usize].push(row));
     members
+}
+
+/// Edges from rows to the nearest that searches for them found.
+pub(super) fn edges_to_nearest(rows: &[u32], hits: &Hits) -> impl Iterator<Item = Edge> {
+    let edge = |(at, &from): (usize, &u32)| Edge { from, to: hits.ids(at)[0], distance: hits.distances(at)[0] };
+    rows.iter().enumerate().map(edge)
 }
 
 /// The shortest edge found from some of a component's members to other components.
@@ -133,9 +142,8 @@ fn shortest_way_out(index: &Index, members: &[u32], labels: &[u32]) -> Result<Ed
     let sample: Vec<u32> = sampled(members, SAMPLE).collect();
     let elsewhere = SearchOptions::new().filter(|id| labels[id as usize] != own);
     let hits = index.query_ids(&sample, 1, &elsewhere)?;
-    let edge = |(at, &from): (usize, &u32)| Edge { from, to: hits.ids(at)[0], distance: hits.distances(at)[0] };
     let by_length = |a: &Edge, b: &Edge| -> Ordering {
         a.distance.total_cmp(&b.distance).then((a.from, a.to).cmp(&(b.from, b.to)))
     };
-    Ok(sample.iter().enumerate().map(edge).min_by(by_length).expect("a component has members"))
+    Ok(edges_to_nearest(&sample, &hits).min_by(by_length).expect("a component has members"))
 }

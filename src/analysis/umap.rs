@@ -53,15 +53,15 @@ impl FuzzySet {
         Self { bandwidth, ..self }
     }
 
-    /// How both directions of an edge are made one, from 1 for the fuzzy union (`a + b - a·b`) to 0 for the intersection
-    /// (`a·b`), which keeps edges that both rows have [default: 1].
+    /// How both directions of an edge are made one, from 1 for the fuzzy union (`a + b - a·b`) to 0 for the
+    /// intersection (`a·b`), which keeps edges that both rows have [default: 1].
     #[must_use]
     pub fn set_op_mix_ratio(self, ratio: f32) -> Self {
         Self { set_op_mix_ratio: ratio, ..self }
     }
 
-    /// The weight of every edge, above 0 and up to 1: a symmetric `n x n` matrix. Edges of weight zero are left out, and
-    /// so are neighbours at infinite distance.
+    /// The weight of every edge, above 0 and up to 1: a symmetric `n x n` matrix. Edges of weight zero are left out,
+    /// and so are neighbours at infinite distance.
     ///
     /// # Errors
     /// A parameter out of range, a distance below zero, a graph of queries.

@@ -213,10 +213,10 @@ impl<'a> NnDescent<'a> {
         self
     }
 
-    /// Whether the kernels that are compiled for a GPU are kept on disk for the processes that follow, where its backend
-    /// has a cache of them (Vulkan): in the folder that `NNDESCENT_PIPELINE_CACHE` names, else in `nndescent` of the
-    /// user's folder of caches. What another adapter, driver or version of this crate wrote, and what is damaged, is not
-    /// read. Default yes, unless that variable is `off`.
+    /// Whether the kernels that are compiled for a GPU are kept on disk for the processes that follow, where its
+    /// backend has a cache of them (Vulkan): in the folder that `NNDESCENT_PIPELINE_CACHE` names, else in `nndescent`
+    /// of the user's folder of caches. What another adapter, driver or version of this crate wrote, and what is
+    /// damaged, is not read. Default yes, unless that variable is `off`.
     #[must_use]
     pub fn pipeline_cache(mut self, keep: bool) -> Self {
         self.params.pipeline_cache = Some(keep);

@@ -1,7 +1,7 @@
 //! Edges between clusters, which a graph of the nearest neighbours may not hold.
 
 use super::Clustering;
-use crate::analysis::components::{ConnectError, Edge, check_index, sampled};
+use crate::analysis::components::{ConnectError, Edge, check_index, edges_to_nearest, members, sampled};
 use crate::search::{Index, SearchOptions};
 
 /// Rows of a cluster that edges start from at most; fewer where clusters are many, so that all together have so many.
@@ -10,8 +10,8 @@ const ALL_STARTS: usize = 1 << 14;
 /// Rows of a cluster that edges lead to at most.
 const TARGETS: usize = 4096;
 
-/// Edges between every cluster and others near it: from up to 64 of its rows to the nearest of another cluster, or of the
-/// noise, and from these back to the nearest of its own.
+/// Edges between every cluster and others near it: from up to 64 of its rows to the nearest of another cluster, or of
+/// the noise, and from these back to the nearest of its own.
 ///
 /// Where a cluster has many more rows than a graph has neighbours, few edges of the graph leave it, and rarely the
 /// shortest. `index` holds the points under ids 0 to n - 1. Of clusters of more than 4,096 rows, so many are looked at.
@@ -29,8 +29,7 @@ pub fn bridges(index: &Index, clusters: &Clustering) -> Result<Vec<Edge>, Connec
     }
     // Noise is a group as well: the last.
     let groups: Vec<u32> = labels.iter().map(|&label| u32::try_from(label).unwrap_or(n_clusters as u32)).collect();
-    let mut members = vec![Vec::new(); n_clusters + 1];
-    groups.iter().zip(0..).for_each(|(&group, row)| members[group as usize].push(row));
+    let members = members(&groups, n_clusters + 1);
     let per_group = (ALL_STARTS / members.len()).clamp(2, STARTS);
     let starts: Vec<u32> = members.iter().flat_map(|rows| sampled(rows, per_group)).collect();
     let mut targets = vec![u32::MAX; labels.len()];
@@ -67,6 +66,5 @@ fn nearest_elsewhere(
 fn nearest(index: &Index, targets: &[u32], wanted: &[(u32, u32)]) -> Result<Vec<Edge>, ConnectError> {
     let (rows, labels): (Vec<u32>, Vec<u32>) = wanted.iter().copied().unzip();
     let hits = index.query_ids(&rows, 1, &SearchOptions::new().filter_labels(targets, &labels).exact(true))?;
-    let edge = |(at, &from): (usize, &u32)| Edge { from, to: hits.ids(at)[0], distance: hits.distances(at)[0] };
-    Ok(rows.iter().enumerate().map(edge).collect())
+    Ok(edges_to_nearest(&rows, &hits).collect())
 }

@@ -9,10 +9,10 @@ use crate::analysis::error::{AnalysisError, check_parameter};
 use crate::graph::CsrGraph;
 use crate::graph::disjoint_sets::DisjointSets;
 
-/// DBSCAN (Ester, Kriegel, Sander and Xu 1996): rows with at least `min_samples` rows within `eps`, themselves included,
-/// are core rows; core rows within `eps` of each other are in one cluster; other rows within `eps` of a core row are on
-/// the border of its cluster, or, if of several, of the one with the smallest number; all else is noise. `eps` and
-/// `min_samples` are scikit-learn's, and so are the labels where the graph holds all neighbours within `eps`.
+/// DBSCAN (Ester, Kriegel, Sander and Xu 1996): rows with at least `min_samples` rows within `eps`, themselves
+/// included, are core rows; core rows within `eps` of each other are in one cluster; other rows within `eps` of a core
+/// row are on the border of its cluster, or, if of several, of the one with the smallest number; all else is noise.
+/// `eps` and `min_samples` are scikit-learn's, and so are the labels where the graph holds all neighbours within `eps`.
 ///
 /// Two rows are neighbours if either holds the other. What lies within `eps` but beyond the `k` nearest of both is not
 /// seen: whether a row is core is certain with `min_samples - 1` neighbours, but a dense cluster may fall into several
@@ -67,9 +67,9 @@ pub fn snn_dbscan(similarity: &CsrGraph, least_overlap: f32, min_samples: usize)
     Ok(clusters_of_dense(similarity.n(), &edges, min_samples))
 }
 
-/// Clusters of Jarvis and Patrick (1973): rows that are among each other's nearest and share at least `least_overlap` of
-/// them are in one cluster. `similarity` is that of [`SharedNeighbors`](crate::analysis::SharedNeighbors), whose edges
-/// are such pairs. Rows without any are noise; in the paper each is a cluster.
+/// Clusters of Jarvis and Patrick (1973): rows that are among each other's nearest and share at least `least_overlap`
+/// of them are in one cluster. `similarity` is that of [`SharedNeighbors`](crate::analysis::SharedNeighbors), whose
+/// edges are such pairs. Rows without any are noise; in the paper each is a cluster.
 ///
 /// # Errors
 /// Same as [`snn_dbscan`].

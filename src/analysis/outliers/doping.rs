@@ -13,11 +13,12 @@ pub struct Doped {
     pub is_outlier: Vec<bool>,
 }
 
-/// Adds `count` copies of rows of `values` (`n x dim`, row-major) in which `changed` values each are those of other rows
-/// in the same column: plausible in every column, but not together.
+/// Adds `count` copies of rows of `values` (`n x dim`, row-major) in which `changed` values each are those of other
+/// rows in the same column: plausible in every column, but not together.
 ///
 /// # Errors
-/// Fewer than two rows, values that are not whole rows, `count` zero or more than `n`, `changed` zero or more than `dim`.
+/// Fewer than two rows, values that are not whole rows, `count` zero or more than `n`, `changed` zero or more than
+/// `dim`.
 pub fn doped(values: &[f32], dim: usize, count: usize, changed: usize, seed: u64) -> Result<Doped, AnalysisError> {
     check_parameter("dim", dim, dim > 0 && values.len().is_multiple_of(dim), "a divisor of the number of values")?;
     let n = values.len() / dim;

@@ -25,8 +25,8 @@ pub enum Score {
     Kth,
     /// Median of their distances.
     Median,
-    /// Local outlier factor: the density of the neighbours by that of the point, both by reachability distances; about 1
-    /// inside a cluster (Breunig, Kriegel, Ng and Sander 2000).
+    /// Local outlier factor: the density of the neighbours by that of the point, both by reachability distances; about
+    /// 1 inside a cluster (Breunig, Kriegel, Ng and Sander 2000).
     Lof,
     /// The same with densities by mean distances (Schubert, Zimek and Kriegel 2014).
     SimplifiedLof,

@@ -3,14 +3,15 @@
 use crate::analysis::checked_graph::CheckedGraph;
 use crate::analysis::error::{AnalysisError, check_parameter};
 use crate::analysis::sorted_rows::SortedRows;
+use crate::graph::CsrGraph;
 
 /// Subspace outlier degree (Kriegel, Kröger, Schubert and Zimek, PAKDD 2009): the distance of a point from the mean of
 /// its reference set, in the columns in which that set varies little.
 ///
 /// The reference set are the points that share most of their `k` nearest neighbours with it. As in PyOD, a point is not
 /// in its own list, and any point may be a reference, not only a neighbour. Ties go to nearer neighbours, then to
-/// smaller ids. A point with too few others that share a neighbour with it has a smaller reference set; without any, its
-/// score is 0.
+/// smaller ids. A point with too few others that share a neighbour with it has a smaller reference set; without any,
+/// its score is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sod {
     k: usize,
@@ -47,8 +48,8 @@ impl Sod {
     /// Scores of the rows of `values` (`n x dim`, row-major), of which `graph` is a neighbour graph.
     ///
     /// # Errors
-    /// `k` zero or more than the neighbours of a row, no reference points, an `alpha` that is not in (0, 1], values that
-    /// are not `n` rows.
+    /// `k` zero or more than the neighbours of a row, no reference points, an `alpha` that is not in (0, 1], values
+    /// that are not `n` rows.
     ///
     /// # Complexity
     /// O(n · (k · k + reference · dim)) where points are among the neighbours of about `k` others; more where there are
@@ -62,7 +63,8 @@ impl Sod {
             return Err(AnalysisError::Rows { what: "values", found, expected: graph.n() });
         }
         let lists = SortedRows::new(graph, self.k)?;
-        let holders = Holders::new(graph, self.k);
+        // For every point, those that have it among their nearest.
+        let holders = graph.truncated(self.k)?.to_csr().transposed();
         let row = |i: usize| &values[i * dim..(i + 1) * dim];
         Ok(graph.map(|i| {
             let reference = self.reference_set(i, &lists, &holders);
@@ -72,9 +74,9 @@ impl Sod {
     }
 
     /// The points that share most neighbours with point `i`.
-    fn reference_set(&self, i: usize, lists: &SortedRows, holders: &Holders) -> Vec<u32> {
-        let near = lists.row(i).iter().flat_map(|&(id, _)| holders.of(id));
-        let mut others: Vec<u32> = near.copied().filter(|&other| other as usize != i).collect();
+    fn reference_set(&self, i: usize, lists: &SortedRows, holders: &CsrGraph) -> Vec<u32> {
+        let near = lists.row(i).iter().flat_map(|&(id, _)| holders.row(id as usize));
+        let mut others: Vec<u32> = near.map(|(other, _)| other).filter(|&other| other as usize != i).collect();
         others.sort_unstable();
         let ranked = |same: &[u32]| {
             let rank = lists.rank(i, same[0]).unwrap_or(u32::MAX);
@@ -108,33 +110,5 @@ impl Sod {
         let kept = moments.iter().zip(point).filter(|(moment, _)| moment.1 < most);
         let squares: Vec<f64> = kept.map(|(moment, &value)| (f64::from(value) - moment.0).powi(2)).collect();
         if squares.is_empty() { 0.0 } else { (squares.iter().sum::<f64>() / squares.len() as f64).sqrt() }
-    }
-}
-
-/// For every point, those that have it among their nearest `k`.
-struct Holders {
-    starts: Vec<usize>,
-    rows: Vec<u32>,
-}
-
-impl Holders {
-    fn new(graph: &CheckedGraph, k: usize) -> Self {
-        let near = |i: usize| graph.ids(i).iter().take(k);
-        let mut starts = vec![0; graph.n() + 1];
-        (0..graph.n()).flat_map(near).for_each(|&id| starts[id as usize + 1] += 1);
-        (0..graph.n()).for_each(|i| starts[i + 1] += starts[i]);
-        let mut next = starts.clone();
-        let mut rows = vec![0; starts[graph.n()]];
-        for i in 0..graph.n() {
-            for &id in near(i) {
-                rows[next[id as usize]] = i as u32;
-                next[id as usize] += 1;
-            }
-        }
-        Self { starts, rows }
-    }
-
-    fn of(&self, id: u32) -> &[u32] {
-        &self.rows[self.starts[id as usize]..self.starts[id as usize + 1]]
     }
 }

@@ -147,7 +147,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json {
         let mut report = neighbors.report();
         let more = json!({
-            "method": arguments.method_name(), "clusters": found.n_clusters(), "sizes": found.sizes(),
+            "method": output::name_of(&arguments.method), "clusters": found.n_clusters(), "sizes": found.sizes(),
             "noise": found.n_noise(), "cluster_seconds": seconds, "output": arguments.output.display().to_string(),
         });
         extend(&mut report, more);
@@ -162,7 +162,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn summarize(found: &Clustering, seconds: f64, arguments: &Arguments) {
     let (n, noise) = (found.labels().len(), found.n_noise());
     let share = 100.0 * noise as f64 / n.max(1) as f64;
-    let name = arguments.method_name();
+    let name = output::name_of(&arguments.method);
     say!("{name}: {} clusters of {n} rows in {seconds:.3} s, {}", found.n_clusters(), arguments.output.display());
     say!("{noise} rows of noise ({share:.1} %)");
     let mut by_size: Vec<(usize, usize)> = found.sizes().iter().copied().enumerate().collect();
@@ -178,10 +178,6 @@ impl Arguments {
     fn outputs(&self) -> Vec<(&Path, &'static str)> {
         let npy = [&self.output].into_iter().chain(&self.probabilities).map(|path| (path.as_path(), "npy"));
         npy.chain(self.plot.iter().map(|path| (path.as_path(), "svg"))).collect()
-    }
-
-    fn method_name(&self) -> String {
-        clap::ValueEnum::to_possible_value(&self.method).map_or_else(String::new, |name| name.get_name().into())
     }
 
     /// Labels, and the probabilities of HDBSCAN.

@@ -19,7 +19,7 @@ pub struct Arguments {
     #[command(flatten)]
     data: DataArguments,
     /// Metrics to try, by name.
-    #[arg(long, num_args = 1.., value_delimiter = ',', default_values_t = ["euclidean".to_string(), "manhattan".into(), "cosine".into()])]
+    #[arg(long, num_args = 1.., value_delimiter = ',', default_values = ["euclidean", "manhattan", "cosine"])]
     metrics: Vec<String>,
     /// Neighbours of every row.
     #[arg(short, long = "n-neighbors", default_value_t = 20)]

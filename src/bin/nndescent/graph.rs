@@ -201,8 +201,8 @@ impl BuildArguments {
         self.data.read(path, Use::Build(&self.metric.metric()?))
     }
 
-    /// The input if it is a graph already: an .npz with a matrix `indices`, unless another array is named; and whether it
-    /// holds distances.
+    /// The input if it is a graph already: an .npz with a matrix `indices`, unless another array is named; and whether
+    /// it holds distances.
     pub fn read_graph(&self, input: &Input) -> Result<Option<(KnnGraph, bool)>, Failure> {
         let is_npz = input.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz"));
         if !is_npz || self.data.array().is_some() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nndescent::analysis::outliers::{Score, Sod, outliers, roc_auc, scores, threshold};
+use nndescent::analysis::outliers::{Score, Sod, roc_auc, scores, threshold};
 use nndescent::analysis::{AnalysisError, CheckedGraph};
 use nndescent::io::{Values, read_floats};
 use serde_json::json;
@@ -77,12 +77,6 @@ enum Method {
     Indegree,
 }
 
-impl Method {
-    fn name(self) -> String {
-        clap::ValueEnum::to_possible_value(&self).map_or_else(String::new, |name| name.get_name().into())
-    }
-}
-
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let inputs = arguments.build.inputs().into_iter().chain(arguments.points.clone()).chain(arguments.labels.clone());
     let inputs: Vec<PathBuf> = inputs.collect();
@@ -98,19 +92,24 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let scores = arguments.scores(&graph, &neighbors, k)?;
     let seconds = start.elapsed().as_secs_f64();
     let threshold = threshold(&scores, arguments.contamination)?;
-    let count = outliers(&scores, arguments.contamination)?.into_iter().filter(|&is| is).count();
+    let count = scores.iter().filter(|&&score| score > threshold).count();
     let auc = arguments.labels.as_deref().map(|path| auc(path, &scores)).transpose()?;
     let top = most_outlying(&scores, arguments.top);
 
     output::write_values(&arguments.output, &scores)?;
     if let Some(path) = &arguments.plot {
-        plot::histogram(path, &scores, threshold, &format!("{} of {k} neighbours", arguments.method.name()))?;
+        plot::histogram(
+            path,
+            &scores,
+            threshold,
+            &format!("{} of {k} neighbours", output::name_of(&arguments.method)),
+        )?;
     }
     if arguments.json {
         let mut report = neighbors.report();
         let top: Vec<_> = top.iter().map(|&row| json!({"row": row, "score": scores[row]})).collect();
         let more = json!({
-            "method": arguments.method.name(), "neighbors": k, "threshold": threshold,
+            "method": output::name_of(&arguments.method), "neighbors": k, "threshold": threshold,
             "outliers": count, "roc_auc": auc, "top": top, "score_seconds": seconds,
             "output": arguments.output.display().to_string(),
         });

@@ -102,6 +102,11 @@ pub fn check_all(outputs: &[(&Path, &str)], inputs: &[PathBuf]) -> Result<(), Fa
     Ok(())
 }
 
+/// The name of a choice, as it is given on the command line.
+pub fn name_of(choice: &impl clap::ValueEnum) -> String {
+    choice.to_possible_value().map_or_else(String::new, |value| value.get_name().into())
+}
+
 /// Whether this stands for standard output.
 pub fn is_stream(output: &Path) -> bool {
     output == Path::new(STREAM)

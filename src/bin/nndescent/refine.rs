@@ -1,5 +1,6 @@
 //! Graphs of narrowed values, brought to the distances of the values in the file.
 
+use nndescent::analysis::truncated;
 use nndescent::io::{Matrix, Refined, WideMatrix};
 use nndescent::{KnnGraph, Metric};
 
@@ -35,7 +36,7 @@ pub fn refined(
 ) -> Result<KnnGraph, Failure> {
     let Some(wide) = &base.wide else { return Ok(graph) };
     let found = wide.refined(queries.map(|(wide, _)| wide), &base.center, metric, &graph, refining.k);
-    let Some(found) = found else { return Ok(first_of(&graph, refining.k)) };
+    let Some(found) = found else { return Ok(truncated(&graph, refining.k)?) };
     if !refining.is_exact {
         return Ok(found.graph);
     }
@@ -46,12 +47,4 @@ pub fn refined(
         );
     }
     Ok(graph)
-}
-
-/// The first `k` neighbours of each row.
-fn first_of(graph: &KnnGraph, k: usize) -> KnnGraph {
-    let rows = 0..graph.n();
-    let ids = rows.clone().flat_map(|i| &graph.ids(i)[..k]).copied().collect();
-    let distances = rows.flat_map(|i| &graph.distances(i)[..k]).copied().collect();
-    KnnGraph::from_parts(graph.n(), k, ids, distances).expect("k of each row")
 }

@@ -1,7 +1,8 @@
 //! What a build is estimated to take on a device, for `Auto`.
 //!
 //! Three numbers for a kind of adapter. Those of cards are a third of what an NVIDIA H200 was measured to do
-//! (docs/gpu), and its time to start; the others are guesses. All are estimates until there are tables of such hardware.
+//! (docs/gpu), and its time to start; the others are guesses. All are estimates until there are tables of such
+//! hardware.
 
 use super::kind::AdapterKind;
 use crate::dataset::{Problem, Rows};

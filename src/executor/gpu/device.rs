@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::disk_cache::DiskCache;
 use super::encoding::Encoding;
 use super::limits::DeviceLimits;
 use super::matrices;
-use super::pipelines::DiskCache;
 use super::pool::StagingPool;
 #[cfg(test)]
 use super::source::Trust;
@@ -386,8 +386,8 @@ impl Gpu {
         })
     }
 
-    /// Submits what was recorded, without waiting for it, as one of `threads` threads that do. Software may do the work at
-    /// once, which is waiting.
+    /// Submits what was recorded, without waiting for it, as one of `threads` threads that do. Software may do the work
+    /// at once, which is waiting.
     pub(super) fn submit(
         &self,
         during: &'static str,

@@ -212,8 +212,9 @@ impl<'p> DeviceRows<'p> {
         }
     }
 
-    /// Largest difference of a distance from the right one, relative to the latter or to the scale of its row, whichever
-    /// is larger: near zero, subtraction cancels. WGSL's powers, sines and arc cosines are less precise than its sums.
+    /// Largest difference of a distance from the right one, relative to the latter or to the scale of its row,
+    /// whichever is larger: near zero, subtraction cancels. WGSL's powers, sines and arc cosines are less precise than
+    /// its sums.
     pub(super) fn tolerance(&self) -> f32 {
         match self {
             Self::Dense(_, direct, _) if matches!(direct.form(), Form::Minkowski(_) | Form::TsSs) => 1e-2,

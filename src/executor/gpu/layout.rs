@@ -56,8 +56,8 @@ pub(super) const HELD: u32 = 4;
 /// Same as `Room::chunk`, for rows that begin empty: the sooner the bound is known, the fewer neighbours are ranked.
 pub(super) const SETTLED: u32 = 32;
 
-/// Near pairs of a row in a block of exact search that are kept in a list. In rows that were compared with as many others
-/// before, about as many are found as a row keeps; if there are more, all pairs of the block are offered.
+/// Near pairs of a row in a block of exact search that are kept in a list. In rows that were compared with as many
+/// others before, about as many are found as a row keeps; if there are more, all pairs of the block are offered.
 pub(super) const FOUND: u32 = 128;
 
 /// `Params` of shaders/shared/params.wgsl.
@@ -142,8 +142,8 @@ impl Team {
     }
 }
 
-/// Operations in a dispatch: 0.2 seconds on a device of 10^12 operations a second, the slowest worth using, or ten times
-/// as many on a card. Drivers end dispatches of about two seconds, and desktops stutter long before.
+/// Operations in a dispatch: 0.2 seconds on a device of 10^12 operations a second, the slowest worth using, or ten
+/// times as many on a card. Drivers end dispatches of about two seconds, and desktops stutter long before.
 const DISPATCH_OPERATIONS: f64 = 0.2e12;
 const CARD: f64 = 10.0;
 /// Bytes of rows that a dispatch reads at most, if no cache helps, where they may come from the memory of the CPU: 0.2

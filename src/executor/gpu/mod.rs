@@ -14,6 +14,8 @@ mod device;
 #[cfg(feature = "gpu")]
 mod device_rows;
 #[cfg(feature = "gpu")]
+mod disk_cache;
+#[cfg(feature = "gpu")]
 mod encoding;
 #[cfg(feature = "gpu")]
 mod executor;

@@ -101,8 +101,8 @@ fn without_windows(descriptor: &wgpu::InstanceDescriptor) -> Option<wgpu::Instan
     };
     let leave_out: Box<vulkan::CreateInstanceCallback> =
         Box::new(|args| args.extensions.retain(|name| OF_DISPLAYS.iter().all(|of| name.to_bytes() != of.as_bytes())));
-    // SAFETY: wgpu asks that no extension is left out, as it takes for granted those that it enabled. These are used for
-    // surfaces on a display alone, and nothing here makes any: the instance is private to this module.
+    // SAFETY: wgpu asks that no extension is left out, as it takes for granted those that it enabled. These are used
+    // for surfaces on a display alone, and nothing here makes any: the instance is private to this module.
     let instance = unsafe { vulkan::Instance::init_with_callback(&of_hal, Some(leave_out)) };
     // SAFETY: the instance was just made, and nothing else holds it.
     instance.ok().map(|instance| unsafe { wgpu::Instance::from_hal::<wgpu::hal::api::Vulkan>(instance) })

@@ -29,12 +29,12 @@ pub enum ClusterSelection {
 /// HDBSCAN (Campello, Moulavi and Sander 2013) with the minimum spanning tree of a neighbour graph in place of that of
 /// all pairs.
 ///
-/// Distances become mutual reachability distances; their minimum spanning tree is cut from the farthest edge down; parts
-/// of fewer than `min_cluster_size` rows drop out of their clusters, and of the clusters that are left those that last
-/// longest are taken. The parameters are scikit-learn's, and so are the labels where the graph holds the edges of the tree
-/// of all pairs. A graph of 15 to 30 neighbours lacks some between large clusters, which [`Hdbscan::run_with_index`]
-/// finds. Where edges of the tree have equal distances, the order of ids decides, and rows at the brim of a cluster may
-/// differ.
+/// Distances become mutual reachability distances; their minimum spanning tree is cut from the farthest edge down;
+/// parts of fewer than `min_cluster_size` rows drop out of their clusters, and of the clusters that are left those that
+/// last longest are taken. The parameters are scikit-learn's, and so are the labels where the graph holds the edges of
+/// the tree of all pairs. A graph of 15 to 30 neighbours lacks some between large clusters, which
+/// [`Hdbscan::run_with_index`] finds. Where edges of the tree have equal distances, the order of ids decides, and rows
+/// at the brim of a cluster may differ.
 ///
 /// What the graph does not connect is at infinite distance, so that no cluster spans two components of it; edges that
 /// connect them can be given. Rows that are all equal make no clusters of their own: splits at distance zero, which
@@ -83,8 +83,8 @@ impl Hdbscan {
         }
     }
 
-    /// The core distance of a row is that of its `min_samples`-th neighbour, where it counts as its own first: 1 and more
-    /// [default: `min_cluster_size`].
+    /// The core distance of a row is that of its `min_samples`-th neighbour, where it counts as its own first: 1 and
+    /// more [default: `min_cluster_size`].
     #[must_use]
     pub fn min_samples(self, min_samples: usize) -> Self {
         Self { min_samples: Some(min_samples), ..self }
@@ -128,8 +128,8 @@ impl Hdbscan {
     }
 
     /// Same as [`Hdbscan::run`], with edges between the components of the graph ([`connect`]) and from the smallest
-    /// clusters ([`bridges`]), found by searching an index of the same points. Labels come nearer to those of the tree of
-    /// all pairs where clusters have many more rows than the graph has neighbours.
+    /// clusters ([`bridges`]), found by searching an index of the same points. Labels come nearer to those of the tree
+    /// of all pairs where clusters have many more rows than the graph has neighbours.
     ///
     /// # Errors
     /// Same as [`Hdbscan::run`] and [`bridges`].

@@ -52,8 +52,8 @@ pub fn mutual_reachability(
     Ok(edges)
 }
 
-/// A minimum spanning tree of `n` rows, by Kruskal's algorithm: `n - 1` edges ascending by (distance, ids). What `edges`
-/// do not connect is joined by edges of infinite length between the first rows of its components.
+/// A minimum spanning tree of `n` rows, by Kruskal's algorithm: `n - 1` edges ascending by (distance, ids). What
+/// `edges` do not connect is joined by edges of infinite length between the first rows of its components.
 ///
 /// # Errors
 /// An edge to no row, or of a length that is NaN or below zero.

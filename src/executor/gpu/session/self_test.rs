@@ -22,7 +22,8 @@ use crate::points::{Dense, DenseValues};
 /// Rows that are compared with the CPU's.
 const CHECKED: usize = 16;
 
-/// The least scale of a row, relative to that of all rows: copies of each other are at distances that are rounding alone.
+/// The least scale of a row, relative to that of all rows: copies of each other are at distances that are rounding
+/// alone.
 const UNITS: f32 = 1e-3;
 
 /// Distances from which on sums may leave the range of f32 on the way.

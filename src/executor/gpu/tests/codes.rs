@@ -20,8 +20,8 @@ fn floats(least: f32) -> Vec<f32> {
     (0..N * LONG).map(value).collect()
 }
 
-/// Rows and counts of every round equal the CPU's, to the bit, as both compare the same codes; final distances are those
-/// of the values.
+/// Rows and counts of every round equal the CPU's, to the bit, as both compare the same codes; final distances are
+/// those of the values.
 #[test]
 fn codes_are_the_cpus() {
     for (least, bytes) in [(0.0, "u8"), (-0.8, "i8")] {

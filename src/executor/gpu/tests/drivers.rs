@@ -26,8 +26,8 @@ fn build_with(right: &'static str, wrong: &'static str, plan: &Plan) -> Option<R
     Some(built)
 }
 
-/// Kernels that compute zeros, or leave rows as they were, or rank them wrongly: the refusal names kernel, row, what came
-/// and what is right.
+/// Kernels that compute zeros, or leave rows as they were, or rank them wrongly: the refusal names kernel, row, what
+/// came and what is right.
 #[test]
 fn drivers_that_compute_something_else_are_refused() {
     const STORE: &str = "pairs[block.pairs + row * block.y_count + column] = distance;";

@@ -26,8 +26,8 @@ enum Kind {
     OutOfMemory,
 }
 
-/// Something that goes wrong in a call to the device, or in all that are for one purpose ([`ALL`]); without one, calls are
-/// only counted.
+/// Something that goes wrong in a call to the device, or in all that are for one purpose ([`ALL`]); without one, calls
+/// are only counted.
 #[derive(Clone)]
 pub(in super::super) struct Trouble {
     at: Option<(Kind, &'static str, usize)>,
