@@ -3,9 +3,9 @@
 use crate::dataset::Problem;
 use crate::error::GpuError;
 use crate::executor::Executor;
-use crate::executor::cpu::cost;
+use crate::executor::cpu::cost::{self, Seconds};
 #[cfg(feature = "gpu")]
-use crate::executor::gpu::{AdapterKind, GpuExecutor, cost as device_cost, kind_of};
+use crate::executor::gpu::{GpuExecutor, cost as device_cost, kind_of};
 use crate::executor::several::Executors;
 use crate::params::{Algorithm, Device, GpuSelector, Params, Plan};
 use crate::report::Reason;
@@ -16,8 +16,8 @@ pub(super) fn algorithm(params: &Params, problem: &Problem, plan: &Plan) -> (Alg
         (Algorithm::Auto, Device::Gpu(selector)) => of_named(selector, problem, plan),
         (Algorithm::Auto, Device::Gpus(_)) => (Algorithm::NnDescent, vec![Reason::NamedGpu]),
         (Algorithm::Auto, Device::Cpu) => {
-            let (algorithm, exact_to_nndescent) = cost::cheapest(problem, plan);
-            (algorithm, vec![Reason::EstimatedCost { exact_to_nndescent }])
+            let cpu = Seconds::on_cpu(problem, plan);
+            (cpu.cheaper(), vec![Reason::EstimatedCost { exact_to_nndescent: cpu.exact_to_nndescent() }])
         }
         (Algorithm::Auto, Device::Auto) => {
             let (algorithm, reason) = best(Seconds::on_cpu(problem, plan), || on_hardware(problem, plan));
@@ -33,9 +33,9 @@ pub(super) fn algorithm(params: &Params, problem: &Problem, plan: &Plan) -> (Alg
 /// The algorithm to run on a GPU that was named: NN-Descent where nothing is known of its speed.
 #[cfg(feature = "gpu")]
 fn of_named(selector: &GpuSelector, problem: &Problem, plan: &Plan) -> (Algorithm, Vec<Reason>) {
-    let gpu = kind_of(selector).and_then(|kind| on_gpu(problem, plan, kind));
+    let gpu = kind_of(selector).and_then(|kind| device_cost::seconds(problem, plan, kind));
     match gpu.filter(|gpu| gpu.cheaper() == Algorithm::Exact) {
-        Some(gpu) => (Algorithm::Exact, vec![Reason::EstimatedCost { exact_to_nndescent: gpu.exact / gpu.descent }]),
+        Some(gpu) => (Algorithm::Exact, vec![Reason::EstimatedCost { exact_to_nndescent: gpu.exact_to_nndescent() }]),
         None => (Algorithm::NnDescent, vec![Reason::NamedGpu]),
     }
 }
@@ -48,7 +48,7 @@ fn of_named(_: &GpuSelector, _: &Problem, _: &Plan) -> (Algorithm, Vec<Reason>) 
 /// Estimated seconds on the GPU that is taken if none is named.
 #[cfg(feature = "gpu")]
 fn on_hardware(problem: &Problem, plan: &Plan) -> Option<Seconds> {
-    kind_of(&GpuSelector::Any).and_then(|kind| on_gpu(problem, plan, kind))
+    kind_of(&GpuSelector::Any).and_then(|kind| device_cost::seconds(problem, plan, kind))
 }
 
 #[cfg(not(feature = "gpu"))]
@@ -85,27 +85,6 @@ pub(super) fn gpu_executor(_: &GpuSelector) -> Result<Box<dyn Executor>, GpuErro
     Err(GpuError::NotCompiled)
 }
 
-/// Seconds that both algorithms are estimated to take on a device.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Seconds {
-    exact: f64,
-    descent: f64,
-}
-
-impl Seconds {
-    fn on_cpu(problem: &Problem, plan: &Plan) -> Self {
-        Self { exact: cost::exact_seconds(problem, plan), descent: cost::descent_seconds(problem, plan) }
-    }
-
-    fn of(self, algorithm: Algorithm) -> f64 {
-        if algorithm == Algorithm::Exact { self.exact } else { self.descent }
-    }
-
-    fn cheaper(self) -> Algorithm {
-        cost::cheaper(self.exact, self.descent)
-    }
-}
-
 /// Seconds of work on the CPU from which adapters are looked for at all: drivers take some tenths, and 50 MB where one
 /// is software.
 const WORTH_LOOKING: f64 = 2.0;
@@ -120,7 +99,7 @@ fn wins(gpu_seconds: f64, cpu_seconds: f64) -> bool {
 
 /// The algorithm to run, and why, where both algorithm and device are left open.
 fn best(cpu: Seconds, gpu: impl FnOnce() -> Option<Seconds>) -> (Algorithm, Reason) {
-    let (on_cpu, exact_to_nndescent) = (cpu.cheaper(), cpu.exact / cpu.descent);
+    let (on_cpu, exact_to_nndescent) = (cpu.cheaper(), cpu.exact_to_nndescent());
     let cpu_seconds = cpu.of(on_cpu);
     let gpu = if cpu_seconds >= WORTH_LOOKING { gpu() } else { None };
     match gpu.map(|gpu| (gpu.cheaper(), gpu.of(gpu.cheaper()))) {
@@ -129,12 +108,6 @@ fn best(cpu: Seconds, gpu: impl FnOnce() -> Option<Seconds>) -> (Algorithm, Reas
         }
         _ => (on_cpu, Reason::EstimatedCost { exact_to_nndescent }),
     }
-}
-
-/// Estimated seconds on such an adapter.
-#[cfg(feature = "gpu")]
-fn on_gpu(problem: &Problem, plan: &Plan, kind: AdapterKind) -> Option<Seconds> {
-    device_cost::seconds(problem, plan, kind).map(|s| Seconds { exact: s.exact, descent: s.descent })
 }
 
 /// The GPU to use for this algorithm, or why none is used.
@@ -149,7 +122,7 @@ pub(super) fn gpu_if_worth_it(
         return Err(Reason::TooSmallForGpu { cpu_seconds });
     }
     let kind = kind_of(&GpuSelector::Any).ok_or(Reason::NoHardwareGpu)?;
-    match on_gpu(problem, plan, kind).map(|gpu| gpu.of(algorithm)) {
+    match device_cost::seconds(problem, plan, kind).map(|gpu| gpu.of(algorithm)) {
         Some(gpu_seconds) if !wins(gpu_seconds, cpu_seconds) => Err(Reason::SlowerOnGpu { cpu_seconds, gpu_seconds }),
         _ => gpu_executor(&GpuSelector::Any).map_err(Reason::GpuFailed),
     }
@@ -189,6 +162,7 @@ mod tests {
     #[cfg(feature = "gpu")]
     #[test]
     fn a_card_searches_sixty_thousand_rows_exactly() {
+        use crate::executor::gpu::AdapterKind;
         use crate::metric::Metric;
         use crate::points::Points;
         let values = vec![0u8; 60_000 * 784];
@@ -198,7 +172,7 @@ mod tests {
         let problem = Problem::of_dense(&points, &Metric::Euclidean);
         // Trees and proof on sixteen threads.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(16).build().unwrap();
-        let on = |kind| pool.install(|| on_gpu(&problem, &plan, kind).expect("it runs there"));
+        let on = |kind| pool.install(|| device_cost::seconds(&problem, &plan, kind).expect("it runs there"));
         let card = on(AdapterKind::Discrete);
         assert_eq!(card.cheaper(), Algorithm::Exact, "{card:?}");
         assert!(matches!(best(TWO, || Some(card)), (Algorithm::Exact, Reason::FasterOnGpu { .. })), "{card:?}");

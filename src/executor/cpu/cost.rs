@@ -14,16 +14,31 @@ use crate::simd::{LANES, Level, Speed};
 /// How many times as long exact search may take, since it misses no neighbour.
 const WORTH_EXACT: f64 = 2.0;
 
-/// The cheaper algorithm, or exact search where that costs little more; and the cost of exact search relative to
-/// descent.
-pub(crate) fn cheapest(problem: &Problem, plan: &Plan) -> (Algorithm, f64) {
-    let (exact, descent) = (exact(problem, plan), descent(problem, plan));
-    (cheaper(exact, descent), exact / descent)
+/// Seconds that builds by both algorithms are estimated to take on a device.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Seconds {
+    pub exact: f64,
+    pub descent: f64,
 }
 
-/// The algorithm to run where they take so long.
-pub(crate) fn cheaper(exact: f64, descent: f64) -> Algorithm {
-    if exact <= WORTH_EXACT * descent { Algorithm::Exact } else { Algorithm::NnDescent }
+impl Seconds {
+    /// On the threads of the pool.
+    pub(crate) fn on_cpu(problem: &Problem, plan: &Plan) -> Self {
+        Self { exact: exact_seconds(problem, plan), descent: descent_seconds(problem, plan) }
+    }
+
+    pub(crate) fn of(self, algorithm: Algorithm) -> f64 {
+        if algorithm == Algorithm::Exact { self.exact } else { self.descent }
+    }
+
+    /// The cheaper algorithm, or exact search where that costs little more.
+    pub(crate) fn cheaper(self) -> Algorithm {
+        if self.exact <= WORTH_EXACT * self.descent { Algorithm::Exact } else { Algorithm::NnDescent }
+    }
+
+    pub(crate) fn exact_to_nndescent(self) -> f64 {
+        self.exact / self.descent
+    }
 }
 
 /// Seconds that a build by exact search is estimated to take on the pool's threads.

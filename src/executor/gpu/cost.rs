@@ -6,7 +6,7 @@
 
 use super::kind::AdapterKind;
 use crate::dataset::{Problem, Rows};
-use crate::executor::cpu::cost;
+use crate::executor::cpu::cost::{self, Seconds};
 use crate::params::Plan;
 use crate::points::{Dense, DenseValues};
 
@@ -32,13 +32,6 @@ impl Speed {
             AdapterKind::Software => None,
         }
     }
-}
-
-/// Estimated seconds of both algorithms on a device, the CPU's share included.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct DeviceSeconds {
-    pub exact: f64,
-    pub descent: f64,
 }
 
 /// Points as a device compares them: columns of a row, the same counted as floats, and bytes.
@@ -72,14 +65,14 @@ impl Compared {
     }
 }
 
-/// The estimate; none where such points do not run on such a device.
-pub(crate) fn seconds(problem: &Problem, plan: &Plan, kind: AdapterKind) -> Option<DeviceSeconds> {
+/// The estimate, the CPU's share included; none where such points do not run on such a device.
+pub(crate) fn seconds(problem: &Problem, plan: &Plan, kind: AdapterKind) -> Option<Seconds> {
     let (speed, compared, n) = (Speed::of(kind)?, Compared::of(problem)?, problem.n() as f64);
     // Every pair once.
     let exact = n * n / 2.0 * compared.coordinates / speed.coordinates;
     let in_leaves = cost::pairs_in_leaves(plan) * compared.coordinates / speed.coordinates;
     let in_rounds = cost::pairs_in_rounds(compared.columns, plan) * compared.row_bytes / speed.bytes;
-    Some(DeviceSeconds {
+    Some(Seconds {
         // Proxies are searched exactly by the CPU alone.
         exact: if problem.is_proxy {
             f64::INFINITY
@@ -97,7 +90,7 @@ mod tests {
     use crate::params::Params;
     use crate::points::Points;
 
-    fn of(n: usize, dim: usize, k: usize, kind: AdapterKind) -> Option<DeviceSeconds> {
+    fn of(n: usize, dim: usize, k: usize, kind: AdapterKind) -> Option<Seconds> {
         let values = vec![0u8; n * dim];
         let points = Points::dense(&values, n, dim).unwrap();
         let params = Params { n_neighbors: Some(k), ..Params::default() };
