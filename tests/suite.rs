@@ -42,6 +42,8 @@ mod metrics;
 mod metrics_graph;
 #[cfg(feature = "ndarray")]
 mod ndarray;
+#[cfg(feature = "io")]
+mod out_of_core;
 mod own_index;
 mod parts;
 mod precision;
