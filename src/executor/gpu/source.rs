@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Part};
-use super::layout::{FOUND, HELD, Layout, SETTLED, Team};
+use super::layout::{FOUND, HELD, Layout, Ranking, SETTLED, Team};
+use super::pieces::in_pieces;
 use crate::metric::{Form, SetMetric};
 
 /// The metric's part of kernels.
@@ -40,6 +41,7 @@ const COUNTERS: &str = include_str!("../../../shaders/shared/counters.wgsl");
 const ROWS: &str = include_str!("../../../shaders/shared/rows.wgsl");
 const NEAREST: &str = include_str!("../../../shaders/shared/nearest.wgsl");
 const MERGE: &str = include_str!("../../../shaders/shared/merge.wgsl");
+const MERGE_FEW: &str = include_str!("../../../shaders/shared/merge_few.wgsl");
 const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
 const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
 const PUT_ALL: &str = include_str!("../../../shaders/shared/put_all.wgsl");
@@ -63,14 +65,21 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
             Part::Rows => text.push_str(ROWS),
             Part::Nearest => {
                 let of = |name: &str, held| MERGE.replace("fn merge(", name).replace("HELD", held);
-                text.extend([NEAREST, MERGE, &of("fn merge_one(", "1u"), &of("fn merge_two(", "2u")]);
+                text.extend([NEAREST, MERGE]);
+                match layout.ranking {
+                    Ranking::Loops => text.push_str(&of("fn merge_one(", "1u")),
+                    Ranking::Votes => text.extend([&of("fn merge_group(", "1u"), MERGE_FEW]),
+                }
+                text.push_str(&of("fn merge_two(", "2u"));
             }
             Part::OwnedRow => text.push_str(OWNED_ROW),
             Part::Blocks => text.push_str(BLOCKS),
             Part::Tiles => text.push_str(TILES),
             Part::PutAll => text.push_str(PUT_ALL),
             Part::PutNear => text.push_str(PUT_NEAR),
-            Part::Data => text.push_str(&(data(encoding, layout.shards) + &distances(metric, encoding) + DISTANCE)),
+            Part::Data => {
+                text.push_str(&(data(encoding, layout.bindings.shards) + &distances(metric, encoding) + DISTANCE))
+            }
             Part::Distances => match team {
                 Team::None => text.push_str(DISTANCES),
                 Team::Shuffles => text.extend([TEAM_BY_SHUFFLES, TEAM_DISTANCES]),
@@ -80,6 +89,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
         }
     }
     text.push_str(kernel.info().text);
+    let text = in_pieces(text, layout);
     let mut head = String::from(match kernel {
         Kernel::BlockProducts => "enable f16;\nenable wgpu_cooperative_matrix;\n",
         _ if encoding == Encoding::NativeF16 => "enable f16;\n",
@@ -92,7 +102,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
     (head + &text, if kernel.reads_data() { metric.trust() } else { Trust::Trusted })
 }
 
-fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
+fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 15] {
     let sizes = layout.sizes;
     // `neighborhoods` keeps the reverse neighbours.
     let kept = if kernel == Kernel::Neighborhoods { sizes.reverse } else { sizes.width };
@@ -101,6 +111,7 @@ fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
         ("TILE_GROUP", layout.tile.group),
         ("TILE_X", layout.tile.x),
         ("TILE_Y", layout.tile.y),
+        ("PIECE", layout.bindings.piece),
         ("CHUNK", layout.chunk),
         ("FOUND", FOUND),
         ("HELD", HELD.min(layout.chunk / layout.group)),

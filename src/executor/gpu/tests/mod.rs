@@ -8,6 +8,8 @@ mod devices;
 mod drivers;
 mod mutation;
 mod parity;
+mod ranking;
+mod tables;
 mod texts;
 mod trouble;
 
