@@ -23,6 +23,8 @@ mod cli_analysis;
 mod cli_clusters;
 #[cfg(feature = "cli")]
 mod cli_files;
+#[cfg(feature = "cli")]
+mod cli_out_of_core;
 mod field;
 mod golden;
 #[cfg(feature = "gpu")]
