@@ -112,7 +112,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `gpu` (default) | the GPU executor, through `wgpu` |
-//! | `io` | readers and writers of .npy, .npz (scipy's CSR too), fvecs/bvecs/ivecs, fbin/u8bin/i8bin/ibin, IDX, CSV |
+//! | `io` | readers and writers of .npy, .npz (scipy's CSR too), fvecs/bvecs/ivecs, fbin/u8bin/i8bin/ibin, IDX, CSV; [`out_of_core`] |
 //! | `hdf5` | `io`, and the HDF5 files of ann-benchmarks |
 //! | `parquet` | `io`, and columns of Parquet and Arrow files |
 //! | `ndarray` | [`Points`] from `ndarray` views, and graphs as such |

@@ -6,9 +6,9 @@ binary=$(realpath "$1") times=$2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-python3 "$OLDPWD/benches/scale/data.py" clustered 100000 x.npy
+python3 "$OLDPWD/benches/scale/data.py" clustered 40000 x.npy
 build() {
-    exec "$binary" graph x.npy -o "$1" --memory 96MiB --part-rows 20000 --recall-sample 64 --device cpu "${@:2}" > log 2>&1
+    exec "$binary" graph x.npy -o "$1" --memory 96MiB --part-rows 8000 --recall-sample 64 --device cpu "${@:2}" > log 2>&1
 }
 start=$(date +%s%N)
 (build whole.npz)
