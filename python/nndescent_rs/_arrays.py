@@ -1,0 +1,200 @@
+"""What users pass in, as the native module takes it: checked, and copied only where that is needed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+__all__ = ["NarrowingWarning", "rows", "float32_rows", "is_sparse", "missing_as"]
+
+#: Types that points keep: no copy is made of C-contiguous arrays of these.
+OWN_TYPES = frozenset(np.dtype(name) for name in ("float32", "float16", "uint8", "int8"))
+#: Integers that float32 holds exactly, whatever their value.
+SMALL_INTEGERS = frozenset(np.dtype(name) for name in ("int16", "uint16"))
+#: A value is narrowed well if what it loses is less than this share of the values' standard deviation.
+TOLERANCE = 1e-4
+#: Values that are narrowed at a time.
+CHUNK = 1 << 20
+
+
+class NarrowingWarning(UserWarning):
+    """Values that float32 holds too coarsely to tell neighbours apart."""
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether `x` is a scipy sparse matrix or array. scipy is not imported for it."""
+    return hasattr(x, "tocsr") and hasattr(x, "nnz")
+
+
+def _dense(x: Any, name: str) -> np.ndarray:
+    """`x` as a matrix of numbers, in its own type where points have it, else float64."""
+    if hasattr(x, "to_numpy") and not isinstance(x, np.ndarray):  # pandas, polars
+        x = x.to_numpy()
+    array = np.asarray(x)
+    if array.dtype == object:
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} holds objects that are no numbers: {error}") from None
+    if array.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but a matrix of n rows and d columns is needed"
+            + (f": for one row, {name}.reshape(1, -1)" if array.ndim == 1 else "")
+        )
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {array.dtype}, but real numbers are needed")
+    return array
+
+
+def _in_order(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """C-contiguous, aligned, in the machine's byte order; `array` itself if it is."""
+    return np.require(array, dtype=dtype, requirements=["C", "A"])
+
+
+def rows(x: Any, name: str = "X", *, bits: bool = False) -> Any:
+    """
+    `x` for the native module: a matrix in C order, or `(columns, indptr, indices, values)`.
+
+    Parameters
+    ----------
+    x : array-like or sparse matrix of shape (n, d)
+        C-contiguous float32, float16, uint8 and int8 are not copied, memory maps included. Booleans become uint8,
+        16-bit integers and those up to 2**24 float32, all else float64.
+    bits : bool
+        Whether rows are packed bits, uint8.
+
+    Raises
+    ------
+    TypeError
+        Of values that are no real numbers.
+    ValueError
+        Of anything that is no matrix.
+    """
+    if is_sparse(x):
+        if bits:
+            raise TypeError(f"{name} is sparse, but packed bits are a dense uint8 matrix")
+        return _csr(x, name)
+    array = _dense(x, name)
+    if bits:
+        if array.dtype not in (np.uint8, np.bool_):
+            raise TypeError(f"{name} has dtype {array.dtype}, but packed bits are uint8 (numpy.packbits)")
+        return ("bits", _in_order(array, np.uint8))
+    if array.dtype == np.bool_:
+        return _in_order(array, np.uint8)
+    own = array.dtype.newbyteorder("=")
+    if own in OWN_TYPES:
+        return _in_order(array, own)
+    if own in SMALL_INTEGERS or (array.dtype.kind in "iu" and _is_small(array)):
+        return _in_order(array, np.float32)
+    return _in_order(array, np.float64)
+
+
+def _is_small(integers: np.ndarray) -> bool:
+    return integers.size == 0 or max(abs(int(integers.min())), abs(int(integers.max()))) <= 1 << 24
+
+
+def float32_rows(x: Any, name: str = "X") -> np.ndarray:
+    """A dense matrix as C-contiguous float32; warns if values do not survive."""
+    array = _dense(x, name)
+    if array.dtype == np.float32 or array.dtype.itemsize < 4 and array.dtype.kind in "fiub":
+        return _in_order(array, np.float32)
+    array = np.ascontiguousarray(array)
+    narrowed = np.empty(array.shape, np.float32)
+    _narrow(array.reshape(-1), narrowed.reshape(-1), array.shape[1], name)
+    return narrowed
+
+
+def _narrow(values: np.ndarray, out: np.ndarray, columns: int, name: str) -> None:
+    """Fills `out`, both flat; raises where float32 has no such value, warns where too many digits are lost."""
+    worst, at = 0.0, 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, values.size, CHUNK):
+            given = values[start : start + CHUNK]
+            held = out[start : start + CHUNK]
+            held[:] = given
+            lost = np.abs(given - held.astype(np.float64))
+            lost[~np.isfinite(given)] = 0.0  # refused later, with its place
+            if lost.size and lost.max() > worst:
+                worst, at = float(lost.max()), start + int(lost.argmax())
+    if not np.isfinite(worst):
+        row, column = divmod(at, columns)
+        raise ValueError(f"{name}[{row}, {column}] is {values[at]}, which float32 cannot hold")
+    note_narrowing(values, worst, at, columns, name)
+
+
+def note_narrowing(values: np.ndarray, worst: float, at: int, columns: int, name: str, stacklevel: int = 5) -> None:
+    """Warns if `worst`, the largest error of float32, is not small against how far the values are spread."""
+    if worst == 0.0:
+        return
+    sample = values[:: max(1, values.size // 65536)]
+    spread = float(np.std(sample[np.isfinite(sample)], dtype=np.float64))
+    if worst > TOLERANCE * spread:
+        row, column = divmod(at, columns)
+        warnings.warn(
+            f"float32 holds {name} too coarsely: {values[at]} in row {row}, column {column} is off by {worst:.2g}, "
+            f"where values have a standard deviation of {spread:.2g}. Subtract what they have in common.",
+            NarrowingWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def _csr(x: Any, name: str) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+    """CSR with sorted indices and no duplicates, which are summed."""
+    if x.ndim != 2:
+        raise ValueError(f"{name} has shape {x.shape}, but a matrix of n rows and d columns is needed")
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {x.dtype}, but real numbers are needed")
+    csr = x.tocsr()
+    if not csr.has_canonical_format:
+        csr = csr.copy() if csr is x else csr
+        csr.sum_duplicates()
+    columns = csr.shape[1]
+    values = csr.data
+    if values.dtype != np.float32:
+        narrowed = np.empty(values.shape, np.float32)
+        values = np.ascontiguousarray(values)
+        if values.dtype.itemsize < 4:
+            narrowed[:] = values
+        else:
+            _narrow_entries(csr, values, narrowed, name)
+        values = narrowed
+    indices = csr.indices
+    if indices.dtype == np.int32:
+        indices = np.ascontiguousarray(indices).view(np.uint32)
+    elif columns <= 1 << 32:
+        indices = indices.astype(np.uint32)
+    else:
+        raise ValueError(f"{name} has {columns} columns: at most {1 << 32} are possible")
+    return columns, _in_order(csr.indptr, np.int64), _in_order(indices, np.uint32), _in_order(values, np.float32)
+
+
+def _narrow_entries(csr: Any, values: np.ndarray, out: np.ndarray, name: str) -> None:
+    try:
+        _narrow(values, out, max(1, values.size), name)
+    except ValueError:
+        with np.errstate(over="ignore"):
+            at = int(np.flatnonzero(np.isfinite(values) & ~np.isfinite(values.astype(np.float32)))[0])
+        row = int(np.searchsorted(csr.indptr, at, side="right")) - 1
+        raise ValueError(
+            f"{name}[{row}, {csr.indices[at]}] is {values[at]}, which float32 cannot hold"
+        ) from None
+
+
+def missing_as(ids: np.ndarray) -> np.ndarray:
+    """Ids of neighbours, with -1 (or 2**32 - 1) where one is missing, as uint32."""
+    ids = np.asarray(ids)
+    if ids.ndim != 2:
+        raise ValueError(f"ids of shape {ids.shape}: a matrix of n rows and k neighbours is needed")
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"ids of dtype {ids.dtype}: integers are needed")
+    if ids.dtype == np.uint32:
+        return _in_order(ids, np.uint32)
+    wrong = (ids < -1) if ids.dtype.kind == "i" else np.zeros(1, bool)
+    if ids.dtype.itemsize > 4:
+        wrong = wrong | (ids > 0xFFFFFFFF)
+    if wrong.any():
+        row, column = (int(at) for at in np.argwhere(wrong)[0])
+        raise ValueError(f"ids[{row}, {column}] is {ids[row, column]}: -1 where a neighbour is missing, else 0 and up")
+    return _in_order(ids.astype(np.int64, copy=False).astype(np.uint32), np.uint32)

@@ -1,0 +1,30 @@
+"""numba's functions as C callbacks, which run on all threads without the GIL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def callback(function: Callable[..., Any], arguments: tuple[Any, ...], *, bits: bool) -> Any | None:
+    """
+    A C callback of `function(x, y, *arguments)`, or None if numba cannot compile one.
+
+    An exception inside the function becomes NaN, which ends the build with an error that names the two rows.
+    """
+    import numba
+    from numba import types
+
+    element = types.uint8 if bits else types.float32
+    pointer = types.CPointer(element)
+
+    def distance(x: Any, y: Any, n: int) -> float:
+        try:
+            return function(numba.carray(x, n), numba.carray(y, n), *arguments)
+        except Exception:  # the only kind that numba knows
+            return float("nan")
+
+    try:
+        return numba.cfunc(types.float32(pointer, pointer, types.intp), nopython=True)(distance)
+    except numba.core.errors.NumbaError:
+        return None
