@@ -159,7 +159,7 @@ impl<'p> DeviceRows<'p> {
     /// As many buffers as the data needs.
     pub(super) fn buffers(gpu: &Gpu, layout: &Layout) -> Result<Vec<wgpu::Buffer>, GpuError> {
         let Sizes { n, row_bytes, .. } = layout.sizes;
-        let rows = (0..n).step_by(layout.shard_rows).map(|first| layout.shard_rows.min(n - first));
+        let rows = (0..n).step_by(layout.bindings.shard_rows).map(|first| layout.bindings.shard_rows.min(n - first));
         rows.map(|rows| gpu.buffer("data", (rows * row_bytes) as u64)).collect()
     }
 
@@ -245,11 +245,11 @@ fn write_shards(
     places: Range<usize>,
     write: impl Fn(usize, &mut [u8]) + Sync,
 ) -> Result<(), GpuError> {
-    let row_bytes = layout.sizes.row_bytes;
+    let (row_bytes, shard_rows) = (layout.sizes.row_bytes, layout.bindings.shard_rows);
     let mut at = places.start;
     while at < places.end {
-        let (shard, row) = (at / layout.shard_rows, at % layout.shard_rows);
-        let count = (layout.shard_rows - row).min(places.end - at);
+        let (shard, row) = (at / shard_rows, at % shard_rows);
+        let count = (shard_rows - row).min(places.end - at);
         gpu.write_rows((&data[shard], (row * row_bytes) as u64), count, row_bytes, |first, to| {
             to.fill(0);
             to.chunks_exact_mut(row_bytes).zip(at + first..).for_each(|(to, place)| write(place, to));

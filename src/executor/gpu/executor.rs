@@ -1,9 +1,10 @@
 //! The executor on a GPU.
 
 use super::adapter;
+use super::bindings::most_rows;
 use super::device::Gpu;
 use super::device_rows::DeviceRows;
-use super::layout::{most_rows, pair_bytes};
+use super::layout::pair_bytes;
 use super::limits::DeviceLimits;
 use super::session::GpuSession;
 use crate::dataset::Problem;

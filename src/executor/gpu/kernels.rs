@@ -29,6 +29,27 @@ pub(super) enum Slot {
     FinalPoints,
 }
 
+impl Slot {
+    /// Whether it has a place for every neighbour, and may lie in several bindings.
+    pub(super) fn is_table(self) -> bool {
+        matches!(
+            self,
+            Self::RowDistances
+                | Self::RowIds
+                | Self::Near
+                | Self::EdgeDistances
+                | Self::EdgeIds
+                | Self::FinalDistances
+                | Self::FinalPoints
+        )
+    }
+}
+
+/// The binding of a piece of a slot, whose own binding is below 10.
+pub(super) fn binding_of_piece(binding: u32, piece: usize) -> u32 {
+    binding + 10 * piece as u32
+}
+
 /// A text that is put before a kernel's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {

@@ -3,6 +3,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::bindings::Bindings;
+use super::kernels::Slot;
 use super::kind::AdapterKind;
 use super::limits::DeviceLimits;
 use super::tile::{SOFTWARE_TILE, TILE, TileSize};
@@ -93,9 +95,7 @@ pub(super) struct Sizes {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Layout {
     pub sizes: Sizes,
-    /// Rows in one binding of the data, and bindings.
-    pub shard_rows: usize,
-    pub shards: usize,
+    pub bindings: Bindings,
     /// Slots in the set of candidates seen, a power of two.
     pub table: u32,
     /// Offers that are settled at once.
@@ -112,9 +112,6 @@ pub(super) struct Layout {
     /// Distances of pairs that fit in the buffer.
     pub pairs: usize,
 }
-
-/// Storage bindings beside the data in the kernel with the most of them, `offer_lists`.
-const OTHER_BINDINGS: u32 = 6;
 
 /// How the invocations that read a row together exchange their sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,36 +162,9 @@ pub(super) fn pair_bytes(n: usize, leaf_size: usize) -> u64 {
     (4 * n as u64 * leaf_size.min(n) as u64).min(PAIR_BYTES)
 }
 
-/// How many such rows a device can hold at once.
-pub(super) fn most_rows(sizes: Sizes, limits: DeviceLimits) -> usize {
-    let most = limits.binding.min(limits.buffer);
-    let row_bytes = sizes.row_bytes as u64;
-    let data = (most / row_bytes).saturating_mul(spare_bindings(limits) as u64);
-    let of_one = Sizes { n: 1, ..sizes }.buffers().map(|(_, bytes)| bytes);
-    of_one.into_iter().fold(data, |rows, bytes| rows.min(most / bytes.max(1))) as usize
-}
-
-/// Bindings left for the data.
-fn spare_bindings(limits: DeviceLimits) -> usize {
-    limits.bindings.saturating_sub(OTHER_BINDINGS) as usize
-}
-
 impl Layout {
     pub(super) fn new(sizes: Sizes, limits: DeviceLimits) -> Result<Self, GpuError> {
-        let row_bytes = sizes.row_bytes as u64;
-        let most = limits.binding.min(limits.buffer);
-        let shard_rows = (most / row_bytes).min(sizes.n as u64) as usize;
-        let shards = if shard_rows == 0 { usize::MAX } else { sizes.n.div_ceil(shard_rows) };
-        let spare = spare_bindings(limits);
-        if shards > spare {
-            let bytes = row_bytes * sizes.n as u64;
-            return Err(GpuError::TooLarge { what: "data", bytes, limit: most * spare as u64 });
-        }
-        for (what, bytes) in sizes.buffers() {
-            if bytes > most {
-                return Err(GpuError::TooLarge { what, bytes, limit: most });
-            }
-        }
+        let bindings = Bindings::of(&sizes, limits)?;
         // One subgroup to a row, whose barriers cost least.
         let group = limits.subgroup.clamp(8, 64);
         let room = Room::of(limits.kind);
@@ -204,9 +174,9 @@ impl Layout {
         // A whole number of lines, so that only the last dispatch of a step may reach beyond its own workgroups.
         let groups = if groups > limits.groups { groups - groups % limits.groups } else { groups };
         let tile = if limits.subgroup <= SOFTWARE_TILE.group { SOFTWARE_TILE } else { TILE };
-        let pairs = (most.min(PAIR_BYTES) / 4) as usize;
+        let pairs = (limits.binding.min(limits.buffer).min(PAIR_BYTES) / 4) as usize;
         let (across, team) = (limits.groups, Team::of(limits, sizes.quads));
-        Ok(Self { sizes, shard_rows, shards, table, chunk, groups, across, group, team, tile, matrix_side: 0, pairs })
+        Ok(Self { sizes, bindings, table, chunk, groups, across, group, team, tile, matrix_side: 0, pairs })
     }
 
     /// With cooperative matrices of so many rows.
@@ -219,6 +189,16 @@ impl Layout {
     pub(super) fn dispatches(&self, groups: u32) -> impl Iterator<Item = Dispatch> {
         let (most, across) = (self.groups, self.across);
         (0..groups.div_ceil(most)).map(move |d| Dispatch::new(d * most, most.min(groups - d * most), across))
+    }
+
+    /// Pieces of a slot's buffer.
+    pub(super) fn pieces(&self, slot: Slot) -> usize {
+        self.bindings.pieces(&self.sizes, slot)
+    }
+
+    /// Bytes of such a piece.
+    pub(super) fn piece_bytes(&self, slot: Slot) -> u64 {
+        if slot.is_table() { 4 * u64::from(self.bindings.piece) } else { u64::MAX }
     }
 
     /// `u32`s of a neighbourhood: a header and the points.
@@ -260,24 +240,34 @@ impl Sizes {
 
     /// Bytes on the device.
     pub(super) fn bytes(&self) -> u64 {
-        self.data_bytes() + self.buffers().iter().map(|b| b.1).sum::<u64>()
+        self.data_bytes() + self.buffers().iter().map(|b| b.2).sum::<u64>()
     }
 
     /// The other buffers and their bytes.
-    pub(super) fn buffers(&self) -> [(&'static str, u64); 8] {
+    pub(super) fn buffers(&self) -> [(&'static str, Option<Slot>, u64); 8] {
         let n = self.n as u64;
-        let row = 4 * n * self.width as u64;
-        let edges = 4 * n * self.forward as u64;
+        let of = |label, slot| (label, Some(slot), self.table_bytes(slot));
         [
-            ("row distances", row),
-            ("row ids", row),
-            ("neighbourhoods", 4 * n * self.stride() as u64),
-            ("edge distances", edges),
-            ("edge ids", edges),
-            ("edge counts", 4 * n),
-            ("edge places", 4 * n),
-            ("lists", 16 * n),
+            of("row distances", Slot::RowDistances),
+            of("row ids", Slot::RowIds),
+            of("neighbourhoods", Slot::Near),
+            of("edge distances", Slot::EdgeDistances),
+            of("edge ids", Slot::EdgeIds),
+            ("edge counts", Some(Slot::Counts), 4 * n),
+            ("edge places", Some(Slot::Cursors), 4 * n),
+            ("lists", None, 16 * n),
         ]
+    }
+
+    /// Bytes of a table of neighbours; 0 of others.
+    pub(super) fn table_bytes(&self, slot: Slot) -> u64 {
+        let words = match slot {
+            Slot::RowDistances | Slot::RowIds | Slot::FinalDistances | Slot::FinalPoints => self.width,
+            Slot::Near => self.stride(),
+            Slot::EdgeDistances | Slot::EdgeIds => self.forward,
+            _ => 0,
+        };
+        4 * self.n as u64 * words as u64
     }
 }
 
@@ -304,32 +294,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn data_is_sharded_over_bindings() {
-        let layout = Layout::new(sizes(60_000, 196), WEB_GPU).unwrap();
-        assert_eq!((layout.shard_rows, layout.shards), ((128 << 20) / (196 * 16), 2));
-        assert!(layout.shard_rows * layout.shards >= 60_000);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named() {
-        let message = Layout::new(sizes(600_000, 196), WEB_GPU).unwrap_err().to_string();
-        assert_eq!(message, "data needs 1795 MiB, but this device allows 256 MiB: use `Device::Cpu`");
-        let message = Layout::new(sizes(1_200_000, 4), WEB_GPU).unwrap_err().to_string();
-        assert!(message.starts_with("row distances needs 138 MiB, but this device allows 128 MiB"), "{message}");
+    fn rows_that_are_too_long_are_named() {
         let wide = Sizes { width: 900, ..sizes(10_000, 4) };
         let message = Layout::new(wide, WEB_GPU).unwrap_err().to_string();
         assert!(message.starts_with("a row in workgroup memory needs"), "{message}");
-    }
-
-    /// The largest number of rows can be laid out, and one more cannot.
-    #[test]
-    fn the_most_rows_are_the_most() {
-        for (quads, width) in [(196, 30), (4, 30), (1, 200), (4096, 20)] {
-            let sizes = |n| Sizes { width, ..sizes(n, quads) };
-            let most = most_rows(sizes(1), WEB_GPU);
-            assert!(Layout::new(sizes(most), WEB_GPU).is_ok(), "{most} rows of {quads} quads");
-            assert!(Layout::new(sizes(most + 1), WEB_GPU).is_err(), "{most} rows of {quads} quads and one");
-        }
     }
 
     #[test]

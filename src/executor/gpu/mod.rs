@@ -6,6 +6,8 @@
 #[cfg(feature = "gpu")]
 mod adapter;
 #[cfg(feature = "gpu")]
+mod bindings;
+#[cfg(feature = "gpu")]
 mod blocks;
 #[cfg(feature = "gpu")]
 pub(crate) mod cost;
@@ -30,6 +32,8 @@ mod limits;
 #[cfg(feature = "gpu")]
 mod matrices;
 #[cfg(feature = "gpu")]
+mod pieces;
+#[cfg(feature = "gpu")]
 mod pipelines;
 #[cfg(feature = "gpu")]
 mod pool;
@@ -41,6 +45,8 @@ mod session;
 mod shared;
 #[cfg(feature = "gpu")]
 mod source;
+#[cfg(feature = "gpu")]
+mod table;
 #[cfg(feature = "gpu")]
 mod tile;
 #[cfg(feature = "gpu")]

@@ -10,6 +10,7 @@ use super::encoding::Encoding;
 use super::kernels::{Kernel, Slot};
 use super::layout::{Dispatch, Layout, Params};
 use super::source::{MetricSource, source};
+use super::table::Table;
 use super::timer::Timer;
 use crate::error::GpuError;
 use crate::params::Plan;
@@ -17,7 +18,7 @@ use crate::params::Plan;
 /// Everything whose size or text depends on the plan.
 pub(super) struct Resources {
     pub layout: Layout,
-    pub buffers: HashMap<Slot, wgpu::Buffer>,
+    pub buffers: HashMap<Slot, Table>,
     pub pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
     /// By the first workgroup of a dispatch, and the workgroups of its step.
     pub params: HashMap<(u32, u32), wgpu::Buffer>,
@@ -26,20 +27,10 @@ pub(super) struct Resources {
 impl Resources {
     pub(super) fn new(gpu: &Gpu, layout: Layout) -> Result<Self, GpuError> {
         let mut buffers = HashMap::new();
-        let slots = [
-            Slot::RowDistances,
-            Slot::RowIds,
-            Slot::Near,
-            Slot::EdgeDistances,
-            Slot::EdgeIds,
-            Slot::Counts,
-            Slot::Cursors,
-        ];
-        for (slot, (label, bytes)) in slots.into_iter().zip(layout.sizes.buffers()) {
-            buffers.insert(slot, gpu.buffer(label, bytes)?);
-        }
-        for (slot, bytes) in [(Slot::Counters, Timer::BUFFER), (Slot::Total, 4)] {
-            buffers.insert(slot, gpu.buffer("counters", bytes)?);
+        let of_plan = layout.sizes.buffers().into_iter().filter_map(|(label, slot, bytes)| Some((label, slot?, bytes)));
+        let counters = [("counters", Slot::Counters, Timer::BUFFER), ("counters", Slot::Total, 4)];
+        for (label, slot, bytes) in of_plan.chain(counters) {
+            buffers.insert(slot, gpu.table(label, bytes, layout.piece_bytes(slot))?);
         }
         Ok(Self { layout, buffers, pipelines: HashMap::new(), params: HashMap::new() })
     }
@@ -88,7 +79,7 @@ fn parameters(layout: &Layout, plan: &Plan, groups: u32, dispatch: Dispatch) -> 
         forward: sizes.forward as u32,
         others: plan.others() as u32,
         quads: sizes.quads as u32,
-        shard_rows: layout.shard_rows as u32,
+        shard_rows: layout.bindings.shard_rows as u32,
         seed: (plan.seed ^ plan.seed >> 32) as u32,
         rows: sizes.n as u32,
     }

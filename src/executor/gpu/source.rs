@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Part};
 use super::layout::{FOUND, HELD, Layout, SETTLED, Team};
+use super::pieces::in_pieces;
 use crate::metric::{Form, SetMetric};
 
 /// The metric's part of kernels.
@@ -70,7 +71,9 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
             Part::Tiles => text.push_str(TILES),
             Part::PutAll => text.push_str(PUT_ALL),
             Part::PutNear => text.push_str(PUT_NEAR),
-            Part::Data => text.push_str(&(data(encoding, layout.shards) + &distances(metric, encoding) + DISTANCE)),
+            Part::Data => {
+                text.push_str(&(data(encoding, layout.bindings.shards) + &distances(metric, encoding) + DISTANCE))
+            }
             Part::Distances => match team {
                 Team::None => text.push_str(DISTANCES),
                 Team::Shuffles => text.extend([TEAM_BY_SHUFFLES, TEAM_DISTANCES]),
@@ -80,6 +83,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
         }
     }
     text.push_str(kernel.info().text);
+    let text = in_pieces(text, layout);
     let mut head = String::from(match kernel {
         Kernel::BlockProducts => "enable f16;\nenable wgpu_cooperative_matrix;\n",
         _ if encoding == Encoding::NativeF16 => "enable f16;\n",
@@ -92,7 +96,7 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
     (head + &text, if kernel.reads_data() { metric.trust() } else { Trust::Trusted })
 }
 
-fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
+fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 15] {
     let sizes = layout.sizes;
     // `neighborhoods` keeps the reverse neighbours.
     let kept = if kernel == Kernel::Neighborhoods { sizes.reverse } else { sizes.width };
@@ -101,6 +105,7 @@ fn constants(kernel: Kernel, layout: &Layout) -> [(&'static str, u32); 14] {
         ("TILE_GROUP", layout.tile.group),
         ("TILE_X", layout.tile.x),
         ("TILE_Y", layout.tile.y),
+        ("PIECE", layout.bindings.piece),
         ("CHUNK", layout.chunk),
         ("FOUND", FOUND),
         ("HELD", HELD.min(layout.chunk / layout.group)),

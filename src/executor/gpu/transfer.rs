@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::device::Gpu;
 use super::pool::{PIECE, Staging};
+use super::table::{Span, Table};
 use crate::error::GpuError;
 
 /// Bytes that are filled at a time and then copied to a staging buffer, as scattered writes to one are slow.
@@ -13,14 +14,20 @@ const FILLED: usize = 32 << 10;
 const LARGE: usize = 1 << 20;
 
 impl Gpu {
-    /// Copies to a buffer; what is submitted later sees it.
-    pub(super) fn write(&self, buffer: &wgpu::Buffer, offset: u64, contents: &[u8]) -> Result<(), GpuError> {
-        if contents.len() < LARGE {
-            return self.checked("upload", |_| self.shared().queue.write_buffer(buffer, offset, contents));
+    /// Copies to the start of a table; what is submitted later sees it.
+    pub(super) fn write(&self, table: &Table, mut contents: &[u8]) -> Result<(), GpuError> {
+        for Span { buffer, bytes, .. } in table.spans(0, contents.len() as u64) {
+            let (piece, rest) = contents.split_at(bytes as usize);
+            contents = rest;
+            if piece.len() < LARGE {
+                self.checked("upload", |_| self.shared().queue.write_buffer(buffer, 0, piece))?;
+                continue;
+            }
+            self.write_rows((buffer, 0), piece.len() / 4, 4, |first, to| {
+                to.copy_from_slice(&piece[4 * first..][..to.len()]);
+            })?;
         }
-        self.write_rows((buffer, offset), contents.len() / 4, 4, |first, to| {
-            to.copy_from_slice(&contents[4 * first..][..to.len()]);
-        })
+        Ok(())
     }
 
     /// Writes `rows` rows of `row_bytes` (a multiple of four) from `offset` on. `fill` is given the number of a row and
@@ -74,11 +81,11 @@ impl Gpu {
         Ok(())
     }
 
-    /// Reads words from the start of `buffer`. `take` is given places of `out` and as many words.
+    /// Reads words from the start of a table. `take` is given places of `out` and as many words.
     pub(super) fn read_words<T: Send>(
         &self,
         during: &'static str,
-        buffer: &wgpu::Buffer,
+        table: &Table,
         out: &mut [T],
         take: impl Fn(&mut [T], &[u32]) + Sync,
     ) -> Result<(), GpuError> {
@@ -86,9 +93,9 @@ impl Gpu {
         let threads = rayon::current_num_threads().min(out.len().div_ceil(words));
         let pieces = out.par_chunks_mut(words).enumerate();
         pieces.try_for_each(|(piece, out)| {
-            let from = (buffer, &[PIECE * piece as u64][..], 4 * out.len() as u64);
+            let spans: Vec<Span> = table.spans(PIECE * piece as u64, 4 * out.len() as u64).collect();
             let take = |bytes: &[u8]| take(out, bytemuck::cast_slice(bytes));
-            self.read_spans(during, self.encoder(during)?, from, threads, take)
+            self.read_spans(during, self.encoder(during)?, &spans, threads, take)
         })
     }
 
@@ -96,12 +103,13 @@ impl Gpu {
     pub(super) fn read_some_rows(
         &self,
         during: &'static str,
-        (buffer, row_bytes): (&wgpu::Buffer, u64),
+        (table, row_bytes): (&Table, u64),
         rows: &[u32],
         take: impl FnOnce(&[u8]),
     ) -> Result<(), GpuError> {
-        let offsets: Vec<u64> = rows.iter().map(|&row| row_bytes * u64::from(row)).collect();
-        self.read_spans(during, self.encoder(during)?, (buffer, &offsets, row_bytes), 1, take)
+        let spans: Vec<Span> =
+            rows.iter().flat_map(|&row| table.spans(row_bytes * u64::from(row), row_bytes)).collect();
+        self.read_spans(during, self.encoder(during)?, &spans, 1, take)
     }
 
     /// Submits what was recorded and a copy of `bytes` bytes at `offset` of `buffer`, waits, and passes them to `take`.
@@ -112,24 +120,26 @@ impl Gpu {
         (buffer, offset, bytes): (&wgpu::Buffer, u64, u64),
         take: impl FnOnce(&[u8]),
     ) -> Result<(), GpuError> {
-        self.read_spans(during, encoder, (buffer, &[offset], bytes), 1, take)
+        self.read_spans(during, encoder, &[Span { buffer, offset, bytes }], 1, take)
     }
 
-    /// The same for spans of `span` bytes each, as one of `threads` threads that do.
+    /// The same for spans that follow each other, as one of `threads` threads that do.
     fn read_spans(
         &self,
         during: &'static str,
         mut encoder: wgpu::CommandEncoder,
-        (buffer, offsets, span): (&wgpu::Buffer, &[u64], u64),
+        spans: &[Span],
         threads: usize,
         take: impl FnOnce(&[u8]),
     ) -> Result<(), GpuError> {
-        let (shared, bytes) = (self.shared(), span * offsets.len() as u64);
+        let (shared, bytes) = (self.shared(), spans.iter().map(|span| span.bytes).sum());
         self.count_read(bytes);
         let mut staging = self.checked(during, |device| shared.downloads.take(device, bytes))?;
         staging.in_use = None;
-        for (at, &offset) in (0..).zip(offsets) {
-            encoder.copy_buffer_to_buffer(buffer, offset, &staging.buffer, at * span, span);
+        let mut at = 0;
+        for span in spans {
+            encoder.copy_buffer_to_buffer(span.buffer, span.offset, &staging.buffer, at, span.bytes);
+            at += span.bytes;
         }
         let submission = self.submit(during, encoder, threads)?;
         self.map(during, &staging, (wgpu::MapMode::Read, bytes), submission, threads)?;

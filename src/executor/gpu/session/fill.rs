@@ -19,6 +19,9 @@ use crate::rows::ReducedDistances;
 /// Trees that grow at once, as one tree leaves threads idle near its root.
 const GROWN_AT_ONCE: u64 = 2;
 
+/// Entries of a graph that are taken over at a time: 64 MiB, so that they fit a binding.
+const TAKEN_OVER: usize = 16 << 20;
+
 impl GpuSession<'_> {
     /// Submits the joins of a tree's leaves, in batches whose distances fit. Does not wait for them.
     pub(super) fn join_leaves(&mut self, ids: &[u32], bounds: &[u32]) -> Result<(), GpuError> {
@@ -71,29 +74,40 @@ impl GpuSession<'_> {
         self.worked(kernel, distances, tiles as u64 * self.resources.layout.tile.rows());
     }
 
-    /// Offers to each of `owners` the points in its span of `ids`, which are distinct and include the owner.
+    /// Offers to each of `owners` the points in its span of `ids`, which are distinct and include the owner. Returns how
+    /// many of these rows are not full.
     pub(super) fn offer_lists(
         &mut self,
         during: &'static str,
         ids: &[u32],
         owners: &[u32],
         spans: &[[u32; 2]],
-    ) -> Result<(), GpuError> {
+    ) -> Result<u32, GpuError> {
         self.write_slot(Slot::ListIds, bytemuck::cast_slice(ids))?;
         self.write_slot(Slot::Owners, bytemuck::cast_slice(owners))?;
         self.write_slot(Slot::Spans, bytemuck::cast_slice(spans))?;
         let counted = self.run(during, |this, encoder| this.record(encoder, Kernel::OfferLists, owners.len()))?;
         self.init_distances += counted.distances;
         self.worked(Kernel::OfferLists, counted.distances, counted.distances);
-        self.fullness = Fullness::NotFull(counted.not_full);
-        Ok(())
+        Ok(counted.not_full)
     }
 
     /// Puts the known entries of a graph into the rows.
     pub(super) fn take_over(&mut self, graph: &InitGraph) -> Result<(), GpuError> {
         let owners: Vec<u32> = (0..self.order.len() as u32).collect();
+        let mut not_full = 0;
+        for owners in owners.chunks((TAKEN_OVER / (graph.k() + 1)).max(1)) {
+            let (ids, spans) = self.known_of(graph, owners);
+            not_full += self.offer_lists("init_graph", &ids, owners, &spans)?;
+        }
+        self.fullness = Fullness::NotFull(not_full);
+        Ok(())
+    }
+
+    /// The known entries of these rows and the rows themselves, ascending, and their spans.
+    fn known_of(&self, graph: &InitGraph, owners: &[u32]) -> (Vec<u32>, Vec<[u32; 2]>) {
         let (mut ids, mut spans) = (Vec::new(), Vec::new());
-        for &owner in &owners {
+        for &owner in owners {
             let start = ids.len();
             let known = graph.row(self.order[owner as usize] as usize).iter().filter(|p| **p != KnnGraph::NO_NEIGHBOR);
             ids.extend(known.map(|&p| self.place[p as usize]));
@@ -109,7 +123,7 @@ impl GpuSession<'_> {
             ids.truncate(kept);
             spans.push([start as u32, kept as u32]);
         }
-        self.offer_lists("init_graph", &ids, &owners, &spans)
+        (ids, spans)
     }
 
     /// Grows the planned trees, and more where these left much to find. The device joins each while the next ones grow.

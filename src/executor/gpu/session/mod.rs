@@ -298,6 +298,11 @@ impl<'p> GpuSession<'p> {
     }
 
     #[cfg(test)]
+    pub(super) fn layout(&self) -> &Layout {
+        &self.resources.layout
+    }
+
+    #[cfg(test)]
     pub(super) fn gpu(&self) -> &Gpu {
         &self.gpu
     }
@@ -308,8 +313,8 @@ impl GpuSession<'_> {
     fn join_all(&mut self) -> Result<Counted, GpuError> {
         let n = self.order.len();
         let record = |this: &mut Self, encoder: &mut wgpu::CommandEncoder| {
-            encoder.clear_buffer(&this.resources.buffers[&Slot::Counts], 0, None);
-            encoder.clear_buffer(&this.resources.buffers[&Slot::Total], 0, None);
+            encoder.clear_buffer(this.resources.buffers[&Slot::Counts].only(), 0, None);
+            encoder.clear_buffer(this.resources.buffers[&Slot::Total].only(), 0, None);
             let kernels =
                 [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
             kernels.into_iter().try_for_each(|kernel| this.record(encoder, kernel, n))

@@ -47,7 +47,7 @@ impl GpuSession<'_> {
     }
 
     /// The rows at these places.
-    pub(super) fn read_rows_at(&self, places: &[u32]) -> Result<RowTable, GpuError> {
+    pub(in super::super) fn read_rows_at(&self, places: &[u32]) -> Result<RowTable, GpuError> {
         let width = self.plan.width;
         let [ids, distances] = [Slot::RowIds, Slot::RowDistances].map(|slot| {
             let (mut words, from) = (Vec::new(), (&self.resources.buffers[&slot], 4 * width as u64));
@@ -76,7 +76,7 @@ impl GpuSession<'_> {
         let flagged = |s: u64| if s == EMPTY { NO_NEIGHBOR } else { id(s) << 1 | u32::from(is_new(s)) };
         let words = |of: &(dyn Fn(u64) -> u32 + Sync)| rows.slots.par_iter().map(|&s| of(s)).collect::<Vec<u32>>();
         for (slot, words) in [(Slot::RowDistances, words(&bits)), (Slot::RowIds, words(&flagged))] {
-            self.gpu.write(&self.resources.buffers[&slot], 0, bytemuck::cast_slice(&words))?;
+            self.gpu.write(&self.resources.buffers[&slot], bytemuck::cast_slice(&words))?;
         }
         Ok(())
     }
@@ -88,14 +88,15 @@ impl GpuSession<'_> {
     }
 
     fn rank(&mut self) -> Result<(), GpuError> {
-        let (n, bytes) = (self.order.len(), 4 * self.ranked_places() as u64);
+        let n = self.order.len();
         // Makes room by dropping what only rounds need.
         self.resources.buffers.retain(|slot, _| !matches!(slot, Slot::Near | Slot::EdgeDistances | Slot::EdgeIds));
         let order = std::mem::take(&mut self.order);
         self.write_slot(Slot::Order, bytemuck::cast_slice(&order))?;
         self.order = order;
-        self.make_room(Slot::FinalDistances, bytes)?;
-        self.make_room(Slot::FinalPoints, bytes)?;
+        for slot in [Slot::FinalDistances, Slot::FinalPoints] {
+            self.make_room(slot, self.resources.layout.sizes.table_bytes(slot))?;
+        }
         self.run("final distances", |this, encoder| this.record(encoder, Kernel::Recompute, n))?;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::GpuSession;
 use crate::error::GpuError;
-use crate::executor::gpu::kernels::{Kernel, Slot};
+use crate::executor::gpu::kernels::{Kernel, Slot, binding_of_piece};
 use crate::executor::gpu::timer::{STAMPS, Timer};
 
 /// The counters of kernels.
@@ -31,12 +31,17 @@ impl GpuSession<'_> {
         let resources = &self.resources;
         let pipeline = &resources.pipelines[&kernel];
         for dispatch in resources.layout.dispatches(groups) {
-            let slots = kernel.info().bindings.iter().map(|&(binding, slot)| {
-                let params = (dispatch.first, groups);
-                let buffer = if slot == Slot::Params { &resources.params[&params] } else { &resources.buffers[&slot] };
-                wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }
-            });
-            let slots: Vec<_> = slots.collect();
+            let mut slots = Vec::new();
+            for &(first, slot) in kernel.info().bindings {
+                let pieces = match slot {
+                    Slot::Params => std::slice::from_ref(&resources.params[&(dispatch.first, groups)]),
+                    _ => resources.buffers[&slot].pieces(),
+                };
+                slots.extend(pieces.iter().enumerate().map(|(piece, buffer)| wgpu::BindGroupEntry {
+                    binding: binding_of_piece(first, piece),
+                    resource: buffer.as_entire_binding(),
+                }));
+            }
             let data = self
                 .data
                 .iter()
@@ -99,7 +104,7 @@ impl GpuSession<'_> {
     }
 
     pub(super) fn clear_counters(&self, encoder: &mut wgpu::CommandEncoder) {
-        encoder.clear_buffer(&self.resources.buffers[&Slot::Counters], 0, None);
+        encoder.clear_buffer(self.resources.buffers[&Slot::Counters].only(), 0, None);
     }
 
     /// The counts since the counters were cleared.
@@ -114,7 +119,7 @@ impl GpuSession<'_> {
         mut encoder: wgpu::CommandEncoder,
     ) -> Result<Counted, GpuError> {
         let mut counters = [0u32; 5];
-        let buffer = &self.resources.buffers[&Slot::Counters];
+        let buffer = self.resources.buffers[&Slot::Counters].only();
         let bytes = self.timer.as_ref().map_or(20, |timer| timer.resolve(&mut encoder, buffer));
         let mut stamps = Vec::new();
         self.gpu.submit_and_read(during, encoder, (buffer, 0, bytes), |bytes| {
@@ -145,14 +150,15 @@ impl GpuSession<'_> {
     }
 
     pub(super) fn make_room(&mut self, slot: Slot, bytes: u64) -> Result<(), GpuError> {
-        if self.resources.buffers.get(&slot).is_none_or(|buffer| buffer.size() < bytes) {
-            self.resources.buffers.insert(slot, self.gpu.buffer("lists", bytes)?);
+        if self.resources.buffers.get(&slot).is_none_or(|table| table.bytes() < bytes) {
+            let piece_bytes = self.resources.layout.piece_bytes(slot);
+            self.resources.buffers.insert(slot, self.gpu.table("lists", bytes, piece_bytes)?);
         }
         Ok(())
     }
 
     pub(super) fn write_slot(&mut self, slot: Slot, contents: &[u8]) -> Result<(), GpuError> {
         self.make_room(slot, contents.len() as u64)?;
-        self.gpu.write(&self.resources.buffers[&slot], 0, contents)
+        self.gpu.write(&self.resources.buffers[&slot], contents)
     }
 }

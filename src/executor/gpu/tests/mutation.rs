@@ -178,7 +178,7 @@ fn compare(gpu: &Gpu, metric: &Metric) -> Result<(), String> {
 
 /// Exact search of more than a device holds.
 fn compare_parts(mut gpu: Gpu, problem: &Problem, plan: &Plan) -> Result<(), String> {
-    gpu.limits.binding = 24_000;
+    (gpu.limits.binding, gpu.limits.bindings) = (24_000, 8);
     compare_exact(gpu, problem, plan)
 }
 

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::executor::gpu::blocks::Block;
 use crate::executor::gpu::encoding::Encoding;
-use crate::executor::gpu::kernels::{KERNELS, Kernel};
+use crate::executor::gpu::kernels::{KERNELS, Kernel, binding_of_piece};
 use crate::executor::gpu::layout::tests::WEB_GPU;
 use crate::executor::gpu::layout::{Layout, Params, Sizes, Team};
 use crate::executor::gpu::limits::DeviceLimits;
@@ -20,7 +20,7 @@ use crate::metric::{Form, SetMetric};
 
 /// Rows of 100 quads, so many and so long, in workgroups of `group`.
 fn layout_of(encoding: Encoding, (n, group, width, team): (usize, u32, usize, Team)) -> Layout {
-    let limits = DeviceLimits { subgroup: group, ..WEB_GPU };
+    let limits = DeviceLimits { subgroup: group, bindings: 1000, ..WEB_GPU };
     let sizes = Sizes { n, quads: 100, row_bytes: encoding.row_bytes(100), width, forward: 15, reverse: 8 };
     Layout { team, ..Layout::new(sizes, limits).unwrap() }
 }
@@ -29,9 +29,10 @@ fn layout(encoding: Encoding, n: usize) -> Layout {
     layout_of(encoding, (n, 32, 20, Team::None))
 }
 
-/// Numbers of rows in one binding and in two, groups of software and of hardware, rows shorter and longer than these,
-/// and teams.
-const LAYOUTS: [(usize, u32, usize, Team); 6] = [
+/// Numbers of rows in one binding, in two, and with tables of neighbours in two or three; groups of software and of
+/// hardware; rows shorter and longer than these; and teams.
+const LAYOUTS: [(usize, u32, usize, Team); 7] = [
+    (2_500_000, 32, 30, Team::Shuffles),
     (1000, 32, 20, Team::Shuffles),
     (120_000, 32, 20, Team::Shuffles),
     (1000, 8, 20, Team::None),
@@ -52,7 +53,7 @@ fn metrics() -> Vec<(MetricSource, Encoding)> {
 }
 
 /// The texts of all kernels for all metrics and layouts, each once, in a fixed order.
-fn texts() -> Vec<(Kernel, String)> {
+fn texts() -> Vec<(Kernel, String, Layout)> {
     let mut known = HashMap::new();
     let mut texts = Vec::new();
     for (metric, encoding) in metrics() {
@@ -61,7 +62,7 @@ fn texts() -> Vec<(Kernel, String)> {
             for kernel in KERNELS.map(|info| info.kernel).into_iter().filter(|k| *k != Kernel::BlockProducts) {
                 let (text, _) = source(kernel, metric, encoding, &layout);
                 if known.insert((kernel.info().entry, text.clone()), ()).is_none() {
-                    texts.push((kernel, text));
+                    texts.push((kernel, text, layout));
                 }
             }
         }
@@ -96,7 +97,7 @@ pub(super) fn parsed(text: &str) -> (naga::Module, ModuleInfo) {
 }
 
 /// The entry point is there, and uses the bindings that the table names.
-fn check_bindings((module, info): &(naga::Module, ModuleInfo), kernel: Kernel) {
+fn check_bindings((module, info): &(naga::Module, ModuleInfo), kernel: Kernel, layout: &Layout) {
     let entry = module.entry_points.iter().position(|e| e.name == kernel.info().entry).expect("the entry point");
     let mut used: Vec<u32> = module
         .global_variables
@@ -106,7 +107,9 @@ fn check_bindings((module, info): &(naga::Module, ModuleInfo), kernel: Kernel) {
         .map(|b| b.binding)
         .collect();
     used.sort_unstable();
-    let named: Vec<u32> = kernel.info().bindings.iter().map(|b| b.0).collect();
+    let pieces = |&(first, slot)| (0..layout.pieces(slot)).map(move |piece| binding_of_piece(first, piece));
+    let mut named: Vec<u32> = kernel.info().bindings.iter().flat_map(pieces).collect();
+    named.sort_unstable();
     assert_eq!(used, named, "{}", kernel.name());
 }
 
@@ -194,9 +197,9 @@ fn keep_for_validation(number: usize, kernel: Kernel, modules: &[(&str, Vec<u32>
 fn every_variant_is_translated() {
     use hlsl::ShaderModel as Model;
     let texts = texts();
-    texts.par_iter().enumerate().for_each(|(number, (kernel, text))| {
+    texts.par_iter().enumerate().for_each(|(number, (kernel, text, layout))| {
         let module = parsed(text);
-        check_bindings(&module, *kernel);
+        check_bindings(&module, *kernel, layout);
         keep_for_validation(number, *kernel, &to_spirv(&module, *kernel));
         to_msl(&module, *kernel);
         // Shaders with f16 need 6.2, packed dot products are polyfilled below 6.4.
@@ -233,7 +236,7 @@ fn every_variant_by_matrices_is_translated() {
                 let layout = layout(encoding, 120_000).with_matrices(side);
                 let text = source(Kernel::BlockProducts, MetricSource::Form(form), encoding, &layout).0;
                 let module = parsed_with(&text, needed);
-                check_bindings(&module, Kernel::BlockProducts);
+                check_bindings(&module, Kernel::BlockProducts, &layout);
                 to_msl(&module, Kernel::BlockProducts);
             }
         }
