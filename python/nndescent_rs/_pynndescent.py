@@ -160,9 +160,11 @@ class NNDescent:
         self._angular_trees = metric in ANGULAR if isinstance(metric, str) else angular_trees
         self._raw_data = self._taken(data, "data")
         n, self.dim = self._raw_data.shape
+        if n == 0 or self.dim == 0:
+            raise ValueError(f"data has shape {self._raw_data.shape}, but at least one row and one column are needed")
         self._given_trees, self._given_iters = n_trees, n_iters
-        self.n_trees = n_trees if n_trees is not None else max(3, min(12, round(2.0 * np.log10(max(n, 1)))))
-        self.n_iters = n_iters if n_iters is not None else max(5, round(np.log2(max(n, 1))))
+        self.n_trees = n_trees if n_trees is not None else max(3, min(12, round(2.0 * np.log10(n))))
+        self.n_iters = n_iters if n_iters is not None else max(5, round(np.log2(n)))
         self.n_trees_after_update = max(2, int(np.round(self.n_trees / 3)))
         self.tree_init = bool(tree_init) and n_trees != 0 and init_graph is None
         self._native_metric = metric_of(metric, metric_kwds, bits=self._is_bits, sparse=self._is_sparse)
