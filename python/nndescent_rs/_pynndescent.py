@@ -230,6 +230,8 @@ class NNDescent:
         if not self._is_bits and not np.isfinite(values).all():
             raise ValueError("row 0 holds NaN or an infinity: every value must be finite")
 
+    _neighbor_graph: tuple[np.ndarray, np.ndarray] | None
+
     def _keep_graph(self, ids: np.ndarray, distances: np.ndarray) -> None:
         """Keeps the graph as PyNNDescent's attribute: int32, padded to `n_neighbors`, without rows themselves."""
         missing = self.n_neighbors - ids.shape[1]
@@ -261,7 +263,8 @@ class NNDescent:
         if self.metric != "bit_jaccard":
             return distances
         with np.errstate(divide="ignore"):
-            return -np.log1p(-distances)
+            corrected: np.ndarray = -np.log1p(-distances)
+        return corrected
 
     # -- searching -----------------------------------------------------------------------------------------------
 
@@ -345,7 +348,7 @@ class NNDescent:
             raise ValueError(
                 f"query_data must be a 2-D array with {self._raw_data.shape[1]} features, got shape {queries.shape}"
             )
-        k = _options.count("k", k) or 0
+        k = _options.count("k", k)
         if k == 0:
             ids, distances = np.empty((queries.shape[0], 0), np.uint32), _infinite((queries.shape[0], 0))
         else:
@@ -358,7 +361,8 @@ class NNDescent:
 
     def query_indices(self, query_data: Any, k: int = 10, epsilon: float = 0.1, **kwargs: Any) -> np.ndarray:
         """The same as :meth:`query` with `return_distances=False`."""
-        return self.query(query_data, k=k, epsilon=epsilon, return_distances=False, **kwargs)
+        ids: np.ndarray = self.query(query_data, k=k, epsilon=epsilon, return_distances=False, **kwargs)
+        return ids
 
     def _check_widths(self, k: int, candidate_width: int | None, rerank_width: int | None) -> None:
         """Refuses what PyNNDescent refuses."""
@@ -529,7 +533,8 @@ def _normalized(rows: np.ndarray) -> np.ndarray:
     """Rows of length 1; zero rows as they are."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     lengths[lengths == 0.0] = 1.0
-    return (rows / lengths[:, None]).astype(np.float32)
+    normalized: np.ndarray = (rows / lengths[:, None]).astype(np.float32)
+    return normalized
 
 
 def _csr_of(data: Any, name: str, *, normalized: bool) -> Any:
