@@ -19,6 +19,7 @@ from ._graph import NO_NEIGHBOR, Graph, exact_knn, knn_graph
 from ._index import Index
 from ._metrics import metrics
 from ._module import as_pynndescent
+from ._outliers import combined_scores, outlier_threshold
 from ._pynndescent import NNDescent
 from ._report import BuildReport, RecallEstimate, Tuning
 
@@ -40,11 +41,13 @@ __all__ = [
     "Tuning",
     "__version__",
     "as_pynndescent",
+    "combined_scores",
     "devices",
     "exact_knn",
     "instructions",
     "knn_graph",
     "metrics",
+    "outlier_threshold",
 ]
 
 _ESTIMATORS = frozenset({"NNDescentTransformer", "NearestNeighbors", "PyNNDescentTransformer"})

@@ -100,43 +100,41 @@ def float32_rows(x: Any, name: str = "X") -> np.ndarray:
     array = _dense(x, name)
     if array.dtype == np.float32 or array.dtype.itemsize < 4 and array.dtype.kind in "fiub":
         return _in_order(array, np.float32)
-    array = np.ascontiguousarray(array)
     narrowed = np.empty(array.shape, np.float32)
-    _narrow(array.reshape(-1), narrowed.reshape(-1), array.shape[1], name)
+    _narrow(array, narrowed, name)
     return narrowed
 
 
-def _narrow(values: np.ndarray, out: np.ndarray, columns: int, name: str) -> None:
-    """Fills `out`, both flat; raises where float32 has no such value, warns where too many digits are lost."""
-    worst, at = 0.0, 0
+def _narrow(values: np.ndarray, out: np.ndarray, name: str) -> None:
+    """
+    Fills `out`, some rows at a time. Raises where float32 has no such value, and warns where what it loses is not small
+    against how far the values of a column are spread.
+    """
+    rows, columns = values.shape
+    lost = np.zeros(columns)
+    step = max(1, CHUNK // max(1, columns))
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, values.size, CHUNK):
-            given = values[start : start + CHUNK]
-            held = out[start : start + CHUNK]
+        for start in range(0, rows, step):
+            given, held = values[start : start + step], out[start : start + step]
             held[:] = given
-            lost = np.abs(given - held.astype(np.float64))
-            lost[~np.isfinite(given)] = 0.0  # refused later, with its place
-            if lost.size and lost.max() > worst:
-                worst, at = float(lost.max()), start + int(lost.argmax())
-    if not np.isfinite(worst):
-        row, column = divmod(at, columns)
-        raise ValueError(f"{name}[{row}, {column}] is {values[at]}, which float32 cannot hold")
-    note_narrowing(values, worst, at, columns, name)
-
-
-def note_narrowing(values: np.ndarray, worst: float, at: int, columns: int, name: str, stacklevel: int = 5) -> None:
-    """Warns if `worst`, the largest error of float32, is not small against how far the values are spread."""
-    if worst == 0.0:
-        return
-    sample = values[:: max(1, values.size // 65536)]
-    spread = float(np.std(sample[np.isfinite(sample)], dtype=np.float64))
-    if worst > TOLERANCE * spread:
-        row, column = divmod(at, columns)
+            errors = np.abs(given - held.astype(np.float64))
+            errors[~np.isfinite(given)] = 0.0  # refused later, with its place
+            lost = np.maximum(lost, errors.max(axis=0, initial=0.0))
+    if not np.isfinite(lost).all():
+        row, column = (int(at) for at in np.argwhere(np.isfinite(values) & ~np.isfinite(out))[0])
+        raise ValueError(f"{name}[{row}, {column}] is {values[row, column]}, which float32 cannot hold")
+    sample = values[:: max(1, rows // 4096)].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        spread = sample.std(axis=0)
+    too_coarse = lost > TOLERANCE * spread
+    if rows > 1 and too_coarse.any():
+        column = int(too_coarse.argmax())
         warnings.warn(
-            f"float32 holds {name} too coarsely: {values[at]} in row {row}, column {column} is off by {worst:.2g}, "
-            f"where values have a standard deviation of {spread:.2g}. Subtract what they have in common.",
+            f"float32 holds column {column} of {name} too coarsely: values such as {values[0, column]} in row 0 are off "
+            f"by up to {lost[column]:.2g}, where the standard deviation is {spread[column]:.2g}. Subtract what they have "
+            "in common.",
             NarrowingWarning,
-            stacklevel=stacklevel,
+            stacklevel=6,
         )
 
 
@@ -158,7 +156,9 @@ def _csr(x: Any, name: str) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
         if values.dtype.itemsize < 4:
             narrowed[:] = values
         else:
-            _narrow_entries(csr, values, narrowed, name)
+            with np.errstate(over="ignore"):
+                narrowed[:] = values
+            _check_entries(csr, values, narrowed, name)
         values = narrowed
     indices = csr.indices
     if indices.dtype == np.int32:
@@ -170,16 +170,13 @@ def _csr(x: Any, name: str) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
     return columns, _in_order(csr.indptr, np.int64), _in_order(indices, np.uint32), _in_order(values, np.float32)
 
 
-def _narrow_entries(csr: Any, values: np.ndarray, out: np.ndarray, name: str) -> None:
-    try:
-        _narrow(values, out, max(1, values.size), name)
-    except ValueError:
-        with np.errstate(over="ignore"):
-            at = int(np.flatnonzero(np.isfinite(values) & ~np.isfinite(values.astype(np.float32)))[0])
+def _check_entries(csr: Any, values: np.ndarray, narrowed: np.ndarray, name: str) -> None:
+    """Raises where float32 has no such value."""
+    too_large = np.flatnonzero(np.isfinite(values) & ~np.isfinite(narrowed))
+    if too_large.size:
+        at = int(too_large[0])
         row = int(np.searchsorted(csr.indptr, at, side="right")) - 1
-        raise ValueError(
-            f"{name}[{row}, {csr.indices[at]}] is {values[at]}, which float32 cannot hold"
-        ) from None
+        raise ValueError(f"{name}[{row}, {csr.indices[at]}] is {values[at]}, which float32 cannot hold")
 
 
 def missing_as(ids: np.ndarray) -> np.ndarray:

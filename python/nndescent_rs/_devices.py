@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from . import _core
 
 
-class Adapter(NamedTuple):
+@dataclass(frozen=True)
+class Adapter:
     """A GPU."""
 
     #: What `device=` calls it.

@@ -79,7 +79,7 @@ class Graph:
         return n, k
 
     def __len__(self) -> int:
-        return self.indices.shape[0]
+        return self.shape[0]
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return iter((self.indices, self.distances))

@@ -83,19 +83,18 @@ class _Lazy(types.ModuleType):
 
 
 def _modules() -> dict[str, types.ModuleType]:
-    modules = {name: _Lazy(name, __doc__) for name in NAMES}
-    top = modules["pynndescent"]
-    top.__path__ = []
-    top.__version__ = "0.7.0"
-    for name in NAMES[1:]:
-        setattr(top, name.split(".")[1], modules[name])
-    top.NNDescent = modules["pynndescent.pynndescent_"].NNDescent = NNDescent
     distances = _named_distances()
-    modules["pynndescent.distances"].named_distances = distances
-    for name, function in distances.items():
-        if name.isidentifier():
-            setattr(modules["pynndescent.distances"], name, function)
-    modules["pynndescent.sparse"].sparse_named_distances = distances
+    contents: dict[str, dict[str, Any]] = {
+        "pynndescent": {"__path__": [], "__version__": "0.7.0", "NNDescent": NNDescent},
+        "pynndescent.pynndescent_": {"NNDescent": NNDescent},
+        "pynndescent.distances": {"named_distances": distances, **distances},
+        "pynndescent.sparse": {"sparse_named_distances": distances},
+    }
+    modules: dict[str, types.ModuleType] = {name: _Lazy(name, __doc__) for name in NAMES}
+    for name, module in modules.items():
+        module.__dict__.update(contents[name])
+        if name != "pynndescent":
+            setattr(modules["pynndescent"], name.split(".")[1], module)
     return modules
 
 

@@ -20,7 +20,7 @@ def callback(function: Callable[..., Any], arguments: tuple[Any, ...], *, bits: 
 
     def distance(x: Any, y: Any, n: int) -> float:
         try:
-            return function(numba.carray(x, n), numba.carray(y, n), *arguments)
+            return function(numba.carray(x, n), numba.carray(y, n), *arguments)  # type: ignore[no-any-return]
         except Exception:  # the only kind that numba knows
             return float("nan")
 

@@ -37,7 +37,7 @@ def build(
         "recall_sample": recall_sample,
     }
     return {
-        **{name: count(name, value) for name, value in counts.items()},
+        **{name: None if value is None else count(name, value) for name, value in counts.items()},
         "delta": None if delta is None else float(delta),
         "seed": int(seed) & 0xFFFFFFFFFFFFFFFF,
         "algorithm": str(algorithm),
@@ -47,10 +47,8 @@ def build(
     }
 
 
-def count(name: str, value: Any) -> int | None:
-    """`value` as a number of things, at least 0; None stays None."""
-    if value is None:
-        return None
+def count(name: str, value: Any) -> int:
+    """`value` as a number of things, at least 0."""
     try:
         number = value.__index__()
     except AttributeError:

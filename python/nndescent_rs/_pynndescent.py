@@ -160,9 +160,11 @@ class NNDescent:
         self._angular_trees = metric in ANGULAR if isinstance(metric, str) else angular_trees
         self._raw_data = self._taken(data, "data")
         n, self.dim = self._raw_data.shape
+        if n == 0 or self.dim == 0:
+            raise ValueError(f"data has shape {self._raw_data.shape}, but at least one row and one column are needed")
         self._given_trees, self._given_iters = n_trees, n_iters
-        self.n_trees = n_trees if n_trees is not None else max(3, min(12, round(2.0 * np.log10(max(n, 1)))))
-        self.n_iters = n_iters if n_iters is not None else max(5, round(np.log2(max(n, 1))))
+        self.n_trees = n_trees if n_trees is not None else max(3, min(12, round(2.0 * np.log10(n))))
+        self.n_iters = n_iters if n_iters is not None else max(5, round(np.log2(n)))
         self.n_trees_after_update = max(2, int(np.round(self.n_trees / 3)))
         self.tree_init = bool(tree_init) and n_trees != 0 and init_graph is None
         self._native_metric = metric_of(metric, metric_kwds, bits=self._is_bits, sparse=self._is_sparse)
@@ -228,6 +230,8 @@ class NNDescent:
         if not self._is_bits and not np.isfinite(values).all():
             raise ValueError("row 0 holds NaN or an infinity: every value must be finite")
 
+    _neighbor_graph: tuple[np.ndarray, np.ndarray] | None
+
     def _keep_graph(self, ids: np.ndarray, distances: np.ndarray) -> None:
         """Keeps the graph as PyNNDescent's attribute: int32, padded to `n_neighbors`, without rows themselves."""
         missing = self.n_neighbors - ids.shape[1]
@@ -259,7 +263,8 @@ class NNDescent:
         if self.metric != "bit_jaccard":
             return distances
         with np.errstate(divide="ignore"):
-            return -np.log1p(-distances)
+            corrected: np.ndarray = -np.log1p(-distances)
+        return corrected
 
     # -- searching -----------------------------------------------------------------------------------------------
 
@@ -343,7 +348,7 @@ class NNDescent:
             raise ValueError(
                 f"query_data must be a 2-D array with {self._raw_data.shape[1]} features, got shape {queries.shape}"
             )
-        k = _options.count("k", k) or 0
+        k = _options.count("k", k)
         if k == 0:
             ids, distances = np.empty((queries.shape[0], 0), np.uint32), _infinite((queries.shape[0], 0))
         else:
@@ -356,7 +361,8 @@ class NNDescent:
 
     def query_indices(self, query_data: Any, k: int = 10, epsilon: float = 0.1, **kwargs: Any) -> np.ndarray:
         """The same as :meth:`query` with `return_distances=False`."""
-        return self.query(query_data, k=k, epsilon=epsilon, return_distances=False, **kwargs)
+        ids: np.ndarray = self.query(query_data, k=k, epsilon=epsilon, return_distances=False, **kwargs)
+        return ids
 
     def _check_widths(self, k: int, candidate_width: int | None, rerank_width: int | None) -> None:
         """Refuses what PyNNDescent refuses."""
@@ -527,7 +533,8 @@ def _normalized(rows: np.ndarray) -> np.ndarray:
     """Rows of length 1; zero rows as they are."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     lengths[lengths == 0.0] = 1.0
-    return (rows / lengths[:, None]).astype(np.float32)
+    normalized: np.ndarray = (rows / lengths[:, None]).astype(np.float32)
+    return normalized
 
 
 def _csr_of(data: Any, name: str, *, normalized: bool) -> Any:

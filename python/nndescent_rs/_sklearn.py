@@ -26,7 +26,7 @@ class _Searcher(BaseEstimator):
     n_neighbors: int
     metric: Any
     metric_kwds: Any
-    epsilon: float
+    epsilon: float | None
     target_recall: float | None
     device: str
     random_state: Any
@@ -395,7 +395,10 @@ class PyNNDescentTransformer(BaseEstimator, TransformerMixin):
     def transform(self, X: Any, y: Any = None) -> Any:
         """The graph of rows with their nearest of the training set; of the training set itself if `X` is None."""
         if X is None:
-            indices, distances = self.index_.neighbor_graph
+            graph = self.index_.neighbor_graph
+            if graph is None:
+                raise ValueError("the index was compressed, and has no graph: fit with compress_index=False")
+            indices, distances = graph
         else:
             indices, distances = self.index_.query(X, k=self.n_neighbors, epsilon=self.search_epsilon)
         rows = np.repeat(np.arange(len(indices), dtype=np.int32), indices.shape[1])
