@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array, csr_matrix
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -18,6 +18,12 @@ __all__ = ["NNDescentTransformer", "NearestNeighbors", "PyNNDescentTransformer"]
 
 #: What scikit-learn checks data for.
 CHECKED = {"accept_sparse": "csr", "dtype": [np.float32, np.float64, np.float16, np.uint8, np.int8], "order": "C"}
+
+
+def _sparse(indices: np.ndarray, values: np.ndarray, kept: np.ndarray, columns: int) -> csr_matrix:
+    """Neighbours as a sparse matrix whose rows are stored in their order, nearest first: scanpy relies on that."""
+    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    return csr_matrix((values[kept], indices[kept].astype(np.int32), indptr), shape=(len(indices), columns))
 
 
 class _Searcher(BaseEstimator):
@@ -81,11 +87,8 @@ class _Searcher(BaseEstimator):
     def _matrix(self, indices: np.ndarray, distances: np.ndarray, mode: str) -> csr_matrix:
         if mode not in ("distance", "connectivity"):
             raise ValueError(f"mode = {mode!r}, but it must be 'distance' or 'connectivity'")
-        n, k = indices.shape
-        kept = indices != NO_NEIGHBOR
-        values = distances[kept] if mode == "distance" else np.ones(int(kept.sum()), np.float32)
-        indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-        return csr_matrix((values, indices[kept].astype(np.int32), indptr), shape=(n, self.n_samples_fit_))
+        values = distances if mode == "distance" else np.ones_like(distances)
+        return _sparse(indices, values, indices != NO_NEIGHBOR, self.n_samples_fit_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -401,13 +404,10 @@ class PyNNDescentTransformer(BaseEstimator, TransformerMixin):
             indices, distances = graph
         else:
             indices, distances = self.index_.query(X, k=self.n_neighbors, epsilon=self.search_epsilon)
-        rows = np.repeat(np.arange(len(indices), dtype=np.int32), indices.shape[1])
-        found = indices.ravel() >= 0
-        shape = (len(indices), self.n_samples_fit)
-        return coo_array((distances.ravel()[found], (rows[found], indices.ravel()[found])), shape=shape).tocsr()
+        return _sparse(indices, distances, indices >= 0, self.n_samples_fit)
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """The graph of the training set, with its diagonal, csr_array of float32 of shape (n, n)."""
+        """The graph of the training set, with its diagonal, csr_matrix of float32 of shape (n, n)."""
         self.fit(X, compress_index=False)
         graph = self.transform(X=None)
         self.index_.compress_index()

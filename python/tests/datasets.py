@@ -29,11 +29,12 @@ def fashion(n: int) -> np.ndarray:
 
 
 def blobs(n: int = 1500, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Five clusters in eight dimensions, far enough apart to be told apart, and near enough to be connected."""
-    from sklearn.datasets import make_blobs
-
-    X, y = make_blobs(n, n_features=8, centers=5, cluster_std=1.5, random_state=seed)
-    return X.astype(np.float32), y
+    """Five clusters in three dimensions, in noise that connects them: rows and labels, -1 for noise."""
+    rng = np.random.default_rng(seed)
+    centers = 8.0 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]])
+    y = rng.integers(-1, 5, n)
+    noise = rng.uniform(-3.0, 11.0, (n, 3))
+    return np.where(y[:, None] >= 0, centers[y] + rng.normal(size=(n, 3)), noise).astype(np.float32), y
 
 
 def agreement(found: np.ndarray, truth: np.ndarray) -> float:
