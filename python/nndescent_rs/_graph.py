@@ -319,7 +319,7 @@ class Graph:
         Parameters
         ----------
         min_cluster_size, min_samples : int
-            As in hdbscan; `min_samples` counts the row itself.
+            As in scikit-learn's HDBSCAN: `min_samples` counts the row itself, which the hdbscan package does not.
         cluster_selection_method : {"eom", "leaf"}
         cluster_selection_epsilon : float
         allow_single_cluster : bool

@@ -88,5 +88,7 @@ def test_weights_of_edges_are_umaps() -> None:
     X, _ = digits()
     graph = knn_graph(X, NEIGHBORS - 1, seed=1)
     ids, distances = graph.with_self()
-    theirs, _, _ = umap.umap_.fuzzy_simplicial_set(X, NEIGHBORS, None, "euclidean", knn_indices=ids, knn_dists=distances)
+    theirs, _, _ = umap.umap_.fuzzy_simplicial_set(
+        X, NEIGHBORS, None, "euclidean", knn_indices=ids, knn_dists=distances
+    )
     assert abs(graph.umap_weights() - theirs).max() < 1e-3
