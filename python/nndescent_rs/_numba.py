@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 
 def callback(function: Callable[..., Any], arguments: tuple[Any, ...], *, bits: bool) -> Any | None:
     """
@@ -18,13 +20,19 @@ def callback(function: Callable[..., Any], arguments: tuple[Any, ...], *, bits: 
     element = types.uint8 if bits else types.float32
     pointer = types.CPointer(element)
 
+    @numba.njit
+    def of_rows(x: Any, y: Any) -> Any:
+        return function(x, y, *arguments)
+
     def distance(x: Any, y: Any, n: int) -> float:
+        value = np.nan
         try:
-            return function(numba.carray(x, n), numba.carray(y, n), *arguments)  # type: ignore[no-any-return]
+            value = of_rows(numba.carray(x, n), numba.carray(y, n))
         except Exception:  # the only kind that numba knows
-            return float("nan")
+            value = np.nan
+        return value
 
     try:
-        return numba.cfunc(types.float32(pointer, pointer, types.intp), nopython=True)(distance)
+        return numba.cfunc(types.float32(pointer, pointer, types.intp))(distance)
     except numba.core.errors.NumbaError:
         return None

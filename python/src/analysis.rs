@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use crate::arrays::{self, Array1, CsrArrays, GraphArrays};
 use crate::errors::Raised;
 use crate::index::Index;
-use crate::run::Run;
+use crate::run::{Run, in_pool};
 
 type Ids<'py> = PyReadonlyArray2<'py, u32>;
 type Distances<'py> = PyReadonlyArray2<'py, f32>;
@@ -149,13 +149,14 @@ pub fn subspace_outlier_degrees<'py>(
 pub fn combined_scores<'py>(py: Python<'py>, scores: Vec<Vec<f64>>, method: &str) -> PyResult<Array1<'py, f64>> {
     let choices = [("mean_rank", Combination::MeanRank), ("standardized_maximum", Combination::StandardizedMaximum)];
     let combination = choice("method", method, &choices)?;
-    Ok(outliers::combined(&scores, combination).map_err(Raised::from)?.into_pyarray(py))
+    Ok(in_pool(py, || Ok(outliers::combined(&scores, combination)?))?.into_pyarray(py))
 }
 
 /// The score that a share of `contamination` reaches.
 #[pyfunction]
-pub fn outlier_threshold(scores: PyReadonlyArray1<'_, f64>, contamination: f64) -> PyResult<f64> {
-    Ok(outliers::threshold(scores.as_slice()?, contamination).map_err(Raised::from)?)
+pub fn outlier_threshold(py: Python<'_>, scores: PyReadonlyArray1<'_, f64>, contamination: f64) -> PyResult<f64> {
+    let scores = scores.as_slice()?;
+    in_pool(py, || Ok(outliers::threshold(scores, contamination)?))
 }
 
 /// Labels of DBSCAN.
@@ -308,7 +309,12 @@ pub fn merged<'py>(
 
 /// Recall of `found` against `truth`: shares of neighbours no farther than the k-th true one.
 #[pyfunction]
-pub fn recall(found: (Ids<'_>, Distances<'_>), truth: (Ids<'_>, Distances<'_>), k: usize) -> PyResult<f64> {
+pub fn recall<'py>(
+    py: Python<'py>,
+    found: (Ids<'py>, Distances<'py>),
+    truth: (Ids<'py>, Distances<'py>),
+    k: usize,
+) -> PyResult<f64> {
     let (found, truth) = (arrays::to_graph(&found.0, &found.1)?, arrays::to_graph(&truth.0, &truth.1)?);
-    Ok(nndescent::recall::recall(&found, &truth, k).map_err(Raised::from)?)
+    in_pool(py, || Ok(nndescent::recall::recall(&found, &truth, k)?))
 }

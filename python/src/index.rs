@@ -19,7 +19,7 @@ use crate::metric::{Kind, Metric};
 use crate::options::{BuildOptions, IndexSettings, init_graph};
 use crate::report::{self, Recall};
 use crate::rows::{Rows, Values, View};
-use crate::run::{Run, Watch, alone};
+use crate::run::{Run, Watch, alone, in_pool};
 
 /// Batches of fewer queries are not watched for Ctrl-C.
 const FEW: usize = 1024;
@@ -250,21 +250,21 @@ impl Index {
     /// Opens a file, which is mapped, not read.
     #[staticmethod]
     fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let index = alone(py, || Ok(nndescent::Index::open(path)?))?;
+        let index = in_pool(py, || Ok(nndescent::Index::open(path)?))?;
         let kind = Kind::Named(index.metric().clone());
         Ok(Self::new(Prepared::Named(index), kind))
     }
 
     #[staticmethod]
     fn from_bytes(py: Python<'_>, bytes: &[u8]) -> PyResult<Self> {
-        let index = alone(py, || Ok(nndescent::Index::read_from(bytes)?))?;
+        let index = in_pool(py, || Ok(nndescent::Index::read_from(bytes)?))?;
         let kind = Kind::Named(index.metric().clone());
         Ok(Self::new(Prepared::Named(index), kind))
     }
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.check_storable()?;
-        let bytes = alone(py, || {
+        let bytes = in_pool(py, || {
             let mut bytes = Vec::new();
             self.read().write_to(&mut bytes)?;
             Ok(bytes)
@@ -274,7 +274,7 @@ impl Index {
 
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         self.check_storable()?;
-        alone(py, || Ok(self.read().save(path)?))
+        in_pool(py, || Ok(self.read().save(path)?))
     }
 
     /// Ids and distances of the `k` nearest of every query.
@@ -422,7 +422,7 @@ impl Index {
     /// The values of points, n x dim.
     fn vectors<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, u32>) -> PyResult<Array2<'py, f32>> {
         let ids = ids.as_slice()?;
-        let (values, dim) = alone(py, || {
+        let (values, dim) = in_pool(py, || {
             let index = self.read();
             Ok((index.vectors(ids)?, index.dim()))
         })?;

@@ -40,6 +40,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::pools::is_forked(); // remembers this process
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -7,7 +7,8 @@ use nndescent::{Algorithm, Device, IndexOptions, InitGraph, NnDescent, Progress,
 use numpy::{PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
-use crate::errors::Raised;
+use crate::errors::{DeviceError, Raised};
+use crate::pools::is_forked;
 
 /// Settings of a build; those that are None keep the crate's defaults.
 #[derive(FromPyObject)]
@@ -41,6 +42,20 @@ impl BuildOptions {
         self.algorithm.eq_ignore_ascii_case("exact")
     }
 
+    /// The device; in a forked process the CPU only.
+    fn device(&self) -> Result<Device, Raised> {
+        let Ok(device): Result<Device, _> = self.device.parse();
+        match device {
+            Device::Auto if is_forked() => Ok(Device::Cpu),
+            Device::Gpu(_) | Device::Gpus(_) if is_forked() => Err(DeviceError::new_err(format!(
+                "device = {:?}: a forked process cannot use a GPU, a spawned one can",
+                self.device
+            ))
+            .into()),
+            device => Ok(device),
+        }
+    }
+
     /// The builder for `metric`.
     pub fn builder<'a>(
         &self,
@@ -49,7 +64,7 @@ impl BuildOptions {
         progress: impl Fn(&Progress) -> ControlFlow<()> + Send + Sync + 'a,
     ) -> Result<NnDescent<'a>, Raised> {
         let algorithm: Algorithm = self.algorithm.parse()?;
-        let Ok(device): Result<Device, _> = self.device.parse();
+        let device = self.device()?;
         let builder = NnDescent::new(metric)
             .n_neighbors(self.n_neighbors)
             .seed(self.seed)

@@ -1,6 +1,6 @@
 //! Pools of threads, kept by process: a forked process has none of its parent's threads.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -17,6 +17,12 @@ const MOST: usize = 4;
 
 /// Looked at with the GIL only, so that no other thread holds the lock while the process is forked.
 static POOLS: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+
+/// Whether this process was forked from one that had the module imported. Drivers of GPUs do not survive that.
+pub fn is_forked() -> bool {
+    static IMPORTED_BY: OnceLock<u32> = OnceLock::new();
+    *IMPORTED_BY.get_or_init(std::process::id) != std::process::id()
+}
 
 /// Threads that `n_jobs` asks for, as joblib counts: none or -1 for all cores, -2 for all but one.
 fn threads(n_jobs: Option<i64>) -> PyResult<usize> {

@@ -107,7 +107,12 @@ impl Run {
     }
 }
 
-/// `work` on this thread, without the GIL.
+/// Short `work` in the pool of all cores, without the GIL.
+pub fn in_pool<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Raised> + Send) -> PyResult<T> {
+    Run { n_jobs: None, progress: None }.short(py, work)
+}
+
+/// `work` on this thread, without the GIL. It must not use rayon, whose global pool does not survive a fork.
 pub fn alone<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Raised> + Send) -> PyResult<T> {
     finished(py.detach(|| catch_unwind(AssertUnwindSafe(work))))
 }

@@ -1,0 +1,48 @@
+"""Types and examples in docstrings."""
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nndescent_rs
+import pytest
+
+PACKAGE = Path(nndescent_rs.__file__).parent
+PROJECT = Path(__file__).parents[1]
+
+
+def run(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=PROJECT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_types_are_sound() -> None:
+    pytest.importorskip("mypy")
+    run("mypy", "--config-file", "pyproject.toml", str(PACKAGE))
+
+
+def test_stubs_are_complete() -> None:
+    pytest.importorskip("mypy")
+    run("mypy.stubtest", "nndescent_rs._core")
+
+
+@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules([str(PACKAGE)]) if module.name != "_core"])
+def test_examples_in_docstrings(name: str) -> None:
+    if name == "_sklearn":
+        pytest.importorskip("sklearn")
+    results = doctest.testmod(importlib.import_module(f"nndescent_rs.{name}"))
+    assert results.failed == 0
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    pytest.importorskip("sklearn")
+    for name in nndescent_rs.__all__:
+        item = getattr(nndescent_rs, name)
+        if callable(item):
+            assert item.__doc__, name
+            for attribute, method in vars(item).items() if isinstance(item, type) else ():
+                if callable(method) and not attribute.startswith("_"):
+                    assert method.__doc__, f"{name}.{attribute}"
