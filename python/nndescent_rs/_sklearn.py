@@ -63,6 +63,7 @@ class _Searcher(BaseEstimator):
             n_jobs=self.n_jobs,
         )
         self.n_samples_fit_ = n
+        self._values = np.float64 if X.dtype == np.float64 else np.float32
 
     def _neighbors(self, X: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices and distances of the `k` nearest rows of others."""
@@ -76,25 +77,23 @@ class _Searcher(BaseEstimator):
 
     def _own_neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The same of the rows that it was fitted to, which are not their own neighbours."""
+        n = self.n_samples_fit_
+        if not 0 <= k < n:
+            raise ValueError(f"Expected n_neighbors < n_samples_fit, but n_neighbors = {k}, n_samples_fit = {n}")
         graph = self._index.graph
         if graph is None or k > graph.shape[1]:
-            raise ValueError(
-                f"Expected n_neighbors <= {0 if graph is None else graph.shape[1]}, the neighbours that were found "
-                f"when fitting, but n_neighbors = {k}"
-            )
+            return self._index.query_ids(np.arange(n), k, epsilon=self.epsilon, n_jobs=self.n_jobs)
         return graph.indices[:, :k], graph.distances[:, :k]
 
     def _matrix(self, indices: np.ndarray, distances: np.ndarray, mode: str) -> csr_matrix:
         if mode not in ("distance", "connectivity"):
             raise ValueError(f"mode = {mode!r}, but it must be 'distance' or 'connectivity'")
-        values = distances if mode == "distance" else np.ones_like(distances)
+        values = (distances if mode == "distance" else np.ones_like(distances)).astype(self._values, copy=False)
         return _sparse(indices, values, indices != NO_NEIGHBOR, self.n_samples_fit_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        if tags.transformer_tags is not None:
-            tags.transformer_tags.preserves_dtype = ["float32"]  # of distances
         return tags
 
 
@@ -181,8 +180,9 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
 
         Returns
         -------
-        csr_matrix of float32, shape (m, n_samples_fit_)
-            With `n_neighbors` entries a row, one more with mode "distance".
+        csr_matrix, shape (m, n_samples_fit_)
+            With `n_neighbors` entries a row, one more with mode "distance"; float64 if the training set was, for
+            estimators that need that, else float32.
         """
         check_is_fitted(self, "n_samples_fit_")
         k = self.n_neighbors + (self.mode == "distance")
@@ -201,6 +201,11 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
         return self._matrix(
             np.hstack([own, indices]), np.hstack([np.zeros((n, 1), np.float32), distances]), self.mode
         )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
 
 
 class NearestNeighbors(_Searcher):
