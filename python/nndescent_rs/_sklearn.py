@@ -31,7 +31,7 @@ class _Searcher(BaseEstimator):
 
     n_neighbors: int
     metric: Any
-    metric_kwds: Any
+    metric_params: Any
     epsilon: float | None
     target_recall: float | None
     device: str
@@ -55,7 +55,7 @@ class _Searcher(BaseEstimator):
             # An index of very few neighbours is searched badly.
             min(max(k, 15), n - 1),
             metric=self.metric,
-            metric_kwds=self.metric_kwds,
+            metric_kwds=self.metric_params,
             target_recall=self.target_recall,
             device=self.device,
             seed=seed,
@@ -77,13 +77,15 @@ class _Searcher(BaseEstimator):
 
     def _own_neighbors(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The same of the rows that it was fitted to, which are not their own neighbours."""
-        n = self.n_samples_fit_
-        if not 0 <= k < n:
-            raise ValueError(f"Expected n_neighbors < n_samples_fit, but n_neighbors = {k}, n_samples_fit = {n}")
         graph = self._index.graph
-        if graph is None or k > graph.shape[1]:
-            return self._index.query_ids(np.arange(n), k, epsilon=self.epsilon, n_jobs=self.n_jobs)
-        return graph.indices[:, :k], graph.distances[:, :k]
+        if graph is not None and 1 <= k <= graph.shape[1]:
+            return graph.indices[:, :k], graph.distances[:, :k]
+        if not 1 <= k < self.n_samples_fit_:
+            raise ValueError(
+                f"Expected 1 <= n_neighbors < n_samples_fit, but n_neighbors = {k}, "
+                f"n_samples_fit = {self.n_samples_fit_}"
+            )
+        return self._index.query_ids(self._index.ids, k, epsilon=self.epsilon, n_jobs=self.n_jobs)
 
     def _matrix(self, indices: np.ndarray, distances: np.ndarray, mode: str) -> csr_matrix:
         if mode not in ("distance", "connectivity"):
@@ -109,7 +111,7 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
     n_neighbors : int, default 5
         Neighbours of every row.
     metric : str or callable, default "euclidean"
-    metric_kwds : dict, optional
+    metric_params : dict, optional
     epsilon : float, optional
         How thorough searches for new rows are: see :meth:`Index.query`.
     target_recall : float, optional
@@ -140,7 +142,7 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
         mode: str = "distance",
         n_neighbors: int = 5,
         metric: Any = "euclidean",
-        metric_kwds: Any = None,
+        metric_params: Any = None,
         epsilon: float | None = None,
         target_recall: float | None = None,
         device: str = "auto",
@@ -150,7 +152,7 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
         self.mode = mode
         self.n_neighbors = n_neighbors
         self.metric = metric
-        self.metric_kwds = metric_kwds
+        self.metric_params = metric_params
         self.epsilon = epsilon
         self.target_recall = target_recall
         self.device = device
@@ -194,13 +196,11 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
         `n_neighbors`).
         """
         self.fit(X)
-        others = self.n_neighbors - (self.mode == "connectivity")
-        indices, distances = self._own_neighbors(others)
-        n = self.n_samples_fit_
+        indices, distances = self._own_neighbors(self.n_neighbors)
+        n, k = self.n_samples_fit_, self.n_neighbors + (self.mode == "distance")
         own = np.arange(n, dtype=np.uint32)[:, None]
-        return self._matrix(
-            np.hstack([own, indices]), np.hstack([np.zeros((n, 1), np.float32), distances]), self.mode
-        )
+        indices, distances = np.hstack([own, indices]), np.hstack([np.zeros((n, 1), np.float32), distances])
+        return self._matrix(indices[:, :k], distances[:, :k], self.mode)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -218,7 +218,7 @@ class NearestNeighbors(_Searcher):
         Neighbours that `kneighbors` finds by default.
     radius : float, default 1.0
         Radius of `radius_neighbors` by default.
-    metric, metric_kwds, epsilon, target_recall, device, random_state, n_jobs
+    metric, metric_params, epsilon, target_recall, device, random_state, n_jobs
         As of :class:`NNDescentTransformer`.
 
     Examples
@@ -237,7 +237,7 @@ class NearestNeighbors(_Searcher):
         n_neighbors: int = 5,
         radius: float = 1.0,
         metric: Any = "euclidean",
-        metric_kwds: Any = None,
+        metric_params: Any = None,
         epsilon: float | None = None,
         target_recall: float | None = None,
         device: str = "auto",
@@ -247,7 +247,7 @@ class NearestNeighbors(_Searcher):
         self.n_neighbors = n_neighbors
         self.radius = radius
         self.metric = metric
-        self.metric_kwds = metric_kwds
+        self.metric_params = metric_params
         self.epsilon = epsilon
         self.target_recall = target_recall
         self.device = device

@@ -16,6 +16,7 @@ mod pools;
 mod report;
 mod rows;
 mod run;
+mod search;
 
 #[pyo3::pymodule]
 mod _core {

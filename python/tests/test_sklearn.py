@@ -57,6 +57,12 @@ def test_graphs_of_new_rows_are_those_of_the_exact_transformer(mode: str) -> Non
     assert agreement(ours.indices.reshape(len(new), -1), exact.indices.reshape(len(new), -1)) > 0.99
 
 
+def test_a_row_may_be_its_own_only_neighbor() -> None:
+    X, _ = blobs(100)
+    graph = NNDescentTransformer(mode="connectivity", n_neighbors=1).fit_transform(X)
+    assert (graph.toarray() == np.eye(100)).all()
+
+
 def test_names_of_features_are_columns_of_the_graph() -> None:
     pandas = pytest.importorskip("pandas")
     X, _ = blobs(100)
@@ -247,3 +253,5 @@ def test_wrong_rows(fitted: Any) -> None:
         ours.kneighbors(X[:1], 1798)
     with pytest.raises(ValueError, match="n_neighbors = 1797"):
         ours.kneighbors(n_neighbors=1797)
+    with pytest.raises(ValueError, match="n_neighbors = 0"):
+        ours.kneighbors(n_neighbors=0)
