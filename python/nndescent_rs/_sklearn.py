@@ -92,8 +92,6 @@ class _Searcher(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        if tags.transformer_tags is not None:
-            tags.transformer_tags.preserves_dtype = ["float32"]  # of distances
         return tags
 
 
@@ -200,6 +198,11 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
         return self._matrix(
             np.hstack([own, indices]), np.hstack([np.zeros((n, 1), np.float32), distances]), self.mode
         )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]  # of distances
+        return tags
 
 
 class NearestNeighbors(_Searcher):
