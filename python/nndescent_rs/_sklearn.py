@@ -207,11 +207,6 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]  # of distances
-        return tags
-
 
 class NearestNeighbors(_Searcher):
     """
