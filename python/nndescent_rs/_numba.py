@@ -15,7 +15,8 @@ def callback(function: Callable[..., Any], arguments: tuple[Any, ...], *, bits: 
     An exception inside the function becomes NaN, which ends the build with an error that names the two rows.
     """
     import numba
-    from numba import types
+    from numba import carray, types  # pyright: ignore[reportPrivateImportUsage]
+    from numba.core.errors import NumbaError
 
     element = types.uint8 if bits else types.float32
     pointer = types.CPointer(element)
@@ -27,12 +28,12 @@ def callback(function: Callable[..., Any], arguments: tuple[Any, ...], *, bits: 
     def distance(x: Any, y: Any, n: int) -> float:
         value = np.nan
         try:
-            value = of_rows(numba.carray(x, n), numba.carray(y, n))
+            value = of_rows(carray(x, n), carray(y, n))
         except Exception:  # the only kind that numba knows
             value = np.nan
         return value
 
     try:
         return numba.cfunc(types.float32(pointer, pointer, types.intp))(distance)
-    except numba.core.errors.NumbaError:
+    except NumbaError:
         return None

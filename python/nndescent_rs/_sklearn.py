@@ -190,7 +190,7 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
         k = self.n_neighbors + (self.mode == "distance")
         return self._matrix(*self._neighbors(X, k), self.mode)
 
-    def fit_transform(self, X: Any, y: Any = None) -> csr_matrix:
+    def fit_transform(self, X: Any, y: Any = None) -> csr_matrix:  # pyright: ignore[reportIncompatibleMethodOverride]
         """
         The graph of the training set, rows their own first neighbours (with mode "connectivity", one of the
         `n_neighbors`).
