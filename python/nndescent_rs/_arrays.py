@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from . import _core
 
 __all__ = ["NarrowingWarning", "rows", "float32_rows", "is_sparse", "missing_as"]
 
@@ -13,10 +15,10 @@ __all__ = ["NarrowingWarning", "rows", "float32_rows", "is_sparse", "missing_as"
 OWN_TYPES = frozenset(np.dtype(name) for name in ("float32", "float16", "uint8", "int8"))
 #: Integers that float32 holds exactly, whatever their value.
 SMALL_INTEGERS = frozenset(np.dtype(name) for name in ("int16", "uint16"))
-#: A value is narrowed well if what it loses is less than this share of the values' standard deviation.
-TOLERANCE = 1e-4
-#: Values that are narrowed at a time.
-CHUNK = 1 << 20
+#: A column is held well by float32 if what its values lose is less than this share of their standard deviation.
+FINE = 1e-5
+#: Beyond this share, neighbours that should be told apart may not be.
+COARSE = 1e-4
 
 
 class NarrowingWarning(UserWarning):
@@ -53,17 +55,19 @@ def _in_order(array: np.ndarray, dtype: Any) -> np.ndarray:
     return np.require(array, dtype=dtype, requirements=["C", "A"])
 
 
-def rows(x: Any, name: str = "X", *, bits: bool = False) -> Any:
+def rows(x: Any, name: str = "X", *, bits: bool = False, wide: bool = False) -> Any:
     """
     `x` for the native module: a matrix in C order, or `(columns, indptr, indices, values)`.
 
     Parameters
     ----------
     x : array-like or sparse matrix of shape (n, d)
-        C-contiguous float32, float16, uint8 and int8 are not copied, memory maps included. Booleans become uint8,
-        16-bit integers and those up to 2**24 float32, all else float64.
+        C-contiguous float32, float16, uint8 and int8 are not copied, memory maps included. Booleans become uint8, all
+        else float32 where that holds it well, or else float64.
     bits : bool
         Whether rows are packed bits, uint8.
+    wide : bool
+        Whether float64 and wide integers stay float64.
 
     Raises
     ------
@@ -86,13 +90,12 @@ def rows(x: Any, name: str = "X", *, bits: bool = False) -> Any:
     own = array.dtype.newbyteorder("=")
     if own in OWN_TYPES:
         return _in_order(array, own)
-    if own in SMALL_INTEGERS or (array.dtype.kind in "iu" and _is_small(array)):
+    if own in SMALL_INTEGERS:
         return _in_order(array, np.float32)
-    return _in_order(array, np.float64)
-
-
-def _is_small(integers: np.ndarray) -> bool:
-    return integers.size == 0 or max(abs(int(integers.min())), abs(int(integers.max()))) <= 1 << 24
+    if wide:
+        return _in_order(array, np.float64)
+    narrowed, losses = _narrowed(array, name)
+    return narrowed if losses.worst(FINE) is None else _in_order(array, np.float64)
 
 
 def float32_rows(x: Any, name: str = "X") -> np.ndarray:
@@ -100,42 +103,46 @@ def float32_rows(x: Any, name: str = "X") -> np.ndarray:
     array = _dense(x, name)
     if array.dtype == np.float32 or array.dtype.itemsize < 4 and array.dtype.kind in "fiub":
         return _in_order(array, np.float32)
-    narrowed = np.empty(array.shape, np.float32)
-    _narrow(array, narrowed, name)
+    narrowed, losses = _narrowed(array, name)
+    column = losses.worst(COARSE)
+    if column is not None:
+        warnings.warn(
+            f"float32 holds column {column} of {name} too coarsely: values such as {array[0, column]} in row 0 are off "
+            f"by up to {losses.lost[column]:.2g}, where the standard deviation is {losses.spread[column]:.2g}. Subtract "
+            "what they have in common.",
+            NarrowingWarning,
+            stacklevel=4,
+        )
     return narrowed
 
 
-def _narrow(values: np.ndarray, out: np.ndarray, name: str) -> None:
-    """
-    Fills `out`, some rows at a time. Raises where float32 has no such value, and warns where what it loses is not small
-    against how far the values of a column are spread.
-    """
-    rows, columns = values.shape
-    lost = np.zeros(columns)
-    step = max(1, CHUNK // max(1, columns))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, rows, step):
-            given, held = values[start : start + step], out[start : start + step]
-            held[:] = given
-            errors = np.abs(given - held.astype(np.float64))
-            errors[~np.isfinite(given)] = 0.0  # refused later, with its place
-            lost = np.maximum(lost, errors.max(axis=0, initial=0.0))
+class _Losses(NamedTuple):
+    """What float32 loses of every column, and how far that is spread."""
+
+    lost: np.ndarray
+    spread: np.ndarray
+    #: Columns of one value, of which nothing that matters is lost.
+    is_constant: np.ndarray
+
+    def worst(self, tolerance: float) -> int | None:
+        """The column that loses most, if any loses more than this share of its spread."""
+        coarse = (self.lost > tolerance * self.spread) & ~self.is_constant
+        if not coarse.any():
+            return None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return int(np.argmax(np.where(coarse, self.lost / self.spread, -1.0)))
+
+
+def _narrowed(array: np.ndarray, name: str) -> tuple[np.ndarray, _Losses]:
+    """As float32. Raises where that has no such value; what is not finite is refused later."""
+    narrowed, lost, low, high = _core.narrowed(_in_order(array, np.float64))
     if not np.isfinite(lost).all():
-        row, column = (int(at) for at in np.argwhere(np.isfinite(values) & ~np.isfinite(out))[0])
-        raise ValueError(f"{name}[{row}, {column}] is {values[row, column]}, which float32 cannot hold")
-    sample = values[:: max(1, rows // 4096)].astype(np.float64)
+        row, column = (int(at) for at in np.argwhere(np.isfinite(array) & ~np.isfinite(narrowed))[0])
+        raise ValueError(f"{name}[{row}, {column}] is {array[row, column]}, which float32 cannot hold")
+    sample = array[:: max(1, len(array) // 4096)].astype(np.float64)
     with np.errstate(invalid="ignore"):
-        spread = sample.std(axis=0)
-    too_coarse = lost > TOLERANCE * spread
-    if rows > 1 and too_coarse.any():
-        column = int(too_coarse.argmax())
-        warnings.warn(
-            f"float32 holds column {column} of {name} too coarsely: values such as {values[0, column]} in row 0 are off "
-            f"by up to {lost[column]:.2g}, where the standard deviation is {spread[column]:.2g}. Subtract what they have "
-            "in common.",
-            NarrowingWarning,
-            stacklevel=6,
-        )
+        spread = sample.std(axis=0) if len(array) else np.zeros(array.shape[1])
+    return narrowed, _Losses(lost, spread, low >= high)
 
 
 def _csr(x: Any, name: str) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:

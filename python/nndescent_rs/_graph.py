@@ -388,7 +388,8 @@ def knn_graph(
     ----------
     X : array-like or sparse matrix of shape (n, d)
         C-contiguous float32, float16, uint8 and int8, memory maps included, are used in place. float64 and wide
-        integers are searched as float32, less what columns have in common, and ranked by their own values.
+        integers become float32; where that is too coarse, they are searched less what columns have in common, and
+        ranked by their own values.
     k : int
         Neighbours of every row, not counting itself.
     metric : str or callable

@@ -356,7 +356,7 @@ class Index:
             from scipy.sparse import csr_matrix
 
             return _arrays.rows(csr_matrix(_arrays.float32_rows(x, name)), name)
-        rows = _arrays.rows(x, name)
+        rows = _arrays.rows(x, name, wide=self._native.center is not None)
         if keep and isinstance(rows, np.ndarray) and rows.dtype != kind and self._native.center is None:
             narrowed = rows.astype(kind)
             if not np.array_equal(narrowed, rows):

@@ -11,6 +11,7 @@ mod errors;
 mod index;
 mod items;
 mod metric;
+mod narrow;
 mod options;
 mod pools;
 mod report;
@@ -38,6 +39,8 @@ mod _core {
     use crate::index::Index;
     #[pymodule_export]
     use crate::metric::Metric;
+    #[pymodule_export]
+    use crate::narrow::narrowed;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
