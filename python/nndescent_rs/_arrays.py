@@ -34,6 +34,9 @@ def _dense(x: Any, name: str) -> np.ndarray:
     """`x` as a matrix of numbers, in its own type where points have it, else float64."""
     if hasattr(x, "to_numpy") and not isinstance(x, np.ndarray):  # pandas, polars
         x = x.to_numpy()
+    if np.ma.is_masked(x):
+        masked = np.count_nonzero(x.mask)
+        raise ValueError(f"{name} has {masked} masked values: fill them, {name}.filled(0), or leave their rows out")
     array = np.asarray(x)
     if array.dtype == object:
         try:

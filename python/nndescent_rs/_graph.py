@@ -102,6 +102,11 @@ class Graph:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Graph:
         """Reads what :meth:`save` or the command `nndescent graph` wrote."""
+        import zipfile
+
+        os.stat(path)  # raises what opening it does
+        if not zipfile.is_zipfile(path):
+            raise ValueError(f"{path} is no .npz file")
         with np.load(path) as file:
             missing = {"indices", "distances"} - set(file.files)
             if missing:

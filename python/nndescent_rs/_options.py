@@ -9,7 +9,7 @@ from ._progress import Show
 
 def run(n_jobs: int | None = None, progress: Show | None = None) -> dict[str, Any]:
     """How an operation runs."""
-    return {"n_jobs": None if n_jobs is None else int(n_jobs), "progress": progress}
+    return {"n_jobs": None if n_jobs is None else integer("n_jobs", n_jobs), "progress": progress}
 
 
 def build(
@@ -39,7 +39,7 @@ def build(
     return {
         **{name: None if value is None else count(name, value) for name, value in counts.items()},
         "delta": None if delta is None else float(delta),
-        "seed": int(seed) & 0xFFFFFFFFFFFFFFFF,
+        "seed": integer("seed", seed) & 0xFFFFFFFFFFFFFFFF,
         "algorithm": str(algorithm),
         "device": str(device),
         "include_self": bool(include_self),
@@ -49,13 +49,18 @@ def build(
 
 def count(name: str, value: Any) -> int:
     """`value` as a number of things, at least 0."""
-    try:
-        number = value.__index__()
-    except AttributeError:
-        raise TypeError(f"{name} = {value!r}, but it must be an integer") from None
+    number = integer(name, value)
     if number < 0:
         raise ValueError(f"{name} = {number}, but it must be at least 0")
-    return int(number)
+    return number
+
+
+def integer(name: str, value: Any) -> int:
+    """`value` as an int; numpy's are taken, floats are not."""
+    try:
+        return int(value.__index__())
+    except AttributeError:
+        raise TypeError(f"{name} = {value!r}, but it must be an integer") from None
 
 
 def index(
@@ -74,5 +79,5 @@ def index(
         "degree_prune_aggressiveness": degree_prune_aggressiveness,
         "quantization": str(quantization),
         "require_quantization": require_quantization,
-        "seed": int(seed) & 0xFFFFFFFFFFFFFFFF,
+        "seed": integer("seed", seed) & 0xFFFFFFFFFFFFFFFF,
     }

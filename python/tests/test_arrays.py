@@ -157,3 +157,12 @@ def test_no_copy_of_the_array_is_held(tmp_path: Path, rng: np.random.Generator) 
 
     # What the build itself keeps: bytes for the values, and lists of neighbours. A copy would be 4 bytes a value more.
     assert bytes_of("none") < 0.75 * x.nbytes < bytes_of("copy")
+
+
+def test_masked_values_are_refused(points: np.ndarray) -> None:
+    masked = np.ma.masked_greater(points, 8.0)
+    assert np.ma.count_masked(masked) > 0
+    with pytest.raises(ValueError, match=f"{np.ma.count_masked(masked)} masked values"):
+        knn_graph(masked, 5)
+    assert np.array_equal(knn_graph(masked.filled(8.0), 5).indices, knn_graph(np.minimum(points, 8.0), 5).indices)
+    assert np.array_equal(knn_graph(np.ma.array(points), 5).indices, knn_graph(points, 5).indices)

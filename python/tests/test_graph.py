@@ -1,5 +1,7 @@
 """Graphs, exact search, and what graphs are for."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from nndescent_rs import (
@@ -248,3 +250,21 @@ def test_a_gpu_gives_the_same_graph(rng: np.random.Generator) -> None:
     of_gpu = knn_graph(x, 10, device=str(found[0].index), algorithm="nndescent")
     assert of_gpu.report.on_gpu
     np.testing.assert_array_equal(of_gpu.distances, of_cpu.distances)
+
+
+def test_files_that_are_no_graphs(tmp_path: Path, points: np.ndarray) -> None:
+    np.save(tmp_path / "matrix.npy", points)
+    np.savez(tmp_path / "other.npz", indices=points)
+    (tmp_path / "text.npz").write_text("indices")
+    wrong = {"matrix.npy": "no .npz file", "text.npz": "no .npz file", "other.npz": "no array distances"}
+    for name, text in wrong.items():
+        with pytest.raises(ValueError, match=text):
+            Graph.load(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        Graph.load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("settings", [{"seed": None}, {"seed": 1.5}, {"n_jobs": 2.5}, {"k": 5.0}])
+def test_integers_are_integers(points: np.ndarray, settings: dict) -> None:
+    with pytest.raises(TypeError, match="must be an integer"):
+        knn_graph(points, **settings)
