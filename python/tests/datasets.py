@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,11 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return X.astype(np.float32), y
 
 
-def fashion(n: int) -> np.ndarray:
-    """The first `n` images of Fashion-MNIST as float32, if the folder that NNDESCENT_DATA names has them."""
-    path = Path(os.environ.get("NNDESCENT_DATA", "")) / "fashion-mnist" / "train-images-idx3-ubyte.gz"
+def fashion(folder: Path, n: int) -> np.ndarray:
+    """The first `n` images of Fashion-MNIST as float32, if the folder has them."""
+    path = folder / "fashion-mnist" / "train-images-idx3-ubyte.gz"
     if not path.is_file():
-        pytest.skip(f"NNDESCENT_DATA names no folder with {path.parent.name}/{path.name}")
+        pytest.skip(f"there is no {path}")
     with gzip.open(path) as file:
         pixels = np.frombuffer(file.read(16 + n * 784), np.uint8, offset=16)
     return pixels.reshape(n, 784).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,8 @@ def test_umap_updates_the_index(on_digits: tuple[np.ndarray, float]) -> None:
     assert fitted.embedding_.shape == (1200, 2) and np.isfinite(fitted.embedding_).all()
 
 
-def test_ten_thousand_images_are_embedded_as_well() -> None:
-    X = fashion(10_000)
+def test_ten_thousand_images_are_embedded_as_well(data_folder: Path) -> None:
+    X = fashion(data_folder, 10_000)
     theirs = trustworthiness(X, reducer().fit_transform(X))
     neighbors = knn_graph(X, NEIGHBORS - 1).with_self()
     ours = trustworthiness(X, reducer(precomputed_knn=neighbors).fit_transform(X))
