@@ -106,6 +106,7 @@ pub(super) struct Layout {
     /// Invocations of a workgroup.
     pub group: u32,
     pub team: Team,
+    pub ranking: Ranking,
     pub tile: TileSize,
     /// Side of the cooperative matrices that compute distances of pairs; 0 if none do.
     pub matrix_side: u32,
@@ -136,6 +137,22 @@ impl Team {
             _ if limits.shuffles => Self::Shuffles,
             _ => Self::Memory,
         }
+    }
+}
+
+/// How offers to a row are ranked among those that it keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ranking {
+    /// Every invocation compares its offers with all that is kept.
+    Loops,
+    /// A few offers by votes of a subgroup, which is the workgroup.
+    Votes,
+}
+
+impl Ranking {
+    fn of(limits: DeviceLimits) -> Self {
+        let by_votes = limits.votes && limits.shuffles && limits.kind != AdapterKind::Software;
+        if by_votes { Self::Votes } else { Self::Loops }
     }
 }
 
@@ -175,8 +192,8 @@ impl Layout {
         let groups = if groups > limits.groups { groups - groups % limits.groups } else { groups };
         let tile = if limits.subgroup <= SOFTWARE_TILE.group { SOFTWARE_TILE } else { TILE };
         let pairs = (limits.binding.min(limits.buffer).min(PAIR_BYTES) / 4) as usize;
-        let (across, team) = (limits.groups, Team::of(limits, sizes.quads));
-        Ok(Self { sizes, bindings, table, chunk, groups, across, group, team, tile, matrix_side: 0, pairs })
+        let (across, team, ranking) = (limits.groups, Team::of(limits, sizes.quads), Ranking::of(limits));
+        Ok(Self { sizes, bindings, table, chunk, groups, across, group, team, ranking, tile, matrix_side: 0, pairs })
     }
 
     /// With cooperative matrices of so many rows.
@@ -282,6 +299,7 @@ pub(super) mod tests {
         workgroup: 16_384,
         groups: 65_535,
         subgroup: 32,
+        votes: false,
         shuffles: false,
         kind: AdapterKind::Other,
         native_f16: false,
@@ -329,6 +347,20 @@ pub(super) mod tests {
         for kind in [AdapterKind::Integrated, AdapterKind::Virtual, AdapterKind::Other, AdapterKind::Software] {
             let layout = of(kind);
             assert!(f64::from(layout.groups) * 2025.0 * 512.0 <= DISPATCH_BYTES, "{kind}: {}", layout.groups);
+        }
+    }
+
+    #[test]
+    fn offers_are_ranked_by_votes_where_a_workgroup_is_a_subgroup() {
+        let card = DeviceLimits { kind: AdapterKind::Discrete, shuffles: true, votes: true, ..WEB_GPU };
+        let of = |limits| Layout::new(sizes(1000, 4), limits).unwrap();
+        assert_eq!((of(card).ranking, of(card).group), (Ranking::Votes, 32));
+        for limits in [
+            DeviceLimits { votes: false, ..card },
+            DeviceLimits { shuffles: false, ..card },
+            DeviceLimits { kind: AdapterKind::Software, ..card },
+        ] {
+            assert_eq!(of(limits).ranking, Ranking::Loops);
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct DeviceLimits {
     pub groups: u32,
     /// Invocations in the largest subgroup.
     pub subgroup: u32,
+    /// Whether every subgroup has so many, and these are 32.
+    pub votes: bool,
     /// Whether kernels may exchange values within a subgroup.
     pub shuffles: bool,
     pub kind: AdapterKind,
@@ -38,6 +40,12 @@ const METAL_SUBGROUP: u32 = 32;
 /// measured (docs/gpu).
 fn tries_matrices() -> bool {
     env::var("NNDESCENT_GPU_TRY").is_ok_and(|variant| variant == "matrices")
+}
+
+/// Whether a workgroup of 32 is one subgroup: offers to a row are then ranked by votes. No other width will do, nor one
+/// that the driver may choose.
+fn can_vote(least_subgroup: u32, largest_subgroup: u32) -> bool {
+    (least_subgroup, largest_subgroup) == (32, 32)
 }
 
 impl DeviceLimits {
@@ -68,8 +76,22 @@ impl DeviceLimits {
                 wgpu::Backend::Metal => METAL_SUBGROUP,
                 _ => info.subgroup_max_size,
             },
+            votes: can_vote(info.subgroup_min_size, info.subgroup_max_size),
             shuffles: adapter.features().contains(wgpu::Features::SUBGROUP),
             kind: AdapterKind::of(info.device_type),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn votes_need_subgroups_of_32() {
+        assert!(can_vote(32, 32));
+        for (least, largest) in [(8, 32), (32, 64), (4, 64), (64, 64), (16, 16), (8, 8), (0, 0)] {
+            assert!(!can_vote(least, largest), "{least} to {largest}");
         }
     }
 }

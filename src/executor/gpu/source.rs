@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Part};
-use super::layout::{FOUND, HELD, Layout, SETTLED, Team};
+use super::layout::{FOUND, HELD, Layout, Ranking, SETTLED, Team};
 use super::pieces::in_pieces;
 use crate::metric::{Form, SetMetric};
 
@@ -41,6 +41,7 @@ const COUNTERS: &str = include_str!("../../../shaders/shared/counters.wgsl");
 const ROWS: &str = include_str!("../../../shaders/shared/rows.wgsl");
 const NEAREST: &str = include_str!("../../../shaders/shared/nearest.wgsl");
 const MERGE: &str = include_str!("../../../shaders/shared/merge.wgsl");
+const MERGE_FEW: &str = include_str!("../../../shaders/shared/merge_few.wgsl");
 const OWNED_ROW: &str = include_str!("../../../shaders/shared/owned_row.wgsl");
 const BLOCKS: &str = include_str!("../../../shaders/shared/blocks.wgsl");
 const PUT_ALL: &str = include_str!("../../../shaders/shared/put_all.wgsl");
@@ -64,7 +65,12 @@ pub(super) fn source(kernel: Kernel, metric: MetricSource, encoding: Encoding, l
             Part::Rows => text.push_str(ROWS),
             Part::Nearest => {
                 let of = |name: &str, held| MERGE.replace("fn merge(", name).replace("HELD", held);
-                text.extend([NEAREST, MERGE, &of("fn merge_one(", "1u"), &of("fn merge_two(", "2u")]);
+                text.extend([NEAREST, MERGE]);
+                match layout.ranking {
+                    Ranking::Loops => text.push_str(&of("fn merge_one(", "1u")),
+                    Ranking::Votes => text.extend([&of("fn merge_group(", "1u"), MERGE_FEW]),
+                }
+                text.push_str(&of("fn merge_two(", "2u"));
             }
             Part::OwnedRow => text.push_str(OWNED_ROW),
             Part::Blocks => text.push_str(BLOCKS),

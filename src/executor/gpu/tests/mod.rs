@@ -8,6 +8,7 @@ mod devices;
 mod drivers;
 mod mutation;
 mod parity;
+mod ranking;
 mod tables;
 mod texts;
 mod trouble;

@@ -13,7 +13,7 @@ use crate::executor::gpu::blocks::Block;
 use crate::executor::gpu::encoding::Encoding;
 use crate::executor::gpu::kernels::{KERNELS, Kernel, binding_of_piece};
 use crate::executor::gpu::layout::tests::WEB_GPU;
-use crate::executor::gpu::layout::{Layout, Params, Sizes, Team};
+use crate::executor::gpu::layout::{Layout, Params, Ranking, Sizes, Team};
 use crate::executor::gpu::limits::DeviceLimits;
 use crate::executor::gpu::source::{MetricSource, Trust, source};
 use crate::metric::{Form, SetMetric};
@@ -22,7 +22,8 @@ use crate::metric::{Form, SetMetric};
 fn layout_of(encoding: Encoding, (n, group, width, team): (usize, u32, usize, Team)) -> Layout {
     let limits = DeviceLimits { subgroup: group, bindings: 1000, ..WEB_GPU };
     let sizes = Sizes { n, quads: 100, row_bytes: encoding.row_bytes(100), width, forward: 15, reverse: 8 };
-    Layout { team, ..Layout::new(sizes, limits).unwrap() }
+    let ranking = if team == Team::Shuffles && group == 32 { Ranking::Votes } else { Ranking::Loops };
+    Layout { team, ranking, ..Layout::new(sizes, limits).unwrap() }
 }
 
 fn layout(encoding: Encoding, n: usize) -> Layout {
@@ -31,7 +32,8 @@ fn layout(encoding: Encoding, n: usize) -> Layout {
 
 /// Numbers of rows in one binding, in two, and with tables of neighbours in two or three; groups of software and of
 /// hardware; rows shorter and longer than these; and teams.
-const LAYOUTS: [(usize, u32, usize, Team); 7] = [
+const LAYOUTS: [(usize, u32, usize, Team); 8] = [
+    (1000, 64, 40, Team::Shuffles),
     (2_500_000, 32, 30, Team::Shuffles),
     (1000, 32, 20, Team::Shuffles),
     (120_000, 32, 20, Team::Shuffles),
@@ -134,6 +136,8 @@ fn to_spirv((module, info): &(naga::Module, ModuleInfo), kernel: Kernel) -> Vec<
             C::UniformAndStorageBuffer16BitAccess,
             C::GroupNonUniform,
             C::GroupNonUniformQuad,
+            C::GroupNonUniformBallot,
+            C::GroupNonUniformVote,
         ];
         let options = spv::Options {
             lang_version,
