@@ -24,8 +24,11 @@ from ._pynndescent import NNDescent
 from ._report import BuildReport, RecallEstimate, Tuning
 
 if TYPE_CHECKING:
-    from ._sklearn import NearestNeighbors, NNDescentTransformer, PyNNDescentTransformer
+    from ._sklearn import NearestNeighbors as NearestNeighbors
+    from ._sklearn import NNDescentTransformer as NNDescentTransformer
+    from ._sklearn import PyNNDescentTransformer as PyNNDescentTransformer
 
+# Without the estimators: `from nndescent_rs import *` needs no scikit-learn.
 __all__ = [
     "NO_NEIGHBOR",
     "BuildReport",
@@ -33,10 +36,7 @@ __all__ = [
     "Graph",
     "Index",
     "NNDescent",
-    "NNDescentTransformer",
     "NarrowingWarning",
-    "NearestNeighbors",
-    "PyNNDescentTransformer",
     "RecallEstimate",
     "Tuning",
     "__version__",
@@ -63,4 +63,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_ESTIMATORS})

@@ -136,3 +136,23 @@ def test_the_class_is_pickled(points: np.ndarray) -> None:
         np.testing.assert_array_equal(a, b)
     again.update(xs_fresh=points[:5] + 50)
     assert again.query(points[:1] + 50, 1)[0].tolist() == [[1200]]
+
+
+def test_numpy_is_all_that_is_needed() -> None:
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(["scipy", "sklearn", "tqdm", "numba"]))
+from nndescent_rs import *
+import numpy as np
+X = np.random.default_rng(0).normal(size=(300, 4))
+graph = knn_graph(X, 5, progress=True)
+assert graph.hdbscan()[0].shape == graph.outlier_scores().shape == (300,)
+assert Index.build(X).query(X, 3)[0][:, 0].tolist() == NNDescent(X).query(X, 1)[0][:, 0].tolist() == list(range(300))
+try:
+    from nndescent_rs import NearestNeighbors
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "scipy" in done.stdout or "sklearn" in done.stdout

@@ -39,7 +39,7 @@ def test_examples_in_docstrings(name: str) -> None:
 
 def test_every_public_name_has_a_docstring() -> None:
     pytest.importorskip("sklearn")
-    for name in nndescent_rs.__all__:
+    for name in dir(nndescent_rs):
         item = getattr(nndescent_rs, name)
         if callable(item):
             assert item.__doc__, name
