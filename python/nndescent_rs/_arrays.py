@@ -17,6 +17,8 @@ OWN_TYPES = frozenset(np.dtype(name) for name in ("float32", "float16", "uint8",
 SMALL_INTEGERS = frozenset(np.dtype(name) for name in ("int16", "uint16"))
 #: A column is held well by float32 if what its values lose is less than this share of their standard deviation.
 FINE = 1e-5
+#: The least positive number that float32 holds with all its digits.
+TINY = float(np.finfo(np.float32).tiny)
 #: Beyond this share, neighbours that should be told apart may not be.
 COARSE = 1e-4
 
@@ -85,7 +87,7 @@ def rows(x: Any, name: str = "X", *, bits: bool = False, wide: bool = False) -> 
         return _csr(x, name)
     array = _dense(x, name)
     if bits:
-        if array.dtype not in (np.uint8, np.bool_):
+        if array.dtype != np.uint8:
             raise TypeError(f"{name} has dtype {array.dtype}, but packed bits are uint8 (numpy.packbits)")
         return ("bits", _in_order(array, np.uint8))
     if array.dtype == np.bool_:
@@ -101,13 +103,13 @@ def rows(x: Any, name: str = "X", *, bits: bool = False, wide: bool = False) -> 
     return narrowed if losses.worst(FINE) is None else _in_order(array, np.float64)
 
 
-def float32_rows(x: Any, name: str = "X") -> np.ndarray:
+def float32_rows(x: Any, name: str = "X", *, warn: bool = True) -> np.ndarray:
     """A dense matrix as C-contiguous float32; warns if values do not survive."""
     array = _dense(x, name)
     if array.dtype == np.float32 or array.dtype.itemsize < 4 and array.dtype.kind in "fiub":
         return _in_order(array, np.float32)
     narrowed, losses = _narrowed(array, name)
-    column = losses.worst(COARSE)
+    column = losses.worst(COARSE) if warn else None
     if column is not None:
         warnings.warn(
             f"float32 holds column {column} of {name} too coarsely: values such as {array[0, column]} in row 0 are off "
@@ -142,6 +144,10 @@ def _narrowed(array: np.ndarray, name: str) -> tuple[np.ndarray, _Losses]:
     if not np.isfinite(lost).all():
         row, column = (int(at) for at in np.argwhere(np.isfinite(array) & ~np.isfinite(narrowed))[0])
         raise ValueError(f"{name}[{row}, {column}] is {array[row, column]}, which float32 cannot hold")
+    bounds = np.abs(np.concatenate([low, high]))
+    size = float(bounds[np.isfinite(bounds)].max(initial=0.0))
+    if 0.0 < size < TINY:
+        raise ValueError(f"values of {name} are at most {size:.2g} in size, which float32 hardly tells from 0")
     sample = array[:: max(1, len(array) // 4096)].astype(np.float64)
     with np.errstate(invalid="ignore"):
         spread = sample.std(axis=0) if len(array) else np.zeros(array.shape[1])

@@ -92,12 +92,24 @@ class Graph:
     def _pair(self) -> tuple[np.ndarray, np.ndarray]:
         return self.indices, self.distances
 
+    @property
+    def _begins_with_self(self) -> bool:
+        return self.shape[1] > 0 and bool((self.indices[:, 0] == np.arange(len(self))).all())
+
+    def _neighbors(self, k: int | None) -> int:
+        """`k`, by default the neighbours other than itself that every row has."""
+        if k is not None:
+            return _options.count("k", k)
+        others = (self.indices != NO_NEIGHBOR) & (self.indices != np.arange(len(self))[:, None])
+        return int(others.sum(axis=1).min(initial=self.shape[1]))
+
     def _run(self) -> dict[str, Any]:
         return _options.run(self.n_jobs)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes an .npz of `indices` and `distances`, which :meth:`load` and the command `nndescent` read."""
-        np.savez(path, indices=self.indices, distances=self.distances)
+        with open(path, "wb") as file:  # as a path, numpy would add .npz to it
+            np.savez(file, indices=self.indices, distances=self.distances)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Graph:
@@ -122,10 +134,12 @@ class Graph:
         Returns
         -------
         indices : ndarray of int32, shape (n, k + 1)
-            -1 where a neighbour is missing.
+            (n, k), if rows are their own first neighbours already. -1 where a neighbour is missing.
         distances : ndarray of float32, shape (n, k + 1)
         """
         n = len(self)
+        if self._begins_with_self:
+            return self.indices.view(np.int32), self.distances
         indices = np.hstack([np.arange(n, dtype=np.int32)[:, None], self.indices.view(np.int32)])
         return indices, np.hstack([np.zeros((n, 1), np.float32), self.distances])
 
@@ -190,14 +204,19 @@ class Graph:
 
     def merged(self, other: Graph, k: int | None = None) -> Graph:
         """The nearest `k` neighbours (as many as this graph has) of two graphs of the same rows."""
-        k = self.shape[1] if k is None else k
+        if not isinstance(other, Graph):
+            raise TypeError(f"other is of type {type(other).__name__}, but it must be a Graph")
+        k = self.shape[1] if k is None else _options.count("k", k)
+        most = self.shape[1] + other.shape[1]
+        if not 1 <= k <= most:
+            raise ValueError(f"k = {k}, but it must be 1 to {most}, the neighbours of both graphs")
         return Graph(*_core.merged(self._pair, other._pair, k, self._run()), n_jobs=self.n_jobs)
 
     # -- measures ------------------------------------------------------------------------------------------------
 
     def recall(self, truth: Graph, k: int | None = None) -> float:
         """The share of the `k` nearest (all) neighbours that are no farther than the k-th of `truth`, 0 to 1."""
-        k = min(self.shape[1], truth.shape[1]) if k is None else k
+        k = min(self.shape[1], truth.shape[1]) if k is None else _options.count("k", k)
         return _core.recall(self._pair, truth._pair, k)
 
     def in_degrees(self) -> np.ndarray:
@@ -211,7 +230,8 @@ class Graph:
     # -- shared neighbours, outliers, clusters, layouts ----------------------------------------------------------
 
     def _shared(self, k: int | None, k_mutual: int | None, overlap: str) -> dict[str, Any]:
-        return {"k": self.shape[1] if k is None else k, "k_mutual": k_mutual, "overlap": overlap}
+        mutual = None if k_mutual is None else _options.count("k_mutual", k_mutual)
+        return {"k": self._neighbors(k), "k_mutual": mutual, "overlap": overlap}
 
     def shared_neighbors(
         self, k: int | None = None, *, k_mutual: int | None = None, overlap: str = "count", mode: str = "similarity"
@@ -224,8 +244,7 @@ class Graph:
         k : int, optional
             Neighbours that are compared: all by default.
         k_mutual : int, optional
-            Only rows that are among the `k_mutual` nearest of each other are compared. By default, all rows that share
-            a neighbour are.
+            Only rows that are among the `k_mutual` nearest of each other are compared: `k` by default.
         overlap : {"count", "rank", "jaccard", "dice"}
             How shared neighbours count: by number, by rank, or as a share of all.
         mode : {"similarity", "distance"}
@@ -256,15 +275,14 @@ class Graph:
         -------
         ndarray of float64, shape (n,)
         """
-        k = self.shape[1] if k is None else k
-        return _core.outlier_scores(*self._pair, method, k, self._run())
+        return _core.outlier_scores(*self._pair, method, self._neighbors(k), self._run())
 
     def outlier_scores_of_new(
         self, indices: Any, distances: Any, method: str = "lof", k: int | None = None
     ) -> np.ndarray:
         """Scores of new points, from what :meth:`Index.query` found for them; else as :meth:`outlier_scores`."""
         found = Graph(indices, distances)
-        k = min(self.shape[1], found.shape[1]) if k is None else k
+        k = min(self._neighbors(None), found.shape[1]) if k is None else _options.count("k", k)
         return _core.outlier_scores_of_new(self._pair, found._pair, method, k, self._run())
 
     def subspace_outlier_degrees(
@@ -288,25 +306,26 @@ class Graph:
         -------
         ndarray of float64, shape (n,)
         """
-        k = self.shape[1] if k is None else k
         values = _arrays.float32_rows(X)
-        return _core.subspace_outlier_degrees(*self._pair, values, k, reference, alpha, self._run())
+        k, reference = self._neighbors(k), _options.count("reference", reference)
+        return _core.subspace_outlier_degrees(*self._pair, values, k, reference, float(alpha), self._run())
 
     def dbscan(self, eps: float, min_samples: int = 5) -> np.ndarray:
         """Labels of DBSCAN on the graph, -1 for noise: int32, shape (n,). `min_samples` counts the row itself."""
-        return _core.dbscan(*self._pair, eps, min_samples, self._run())
+        return _core.dbscan(*self._pair, float(eps), _options.count("min_samples", min_samples), self._run())
 
     def jarvis_patrick(self, least_overlap: float, k: int | None = None, *, k_mutual: int | None = None) -> np.ndarray:
         """Labels of rows that are joined where they share at least `least_overlap` neighbours, -1 for noise."""
         options = self._shared(k, k_mutual, "count")
-        return _core.shared_neighbor_clusters(*self._pair, options, least_overlap, None, self._run())
+        return _core.shared_neighbor_clusters(*self._pair, options, float(least_overlap), None, self._run())
 
     def snn_dbscan(
         self, least_overlap: float, min_samples: int = 5, k: int | None = None, *, k_mutual: int | None = None
     ) -> np.ndarray:
         """Labels of DBSCAN on shared neighbours (Ertöz, Steinbach and Kumar, SDM 2003), -1 for noise."""
         options = self._shared(k, k_mutual, "count")
-        return _core.shared_neighbor_clusters(*self._pair, options, least_overlap, min_samples, self._run())
+        samples = _options.count("min_samples", min_samples)
+        return _core.shared_neighbor_clusters(*self._pair, options, float(least_overlap), samples, self._run())
 
     def hdbscan(
         self,
@@ -326,6 +345,8 @@ class Graph:
         min_cluster_size, min_samples : int
             As in scikit-learn's HDBSCAN: `min_samples` counts the row itself, which the hdbscan package does not.
         cluster_selection_method : {"eom", "leaf"}
+            Where mutual reachabilities are equal, as they often are with `min_samples` above 1, leaves depend on the
+            order in which edges are taken, here as in scikit-learn.
         cluster_selection_epsilon : float
         allow_single_cluster : bool
         index : Index, optional
@@ -339,13 +360,15 @@ class Graph:
         probabilities : ndarray of float32, shape (n,)
         """
         options = {
-            "min_cluster_size": min_cluster_size,
-            "min_samples": min_samples,
+            "min_cluster_size": _options.count("min_cluster_size", min_cluster_size),
+            "min_samples": None if min_samples is None else _options.count("min_samples", min_samples),
             "cluster_selection_method": cluster_selection_method,
             "cluster_selection_epsilon": cluster_selection_epsilon,
             "allow_single_cluster": allow_single_cluster,
         }
-        native = None if index is None else index._native
+        native = None if index is None else getattr(index, "_native", None)
+        if index is not None and native is None:
+            raise TypeError(f"index is of type {type(index).__name__}, but it must be an Index")
         return _core.hdbscan(*self._pair, options, native, self._run())
 
     def umap_weights(
@@ -401,7 +424,8 @@ def knn_graph(
         A name of PyNNDescent's, or a function of two rows: float32 arrays, uint8 arrays with `bits`, and
         `(indices, values)` twice for sparse rows. Functions compiled by numba run on all threads, others hold the GIL.
     metric_kwds : mapping, optional
-        Arguments of the metric by name: `p`, `w`, `sigma`, `vinv`, `cost`, `regularization`.
+        Arguments of the metric by name: `p`, `w`, `sigma`, `vinv`, `cost`, `regularization`. Functions get the values
+        by position, after the rows, in the order of the mapping.
     target_recall : float, optional
         Refine until the lower bound of the estimated recall reaches this.
     device : str
@@ -536,13 +560,23 @@ def exact_knn(
             progress=progress,
         )
     native = metric_of(metric, metric_kwds, bits=bits, sparse=_arrays.is_sparse(X))
-    base, asked = (_as_one_type(x, name, bits) for x, name in ((X, "X"), (queries, "queries")))
+    base, asked = _of_one_kind(X, queries, bits)
+    if callable(metric):
+        base, asked = _for_function(base, X, bits), _for_function(asked, queries, bits)
     with shown(progress) as show:
         run = _options.run(n_jobs, show)
         return Graph(*_core.exact_query(base, asked, native, _options.count("k", k), run), n_jobs=n_jobs)
 
 
-def _as_one_type(x: Any, name: str, bits: bool) -> Any:
-    if bits or _arrays.is_sparse(x):
-        return _arrays.rows(x, name, bits=bits)
-    return _arrays.float32_rows(x, name)
+def _of_one_kind(x: Any, queries: Any, bits: bool) -> tuple[Any, Any]:
+    """Both as the native module takes them: sparse if `x` is, of one type if they are dense."""
+    if _arrays.is_sparse(x) and not _arrays.is_sparse(queries):
+        from scipy.sparse import csr_matrix
+
+        queries = csr_matrix(_arrays.float32_rows(queries, "queries", warn=False))
+    base, asked = _arrays.rows(x, bits=bits), _arrays.rows(queries, "queries", bits=bits)
+    if isinstance(base, np.ndarray) and isinstance(asked, np.ndarray) and base.dtype != asked.dtype:
+        is_wide = np.float64 in (base.dtype, asked.dtype)
+        wide = [np.require(rows, np.float64 if is_wide else np.float32, ["C", "A"]) for rows in (base, asked)]
+        return wide[0], wide[1]
+    return base, asked

@@ -56,7 +56,7 @@ class Index:
     def build(
         cls,
         X: Any,
-        n_neighbors: int = 30,
+        n_neighbors: int | None = None,
         *,
         metric: MetricLike = "euclidean",
         metric_kwds: Mapping[str, Any] | None = None,
@@ -86,8 +86,8 @@ class Index:
         X, metric, metric_kwds, target_recall, device, seed, algorithm, bits, init_graph, n_trees, leaf_size, \
         max_candidates, n_iters, delta, recall_sample, n_jobs, progress
             As in :func:`knn_graph`. The index keeps a copy of the rows.
-        n_neighbors : int
-            Neighbours of every row in the graph, not counting itself.
+        n_neighbors : int, optional
+            Neighbours of every row in the graph, not counting itself: 30 by default, or as many as there are.
         diversify_prob : float
             Probability that an edge is dropped where a nearer neighbour leads to its end, 0 to 1.
         pruning_degree_multiplier : float
@@ -104,7 +104,7 @@ class Index:
         if callable(metric):
             rows = _for_function(rows, X, bits)
         options = _options.build(
-            n_neighbors=n_neighbors,
+            n_neighbors=min(30, max(1, np.shape(X)[0] - 1)) if n_neighbors is None else n_neighbors,
             n_trees=n_trees,
             leaf_size=leaf_size,
             max_candidates=max_candidates,
@@ -139,11 +139,11 @@ class Index:
         ValueError
             Of a file that is no index, is damaged, or was written by a newer version.
         """
-        return cls(_core.Index.open(path))
+        return cls(_core.Index.open(os.fsdecode(path)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the index to a file, whole or not at all."""
-        self._native.save(path)
+        self._native.save(os.fsdecode(path))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"native": self._native.to_bytes(), "graph": self.graph, "n_jobs": self.n_jobs}
@@ -166,6 +166,11 @@ class Index:
     def report(self) -> BuildReport | None:
         """What the build said."""
         return None if self.graph is None else self.graph.report
+
+    @property
+    def id_bound(self) -> int:
+        """One more than the largest id ever given."""
+        return self._native.id_bound
 
     @property
     def dim(self) -> int:
@@ -230,13 +235,14 @@ class Index:
             How far beyond the k-th best so far a search follows edges: 0 is fast, 0.3 thorough. By default what
             :meth:`tune` found, else 0.1.
         filter : array of bool, shape (largest id + 1,), or array of ids, optional
-            Only these points are found.
+            Only these points are found; rows end with :data:`NO_NEIGHBOR` and infinity where they are fewer than `k`.
         labels, query_labels : arrays of int, shapes (largest id + 1,) and (m,), optional
             Only points with the query's label are found.
         exact : bool
             Compares every query with every point.
         pad : bool
-            Whether queries may find fewer than `k` points: rows then end with :data:`NO_NEIGHBOR` and infinity.
+            Whether `k` may be more than there are points, and a filter may allow none: rows then end with
+            :data:`NO_NEIGHBOR` and infinity. Without it, either is an error.
         n_jobs, progress
             As in :func:`knn_graph`.
 
@@ -251,7 +257,7 @@ class Index:
         settings = self._search(epsilon, filter, labels, query_labels, exact, pad)
         with shown(progress) as show:
             run = _options.run(self.n_jobs if n_jobs is None else n_jobs, show)
-            indices, distances = self._native.query(rows, _options.count("k", k), settings, run)
+            indices, distances = searched(self._native, rows, _options.count("k", k), settings, run)
         return (indices[0], distances[0]) if is_one else (indices, distances)
 
     def query_ids(
@@ -300,6 +306,8 @@ class Index:
         distances : ndarray of float32
             Ascending for each query.
         """
+        if not radius >= 0:
+            raise ValueError(f"radius = {radius}, but it must be at least 0")
         settings = self._search(epsilon, filter, labels, query_labels, exact, False)
         run = _options.run(self.n_jobs if n_jobs is None else n_jobs)
         return self._native.query_radius(self._rows(queries, "queries"), float(radius), settings, run)
@@ -313,7 +321,7 @@ class Index:
         """
         with shown(progress) as show:
             epsilon, recall, reached = self._native.tune(
-                float(target_recall), _options.count("k", k), sample, _options.run(self.n_jobs, show)
+                float(target_recall), _options.count("k", k), _options.count("sample", sample), _options.run(self.n_jobs, show)
             )
         return Tuning(epsilon, RecallEstimate(*recall), reached)
 
@@ -321,21 +329,21 @@ class Index:
 
     def add(self, X: Any, *, progress: ProgressLike = False) -> np.ndarray:
         """Adds points and returns their ids. Many at once are cheaper than one by one."""
+        self.graph = None
         with shown(progress) as show:
             rows = self._rows(X, "X", keep=True)
             start, end = self._native.add(rows, _options.run(self.n_jobs, show))
-        self.graph = None
         return np.arange(start, end, dtype=np.uint32)
 
     def update(self, ids: Any, X: Any) -> None:
         """Replaces points, one row of `X` for each id."""
-        self._native.update(_ids(ids), self._rows(X, "X", keep=True), _options.run(self.n_jobs))
         self.graph = None
+        self._native.update(_ids(ids), self._rows(X, "X", keep=True), _options.run(self.n_jobs))
 
     def remove(self, ids: Any) -> None:
         """Removes points. Their ids are not given again."""
-        self._native.remove(_ids(ids), _options.run(self.n_jobs))
         self.graph = None
+        self._native.remove(_ids(ids), _options.run(self.n_jobs))
 
     def compact(self) -> None:
         """Gives back the memory of removed points. Ids stay."""
@@ -355,13 +363,23 @@ class Index:
         if kind == "sparse" and not _arrays.is_sparse(x):
             from scipy.sparse import csr_matrix
 
-            return _arrays.rows(csr_matrix(_arrays.float32_rows(x, name)), name)
-        rows = _arrays.rows(x, name, wide=self._native.center is not None)
-        if keep and isinstance(rows, np.ndarray) and rows.dtype != kind and self._native.center is None:
-            narrowed = rows.astype(kind)
-            if not np.array_equal(narrowed, rows):
-                raise TypeError(f"{name} is of type {rows.dtype}, and {kind}, which the index holds, loses digits of it")
-            return narrowed
+            return _arrays.rows(csr_matrix(_arrays.float32_rows(x, name, warn=keep)), name)
+        if kind != "sparse" and _arrays.is_sparse(x):
+            x = x.toarray()
+        if self._native.center is not None:
+            return _arrays.rows(x, name, wide=True)
+        if kind == "float32":
+            return _arrays.float32_rows(x, name, warn=keep)
+        rows = _arrays.rows(x, name, wide=True)
+        if keep and rows.dtype != kind:
+            with np.errstate(over="ignore", invalid="ignore"):
+                narrowed = rows.astype(kind)
+            if kind != "float16" and np.isfinite(rows).all() and not np.array_equal(narrowed, rows):
+                row, column = (int(at) for at in np.argwhere(narrowed != rows)[0])
+                raise TypeError(
+                    f"{name}[{row}, {column}] is {rows[row, column]}, but the index holds {kind}: it cannot keep that"
+                )
+            return narrowed if np.isfinite(rows).all() else rows
         return rows
 
     def _search(
@@ -383,15 +401,33 @@ class Index:
         filter = np.asarray(filter)
         if filter.ndim != 1:
             raise ValueError(f"filter has shape {filter.shape}, but an array of booleans or of ids is needed")
-        if filter.dtype == np.bool_:
-            return np.ascontiguousarray(filter)
         bound = self._native.id_bound
+        if filter.dtype == np.bool_:
+            # Ids beyond the largest that is left were removed.
+            missing = bound - len(filter)
+            is_short = 0 < missing and len(filter) > self.ids.max(initial=0)
+            return np.pad(filter, (0, missing)) if is_short else np.ascontiguousarray(filter)
         ids = _ids(filter)
         if ids.size and ids.max() >= bound:
             raise ValueError(f"filter holds id {ids.max()}, but the index has ids below {bound}")
         mask = np.zeros(bound, bool)
         mask[ids] = True
         return mask
+
+
+def searched(
+    native: _core.Index, rows: Any, k: int, settings: dict[str, Any], run: dict[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a search finds, padded to `k` neighbours if there are fewer points and that is allowed."""
+    held = len(native)
+    if not settings["pad"] or k <= held:
+        return native.query(rows, k, settings, run)
+    ids, distances = native.query(rows, max(held, 1), settings, run)
+    missing = k - ids.shape[1]
+    return (
+        np.pad(ids, ((0, 0), (0, missing)), constant_values=0xFFFFFFFF),
+        np.pad(distances, ((0, 0), (0, missing)), constant_values=np.inf),
+    )
 
 
 def _ids(ids: Any) -> np.ndarray:
@@ -410,6 +446,6 @@ def _labels(labels: Any, name: str) -> np.ndarray:
     array = np.asarray(labels)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise TypeError(f"{name} of shape {array.shape} and dtype {array.dtype}: an array of integers is needed")
-    if array.size and (array.min() < 0 or array.max() > 0xFFFFFFFF):
-        raise ValueError(f"{name} must be 0 to {0xFFFFFFFF}")
-    return np.ascontiguousarray(array, np.uint32)
+    if array.size and not -(1 << 31) <= array.min() <= array.max() < 1 << 31:
+        raise ValueError(f"{name} hold {array.min()} to {array.max()}, but they must be of 32 bits")
+    return np.ascontiguousarray(array.astype(np.int64).astype(np.uint32))

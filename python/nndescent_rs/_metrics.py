@@ -30,6 +30,8 @@ def metric_of(
     bits, sparse : bool
         What rows the function compares.
     """
+    if metric_kwds is not None and not isinstance(metric_kwds, Mapping):
+        raise TypeError(f"metric_kwds is of type {type(metric_kwds).__name__}, but it must be a mapping")
     arguments = dict(metric_kwds or {})
     if callable(metric):
         return _of_function(metric, tuple(arguments.values()), bits=bits, sparse=sparse)
@@ -37,8 +39,8 @@ def metric_of(
         raise TypeError(f"metric is of type {type(metric).__name__}, but it must be a name or a function")
     name = metric.lower().removeprefix("proxy_")
     name = ALIASES.get(name, name)
-    if name == "minkowski":
-        arguments.setdefault("p", 2.0)
+    if name == "minkowski" and arguments.setdefault("p", 2.0) == np.inf:
+        name, arguments = "chebyshev", {}
     arguments.pop("n_features", None)  # PyNNDescent's, for sparse rows
     return _core.Metric(name, {key: _argument(key, value) for key, value in arguments.items()})
 

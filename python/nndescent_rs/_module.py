@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import numpy as np
@@ -88,10 +89,11 @@ def _modules() -> dict[str, types.ModuleType]:
         "pynndescent": {"__path__": [], "__version__": "0.7.0", "NNDescent": NNDescent},
         "pynndescent.pynndescent_": {"NNDescent": NNDescent},
         "pynndescent.distances": {"named_distances": distances, **distances},
-        "pynndescent.sparse": {"sparse_named_distances": distances},
+        "pynndescent.sparse": {"sparse_named_distances": {name: _of_sparse(of) for name, of in distances.items()}},
     }
     modules: dict[str, types.ModuleType] = {name: _Lazy(name, __doc__) for name in NAMES}
     for name, module in modules.items():
+        module.__spec__ = ModuleSpec(name, None, is_package=name == "pynndescent")
         module.__dict__.update(contents[name])
         if name != "pynndescent":
             setattr(modules["pynndescent"], name.split(".")[1], module)
@@ -102,6 +104,20 @@ def _named_distances() -> dict[str, Any]:
     """Functions of two rows, by every name that PyNNDescent has for them."""
     names = [name for aliases in _core.Metric.names() for name in aliases]
     return {name: _distance(name) for name in (*names, "direct_cosine")}
+
+
+def _of_sparse(of_dense: Any) -> Any:
+    """The same function of the indices and values of two sparse rows."""
+
+    def distance(ind1: Any, data1: Any, ind2: Any, data2: Any, n_features: int | None = None, **arguments: Any) -> float:
+        columns = n_features or 1 + max(np.max(ind1, initial=0), np.max(ind2, initial=0))
+        x, y = np.zeros(columns, np.float32), np.zeros(columns, np.float32)
+        x[ind1], y[ind2] = data1, data2
+        return float(of_dense(x, y, **arguments))
+
+    distance.__name__ = distance.__qualname__ = f"sparse_{of_dense.__name__}"
+    distance.__doc__ = f"The distance `{of_dense.__name__}` of two sparse rows."
+    return distance
 
 
 def _distance(name: str) -> Any:

@@ -6,10 +6,13 @@ from typing import Any
 
 from ._progress import Show
 
+#: More than there can be of anything.
+MOST = 1 << 40
+
 
 def run(n_jobs: int | None = None, progress: Show | None = None) -> dict[str, Any]:
     """How an operation runs."""
-    return {"n_jobs": None if n_jobs is None else integer("n_jobs", n_jobs), "progress": progress}
+    return {"n_jobs": None if n_jobs is None else max(-MOST, min(MOST, integer("n_jobs", n_jobs))), "progress": progress}
 
 
 def build(
@@ -29,7 +32,6 @@ def build(
 ) -> dict[str, Any]:
     """Settings of a build; None keeps the crate's defaults."""
     counts = {
-        "n_neighbors": n_neighbors,
         "n_trees": n_trees,
         "leaf_size": leaf_size,
         "max_candidates": max_candidates,
@@ -37,6 +39,7 @@ def build(
         "recall_sample": recall_sample,
     }
     return {
+        "n_neighbors": count("n_neighbors", n_neighbors),
         **{name: None if value is None else count(name, value) for name, value in counts.items()},
         "delta": None if delta is None else float(delta),
         "seed": integer("seed", seed) & 0xFFFFFFFFFFFFFFFF,
@@ -50,8 +53,8 @@ def build(
 def count(name: str, value: Any) -> int:
     """`value` as a number of things, at least 0."""
     number = integer(name, value)
-    if number < 0:
-        raise ValueError(f"{name} = {number}, but it must be at least 0")
+    if not 0 <= number <= MOST:
+        raise ValueError(f"{name} = {number}, but it must be 0 to {MOST}")
     return number
 
 

@@ -29,4 +29,6 @@ def combined_scores(scores: Sequence[Any], method: str = "mean_rank") -> np.ndar
 
 def outlier_threshold(scores: Any, contamination: float) -> float:
     """The score that a share of `contamination` of the rows, 0 to 0.5, reaches."""
+    if np.ndim(scores) != 1:
+        raise ValueError(f"scores have shape {np.shape(scores)}, but one score for every row is needed")
     return _core.outlier_threshold(np.ascontiguousarray(scores, np.float64), float(contamination))

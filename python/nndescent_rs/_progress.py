@@ -26,6 +26,8 @@ def shown(progress: ProgressLike) -> Iterator[Show | None]:
         yield None
         return
     if progress is not True:
+        if not callable(progress):
+            raise TypeError(f"progress = {progress!r}, but it must be True, False or a function")
         yield progress
         return
     try:

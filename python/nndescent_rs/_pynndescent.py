@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import _arrays, _core, _options
+from ._index import searched
 from ._metrics import MetricLike, metric_of
 from ._progress import Show
 
@@ -176,13 +177,13 @@ class NNDescent:
 
     # -- building ------------------------------------------------------------------------------------------------
 
-    def _taken(self, data: Any, name: str) -> Any:
+    def _taken(self, data: Any, name: str, *, warn: bool = True) -> Any:
         """Data as it is kept: float32 (unit rows under `dot`), bytes of bits, or CSR of float32."""
         if self._is_bits:
             return _arrays.rows(data, name, bits=True)[1]
         if self._is_sparse:
             return _csr_of(data, name, normalized=self.metric == "dot")
-        array = _arrays.float32_rows(data, name)
+        array = _arrays.float32_rows(data, name, warn=warn)
         return _normalized(array) if self.metric == "dot" else array
 
     def _rows(self, taken: Any) -> Any:
@@ -207,7 +208,8 @@ class NNDescent:
             raise ValueError(f"n_neighbors = {self.n_neighbors}, but it must be at least 1")
         k = min(self.n_neighbors, n - 1)
         if n == 1:
-            self._check_row()
+            if not self._is_bits:
+                _check_finite(self._raw_data.toarray() if self._is_sparse else self._raw_data, "data")
             self._neighbor_graph = (np.full((1, self.n_neighbors), -1, np.int32), _infinite((1, self.n_neighbors)))
             return
         options = _options.build(
@@ -224,17 +226,17 @@ class NNDescent:
         found, _ = _core.graph(self._rows(self._raw_data), self._native_metric, options, start, run)
         self._keep_graph(*found)
 
-    def _check_row(self) -> None:
-        """Refuses a single row that is not finite, as graphs of more do."""
-        values = self._raw_data.data if self._is_sparse else self._raw_data
-        if not self._is_bits and not np.isfinite(values).all():
-            raise ValueError("row 0 holds NaN or an infinity: every value must be finite")
-
     _neighbor_graph: tuple[np.ndarray, np.ndarray] | None
 
     def _keep_graph(self, ids: np.ndarray, distances: np.ndarray) -> None:
         """Keeps the graph as PyNNDescent's attribute: int32, padded to `n_neighbors`, without rows themselves."""
         missing = self.n_neighbors - ids.shape[1]
+        if missing > 0:
+            warnings.warn(
+                f"Failed to find n_neighbors for some samples: there are only {len(ids)} rows, and n_neighbors = "
+                f"{self.n_neighbors}.",
+                stacklevel=5,
+            )
         ids = ids.view(np.int32)
         if missing > 0:
             ids = np.hstack([ids, np.full((len(ids), missing), -1, np.int32)])
@@ -301,10 +303,14 @@ class NNDescent:
         )
 
     def compress_index(self) -> None:
-        """Prepares the index, and drops the graph, which queries do not need and updates do."""
+        """
+        Prepares the index, and drops the graph, which queries do not need and updates do. Under a function as metric,
+        the graph stays: a pickle is prepared from it.
+        """
         self.prepare()
         self.compressed = True
-        self._neighbor_graph = None
+        if not callable(self.metric):
+            self._neighbor_graph = None
 
     def query(
         self,
@@ -343,7 +349,7 @@ class NNDescent:
         if pre_normalized and (self._is_sparse or self.metric not in NORMALIZED):
             raise ValueError("pre_normalized is only supported for dense cosine, direct_cosine and dot")
         self.prepare()
-        queries = self._taken(self._as_data(query_data), "query_data")
+        queries = self._taken(self._as_data(query_data), "query_data", warn=False)
         if queries.shape[1] != self._raw_data.shape[1]:
             raise ValueError(
                 f"query_data must be a 2-D array with {self._raw_data.shape[1]} features, got shape {queries.shape}"
@@ -355,7 +361,7 @@ class NNDescent:
             assert self._index is not None
             settings = {"epsilon": _finite(epsilon), "exact": False, "pad": True, "mask": None, "labels": None}
             run = _options.run(self.n_jobs)
-            ids, distances = self._index.query(self._rows(queries), k, settings, run)
+            ids, distances = searched(self._index, self._rows(queries), k, settings, run)
         ids = ids.view(np.int32)
         return (ids, self._corrected(distances)) if return_distances else ids
 
@@ -376,12 +382,12 @@ class NNDescent:
             raise ValueError("rerank_width must be zero or at least k")
 
     def _as_data(self, x: Any) -> Any:
-        """Dense rows as sparse ones, where the index holds these."""
+        """Dense rows as sparse ones where the index holds these, and the other way round."""
         if self._is_sparse and not _arrays.is_sparse(x):
             from scipy.sparse import csr_matrix
 
-            return csr_matrix(_arrays.float32_rows(x, "query_data"))
-        return x
+            return csr_matrix(_arrays.float32_rows(x, "query_data", warn=False))
+        return x.toarray() if _arrays.is_sparse(x) and not self._is_sparse else x
 
     # -- updating ------------------------------------------------------------------------------------------------
 
@@ -409,22 +415,30 @@ class NNDescent:
                 raise ValueError(
                     f"{name} has {rows.shape[1]} columns, but the index holds rows of {self._raw_data.shape[1]}"
                 )
+            if rows is not None and not self._is_bits:
+                _check_finite(rows, name)
         old = self._raw_data
         data = old.copy() if fresh is None else np.vstack([old, fresh])
         if updated is not None:
             data[replaced] = updated
+        is_prepared = self._index is not None
+        # The graph of few rows has fewer neighbours than were asked for: it is built again.
+        is_changed = len(old) > self.n_neighbors
+        try:
+            if is_changed:
+                self.prepare()
+                self._change(fresh, replaced, updated)
+        except BaseException:
+            self._index = None  # it may hold what the graph does not know: prepared again
+            raise
+        self._raw_data = data
         self.n_trees = self.n_trees_after_update
         self._given_trees = None if self._given_trees is None else self.n_trees
-        if len(old) <= self.n_neighbors:  # the graph has fewer neighbours than were asked for
-            was_prepared = self._index is not None
-            self._raw_data, self._index = data, None
+        if not is_changed:
+            self._index = None
             self._build()
-            if was_prepared:
+            if is_prepared:
                 self.prepare()
-            return
-        self.prepare()
-        self._change(fresh, replaced, updated)
-        self._raw_data = data
 
     def _replacements(self, xs_updated: Any, updated_indices: Any) -> tuple[np.ndarray, Any]:
         if xs_updated is None:
@@ -502,6 +516,13 @@ class NNDescent:
                 print("\t", round, " / ", max_rounds)
 
         return show
+
+
+def _check_finite(rows: np.ndarray, name: str) -> None:
+    finite = np.isfinite(rows)
+    if not finite.all():
+        row, column = (int(at) for at in np.argwhere(~finite)[0])
+        raise ValueError(f"{name}: row {row}, column {column} is {rows[row, column]}: every value must be finite")
 
 
 def _infinite(shape: tuple[int, int]) -> np.ndarray:

@@ -12,12 +12,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._graph import NO_NEIGHBOR
 from ._index import Index
+from ._options import count
 from ._pynndescent import NNDescent
 
 __all__ = ["NNDescentTransformer", "NearestNeighbors", "PyNNDescentTransformer"]
 
 #: What scikit-learn checks data for.
-CHECKED = {"accept_sparse": "csr", "dtype": [np.float32, np.float64, np.float16, np.uint8, np.int8], "order": "C"}
+#: Other types become the first, which holds integers of 53 bits.
+CHECKED = {"accept_sparse": "csr", "dtype": [np.float64, np.float32, np.float16, np.uint8, np.int8], "order": "C"}
 
 
 def _sparse(indices: np.ndarray, values: np.ndarray, kept: np.ndarray, columns: int) -> csr_matrix:
@@ -41,14 +43,10 @@ class _Searcher(BaseEstimator):
     def _fit(self, X: Any, k: int) -> None:
         X = validate_data(self, X, **CHECKED)
         n = X.shape[0]
-        if k < 1:
+        if count("n_neighbors", k) < 1:
             raise ValueError(f"n_neighbors = {k}, but it must be at least 1")
         if n < 2:
             raise ValueError(f"Found array with {n} sample(s) while a minimum of 2 is required: n_samples={n}")
-        if k > n - 1:
-            raise ValueError(
-                f"Expected n_neighbors < n_samples_fit, but n_neighbors = {k}, n_samples_fit = {n}"
-            )
         seed = int(check_random_state(self.random_state).randint(1 << 31)) if self.random_state is not None else 0
         self._index = Index.build(
             X,
@@ -63,12 +61,14 @@ class _Searcher(BaseEstimator):
             n_jobs=self.n_jobs,
         )
         self.n_samples_fit_ = n
+        self._fit_X = X
+        self.effective_metric_ = self._index.metric if callable(self.metric) else self.metric
         self._values = np.float64 if X.dtype == np.float64 else np.float32
 
     def _neighbors(self, X: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices and distances of the `k` nearest rows of others."""
         X = validate_data(self, X, reset=False, **CHECKED)
-        if not 1 <= k <= self.n_samples_fit_:
+        if not 1 <= count("n_neighbors", k) <= self.n_samples_fit_:
             raise ValueError(
                 f"Expected 1 <= n_neighbors <= n_samples_fit, but n_neighbors = {k}, "
                 f"n_samples_fit = {self.n_samples_fit_}, n_samples = {X.shape[0]}"
@@ -168,6 +168,8 @@ class NNDescentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _S
         X : array-like or sparse matrix of shape (n, d)
         y : ignored
         """
+        if self.mode not in ("distance", "connectivity"):
+            raise ValueError(f"mode = {self.mode!r}, but it must be 'distance' or 'connectivity'")
         self._fit(X, self.n_neighbors)
         self._n_features_out = self.n_samples_fit_
         return self
@@ -290,7 +292,7 @@ class NearestNeighbors(_Searcher):
         self, X: Any = None, radius: float | None = None, return_distance: bool = True, sort_results: bool = True
     ) -> Any:
         """
-        All rows of the training set within a radius.
+        The rows of the training set within a radius. A search may miss some: a larger `epsilon` misses fewer.
 
         Returns
         -------
@@ -299,7 +301,7 @@ class NearestNeighbors(_Searcher):
         """
         check_is_fitted(self, "n_samples_fit_")
         own = X is None
-        X = self._index.vectors(self._index.ids) if own else validate_data(self, X, reset=False, **CHECKED)
+        X = self._fit_X if own else validate_data(self, X, reset=False, **CHECKED)
         radius = self.radius if radius is None else radius
         offsets, indices, distances = self._index.radius(X, radius, epsilon=self.epsilon, n_jobs=self.n_jobs)
         found = [slice(offsets[i], offsets[i + 1]) for i in range(X.shape[0])]
@@ -310,6 +312,18 @@ class NearestNeighbors(_Searcher):
         for i, (d, ids) in enumerate(pairs):
             of_distances[i], of_indices[i] = d, ids
         return (of_distances, of_indices) if return_distance else of_indices
+
+    def radius_neighbors_graph(
+        self, X: Any = None, radius: float | None = None, mode: str = "connectivity", sort_results: bool = True
+    ) -> csr_matrix:
+        """The same as a sparse matrix of ones or distances, shape (m, n_samples_fit_)."""
+        if mode not in ("distance", "connectivity"):
+            raise ValueError(f"mode = {mode!r}, but it must be 'distance' or 'connectivity'")
+        distances, indices = self.radius_neighbors(X, radius)
+        indptr = np.concatenate([[0], np.cumsum([len(found) for found in indices])])
+        columns = np.concatenate([np.empty(0, np.int64), *indices]).astype(np.int32)
+        values = np.concatenate([np.empty(0, np.float32), *distances]) if mode == "distance" else np.ones(len(columns))
+        return csr_matrix((values.astype(self._values), columns, indptr), shape=(len(indices), self.n_samples_fit_))
 
 
 class PyNNDescentTransformer(BaseEstimator, TransformerMixin):
@@ -376,7 +390,7 @@ class PyNNDescentTransformer(BaseEstimator, TransformerMixin):
 
     def fit(self, X: Any, y: Any = None, compress_index: bool = True) -> PyNNDescentTransformer:
         """Builds the index; `compress_index` is whether its graph may be dropped."""
-        self.n_samples_fit = X.shape[0]
+        self.n_samples_fit = X.shape[0] if hasattr(X, "shape") else len(X)
         self.index_ = NNDescent(
             X,
             metric=self.metric,

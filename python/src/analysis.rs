@@ -222,12 +222,13 @@ pub fn hdbscan<'py>(
         .cluster_selection_epsilon(options.cluster_selection_epsilon)
         .allow_single_cluster(options.allow_single_cluster);
     let hdbscan = options.min_samples.map_or(hdbscan, |samples| hdbscan.min_samples(samples));
-    let found = of_graph(py, (&ids, &distances), &run, |graph| {
-        Ok(match index {
-            Some(index) => hdbscan.run_with_index(graph, &index.read())?,
-            None => hdbscan.run(graph, &[])?,
-        })
-    })?;
+    let found = match index {
+        Some(index) => {
+            let graph = arrays::to_graph(&ids, &distances)?;
+            index.reading(py, &run, |index, _| Ok(hdbscan.run_with_index(&CheckedGraph::new(&graph)?, index)?))
+        }
+        None => of_graph(py, (&ids, &distances), &run, |graph| Ok(hdbscan.run(graph, &[])?)),
+    }?;
     Ok((found.clustering.into_labels().into_pyarray(py), found.probabilities.into_pyarray(py)))
 }
 

@@ -4,6 +4,7 @@ use nndescent::analysis::truncated;
 use nndescent::io::{Center, Matrix, Refined, WideMatrix};
 use nndescent::{BuildReport, InitGraph, KnnGraph, NnDescent, Points};
 use numpy::PyReadonlyArray2;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -140,6 +141,7 @@ pub fn exact_query<'py>(
             nndescent::exact::query_with_progress(base, queries, metric, k, note)
         };
         Ok(match &kind {
+            Kind::Named(metric) if base.is_wide() || queries.is_wide() => exact_of_wide(base, queries, metric, k, watch)?,
             Kind::Named(metric) => search(&base.points()?, &queries.points()?, metric)?,
             Kind::Custom(callable) => {
                 let items = Items::new(base, callable)?;
@@ -148,4 +150,29 @@ pub fn exact_query<'py>(
         })
     });
     arrays::graph(py, found.map_err(|error| caused(&kind, error))?)
+}
+
+/// The same of rows of which one kind is f64: ranked by f64 distances, until rows are proven.
+fn exact_of_wide(
+    base: View<'_>,
+    queries: View<'_>,
+    metric: &nndescent::Metric,
+    k: usize,
+    watch: &Watch,
+) -> Result<KnnGraph, Raised> {
+    let wide = |rows: View<'_>| -> Result<WideMatrix, Raised> {
+        let values = rows.wide(true).ok_or_else(|| PyTypeError::new_err("float64 and rows that are not dense"))?;
+        Ok(WideMatrix::new(values, rows.n, rows.dim)?)
+    };
+    let (base, queries) = (wide(base)?, wide(queries)?);
+    let center = base.center(metric);
+    let (narrow_base, narrow_queries) = (base.narrowed(&center)?, queries.narrowed(&center)?);
+    let candidates = WideMatrix::candidates(k).min(base.n()).max(k);
+    let note = |progress: &nndescent::Progress| watch.note(progress);
+    let (points, asked) = (narrow_base.points()?, narrow_queries.points()?);
+    let found = nndescent::exact::query_with_progress(&points, &asked, metric, candidates, note)?;
+    let Some(refined) = base.refined(Some(&queries), &center, metric, &found, k) else {
+        return Ok(truncated(&found, k)?);
+    };
+    Ok(base.settled(Some((&queries, &narrow_queries)), &narrow_base, &center, metric, refined)?.graph)
 }

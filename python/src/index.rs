@@ -51,7 +51,7 @@ impl Index {
         Self { held: RwLock::new(index), kind, items, scratches: Mutex::default() }
     }
 
-    pub fn read(&self) -> RwLockReadGuard<'_, nndescent::Index> {
+    fn read(&self) -> RwLockReadGuard<'_, nndescent::Index> {
         self.held.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -60,8 +60,53 @@ impl Index {
     }
 
     /// Reads something small.
-    fn get<T: Send>(&self, py: Python<'_>, get: impl FnOnce(&nndescent::Index) -> T + Send) -> T {
-        py.detach(|| get(&self.read()))
+    fn get<T: Send>(&self, py: Python<'_>, get: impl FnOnce(&nndescent::Index) -> T + Send) -> PyResult<T> {
+        alone(py, || Ok(get(&self.read())))
+    }
+
+    /// Work that reads the index.
+    pub fn reading<T: Send>(
+        &self,
+        py: Python<'_>,
+        run: &Run,
+        work: impl FnOnce(&nndescent::Index, &Watch) -> Result<T, Raised> + Send,
+    ) -> PyResult<T> {
+        let done = run.watched_outside(py, |pool, watch| {
+            let held = self.read();
+            let index: &nndescent::Index = &held;
+            pool.install(|| work(index, watch))
+        });
+        done.map_err(|error| caused(&self.kind, error))
+    }
+
+    /// Work that changes the index. Ctrl-C waits for its end, unless it can be cancelled.
+    fn changing<T: Send>(
+        &self,
+        py: Python<'_>,
+        run: &Run,
+        work: impl FnOnce(&mut nndescent::Index, &Watch) -> Result<T, Raised> + Send,
+    ) -> PyResult<T> {
+        let done = run.watched_outside(py, |pool, watch| {
+            let mut held = self.write();
+            let index: &mut nndescent::Index = &mut held;
+            pool.install(|| work(index, watch))
+        });
+        done.map_err(|error| caused(&self.kind, error))
+    }
+
+    /// Short work that changes the index as a whole, and is not cancelled.
+    fn changing_unwatched<T: Send>(
+        &self,
+        py: Python<'_>,
+        run: &Run,
+        work: impl FnOnce(&mut nndescent::Index) -> Result<T, Raised> + Send,
+    ) -> PyResult<T> {
+        let done = run.unwatched(py, |pool| {
+            let mut held = self.write();
+            let index: &mut nndescent::Index = &mut held;
+            pool.install(|| work(index))
+        });
+        done.map_err(|error| caused(&self.kind, error))
     }
 
     /// Calls `work` with rows as the index has them: moved by its centre, or with its function.
@@ -102,8 +147,15 @@ impl Index {
         Ok(KnnGraph::from_parts(1, k, ids, distances)?)
     }
 
-    fn caused(&self, error: PyErr) -> PyErr {
-        caused(&self.kind, error)
+    /// The same for work that changes the index. A clone of the index would make the change copy it.
+    fn with_points_like<T>(
+        &self,
+        index: &mut nndescent::Index,
+        rows: View<'_>,
+        work: impl FnOnce(&mut nndescent::Index, &Points<'_>) -> Result<T, Raised>,
+    ) -> Result<T, Raised> {
+        let (center, metric) = (index.center().map(<[f64]>::to_vec), index.metric().clone());
+        self.with_points((center.as_deref(), &metric), rows, |points| work(index, points))
     }
 }
 
@@ -210,9 +262,10 @@ impl Index {
 
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.check_storable()?;
-        let bytes = in_pool(py, || {
-            let mut bytes = Vec::new();
-            self.read().write_to(&mut bytes)?;
+        let bytes = Run::default().unwatched(py, |pool| {
+            let held = self.read();
+            let (index, mut bytes): (&nndescent::Index, _) = (&held, Vec::new());
+            pool.install(|| index.write_to(&mut bytes))?;
             Ok(bytes)
         })?;
         Ok(PyBytes::new(py, &bytes))
@@ -220,7 +273,11 @@ impl Index {
 
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         self.check_storable()?;
-        in_pool(py, || Ok(self.read().save(path)?))
+        Run::default().unwatched(py, |pool| {
+            let held = self.read();
+            let index: &nndescent::Index = &held;
+            Ok(pool.install(|| index.save(path))?)
+        })
     }
 
     /// Ids and distances of the `k` nearest of every query.
@@ -233,25 +290,32 @@ impl Index {
         run: Run,
     ) -> PyResult<GraphArrays<'py>> {
         let (rows, search) = (queries.view()?, settings.search()?);
-        let batch = |options: SearchOptions<'_>| {
-            let index = self.read();
-            self.with_points((index.center(), index.metric()), rows, |points| {
-                Ok(index.query(points, k, &options)?.into_graph())
-            })
+        let batch = |index: &nndescent::Index, options: SearchOptions<'_>| {
+            let like = (index.center(), index.metric());
+            self.with_points(like, rows, |points| Ok(index.query(points, k, &options)?.into_graph()))
         };
         let found = match rows.values {
             Values::F32(vector)
                 if rows.n == 1
                     && search.is_plain()
                     && self.items.is_none()
-                    && self.get(py, |index| index.center().is_none()) =>
+                    && self.get(py, |index| index.center().is_none())? =>
             {
                 alone(py, || self.nearest(vector, k, &search))
             }
-            _ if rows.n <= FEW => run.short(py, || batch(search.options())),
-            _ => run.watched(py, |watch| batch(search.options().progress(|progress| watch.note(progress)))),
+            _ if rows.n <= FEW => {
+                let found = run.unwatched(py, |pool| {
+                    let held = self.read();
+                    let index: &nndescent::Index = &held;
+                    pool.install(|| batch(index, search.options()))
+                });
+                found.map_err(|error| caused(&self.kind, error))
+            }
+            _ => self.reading(py, &run, |index, watch| {
+                batch(index, search.options().progress(|progress| watch.note(progress)))
+            }),
         };
-        arrays::graph(py, found.map_err(|error| self.caused(error))?)
+        arrays::graph(py, found?)
     }
 
     /// The same for points of the index, which are not among their own neighbours.
@@ -264,11 +328,11 @@ impl Index {
         run: Run,
     ) -> PyResult<GraphArrays<'py>> {
         let (ids, search) = (ids.as_slice()?, settings.search()?);
-        let found = run.watched(py, |watch| {
+        let found = self.reading(py, &run, |index, watch| {
             let options = search.options().progress(|progress| watch.note(progress));
-            Ok(self.read().query_ids(ids, k, &options)?.into_graph())
-        });
-        arrays::graph(py, found.map_err(|error| self.caused(error))?)
+            Ok(index.query_ids(ids, k, &options)?.into_graph())
+        })?;
+        arrays::graph(py, found)
     }
 
     /// All points within `radius` of every query: where each query's begin, ids, distances.
@@ -281,14 +345,11 @@ impl Index {
         run: Run,
     ) -> PyResult<(Array1<'py, i64>, Array1<'py, u32>, Array1<'py, f32>)> {
         let (rows, search) = (queries.view()?, settings.search()?);
-        let found = run.watched(py, |watch| {
+        let found = self.reading(py, &run, |index, watch| {
             let options = search.options().progress(|progress| watch.note(progress));
-            let index = self.read();
-            self.with_points((index.center(), index.metric()), rows, |points| {
-                Ok(index.query_radius(points, radius, &options)?)
-            })
-        });
-        let found = found.map_err(|error| self.caused(error))?;
+            let like = (index.center(), index.metric());
+            self.with_points(like, rows, |points| Ok(index.query_radius(points, radius, &options)?))
+        })?;
         Ok((
             PyArray1::from_iter(py, found.offsets().iter().map(|&at| at as i64)),
             PyArray1::from_slice(py, found.all_ids()),
@@ -299,36 +360,28 @@ impl Index {
     /// Adds points: the first id, and the one after the last.
     fn add(&self, py: Python<'_>, rows: Rows<'_>, run: Run) -> PyResult<(u32, u32)> {
         let rows = rows.view()?;
-        let added = run.watched(py, |watch| {
-            let mut index = self.write();
-            // A clone of the index would make the change copy it.
-            let (center, metric) = (index.center().map(<[f64]>::to_vec), index.metric().clone());
+        let ids = self.changing(py, &run, |index, watch| {
             let note = |progress: &nndescent::Progress| watch.note(progress);
-            self.with_points((center.as_deref(), &metric), rows, |points| Ok(index.add_with_progress(points, note)?))
-        });
-        let ids = added.map_err(|error| self.caused(error))?;
+            self.with_points_like(index, rows, |index, points| Ok(index.add_with_progress(points, note)?))
+        })?;
         Ok((ids.start, ids.end))
     }
 
     /// Replaces points.
     fn update(&self, py: Python<'_>, ids: PyReadonlyArray1<'_, u32>, rows: Rows<'_>, run: Run) -> PyResult<()> {
         let (ids, rows) = (ids.as_slice()?, rows.view()?);
-        let updated = run.watched(py, |_| {
-            let mut index = self.write();
-            // A clone of the index would make the change copy it.
-            let (center, metric) = (index.center().map(<[f64]>::to_vec), index.metric().clone());
-            self.with_points((center.as_deref(), &metric), rows, |points| Ok(index.update(ids, points)?))
-        });
-        updated.map_err(|error| self.caused(error))
+        self.changing_unwatched(py, &run, |index| {
+            self.with_points_like(index, rows, |index, points| Ok(index.update(ids, points)?))
+        })
     }
 
     fn remove(&self, py: Python<'_>, ids: PyReadonlyArray1<'_, u32>, run: Run) -> PyResult<()> {
         let ids = ids.as_slice()?;
-        run.watched(py, |_| Ok(self.write().remove(ids)?)).map_err(|error| self.caused(error))
+        self.changing_unwatched(py, &run, |index| Ok(index.remove(ids)?))
     }
 
     fn compact(&self, py: Python<'_>, run: Run) -> PyResult<()> {
-        run.watched(py, |_| Ok(self.write().compact()?)).map_err(|error| self.caused(error))
+        self.changing_unwatched(py, &run, |index| Ok(index.compact()?))
     }
 
     /// (epsilon, recall, whether it was reached).
@@ -340,11 +393,10 @@ impl Index {
         sample: usize,
         run: Run,
     ) -> PyResult<(f32, Recall, bool)> {
-        let tuned = run.watched(py, |watch| {
+        let tuned = self.changing(py, &run, |index, watch| {
             let note = |progress: &nndescent::Progress| watch.note(progress);
-            Ok(self.write().tune_with_progress(target_recall, k, sample, note)?)
-        });
-        let tuned = tuned.map_err(|error| self.caused(error))?;
+            Ok(index.tune_with_progress(target_recall, k, sample, note)?)
+        })?;
         Ok((tuned.epsilon, report::recall(tuned.recall), tuned.reached))
     }
 
@@ -358,44 +410,45 @@ impl Index {
         run: Run,
     ) -> PyResult<GraphArrays<'py>> {
         let (mut graph, replaced) = (arrays::to_graph(&ids, &distances)?, replaced.as_slice()?);
-        let updated = run.watched(py, |_| {
-            self.read().update_graph(&mut graph, replaced)?;
+        let updated = self.reading(py, &run, |index, _| {
+            index.update_graph(&mut graph, replaced)?;
             Ok(graph)
-        });
-        arrays::graph(py, updated.map_err(|error| self.caused(error))?)
+        })?;
+        arrays::graph(py, updated)
     }
 
     /// The values of points, n x dim.
     fn vectors<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, u32>) -> PyResult<Array2<'py, f32>> {
         let ids = ids.as_slice()?;
-        let (values, dim) = in_pool(py, || {
-            let index = self.read();
-            Ok((index.vectors(ids)?, index.dim()))
+        let (values, dim) = Run::default().unwatched(py, |pool| {
+            let held = self.read();
+            let index: &nndescent::Index = &held;
+            Ok((pool.install(|| index.vectors(ids))?, index.dim()))
         })?;
         values.into_pyarray(py).reshape([ids.len(), dim])
     }
 
     /// The ids of all points, ascending.
-    fn ids<'py>(&self, py: Python<'py>) -> Array1<'py, u32> {
-        self.get(py, nndescent::Index::ids).into_pyarray(py)
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Array1<'py, u32>> {
+        Ok(self.get(py, nndescent::Index::ids)?.into_pyarray(py))
     }
 
-    fn __len__(&self, py: Python<'_>) -> usize {
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         self.get(py, nndescent::Index::len)
     }
 
-    fn __contains__(&self, py: Python<'_>, id: u32) -> bool {
+    fn __contains__(&self, py: Python<'_>, id: u32) -> PyResult<bool> {
         self.get(py, |index| index.contains(id))
     }
 
     /// One more than the largest id ever given.
     #[getter]
-    fn id_bound(&self, py: Python<'_>) -> usize {
+    fn id_bound(&self, py: Python<'_>) -> PyResult<usize> {
         self.get(py, nndescent::Index::id_bound)
     }
 
     #[getter]
-    fn dim(&self, py: Python<'_>) -> usize {
+    fn dim(&self, py: Python<'_>) -> PyResult<usize> {
         self.get(py, nndescent::Index::dim)
     }
 
@@ -405,43 +458,43 @@ impl Index {
     }
 
     #[getter]
-    fn epsilon(&self, py: Python<'_>) -> f32 {
+    fn epsilon(&self, py: Python<'_>) -> PyResult<f32> {
         self.get(py, nndescent::Index::epsilon)
     }
 
     /// numpy's name of the type of the values; "sparse", "bits" or "items" for others.
     #[getter]
-    fn value_type(&self, py: Python<'_>) -> &'static str {
+    fn value_type(&self, py: Python<'_>) -> PyResult<&'static str> {
         self.get(py, nndescent::Index::value_type)
     }
 
     #[getter]
-    fn quantization(&self, py: Python<'_>) -> String {
+    fn quantization(&self, py: Python<'_>) -> PyResult<String> {
         self.get(py, |index| index.quantization().to_string())
     }
 
     /// What is subtracted from every column.
     #[getter]
-    fn center<'py>(&self, py: Python<'py>) -> Option<Array1<'py, f64>> {
-        let center = self.get(py, |index| index.center().map(<[f64]>::to_vec));
-        center.map(|center| center.into_pyarray(py))
+    fn center<'py>(&self, py: Python<'py>) -> PyResult<Option<Array1<'py, f64>>> {
+        let center = self.get(py, |index| index.center().map(<[f64]>::to_vec))?;
+        Ok(center.map(|center| center.into_pyarray(py)))
     }
 
     #[getter]
-    fn n_edges(&self, py: Python<'_>) -> usize {
+    fn n_edges(&self, py: Python<'_>) -> PyResult<usize> {
         self.get(py, nndescent::Index::n_edges)
     }
 
     #[getter]
-    fn max_degree(&self, py: Python<'_>) -> usize {
+    fn max_degree(&self, py: Python<'_>) -> PyResult<usize> {
         self.get(py, nndescent::Index::max_degree)
     }
 
     /// Bytes (in memory, in a mapped file).
     #[getter]
-    fn memory(&self, py: Python<'_>) -> (usize, usize) {
-        let memory = self.get(py, nndescent::Index::memory);
-        (memory.owned, memory.mapped)
+    fn memory(&self, py: Python<'_>) -> PyResult<(usize, usize)> {
+        let memory = self.get(py, nndescent::Index::memory)?;
+        Ok((memory.owned, memory.mapped))
     }
 }
 

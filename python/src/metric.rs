@@ -1,5 +1,6 @@
 //! Metrics: of the crate by name, or functions of Python.
 
+use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nndescent::{MetricArgument, SparseRow};
@@ -75,13 +76,13 @@ impl Metric {
         if x.len() != y.len() {
             return Err(PyValueError::new_err(format!("rows of {} and {} values", x.len(), y.len())));
         }
-        // Arguments for rows of another length make it panic.
-        alone(py, || {
-            Ok(match &self.kind {
-                Kind::Named(metric) => metric.distance(x, y),
-                Kind::Custom(callable) => callable.of_rows(x, y).into(),
-            })
-        })
+        match &self.kind {
+            // Arguments for rows of another length make it panic.
+            Kind::Named(metric) => catch_unwind(|| metric.distance(x, y)).map_err(|_| {
+                PyValueError::new_err(format!("metric {metric} has arguments for rows of another length than {}", x.len()))
+            }),
+            Kind::Custom(callable) => alone(py, || Ok(callable.of_rows(x, y).into())),
+        }
     }
 
     /// Every name, as a list of aliases for each metric, the canonical name first.

@@ -124,6 +124,11 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether values are f64.
+    pub fn is_wide(self) -> bool {
+        matches!(self.values, Values::F64(_))
+    }
+
     /// A copy of dense values as f64, if that is their type or `any`.
     pub fn wide(self, any: bool) -> Option<Vec<f64>> {
         Some(match self.values {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use nndescent::Progress;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use rayon::ThreadPool;
 
 use crate::errors::Raised;
 use crate::pools::pool;
@@ -18,7 +19,7 @@ use crate::pools::pool;
 const INTERVAL: Duration = Duration::from_millis(40);
 
 /// How an operation runs.
-#[derive(FromPyObject)]
+#[derive(FromPyObject, Default)]
 #[pyo3(from_item_all)]
 pub struct Run {
     /// Threads, as joblib counts them.
@@ -75,12 +76,23 @@ impl Run {
         py: Python<'_>,
         work: impl FnOnce(&Watch) -> Result<T, Raised> + Send,
     ) -> PyResult<T> {
+        self.watched_outside(py, |pool, watch| pool.install(|| work(watch)))
+    }
+
+    /// The same of work that enters the pool itself. Locks are taken before: a thread of the pool that waits for one
+    /// would, while its own work waits, begin other work that wants the same lock.
+    pub fn watched_outside<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&ThreadPool, &Watch) -> Result<T, Raised> + Send,
+    ) -> PyResult<T> {
+        check_not_in_pool()?;
         let pool = pool(py, self.n_jobs)?;
         let watch = Watch::default();
         let mut interrupted = None;
         let done = std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
-                let done = catch_unwind(AssertUnwindSafe(|| pool.install(|| work(&watch))));
+                let done = catch_unwind(AssertUnwindSafe(|| work(&pool, &watch)));
                 watch.finish();
                 done
             });
@@ -100,21 +112,35 @@ impl Run {
         }
     }
 
-    /// Short `work` in the pool, without the GIL.
-    pub fn short<T: Send>(&self, py: Python<'_>, work: impl FnOnce() -> Result<T, Raised> + Send) -> PyResult<T> {
+    /// Short `work`, or work that cannot be ended, without the GIL. It enters the pool itself.
+    pub fn unwatched<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&ThreadPool) -> Result<T, Raised> + Send,
+    ) -> PyResult<T> {
+        check_not_in_pool()?;
         let pool = pool(py, self.n_jobs)?;
-        finished(py.detach(|| catch_unwind(AssertUnwindSafe(|| pool.install(work)))))
+        finished(py.detach(|| catch_unwind(AssertUnwindSafe(|| work(&pool)))))
     }
 }
 
 /// Short `work` in the pool of all cores, without the GIL.
 pub fn in_pool<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Raised> + Send) -> PyResult<T> {
-    Run { n_jobs: None, progress: None }.short(py, work)
+    Run::default().unwatched(py, |pool| pool.install(work))
 }
 
 /// `work` on this thread, without the GIL. It must not use rayon, whose global pool does not survive a fork.
 pub fn alone<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Raised> + Send) -> PyResult<T> {
+    check_not_in_pool()?;
     finished(py.detach(|| catch_unwind(AssertUnwindSafe(work))))
+}
+
+/// Refuses calls from functions that are metrics, which threads of a pool call: they would wait for themselves.
+fn check_not_in_pool() -> PyResult<()> {
+    match rayon::current_thread_index() {
+        Some(_) => Err(PyRuntimeError::new_err("a function that is a metric cannot call nndescent_rs")),
+        None => Ok(()),
+    }
 }
 
 /// A panic is a defect of the crate. It is raised as an ordinary exception: the process, and the index, go on.

@@ -167,6 +167,20 @@ def test_numba_functions(points: np.ndarray) -> None:
     with pytest.raises(ValueError, match="not finite"):
         knn_graph(points, 4, metric=failing)
 
+    @numba.njit
+    def nothing(x, y):
+        x[0] + y[0]
+
+    with pytest.raises(TypeError, match="returns none"):
+        knn_graph(points, 4, metric=nothing)
+
+    @numba.njit("f8(f8[:], f8[:])")
+    def of_float64(x, y):
+        return np.abs(x - y).sum()
+
+    assert callback(of_float64, (), bits=False) is not None
+    np.testing.assert_allclose(knn_graph(points, 4, metric=of_float64).distances, expected.distances, rtol=1e-5)
+
 
 def test_forms(points: np.ndarray, graph: Graph, tmp_path) -> None:
     scipy_sparse = pytest.importorskip("scipy.sparse")
@@ -178,6 +192,8 @@ def test_forms(points: np.ndarray, graph: Graph, tmp_path) -> None:
     assert abs(symmetric - symmetric.T).max() == 0
     graph.save(tmp_path / "graph.npz")
     np.testing.assert_array_equal(Graph.load(tmp_path / "graph.npz").indices, graph.indices)
+    graph.save(tmp_path / "graph")
+    np.testing.assert_array_equal(Graph.load(tmp_path / "graph").indices, graph.indices)
     indices, distances = graph.with_self()
     assert indices.shape == (1200, 11) and indices.dtype == np.int32 and (distances[:, 0] == 0).all()
     np.testing.assert_array_equal(graph.truncated(3).indices, graph.indices[:, :3])
@@ -268,3 +284,51 @@ def test_files_that_are_no_graphs(tmp_path: Path, points: np.ndarray) -> None:
 def test_integers_are_integers(points: np.ndarray, settings: dict) -> None:
     with pytest.raises(TypeError, match="must be an integer"):
         knn_graph(points, **settings)
+
+
+def test_wide_queries_are_exact() -> None:
+    stamps = np.random.default_rng(0).integers(1_700_000_000_000_000, 1_700_000_000_001_000_000, (200, 2))
+    truth = exact(stamps - stamps.min(), stamps - stamps.min(), 4)[0]
+    np.testing.assert_array_equal(exact_knn(stamps, stamps, 4).indices, truth)
+    np.testing.assert_array_equal(exact_knn(stamps, k=3).indices, truth[:, 1:])
+
+
+def test_queries_of_other_kinds(rng: np.random.Generator) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    x = sparse.random(200, 30, 0.2, format="csr", random_state=0, dtype=np.float32)
+    expected = exact_knn(x, x[:5], 3, metric="cosine")
+    np.testing.assert_array_equal(exact_knn(x, x[:5].toarray(), 3, metric="cosine").indices, expected.indices)
+    bits = rng.integers(0, 256, (100, 4), dtype=np.uint8)
+    assert (exact_knn(bits, bits[:5], 1, metric="bit_hamming").indices.ravel() == np.arange(5)).all()
+
+
+def test_graphs_that_begin_with_self(points: np.ndarray) -> None:
+    plain, with_self = knn_graph(points, 20), knn_graph(points, 21, include_self=True)
+    np.testing.assert_allclose(with_self.outlier_scores(), plain.outlier_scores())
+    assert (with_self.shared_neighbors() != plain.shared_neighbors()).nnz == 0
+    for a, b in zip(with_self.with_self(), plain.with_self()):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_odd_arguments(points: np.ndarray, graph: Graph) -> None:
+    for error, match, call in [
+        (TypeError, "n_neighbors = None", lambda: knn_graph(points, None)),
+        (ValueError, "n_neighbors = 1180591620717411303424", lambda: knn_graph(points, 2**70)),
+        (TypeError, "seed = 1.5", lambda: knn_graph(points, 3, seed=1.5)),
+        (TypeError, "progress = 'x'", lambda: knn_graph(points, 3, progress="x")),
+        (TypeError, "metric_kwds is of type int", lambda: knn_graph(points, 3, metric_kwds=5)),
+        (TypeError, "uint8", lambda: knn_graph(points > 0, 3, metric="hamming", bits=True)),
+        (ValueError, "masked", lambda: knn_graph(np.ma.masked_less(points, 0), 3)),
+        (ValueError, "hardly tells from 0", lambda: knn_graph(points.astype(np.float64) * 1e-60, 3)),
+        (ValueError, "k = -1", lambda: graph.outlier_scores(k=-1)),
+        (TypeError, "k = 2.0", lambda: graph.outlier_scores(k=2.0)),
+        (ValueError, "min_samples = -1", lambda: graph.dbscan(1.0, -1)),
+        (TypeError, "min_cluster_size = 2.5", lambda: graph.hdbscan(2.5)),
+        (TypeError, "index is of type int", lambda: graph.hdbscan(index=3)),
+        (TypeError, "other is of type int", lambda: graph.merged(3)),
+        (ValueError, "k = 1000000000000", lambda: graph.merged(graph, 10**12)),
+        (ValueError, r"shape \(2, 2\)", lambda: outlier_threshold(np.eye(2), 0.1)),
+        (ValueError, "method = \"best\"", lambda: graph.outlier_scores("best")),
+    ]:
+        with pytest.raises(error, match=match):
+            call()

@@ -1,5 +1,6 @@
 """PyNNDescent's conventions. COMPATIBILITY.md lists where the class differs."""
 
+import importlib.util
 import pickle
 import sys
 import warnings
@@ -50,7 +51,8 @@ def test_random_state(points: np.ndarray) -> None:
 
 
 def test_few_rows(points: np.ndarray) -> None:
-    ids, distances = NNDescent(points[:4], n_neighbors=6).neighbor_graph
+    with pytest.warns(UserWarning, match="only 4 rows"):
+        ids, distances = NNDescent(points[:4], n_neighbors=6).neighbor_graph
     assert ids.shape == (4, 6) and (ids[:, 4:] == -1).all() and np.isinf(distances[:, 4:]).all()
     one = NNDescent(points[:1], n_neighbors=3)
     assert one.neighbor_graph[0].tolist() == [[0, -1, -1]]
@@ -115,6 +117,10 @@ def test_functions_and_pickles(points: np.ndarray) -> None:
     )
 
 
+    index.compress_index()
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(index)).query(points[:3], 2)[0], ids)
+
+
 def absolute(x: np.ndarray, y: np.ndarray, weight: float) -> float:
     return float(weight * np.abs(x - y).sum())
 
@@ -147,6 +153,19 @@ def test_updates(points: np.ndarray, metric: str, prepared: bool) -> None:
         index.update(xs_fresh=x[:2, :3])
     with pytest.warns(UserWarning, match="ignored"):
         index.update(updated_indices=[1])
+
+
+def test_a_failed_update_changes_nothing(points: np.ndarray) -> None:
+    index = NNDescent(points, n_neighbors=10, n_trees=6, random_state=0)
+    expected = index.query(points[:50])[0]
+    bad = points[:1].copy()
+    bad[0, 0] = np.nan
+    with pytest.raises(ValueError, match="xs_fresh: row 0, column 0 is nan"):
+        index.update(xs_fresh=bad, xs_updated=points[:1] + 100, updated_indices=[7])
+    np.testing.assert_array_equal(index.query(points[:50])[0], expected)
+    assert index.n_trees == 6
+    index.update(xs_fresh=points[:2] + 0.001)
+    assert index.query(points[7:8], k=1)[0].tolist() == [[7]]
 
 
 def test_init_graph(points: np.ndarray) -> None:
@@ -256,5 +275,7 @@ def test_under_pynndescents_name() -> None:
         assert pynndescent.NNDescent is NNDescent
         assert pynndescent.PyNNDescentTransformer is PyNNDescentTransformer
         assert named_distances["euclidean"](np.array([0.0, 3.0]), np.array([4.0, 0.0])) == 5.0
-        assert "cosine" in sparse_named_distances
+        rows = np.array([0, 1]), np.array([3.0, 4.0]), np.array([2]), np.array([12.0])
+        assert sparse_named_distances["euclidean"](*rows) == 13.0
+        assert importlib.util.find_spec("pynndescent") is not None
     assert sys.modules.get("pynndescent") is before

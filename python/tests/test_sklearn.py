@@ -238,7 +238,7 @@ def test_wrong_settings(settings: dict[str, Any], text: str) -> None:
     X, _ = blobs(100)
     with pytest.raises(ValueError, match=text):
         NNDescentTransformer(**settings).fit_transform(X)
-    if "mode" not in settings:
+    if "mode" not in settings and settings.get("n_neighbors") != 100:
         with pytest.raises(ValueError, match=text):
             NearestNeighbors(**settings).fit(X)
 
@@ -255,3 +255,22 @@ def test_wrong_rows(fitted: Any) -> None:
         ours.kneighbors(n_neighbors=1797)
     with pytest.raises(ValueError, match="n_neighbors = 0"):
         ours.kneighbors(n_neighbors=0)
+
+
+def test_wide_values() -> None:
+    stamps = np.random.default_rng(0).integers(1_700_000_000_000_000, 1_700_000_000_001_000_000, (200, 2))
+    found = NearestNeighbors(n_neighbors=3).fit(stamps).kneighbors(return_distance=False)
+    expected = theirs.NearestNeighbors(n_neighbors=3).fit(stamps - stamps.min()).kneighbors(return_distance=False)
+    np.testing.assert_array_equal(found, expected)
+    far = np.random.default_rng(0).normal(size=(100, 4)) + 1e7
+    found = NearestNeighbors(radius=0.7).fit(far).radius_neighbors(return_distance=False)
+    expected = theirs.NearestNeighbors(radius=0.7).fit(far - 1e7).radius_neighbors(return_distance=False)
+    assert [sorted(a) for a in found] == [sorted(b) for b in expected]
+
+
+def test_more_neighbours_than_when_fitting() -> None:
+    X, _ = blobs(300)
+    distances, indices = NearestNeighbors(n_neighbors=5).fit(X).kneighbors(n_neighbors=40)
+    assert indices.shape == (300, 40) and not (indices == np.arange(300)[:, None]).any()
+    matrix = NearestNeighbors(radius=1.0).fit(X).radius_neighbors_graph(mode="distance")
+    assert matrix.shape == (300, 300) and matrix.data.max() <= 1.0

@@ -14,19 +14,20 @@ PACKAGE = Path(nndescent_rs.__file__).parent
 PROJECT = Path(__file__).parents[1]
 
 
-def run(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=PROJECT, check=False)
+def run(folder: Path, *arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_types_are_sound() -> None:
     pytest.importorskip("mypy")
-    run("mypy", "--config-file", "pyproject.toml", str(PACKAGE))
+    run(PROJECT, "mypy", "nndescent_rs")
 
 
-def test_stubs_are_complete() -> None:
+def test_stubs_are_complete(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
-    run("mypy.stubtest", "nndescent_rs._core")
+    # Elsewhere than beside the sources, which hold no native module.
+    run(tmp_path, "mypy.stubtest", "--mypy-config-file", str(PROJECT / "pyproject.toml"), "nndescent_rs._core")
 
 
 @pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules([str(PACKAGE)]) if module.name != "_core"])
