@@ -141,7 +141,9 @@ pub fn exact_query<'py>(
             nndescent::exact::query_with_progress(base, queries, metric, k, note)
         };
         Ok(match &kind {
-            Kind::Named(metric) if base.is_wide() || queries.is_wide() => exact_of_wide(base, queries, metric, k, watch)?,
+            Kind::Named(metric) if base.is_wide() || queries.is_wide() => {
+                exact_of_wide(base, queries, metric, k, watch)?
+            }
             Kind::Named(metric) => search(&base.points()?, &queries.points()?, metric)?,
             Kind::Custom(callable) => {
                 let items = Items::new(base, callable)?;

@@ -79,7 +79,10 @@ impl Metric {
         match &self.kind {
             // Arguments for rows of another length make it panic.
             Kind::Named(metric) => catch_unwind(|| metric.distance(x, y)).map_err(|_| {
-                PyValueError::new_err(format!("metric {metric} has arguments for rows of another length than {}", x.len()))
+                PyValueError::new_err(format!(
+                    "metric {metric} has arguments for rows of another length than {}",
+                    x.len()
+                ))
             }),
             Kind::Custom(callable) => alone(py, || Ok(callable.of_rows(x, y).into())),
         }
