@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ._arrays import NarrowingWarning
 from ._core import DeviceError, __version__
 from ._devices import devices, instructions
+from ._files import FileReport, knn_graph_file
 from ._graph import NO_NEIGHBOR, Graph, exact_knn, knn_graph
 from ._index import Index
 from ._metrics import metrics
@@ -33,6 +34,7 @@ __all__ = [
     "NO_NEIGHBOR",
     "BuildReport",
     "DeviceError",
+    "FileReport",
     "Graph",
     "Index",
     "NNDescent",
@@ -46,6 +48,7 @@ __all__ = [
     "exact_knn",
     "instructions",
     "knn_graph",
+    "knn_graph_file",
     "metrics",
     "outlier_threshold",
 ]

@@ -1,10 +1,15 @@
 //! Errors of the crate as Python exceptions.
 
+use std::io;
+use std::path::Path;
+
 use nndescent::analysis::{AnalysisError, ConnectError};
 use nndescent::errors::{GpuError, GraphShapeError, IndexFileError, ParseChoiceError, UnknownLevelError};
+use nndescent::io::IoError;
+use nndescent::out_of_core::OutOfCoreError;
 use nndescent::recall::RecallError;
 use nndescent::{BuildError, IndexError, MetricError, PointsError, SearchError};
-use pyo3::exceptions::{PyMemoryError, PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyFileNotFoundError, PyMemoryError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 pyo3::create_exception!(
@@ -92,18 +97,35 @@ impl From<ConnectError> for Raised {
     }
 }
 
+/// An error of the operating system. With a number, Python chooses the class: FileNotFoundError, PermissionError.
+fn os_error(path: &Path, source: &io::Error) -> Raised {
+    let text = source.to_string();
+    Raised(match source.raw_os_error() {
+        Some(number) => {
+            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+            PyOSError::new_err((number, text, path.display().to_string()))
+        }
+        None => PyOSError::new_err(format!("{}: {text}", path.display())),
+    })
+}
+
+impl From<OutOfCoreError> for Raised {
+    fn from(error: OutOfCoreError) -> Self {
+        match error {
+            OutOfCoreError::Build(error) => error.into(),
+            OutOfCoreError::Os { path, source } | OutOfCoreError::Io(IoError::Os { path, source }) => {
+                os_error(&path, &source)
+            }
+            OutOfCoreError::Missing { .. } => Self(PyFileNotFoundError::new_err(error.to_string())),
+            error => value_error(error),
+        }
+    }
+}
+
 impl From<IndexFileError> for Raised {
     fn from(error: IndexFileError) -> Self {
         match &error {
-            // With a number, Python chooses the class: FileNotFoundError, PermissionError.
-            IndexFileError::Os { path, source } => match source.raw_os_error() {
-                Some(number) => {
-                    let text = source.to_string();
-                    let text = text.split(" (os error").next().unwrap_or_default().to_owned();
-                    Self(PyOSError::new_err((number, text, path.display().to_string())))
-                }
-                None => Self(PyOSError::new_err(error.to_string())),
-            },
+            IndexFileError::Os { path, source } => os_error(path, source),
             IndexFileError::Stream { .. } => Self(PyOSError::new_err(error.to_string())),
             _ => value_error(error),
         }

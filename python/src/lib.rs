@@ -13,6 +13,7 @@ mod items;
 mod metric;
 mod narrow;
 mod options;
+mod out_of_core;
 mod pools;
 mod report;
 mod rows;
@@ -41,6 +42,9 @@ mod _core {
     use crate::metric::Metric;
     #[pymodule_export]
     use crate::narrow::narrowed;
+
+    #[pymodule_export]
+    use crate::out_of_core::{Plan, graph_of_file};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -63,23 +63,25 @@ impl BuildOptions {
         init_graph: Option<InitGraph<'a>>,
         progress: impl Fn(&Progress) -> ControlFlow<()> + Send + Sync + 'a,
     ) -> Result<NnDescent<'a>, Raised> {
+        Ok(set(self.plain(metric)?.progress(progress), init_graph, NnDescent::init_graph))
+    }
+
+    /// The builder without progress, from nothing.
+    pub fn plain<'a>(&self, metric: nndescent::Metric) -> Result<NnDescent<'a>, Raised> {
         let algorithm: Algorithm = self.algorithm.parse()?;
-        let device = self.device()?;
         let builder = NnDescent::new(metric)
             .n_neighbors(self.n_neighbors)
             .seed(self.seed)
             .algorithm(algorithm)
-            .device(device)
-            .include_self(self.include_self)
-            .progress(progress);
+            .device(self.device()?)
+            .include_self(self.include_self);
         let builder = set(builder, self.n_trees, NnDescent::n_trees);
         let builder = set(builder, self.leaf_size, NnDescent::leaf_size);
         let builder = set(builder, self.max_candidates, NnDescent::max_candidates);
         let builder = set(builder, self.n_iters, NnDescent::n_iters);
         let builder = set(builder, self.delta, NnDescent::delta);
         let builder = set(builder, self.target_recall, NnDescent::target_recall);
-        let builder = set(builder, self.recall_sample, NnDescent::recall_sample);
-        Ok(set(builder, init_graph, NnDescent::init_graph))
+        Ok(set(builder, self.recall_sample, NnDescent::recall_sample))
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use nndescent::Progress;
+use nndescent::out_of_core::Step;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use rayon::ThreadPool;
@@ -28,11 +29,14 @@ pub struct Run {
     progress: Option<Py<PyAny>>,
 }
 
+/// Phase, round, most rounds, and share done.
+type Told = (&'static str, usize, usize, f32);
+
 /// What the waiting thread and the working ones tell each other.
 #[derive(Default)]
 pub struct Watch {
     is_cancelled: AtomicBool,
-    latest: Mutex<Option<Progress>>,
+    latest: Mutex<Option<Told>>,
     is_done: Mutex<bool>,
     done: Condvar,
 }
@@ -40,8 +44,22 @@ pub struct Watch {
 impl Watch {
     /// To be called as work goes on.
     pub fn note(&self, progress: &Progress) -> ControlFlow<()> {
+        self.tell((progress.phase.name(), progress.round, progress.max_rounds, progress.fraction))
+    }
+
+    /// The same of a piece of a build beyond memory.
+    pub fn note_share(&self, fraction: f32) -> ControlFlow<()> {
+        self.tell(("piece", 0, 0, fraction))
+    }
+
+    /// The same of a whole one: its stage, parts that are done, and parts.
+    pub fn note_step(&self, step: &Step) -> ControlFlow<()> {
+        self.tell((step.stage.name(), step.part, step.parts, step.fraction))
+    }
+
+    fn tell(&self, told: Told) -> ControlFlow<()> {
         if let Ok(mut latest) = self.latest.try_lock() {
-            *latest = Some(*progress);
+            *latest = Some(told);
         }
         if self.is_cancelled.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -62,8 +80,8 @@ impl Watch {
     fn look(&self, py: Python<'_>, show: Option<&Py<PyAny>>) -> PyResult<()> {
         py.check_signals()?;
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let (Some(show), Some(p)) = (show, latest) {
-            show.call1(py, (p.phase.name(), p.round, p.max_rounds, p.fraction))?;
+        if let (Some(show), Some(told)) = (show, latest) {
+            show.call1(py, told)?;
         }
         Ok(())
     }
