@@ -1,6 +1,7 @@
 """The native module. Private: what it takes is checked and converted by the modules beside it."""
 
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypedDict, final
 
@@ -11,6 +12,7 @@ __all__ = [
     "DeviceError",
     "Index",
     "Metric",
+    "Plan",
     "__version__",
     "combined_scores",
     "components",
@@ -18,6 +20,7 @@ __all__ = [
     "devices",
     "exact_query",
     "graph",
+    "graph_of_file",
     "hdbscan",
     "in_degrees",
     "instructions",
@@ -114,6 +117,42 @@ class Index:
     @property
     def memory(self) -> tuple[int, int]: ...
 
+@final
+class Plan:
+    def __new__(cls, folder: str | os.PathLike[str]) -> Plan: ...
+    @staticmethod
+    def partition(
+        input: str | os.PathLike[str],
+        folder: str | os.PathLike[str],
+        metric: Metric,
+        options: _Options,
+        division: _Options,
+        run: _Run,
+    ) -> Plan: ...
+    def build_part(self, part: int, device: str, run: _Run) -> float | None: ...
+    def merge(self, memory: int, run: _Run) -> None: ...
+    def refine_part(self, part: int, memory: int, run: _Run) -> int: ...
+    def merge_refined(self, memory: int, run: _Run) -> None: ...
+    def write_graph(self, output: str | os.PathLike[str], run: _Run) -> None: ...
+    def estimate_recall(self, rows: int, memory: int, run: _Run) -> _Recall: ...
+    def read_part(self, part: int, run: _Run) -> tuple[_U32, NDArray[Any]]: ...
+    @property
+    def folder(self) -> pathlib.Path: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def overlap(self) -> int: ...
+    @property
+    def part_sizes(self) -> list[int]: ...
+    @property
+    def centers(self) -> _F32: ...
+    @property
+    def metric(self) -> Metric: ...
+
 class _Adapter(TypedDict):
     index: int
     name: str
@@ -125,6 +164,17 @@ class _Adapter(TypedDict):
 def graph(
     rows: _Rows, metric: Metric, options: _Options, start: _U32 | None, run: _Run
 ) -> tuple[_Graph, dict[str, Any]]: ...
+def graph_of_file(
+    input: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    metric: Metric,
+    options: _Options,
+    division: _Options,
+    rounds: int,
+    scratch: str | os.PathLike[str] | None,
+    resume: bool,
+    run: _Run,
+) -> dict[str, Any]: ...
 def exact_query(base: _Rows, queries: _Rows, metric: Metric, k: int, run: _Run) -> _Graph: ...
 def shared_neighbors(ids: _U32, distances: _F32, options: _Options, as_distance: bool, run: _Run) -> _Csr: ...
 def outlier_scores(ids: _U32, distances: _F32, method: str, k: int, run: _Run) -> NDArray[np.float64]: ...

@@ -33,6 +33,7 @@ from distributed import Client, as_completed, get_client, get_worker
 from distributed.scheduler import KilledWorker
 
 from . import _core, _options
+from ._arrays import OWN_TYPES
 from ._files import PathLike, bytes_of
 from ._graph import exact_knn
 from ._index import Index as PartIndex
@@ -287,7 +288,7 @@ def _kept_type(dtype: Any) -> np.dtype[Any]:
     dtype = np.dtype(dtype)
     if dtype.kind not in "fiub":
         raise TypeError(f"X has dtype {dtype}, but real numbers are needed")
-    return dtype if dtype in (np.float32, np.float16, np.uint8, np.int8) else np.dtype(np.float32)
+    return dtype if dtype in OWN_TYPES else np.dtype(np.float32)
 
 
 def _write_blocks(pieces: _Pieces, X: Any, target: Path) -> None:
@@ -304,7 +305,8 @@ def _write_blocks(pieces: _Pieces, X: Any, target: Path) -> None:
         delayed(_write_rows, name=f"nndescent_copy-{uuid4().hex}")(str(target), int(first), block)
         for first, block in zip(firsts, X.to_delayed().ravel())
     ]
-    for future in pieces.client.compute(writes):
+    futures: Any = pieces.client.compute(writes)
+    for future in futures:
         future.result()
 
 
@@ -362,7 +364,7 @@ def _list_type(path: Path, schema: Any) -> Any:
     return lists[0]
 
 
-def _blocks_of(path: Path) -> Iterable[np.ndarray]:
+def _blocks_of(path: Path) -> Iterable[Any]:
     """The rows of a file, some at a time."""
     if path.suffix == ".parquet":
         import pyarrow.parquet
@@ -579,7 +581,8 @@ class Index:
         ids = np.full((len(queries), width), 0xFFFFFFFF, np.uint32)
         distances = np.full((len(queries), width), np.inf, np.float32)
         filled = np.zeros(len(queries), np.int64)
-        for of_part, (found, far) in zip(rows, self.client.gather(futures)):
+        answers: Any = self.client.gather(futures)
+        for of_part, (found, far) in zip(rows, answers):
             to = filled[of_part][:, None] + np.arange(k)
             ids[of_part[:, None], to], distances[of_part[:, None], to] = found, far
             filled[of_part] += k
