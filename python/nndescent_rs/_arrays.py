@@ -103,6 +103,11 @@ def rows(x: Any, name: str = "X", *, bits: bool = False, wide: bool = False) -> 
     return narrowed if losses.worst(FINE) is None else _in_order(array, np.float64)
 
 
+def for_function(taken: Any, x: Any, bits: bool) -> Any:
+    """Rows that a function compares, of `x`, which became `taken`: float32, if they are dense."""
+    return taken if bits or is_sparse(x) else float32_rows(x)
+
+
 def float32_rows(x: Any, name: str = "X", *, warn: bool = True) -> np.ndarray:
     """A dense matrix as C-contiguous float32; warns if values do not survive."""
     array = _dense(x, name)

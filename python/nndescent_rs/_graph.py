@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Protocol, Union
 
 import numpy as np
 
@@ -13,13 +13,16 @@ from ._metrics import MetricLike, metric_of
 from ._progress import ProgressLike, shown
 from ._report import BuildReport
 
-if TYPE_CHECKING:
-    from ._index import Index
-
 __all__ = ["NO_NEIGHBOR", "Graph", "exact_knn", "knn_graph"]
 
 #: Stands for a neighbour that is missing; its distance is infinite.
 NO_NEIGHBOR: int = 0xFFFFFFFF
+
+
+class Indexed(Protocol):
+    """An index of rows, as :class:`nndescent_rs.Index` is one."""
+
+    _native: _core.Index
 
 
 class Graph:
@@ -335,7 +338,7 @@ class Graph:
         cluster_selection_method: str = "eom",
         cluster_selection_epsilon: float = 0.0,
         allow_single_cluster: bool = False,
-        index: Index | None = None,
+        index: Indexed | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """
         Clusters of HDBSCAN (Campello, Moulavi and Sander, PAKDD 2013).
@@ -477,7 +480,7 @@ def knn_graph(
     rows = _arrays.rows(X, bits=bits)
     native = metric_of(metric, metric_kwds, bits=bits, sparse=_arrays.is_sparse(X))
     if callable(metric):
-        rows = _for_function(rows, X, bits)
+        rows = _arrays.for_function(rows, X, bits)
     options = _options.build(
         n_neighbors=k,
         n_trees=n_trees,
@@ -492,19 +495,14 @@ def knn_graph(
         target_recall=target_recall,
         recall_sample=recall_sample,
     )
-    start = _start(init_graph)
+    start = start_of(init_graph)
     with shown(progress) as show:
         found, report = _core.graph(rows, native, options, start, _options.run(n_jobs, show))
     return Graph(*found, BuildReport._of(report), n_jobs=n_jobs)
 
 
-def _for_function(rows: Any, x: Any, bits: bool) -> Any:
-    """Rows that a function compares: float32, if they are dense."""
-    return rows if bits or _arrays.is_sparse(x) else _arrays.float32_rows(x)
-
-
-def _start(init_graph: Any) -> np.ndarray | None:
-    """Ids to start from."""
+def start_of(init_graph: Any) -> np.ndarray | None:
+    """The ids that a build starts from, of a graph or an array."""
     if init_graph is None:
         return None
     return _arrays.missing_as(init_graph.indices if isinstance(init_graph, Graph) else init_graph)
@@ -562,7 +560,7 @@ def exact_knn(
     native = metric_of(metric, metric_kwds, bits=bits, sparse=_arrays.is_sparse(X))
     base, asked = _of_one_kind(X, queries, bits)
     if callable(metric):
-        base, asked = _for_function(base, X, bits), _for_function(asked, queries, bits)
+        base, asked = _arrays.for_function(base, X, bits), _arrays.for_function(asked, queries, bits)
     with shown(progress) as show:
         run = _options.run(n_jobs, show)
         return Graph(*_core.exact_query(base, asked, native, _options.count("k", k), run), n_jobs=n_jobs)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _arrays, _core, _options
-from ._graph import Graph, _for_function, _start
+from ._graph import Graph, start_of
 from ._metrics import MetricLike, metric_of
 from ._progress import ProgressLike, shown
 from ._report import BuildReport, RecallEstimate, Tuning
@@ -102,7 +102,7 @@ class Index:
         rows = _arrays.rows(X, bits=bits)
         native = metric_of(metric, metric_kwds, bits=bits, sparse=_arrays.is_sparse(X))
         if callable(metric):
-            rows = _for_function(rows, X, bits)
+            rows = _arrays.for_function(rows, X, bits)
         options = _options.build(
             n_neighbors=min(30, max(1, np.shape(X)[0] - 1)) if n_neighbors is None else n_neighbors,
             n_trees=n_trees,
@@ -125,7 +125,7 @@ class Index:
         )
         with shown(progress) as show:
             run = _options.run(n_jobs, show)
-            built, found, report = _core.Index.build(rows, native, options, settings, _start(init_graph), run)
+            built, found, report = _core.Index.build(rows, native, options, settings, start_of(init_graph), run)
         return cls(built, Graph(*found, BuildReport._of(report), n_jobs=n_jobs), n_jobs)
 
     @classmethod
