@@ -19,12 +19,13 @@ def test_there_is_code() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("code", BLOCKS, ids=[f"block{i}" for i in range(len(BLOCKS))])
-def test_code_runs(code: str) -> None:
+def test_code_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     for package in re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE):
         pytest.importorskip(package)
     if "flavor" in code:
         pytest.importorskip("igraph")
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
 
 
 def named(*starts: str) -> set[str]:
