@@ -21,7 +21,7 @@ use crate::report::BuildReport;
 pub fn build_part(plan: &Plan, part: usize, builder: &NnDescent) -> Result<Option<BuildReport>, OutOfCoreError> {
     plan.check_part(part)?;
     plan.check_builder(builder)?;
-    let (ids, rows) = read_rows(plan, part)?;
+    let (ids, rows) = read_part(plan, part)?;
     let built = if rows.n > 1 {
         let width = plan.identity.width.min(rows.n - 1);
         let failed = |source: BuildError| OutOfCoreError::Part { part, source };
@@ -36,8 +36,12 @@ pub fn build_part(plan: &Plan, part: usize, builder: &NnDescent) -> Result<Optio
     Ok(report)
 }
 
-/// Ids and rows of a part.
-fn read_rows(plan: &Plan, part: usize) -> Result<(Vec<u32>, Matrix), OutOfCoreError> {
+/// Reads the rows of a part of a plan, and their ids in the input: what an index of the part is built of.
+///
+/// # Errors
+/// No such part; rows that are missing, damaged or of another plan.
+pub fn read_part(plan: &Plan, part: usize) -> Result<(Vec<u32>, Matrix), OutOfCoreError> {
+    plan.check_part(part)?;
     let file = open_rows(plan, part)?;
     match plan.identity.dtype.as_str() {
         "float16" => read_values(plan, &file, Values::F16),

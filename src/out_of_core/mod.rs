@@ -55,7 +55,7 @@ mod whole;
 use std::fmt;
 use std::ops::ControlFlow;
 
-pub use build::build_part;
+pub use build::{build_part, read_part};
 pub use error::OutOfCoreError;
 pub use estimate::estimate_recall;
 pub use merge::{merge, write_graph};
