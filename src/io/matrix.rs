@@ -120,6 +120,10 @@ impl Values {
         with_values!(self, x => x.len())
     }
 
+    pub(crate) fn truncate(&mut self, length: usize) {
+        with_values!(self, x => x.truncate(length));
+    }
+
     /// Adds some of the values of others of the same type.
     pub(crate) fn append(&mut self, from: &Self, range: Range<usize>) {
         match (self, from) {

@@ -134,14 +134,22 @@ impl MatrixFile {
     /// # Errors
     /// The file cannot be read, or has become shorter.
     pub(crate) fn gather(&self, ids: &[u32]) -> Result<Values, IoError> {
+        let mut all = self.no_values();
+        self.gather_into(ids, &mut all).map(|()| all)
+    }
+
+    /// The same, added to other rows.
+    ///
+    /// # Errors
+    /// Same as [`MatrixFile::gather`].
+    pub(crate) fn gather_into(&self, ids: &[u32], all: &mut Values) -> Result<(), IoError> {
         let pieces =
             parallel::map_ranges(ids.len(), ids.len().div_ceil(64).max(1024), |piece| self.gather_piece(&ids[piece]));
-        let mut all = self.no_values();
         for piece in pieces {
             let piece = piece?;
             all.append(&piece, 0..piece.len());
         }
-        Ok(all)
+        Ok(())
     }
 
     fn gather_piece(&self, ids: &[u32]) -> Result<Values, IoError> {

@@ -17,11 +17,14 @@ use super::{Stage, Watch, check};
 use crate::atomic_file;
 use crate::dataset::Dataset;
 use crate::graph::KnnGraph;
-use crate::io::{Matrix, MatrixFile, Values, gather_runs};
+use crate::io::{MatrixFile, Values, gather_runs, with_values};
 use crate::parallel;
+use crate::points::{Dense, Element, Points};
 
 /// Rows that one task works on.
 const GRAIN: usize = 256;
+/// Neighbours of a row whose neighbours it is compared with: docs/SCALE.md, "Refining".
+const MIDDLES: usize = 8;
 /// Rows whose candidates are collected at once.
 const CHUNK: usize = 1 << 15;
 
@@ -167,15 +170,17 @@ impl Refiner<'_> {
         !self.is_first || self.parts_of(neighbor).iter().any(|part| !self.parts_of(row).contains(part))
     }
 
+    /// The nearest neighbours of a row that may know others.
+    fn middles(&self, row: u32, own: &[u32]) -> impl Iterator<Item = u32> {
+        neighbors(own).map(|(_, id)| id).filter(move |id| self.knows_others(row, *id)).take(MIDDLES)
+    }
+
     /// Adds the rows that have candidates.
     fn collect(&self, rows: &[u32], pending: &mut Pending) -> Result<(), OutOfCoreError> {
         let record = 2 * self.width();
         let own = self.gather_records(rows)?;
-        let mut middles: Vec<u32> = rows
-            .iter()
-            .zip(own.chunks_exact(record))
-            .flat_map(|(&row, own)| neighbors(own).map(|(_, id)| id).filter(move |id| self.knows_others(row, *id)))
-            .collect();
+        let mut middles: Vec<u32> =
+            rows.iter().zip(own.chunks_exact(record)).flat_map(|(&row, own)| self.middles(row, own)).collect();
         middles.sort_unstable();
         middles.dedup();
         let theirs = self.gather_records(&middles)?;
@@ -204,8 +209,8 @@ impl Refiner<'_> {
         let width = self.width();
         let known = &own[..width];
         let mut found = Vec::new();
-        for middle in known.iter().filter(|id| **id != KnnGraph::NO_NEIGHBOR && self.knows_others(row, **id)) {
-            let Ok(place) = middles.binary_search(middle) else { continue };
+        for middle in self.middles(row, own) {
+            let Ok(place) = middles.binary_search(&middle) else { continue };
             let theirs = theirs[place * 2 * width..][..width].iter().copied();
             let new =
                 |id: &u32| *id != KnnGraph::NO_NEIGHBOR && *id != row && !self.met(row, *id) && !known.contains(id);
@@ -243,11 +248,14 @@ impl Refiner<'_> {
         let mut all = pending.candidates.clone();
         all.sort_unstable();
         all.dedup();
-        let own = self.input.gather(&pending.rows)?;
+        let mut values = self.input.gather(&pending.rows)?;
+        let own_values = values.len();
         let at_once = memory::items(self.limit, 0.2, 2 * self.row_bytes());
         let mut found: Vec<Vec<(f32, u32)>> = vec![Vec::new(); pending.rows.len()];
         for others in all.chunks(at_once) {
-            self.compare_with(pending, (&own, others), &mut found)?;
+            values.truncate(own_values);
+            self.input.gather_into(others, &mut values)?;
+            self.compare_with(pending, (&values, others), &mut found)?;
         }
         for ((&row, found), own) in pending.rows.iter().zip(&mut found).zip(pending.records.chunks_exact(record)) {
             if !found.is_empty() {
@@ -264,16 +272,13 @@ impl Refiner<'_> {
     fn compare_with(
         &self,
         pending: &Pending,
-        (own, others): (&Values, &[u32]),
+        (values, others): (&Values, &[u32]),
         found: &mut [Vec<(f32, u32)>],
     ) -> Result<(), OutOfCoreError> {
         let (dim, record, rows) = (self.input.dim, 2 * self.width(), pending.rows.len());
-        let mut values = own.clone();
-        let theirs = self.input.gather(others)?;
-        values.append(&theirs, 0..theirs.len());
-        drop(theirs);
-        let both = Matrix { n: rows + others.len(), dim, values, narrowed_from: None, narrowing: None };
-        let points = both.points().map_err(crate::error::BuildError::from)?;
+        let n = rows + others.len();
+        // Every row was checked when it was divided.
+        let points = with_values!(values, x => Points::from(Dense::trusted(Element::rows(x), n, dim)));
         let dataset = Dataset::new(&points, &self.plan.metric)?;
         let truth = dataset.problem().true_distances();
         parallel::for_rows(found, 1, GRAIN, |i, found| {
