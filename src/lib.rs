@@ -136,6 +136,8 @@ mod graph;
 #[cfg(feature = "io")]
 pub mod io;
 mod metric;
+#[cfg(feature = "io")]
+pub mod out_of_core;
 mod parallel;
 mod params;
 mod persist;

@@ -176,6 +176,27 @@ fn check_radius(name: &str, metric: &Metric, points: &Points, queries: &Points) 
 }
 
 #[test]
+fn copies_are_as_far_as_rows_are_from_themselves() {
+    for name in ["sinkhorn", "dot", "inner_product", "kantorovich"] {
+        let ((data, dim), metric) = (data_for(name), metric(name));
+        let data = [&data[..100 * dim], &data[..40 * dim], &data[..5 * dim]].concat();
+        let sparse = CsrMatrix::from_dense(&data, 145, dim).unwrap();
+        let row = |i: usize| &data[i * dim..(i + 1) * dim];
+        let distance = |a: usize, b: usize| metric.distance(row(a), row(b));
+        for points in [Points::dense(&data, 145, dim).unwrap(), Points::from(sparse.view())] {
+            for include_self in [false, true] {
+                let builder = NnDescent::new(metric.clone()).n_neighbors(K).include_self(include_self);
+                let graph = builder.algorithm(Algorithm::NnDescent).graph(&points).unwrap().graph;
+                check_distances(&graph, 1, Within { relative: 1e-5, floor: 1e-2 }, distance);
+                let truth = exact::graph(&points, &metric, K, include_self).unwrap();
+                let recall = recall::recall(&graph, &truth, K).unwrap();
+                assert!(recall >= 0.95, "{name}: recall {recall}");
+            }
+        }
+    }
+}
+
+#[test]
 fn radii_under_proxied_metrics() {
     for name in ["jensen_shannon", "symmetric_kl", "circular_kantorovich", "kantorovich", "sinkhorn"] {
         let ((data, dim), metric) = (data_for(name), metric(name));

@@ -23,6 +23,8 @@ mod cli_analysis;
 mod cli_clusters;
 #[cfg(feature = "cli")]
 mod cli_files;
+#[cfg(feature = "cli")]
+mod cli_out_of_core;
 mod field;
 mod golden;
 #[cfg(feature = "gpu")]
@@ -42,6 +44,8 @@ mod metrics;
 mod metrics_graph;
 #[cfg(feature = "ndarray")]
 mod ndarray;
+#[cfg(feature = "io")]
+mod out_of_core;
 mod own_index;
 mod parts;
 mod precision;

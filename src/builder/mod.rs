@@ -93,6 +93,18 @@ impl<'a> NnDescent<'a> {
         }
     }
 
+    /// A builder of these settings, without a graph to start from.
+    #[cfg(feature = "io")]
+    pub(crate) fn of(metric: Metric, params: Params) -> Self {
+        Self { params, ..Self::new(metric) }
+    }
+
+    /// The metric and the settings; whether there is a graph to start from.
+    #[cfg(feature = "io")]
+    pub(crate) fn parts(&self) -> (&Metric, &Params, bool) {
+        (&self.metric, &self.params, self.init_graph.is_some())
+    }
+
     /// Neighbours in a row of the graph, the point itself not counted. Default 15.
     #[must_use]
     pub fn n_neighbors(mut self, k: usize) -> Self {

@@ -11,7 +11,6 @@ use crate::error::{BuildError, GpuError};
 use crate::executor::cpu::{CpuExecutor, cost};
 use crate::executor::{Executor, Session, Tick};
 use crate::graph::{InitGraph, KnnGraph};
-use crate::metric::Metric;
 use crate::params::{Algorithm, Device, Plan};
 use crate::points::Points;
 use crate::progress::Phase;
@@ -86,8 +85,7 @@ impl NnDescent<'_> {
             self.build_on_a_device(problem, plan.clone(), reasons)?
         };
         let start = Instant::now();
-        let is_of_products = matches!(problem.metric, Metric::Dot | Metric::InnerProduct);
-        let truth = is_of_products.then(|| problem.true_distances());
+        let truth = (!problem.metric.is_zero_to_self()).then(|| problem.true_distances());
         let to_self = |i: usize| truth.as_ref().map_or(0.0, |truth| truth.to_self(i));
         let (others, include_self) = (plan.others(), plan.include_self);
         built.graph = if of_distinct {

@@ -138,7 +138,10 @@ impl TrueDistances for ByEntries<'_> {
         self.transform.to_reduced(distance)
     }
 
-    fn to_self(&self, _: usize) -> f32 {
-        0.0
+    fn to_self(&self, i: usize) -> f32 {
+        if self.transform.metric.is_zero_to_self() {
+            return 0.0;
+        }
+        self.transform.by_definition([self.given.row(i); 2]) as f32
     }
 }

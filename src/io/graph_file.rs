@@ -103,6 +103,28 @@ pub fn write_graph(path: impl AsRef<Path>, graph: &KnnGraph) -> Result<(), IoErr
     atomic_file::replace(path, |out| write_npz(out, graph)).map_err(|source| IoError::Os { path: path.into(), source })
 }
 
+/// What passes on the values of an array piece by piece, in their order.
+pub(crate) type Pieces<'a, T> = &'a mut dyn FnMut(&mut dyn FnMut(&[T]) -> std::io::Result<()>) -> std::io::Result<()>;
+
+/// Same as [`write_graph`], of `n` rows of `k` ids and distances that are never in memory at once.
+///
+/// # Errors
+/// [`IoError::Os`], for errors of the pieces as well.
+pub(crate) fn write_graph_pieces(
+    path: &Path,
+    (n, k): (usize, usize),
+    ids: Pieces<u32>,
+    distances: Pieces<f32>,
+) -> Result<(), IoError> {
+    let written = atomic_file::replace(path, |out| {
+        let mut npz = NpzWriter::new(out);
+        npz.add_pieces("indices", &[n, k], ids)?;
+        npz.add_pieces("distances", &[n, k], distances)?;
+        npz.finish()
+    });
+    written.map_err(|source| IoError::Os { path: path.into(), source })
+}
+
 /// Writes what [`write_graph`] writes to a stream.
 ///
 /// # Errors

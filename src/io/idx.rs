@@ -20,7 +20,7 @@ fn open(path: &Path) -> Result<Source<'static>, IoError> {
     Source::open(path)
 }
 
-fn header(source: &mut Source) -> Result<(Kind, Vec<usize>), IoError> {
+pub(super) fn header(source: &mut Source) -> Result<(Kind, Vec<usize>), IoError> {
     let wrong = |path: &Path, found: String| IoError::Mislabelled { path: path.into(), expected: "an IDX file", found };
     let [zero, zero_too, code, dims] = source.take("the IDX magic")?;
     let kind = match (zero, zero_too, code) {
@@ -48,7 +48,12 @@ pub(crate) fn describe_idx(path: &Path) -> Result<ArrayInfo, IoError> {
 pub(crate) fn read_idx(path: &Path) -> Result<WideMatrix, IoError> {
     let mut source = open(path)?;
     let (kind, shape) = header(&mut source)?;
-    let dim = shape[1..].iter().try_fold(1usize, |d, &s| d.checked_mul(s));
-    let dim = dim.ok_or_else(|| IoError::Shape { path: path.into(), what: format!("an array of shape {shape:?}") })?;
+    let dim = columns(path, &shape)?;
     read_rows(&mut source, kind, Endian::Big, shape[0], dim)
+}
+
+/// Numbers in a row of an array of this shape.
+pub(super) fn columns(path: &Path, shape: &[usize]) -> Result<usize, IoError> {
+    let dim = shape[1..].iter().try_fold(1usize, |d, &s| d.checked_mul(s));
+    dim.ok_or_else(|| IoError::Shape { path: path.into(), what: format!("an array of shape {shape:?}") })
 }

@@ -1,5 +1,7 @@
 //! Matrices read from files.
 
+use std::ops::Range;
+
 use half::f16;
 
 use crate::points::{Element, Points, PointsError};
@@ -86,6 +88,19 @@ pub struct ArrayInfo {
     pub dtype: String,
 }
 
+/// Runs `$body` with `$x` bound to the vector of values, of whatever type.
+macro_rules! with_values {
+    ($values:expr, $x:ident => $body:expr) => {
+        match $values {
+            $crate::io::Values::F32($x) => $body,
+            $crate::io::Values::F16($x) => $body,
+            $crate::io::Values::U8($x) => $body,
+            $crate::io::Values::I8($x) => $body,
+        }
+    };
+}
+pub(crate) use with_values;
+
 /// The values of a [`Matrix`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -98,4 +113,21 @@ pub enum Values {
     U8(Vec<u8>),
     /// Signed bytes.
     I8(Vec<i8>),
+}
+
+impl Values {
+    pub(crate) fn len(&self) -> usize {
+        with_values!(self, x => x.len())
+    }
+
+    /// Adds some of the values of others of the same type.
+    pub(crate) fn append(&mut self, from: &Self, range: Range<usize>) {
+        match (self, from) {
+            (Self::F32(to), Self::F32(from)) => to.extend_from_slice(&from[range]),
+            (Self::F16(to), Self::F16(from)) => to.extend_from_slice(&from[range]),
+            (Self::U8(to), Self::U8(from)) => to.extend_from_slice(&from[range]),
+            (Self::I8(to), Self::I8(from)) => to.extend_from_slice(&from[range]),
+            _ => unreachable!("a file has values of one type"),
+        }
+    }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Header {
     pub endian: Endian,
     /// The type of its numbers, or the name of a type that is not supported.
     pub kind: Result<Kind, String>,
+    /// Its length in bytes: where the values begin.
+    pub length: usize,
 }
 
 impl Header {
@@ -68,7 +70,7 @@ pub(crate) fn read_header(source: &mut Source) -> Result<Header, IoError> {
     if !shape_is_countable(&bytes) {
         return Err(wrong(&source.path, "more values than can be counted".into()));
     }
-    let header = NpyHeader::from_reader(&mut Cursor::new(bytes)).map_err(|e| wrong(&source.path, e.to_string()))?;
+    let header = NpyHeader::from_reader(&mut Cursor::new(&bytes)).map_err(|e| wrong(&source.path, e.to_string()))?;
     let shape: Option<Vec<usize>> = header.shape().iter().map(|&s| usize::try_from(s).ok()).collect();
     let (kind, endian) = kind_of(&header.dtype());
     Ok(Header {
@@ -76,6 +78,7 @@ pub(crate) fn read_header(source: &mut Source) -> Result<Header, IoError> {
         fortran: header.order() == Order::Fortran,
         kind,
         endian,
+        length: bytes.len(),
     })
 }
 

@@ -27,13 +27,22 @@ npy_elements!(u8: "|u1", u32: "<u4", i32: "<i4", i64: "<i8", f32: "<f4", f64: "<
 
 /// Writes a .npy of version 1, its header padded to 64 bytes as numpy does.
 pub(super) fn write_array<T: NpyElement>(out: &mut impl Write, shape: &[usize], values: &[T]) -> std::io::Result<()> {
+    write_array_header::<T>(out, shape)?;
+    write_elements(out, values)
+}
+
+fn write_array_header<T: NpyElement>(out: &mut impl Write, shape: &[usize]) -> std::io::Result<()> {
     let mut sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
     if shape.len() > 1 {
         sizes.truncate(sizes.len() - 2);
     } else {
         sizes.truncate(sizes.len().saturating_sub(1));
     }
-    write_header(out, T::DESCR, &sizes)?;
+    write_header(out, T::DESCR, &sizes)
+}
+
+/// Values in the order of bytes of a .npy.
+fn write_elements<T: NpyElement>(out: &mut impl Write, values: &[T]) -> std::io::Result<()> {
     if cfg!(target_endian = "big") {
         return values.iter().try_for_each(|v| {
             let mut bytes = bytemuck::bytes_of(v).to_vec();
@@ -70,6 +79,18 @@ impl<W: Write + Seek> NpzWriter<W> {
     pub(super) fn add<T: NpyElement>(&mut self, name: &str, shape: &[usize], values: &[T]) -> std::io::Result<()> {
         self.start(name, std::mem::size_of_val(values))?;
         write_array(&mut self.zip, shape, values)
+    }
+
+    /// Adds an array whose values are given piece by piece: `pieces` passes each to the function that it is given.
+    pub(super) fn add_pieces<T: NpyElement>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        pieces: impl FnOnce(&mut dyn FnMut(&[T]) -> std::io::Result<()>) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        self.start(name, shape.iter().product::<usize>() * size_of::<T>())?;
+        write_array_header::<T>(&mut self.zip, shape)?;
+        pieces(&mut |values| write_elements(&mut self.zip, values))
     }
 
     /// Adds a string of bytes, as numpy stores it: an array without dimensions.

@@ -1,5 +1,6 @@
 //! TEXMEX vectors (`.fvecs`: every row after its own length) and big-ann-benchmarks matrices (`.fbin`: one header).
 
+use std::ops::Range;
 use std::path::Path;
 
 use bytemuck::Pod;
@@ -13,7 +14,7 @@ use super::values::{read_rows, read_vec, room};
 use super::wide::{WideMatrix, WideValues};
 
 /// Rows and columns of a vecs file, from its length and that of its first row.
-fn vecs_shape(path: &Path, kind: Kind) -> Result<(Source<'static>, usize, usize), IoError> {
+pub(super) fn vecs_shape(path: &Path, kind: Kind) -> Result<(Source<'static>, usize, usize), IoError> {
     let mut source = Source::open(path)?;
     let length = std::fs::metadata(path).map_err(|source| IoError::Os { path: path.into(), source })?.len();
     let dim = i32::from_le_bytes(source.take("the length of row 0")?);
@@ -37,18 +38,29 @@ pub(crate) fn describe_vecs(path: &Path, kind: Kind) -> Result<ArrayInfo, IoErro
 
 pub(crate) fn read_vecs(path: &Path, kind: Kind) -> Result<WideMatrix, IoError> {
     let (mut source, n, dim) = vecs_shape(path, kind)?;
+    read_vec_rows(&mut source, kind, 0..n, dim)
+}
+
+/// Reads these rows, each after its length; `source` is at the first.
+pub(super) fn read_vec_rows(
+    source: &mut Source,
+    kind: Kind,
+    rows: Range<usize>,
+    dim: usize,
+) -> Result<WideMatrix, IoError> {
+    let n = rows.len();
     let values = match kind {
-        Kind::U8 => WideValues::Narrow(Values::U8(read_all(&mut source, n, dim)?)),
-        Kind::I32 => WideValues::F64(read_all::<i32>(&mut source, n, dim)?.into_iter().map(f64::from).collect()),
-        _ => WideValues::Narrow(Values::F32(read_all(&mut source, n, dim)?)),
+        Kind::U8 => WideValues::Narrow(Values::U8(read_all(source, rows, dim)?)),
+        Kind::I32 => WideValues::F64(read_all::<i32>(source, rows, dim)?.into_iter().map(f64::from).collect()),
+        _ => WideValues::Narrow(Values::F32(read_all(source, rows, dim)?)),
     };
     Ok(WideMatrix::of(values, n, dim, kind.name()))
 }
 
-/// The values of all rows, without their lengths.
-fn read_all<T: Pod>(source: &mut Source, n: usize, dim: usize) -> Result<Vec<T>, IoError> {
-    let mut all = room(source, n * dim)?;
-    for i in 0..n {
+/// The values of rows, without their lengths.
+fn read_all<T: Pod>(source: &mut Source, rows: Range<usize>, dim: usize) -> Result<Vec<T>, IoError> {
+    let mut all = room(source, rows.len() * dim)?;
+    for i in rows {
         check_length(source, i, dim)?;
         all.extend(read_vec::<T>(source, dim, Endian::Little, || format!("row {i}"))?);
     }
@@ -68,11 +80,11 @@ fn check_length(source: &mut Source, i: usize, dim: usize) -> Result<(), IoError
 /// The ids of an `.ivecs` file.
 pub(crate) fn read_ivecs(path: &Path) -> Result<(usize, usize, Vec<i64>), IoError> {
     let (mut source, n, dim) = vecs_shape(path, Kind::I32)?;
-    let ids = read_all::<i32>(&mut source, n, dim)?;
+    let ids = read_all::<i32>(&mut source, 0..n, dim)?;
     Ok((n, dim, ids.into_iter().map(i64::from).collect()))
 }
 
-fn bin_shape(path: &Path, kind: Kind) -> Result<(Source<'static>, usize, usize), IoError> {
+pub(super) fn bin_shape(path: &Path, kind: Kind) -> Result<(Source<'static>, usize, usize), IoError> {
     let mut source = Source::open(path)?;
     let [n, dim] = [source.take("the number of rows")?, source.take("the number of columns")?].map(u32::from_le_bytes);
     let needed = u128::from(n) * u128::from(dim) * kind.size() as u128;

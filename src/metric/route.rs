@@ -57,6 +57,11 @@ impl Metric {
         }
     }
 
+    /// Whether every row is at distance 0 of itself: not under products, and not under an entropic transport.
+    pub(crate) fn is_zero_to_self(&self) -> bool {
+        !matches!(self, Self::Dot | Self::InnerProduct | Self::Sinkhorn { .. })
+    }
+
     /// Whether rows count as sets of their non-zero columns, whatever their kind.
     pub(crate) fn is_of_sets(&self) -> bool {
         matches!(self.route(), Route::Sets(_) | Route::Bits(_))

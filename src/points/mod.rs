@@ -188,6 +188,17 @@ pub enum PointsError {
     },
 }
 
+impl PointsError {
+    /// The same of rows that follow `first` others.
+    #[cfg(feature = "io")]
+    pub(crate) fn of_later_rows(mut self, first: usize) -> Self {
+        if let Self::NotFinite { row, .. } | Self::DoesNotFit { row, .. } = &mut self {
+            *row += first;
+        }
+        self
+    }
+}
+
 fn expected(n: usize, dim: usize) -> String {
     n.checked_mul(dim).map_or_else(|| "overflow".into(), |v| format!("{v} needed"))
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use nndescent::errors::{IndexFileError, UnknownLevelError};
 use nndescent::io::IoError;
+use nndescent::out_of_core::OutOfCoreError;
 use nndescent::{BuildError, IndexError, PointsError, SearchError};
 
 /// Exit code of a command that was cancelled.
@@ -130,6 +131,21 @@ impl From<BuildError> for Failure {
                 Self::Input(message)
             }
             _ => Self::Argument(message),
+        }
+    }
+}
+
+impl From<OutOfCoreError> for Failure {
+    fn from(error: OutOfCoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            OutOfCoreError::Io(error) => error.into(),
+            OutOfCoreError::Build(error) => error.into(),
+            OutOfCoreError::Part { source, .. } => Self::from(source).map(|_| message),
+            OutOfCoreError::Os { .. } | OutOfCoreError::Locked { .. } => Self::Output(message),
+            OutOfCoreError::Parameter { .. } | OutOfCoreError::Memory { .. } => Self::Argument(message),
+            OutOfCoreError::Cancelled { .. } => Self::Cancelled("cancelled".into()),
+            _ => Self::Input(message),
         }
     }
 }

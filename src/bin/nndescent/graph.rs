@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::input::{Data, DataArguments, Use};
 use crate::memory::peak_bytes;
 use crate::metric::MetricArguments;
+use crate::out_of_core::{self, BeyondMemory};
 use crate::output;
 use crate::progress::Bar;
 use crate::refine::{Refining, refined};
@@ -22,22 +23,24 @@ use crate::threads::pool;
 pub struct Arguments {
     #[command(flatten)]
     pub build: BuildArguments,
+    #[command(flatten)]
+    pub beyond: BeyondMemory,
     /// Begin every row with its own point, as one of the k.
     #[arg(long)]
-    include_self: bool,
+    pub include_self: bool,
     /// Print one JSON object on stdout and nothing else.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     /// Output: .npz with `indices` (uint32, n x k) and `distances` (float32, n x k).
-    #[arg(short, long)]
-    output: PathBuf,
+    #[arg(short, long, required_unless_present = "part")]
+    output: Option<PathBuf>,
 }
 
 /// Neighbours in a graph by default.
 const GRAPH_NEIGHBORS: usize = 15;
 
 /// Input and options of a build.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct BuildArguments {
     /// Matrix of n x d: .npy .npz .fvecs .bvecs .ivecs .fbin .u8bin .i8bin .ibin, IDX (.gz), .hdf5.
     pub input: PathBuf,
@@ -95,18 +98,22 @@ pub fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    output::check(&arguments.output, "npz", arguments.build.inputs().iter().map(PathBuf::as_path))?;
+    let Some(output) = &arguments.output else { return out_of_core::build_part(arguments) };
+    output::check(output, "npz", arguments.build.inputs().iter().map(PathBuf::as_path))?;
+    if arguments.beyond.is_asked_for() {
+        return out_of_core::graph(arguments, output);
+    }
     let job = arguments.build.load()?;
     let (built, refining) = job.graph(arguments.include_self, !arguments.json)?;
 
     let start = Instant::now();
-    output::write_graph(&arguments.output, &built.graph)?;
+    output::write_graph(output, &built.graph)?;
     let write = start.elapsed().as_secs_f64();
 
     if arguments.json {
-        say!("{}", report(arguments, &job, &built, refining, write));
+        say!("{}", report((arguments, output), &job, &built, refining, write));
     } else {
-        summarize(arguments, &job.data, &built);
+        summarize(output, &job.data, &built);
     }
     Ok(())
 }
@@ -191,6 +198,31 @@ impl BuildArguments {
         self.k
     }
 
+    /// The device asked for.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A pool of as many threads as asked for.
+    pub fn pool(&self) -> Result<rayon::ThreadPool, Failure> {
+        pool(self.threads)
+    }
+
+    /// Rows of a part asked for.
+    pub fn part_rows(&self) -> Option<usize> {
+        self.part_rows
+    }
+
+    /// A builder for a matrix that is not read at once; `part_rows` is no setting of it.
+    pub fn builder(&self) -> Result<NnDescent<'static>, Failure> {
+        if self.init_graph.is_some() || self.data.is_bits() || self.data.array().is_some() {
+            let message = "--init-graph, --bits and --array do not apply to builds beyond memory";
+            return Err(Failure::Argument(message.into()));
+        }
+        let builder = NnDescent::new(self.metric.metric()?);
+        Ok(Self { part_rows: None, ..self.clone() }.configure(builder, None))
+    }
+
     /// The metric asked for.
     pub fn metric(&self) -> Result<Metric, Failure> {
         self.metric.metric()
@@ -234,7 +266,13 @@ impl BuildArguments {
     }
 }
 
-fn report(arguments: &Arguments, job: &Job, built: &Built, refining: Option<Refining>, write: f64) -> Value {
+fn report(
+    (arguments, output): (&Arguments, &Path),
+    job: &Job,
+    built: &Built,
+    refining: Option<Refining>,
+    write: f64,
+) -> Value {
     let mut report = build_report(&built.report);
     let [build, init, descent, finish, recall] = phase_seconds(&built.report);
     let more = json!({
@@ -247,7 +285,7 @@ fn report(arguments: &Arguments, job: &Job, built: &Built, refining: Option<Refi
             "write": write,
         },
         "input": arguments.build.input.display().to_string(),
-        "output": arguments.output.display().to_string(),
+        "output": output.display().to_string(),
     });
     extend(&mut report, more);
     extend(&mut report, job.data.narrowing());
@@ -317,10 +355,10 @@ fn kernel(time: &KernelTime) -> Value {
     })
 }
 
-fn summarize(arguments: &Arguments, data: &Data, built: &Built) {
+fn summarize(output: &Path, data: &Data, built: &Built) {
     let r = &built.report;
     let (n, dim) = data.shape();
-    say!("{n} x {dim} -> {} neighbours each, {}", built.graph.k(), arguments.output.display());
+    say!("{n} x {dim} -> {} neighbours each, {}", built.graph.k(), output.display());
     summarize_build(r);
 }
 

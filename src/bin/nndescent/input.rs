@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::stdin::Input;
 
 /// Which array of a file holds the points, and whether its values are packed bits.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct DataArguments {
     /// Array to read from an .npz or HDF5 file.
     #[arg(long)]
@@ -77,6 +77,11 @@ impl DataArguments {
     /// The name of the array.
     pub fn array(&self) -> Option<&str> {
         self.array.as_deref()
+    }
+
+    /// Whether rows are packed bits.
+    pub fn is_bits(&self) -> bool {
+        self.bits
     }
 
     /// The same arguments for another array.

@@ -1,6 +1,9 @@
-//! Ctrl-C: the command ends at once, with its own exit code, and leaves nothing half-written.
+//! Ctrl-C: the command ends at once, with its own exit code, and leaves nothing half-written. Builds beyond memory end
+//! themselves, as they have more to remove; a second Ctrl-C ends them at once, too.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::failure::CANCELLED;
@@ -8,9 +11,27 @@ use crate::failure::CANCELLED;
 /// Folders that unfinished files may be in.
 static FOLDERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+/// Whether the command ends itself when it is asked to.
+static ENDS_ITSELF: AtomicBool = AtomicBool::new(false);
+/// Whether it was asked to.
+static IS_TO_END: AtomicBool = AtomicBool::new(false);
+
+/// From here on the command ends itself, as soon as [`go_on`] tells it to.
+pub fn end_by_itself() {
+    ENDS_ITSELF.store(true, Ordering::Relaxed);
+}
+
+/// Whether to go on.
+pub fn go_on() -> ControlFlow<()> {
+    if IS_TO_END.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
 /// Ends the process when it is interrupted, terminated or hung up.
 pub fn watch() {
     let watched = ctrlc::set_handler(|| {
+        if ENDS_ITSELF.load(Ordering::Relaxed) && !IS_TO_END.swap(true, Ordering::Relaxed) {
+            return;
+        }
         remove_unfinished();
         tell!("nndescent: cancelled");
         std::process::exit(CANCELLED.into());

@@ -24,6 +24,7 @@ mod interrupt;
 mod memory;
 mod metric;
 mod neighbors;
+mod out_of_core;
 mod outliers;
 mod plot;
 mod progress;
@@ -59,6 +60,15 @@ struct Cli {
 enum Command {
     /// Build the k-nearest-neighbour graph of a matrix.
     Graph(graph::Arguments),
+    /// Divide the rows of a matrix into parts, each of which can be built by itself, on any machine.
+    ///
+    /// Then `graph --part` builds a part, `merge` merges all of them, and `refine` compares rows across parts. `graph
+    /// --memory` does all of it.
+    Partition(out_of_core::PartitionArguments),
+    /// Merge the graphs of all parts.
+    Merge(out_of_core::MergeArguments),
+    /// Compare rows across parts that were merged.
+    Refine(out_of_core::RefineArguments),
     /// Exact neighbours of every row of BASE, or in BASE of every row of QUERIES.
     Exact(exact::Arguments),
     /// Build a search index of a matrix.
@@ -136,6 +146,9 @@ fn log(verbose: u8) {
 fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Graph(arguments) => graph::run(&arguments),
+        Command::Partition(arguments) => out_of_core::partition(&arguments),
+        Command::Merge(arguments) => out_of_core::merge(&arguments),
+        Command::Refine(arguments) => out_of_core::refine(&arguments),
         Command::Exact(arguments) => exact::run(&arguments),
         Command::Index(arguments) => index::run(&arguments),
         Command::Query(arguments) => query::run(&arguments),

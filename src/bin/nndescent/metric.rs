@@ -8,7 +8,7 @@ use nndescent::{Metric, MetricArgument};
 use crate::failure::Failure;
 
 /// A metric by name.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct MetricArguments {
     /// Distance: euclidean, cosine, manhattan, ...
     #[arg(long, default_value = "euclidean")]

@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use nndescent::Progress;
+use nndescent::out_of_core::Step;
 use nndescent::report::Phase;
 
 /// A bar on stderr, hidden unless that is a terminal.
@@ -25,6 +26,24 @@ impl Bar {
         self.0.set_message(if progress.phase == Phase::Descent { round } else { name.into() });
         self.0.set_position((progress.fraction * 1000.0) as u64);
         ControlFlow::Continue(())
+    }
+
+    /// How far a build in parts is, and the time left.
+    pub fn show_step(&self, step: &Step) {
+        let of = if step.parts > 1 {
+            format!(" {} of {}", (step.part + 1).min(step.parts), step.parts)
+        } else {
+            String::new()
+        };
+        let left = step.remaining.map(|left| format!(", {} left", HumanDuration(left))).unwrap_or_default();
+        self.0.set_message(format!("{}{of}{left}", step.stage));
+        self.0.set_position((step.fraction * 1000.0) as u64);
+    }
+
+    /// The share of a piece of work that is done.
+    pub fn show_share(&self, name: &str, fraction: f32) {
+        self.0.set_message(name.to_string());
+        self.0.set_position((fraction * 1000.0) as u64);
     }
 
     pub fn done(&self) {

@@ -400,7 +400,7 @@ impl TrueDistances for DefinitionDistances<'_> {
     }
 
     fn to_self(&self, i: usize) -> f32 {
-        if !matches!(self.metric, Metric::Dot | Metric::InnerProduct) {
+        if self.metric.is_zero_to_self() {
             return 0.0;
         }
         let mut out = Vec::with_capacity(1);

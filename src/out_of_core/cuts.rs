@@ -1,0 +1,230 @@
+//! Where parts are: a centre for each, found on a sample, and how far rows are from them.
+//!
+//! Centres are means of the sample's rows (Lloyd's algorithm), as long as these come nearer to their rows: under
+//! metrics for which means say nothing, centres stay rows of the sample. A price is then added to the distance of every
+//! centre, so that parts hold about equally many rows.
+
+use crate::error::BuildError;
+use crate::exact;
+use crate::metric::Metric;
+use crate::points::Points;
+use crate::rng::stratified_sample;
+
+/// Steps of Lloyd's algorithm at most.
+const STEPS: usize = 12;
+/// Steps in which prices are found.
+const PRICE_STEPS: usize = 100;
+/// What is left of a step at the next.
+const PRICE_DECAY: f32 = 0.95;
+/// Rows of the sample that prices are found on: so many, and so many for each part.
+const PRICED_ROWS: usize = 1 << 14;
+const PRICED_ROWS_OF_PART: usize = 256;
+/// Streams of random numbers for the first centres, and for the rows of prices.
+const CENTERS: u64 = 0x0c07;
+const PRICED: u64 = 0x0c08;
+
+/// The centres of parts.
+pub(super) struct Cuts {
+    dim: usize,
+    metric: Metric,
+    pub centers: Vec<f32>,
+    /// Added to the distances of every centre.
+    prices: Vec<f32>,
+}
+
+impl Cuts {
+    /// `parts` centres for rows like those of a sample of `dim` columns, each of which is in `overlap` parts.
+    pub(super) fn new(
+        sample: &[f32],
+        dim: usize,
+        (parts, overlap): (usize, usize),
+        metric: &Metric,
+        seed: u64,
+    ) -> Result<Self, BuildError> {
+        let n = sample.len() / dim;
+        // Products are not nearest to the centre, but to the longest row: directions are what near rows share.
+        let metric = match metric {
+            Metric::Dot | Metric::InnerProduct => Metric::Cosine,
+            other => other.clone(),
+        };
+        let first = stratified_sample(seed, CENTERS, n, parts);
+        let centers = first.flat_map(|row| &sample[row * dim..][..dim]).copied().collect();
+        let mut cuts = Self { dim, metric, centers, prices: vec![0.0; parts] };
+        let mut cost = f64::INFINITY;
+        for _ in 0..STEPS {
+            let near = cuts.nearest(sample)?;
+            let (moved, now) = (cuts.means(sample, &near), total(&near));
+            if now >= cost {
+                break;
+            }
+            cost = now;
+            let before = std::mem::replace(&mut cuts.centers, moved);
+            if total(&cuts.nearest(sample)?) >= now {
+                cuts.centers = before;
+                break;
+            }
+        }
+        let priced = n.min(PRICED_ROWS.max(PRICED_ROWS_OF_PART * parts));
+        let priced = stratified_sample(seed, PRICED, n, priced);
+        let priced: Vec<f32> = priced.flat_map(|row| &sample[row * dim..][..dim]).copied().collect();
+        cuts.set_prices(&cuts.distances(&priced)?, overlap);
+        Ok(cuts)
+    }
+
+    /// Number of parts.
+    pub(super) fn parts(&self) -> usize {
+        self.prices.len()
+    }
+
+    /// Distances with prices, rows x parts.
+    pub(super) fn distances(&self, rows: &[f32]) -> Result<Vec<f32>, BuildError> {
+        let parts = self.parts();
+        let found = self.query(rows, parts)?;
+        let mut out = vec![0.0; found.n() * parts];
+        for (i, out) in out.chunks_exact_mut(parts).enumerate() {
+            for (&part, distance) in found.ids(i).iter().zip(found.distances(i)) {
+                out[part as usize] = distance + self.prices[part as usize];
+            }
+        }
+        Ok(out)
+    }
+
+    fn query(&self, rows: &[f32], k: usize) -> Result<crate::graph::KnnGraph, BuildError> {
+        let base = Points::dense(&self.centers, self.parts(), self.dim)?;
+        exact::query(&base, &Points::dense(rows, rows.len() / self.dim, self.dim)?, &self.metric, k)
+    }
+
+    /// The nearest part of every row, and its distance.
+    fn nearest(&self, rows: &[f32]) -> Result<Vec<(u32, f32)>, BuildError> {
+        let (ids, distances) = self.query(rows, 1)?.into_parts();
+        Ok(ids.into_iter().zip(distances).collect())
+    }
+
+    /// The means of the rows that are nearest to each centre.
+    fn means(&self, sample: &[f32], near: &[(u32, f32)]) -> Vec<f32> {
+        let (dim, parts) = (self.dim, self.parts());
+        let (mut sums, mut counts) = (vec![0f64; parts * dim], vec![0u32; parts]);
+        for (row, &(part, _)) in sample.chunks_exact(dim).zip(near) {
+            counts[part as usize] += 1;
+            let sums = &mut sums[part as usize * dim..][..dim];
+            sums.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
+        }
+        let mut means = self.centers.clone();
+        for (part, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            let place = part * dim..(part + 1) * dim;
+            means[place.clone()]
+                .iter_mut()
+                .zip(&sums[place])
+                .for_each(|(to, sum)| *to = (sum / f64::from(count)) as f32);
+        }
+        means
+    }
+
+    /// Prices by which the largest part is as small as can be: those of full parts rise, step by step.
+    fn set_prices(&mut self, distances: &[f32], overlap: usize) {
+        let parts = self.parts();
+        let rows = distances.chunks_exact(parts);
+        let wanted = (rows.len() * overlap) as f32 / parts as f32;
+        let gap = mean_gap(distances, parts);
+        let mut prices = vec![0f32; parts];
+        let mut best = (u64::MAX, prices.clone());
+        let mut row = vec![0f32; parts];
+        let mut rate = 2.0 * gap;
+        for _ in 0..PRICE_STEPS {
+            let mut loads = vec![0u64; parts];
+            for distances in distances.chunks_exact(parts) {
+                row.iter_mut().zip(distances).zip(&prices).for_each(|((to, d), price)| *to = d + price);
+                choose(&row, overlap, &mut loads, u64::MAX, &mut |_| ());
+            }
+            let largest = loads.iter().copied().max().unwrap_or(0);
+            if largest < best.0 {
+                best = (largest, prices.clone());
+            }
+            for (price, load) in prices.iter_mut().zip(&loads) {
+                *price += rate * (*load as f32 / wanted - 1.0).clamp(-1.0, 1.0);
+            }
+            rate *= PRICE_DECAY;
+        }
+        self.prices = best.1;
+    }
+}
+
+fn total(near: &[(u32, f32)]) -> f64 {
+    near.iter().map(|(_, distance)| f64::from(*distance)).sum()
+}
+
+/// How much farther the second centre is than the first, on average.
+fn mean_gap(distances: &[f32], parts: usize) -> f32 {
+    let gap = |row: &[f32]| {
+        let least = |from: &[f32]| from.iter().copied().fold(f32::INFINITY, f32::min);
+        let first = least(row);
+        let second = row.iter().copied().filter(|d| *d > first).fold(f32::INFINITY, f32::min);
+        if second.is_finite() { f64::from(second - first) } else { 0.0 }
+    };
+    let rows = distances.chunks_exact(parts);
+    let count = rows.len().max(1);
+    (rows.map(gap).sum::<f64>() / count as f64) as f32
+}
+
+/// Passes on up to `overlap` parts of a row: the nearest that hold fewer than `most` rows; of parts at the same
+/// distance, those that hold the fewest.
+pub(super) fn choose(row: &[f32], overlap: usize, loads: &mut [u64], most: u64, chosen: &mut dyn FnMut(usize)) {
+    let mut before: [usize; MOST_OVERLAP] = [usize::MAX; MOST_OVERLAP];
+    for at in 0..overlap {
+        let free = (0..row.len()).filter(|part| loads[*part] < most && !before[..at].contains(part));
+        let nearest = free.min_by(|&a, &b| row[a].total_cmp(&row[b]).then(loads[a].cmp(&loads[b])).then(a.cmp(&b)));
+        let Some(part) = nearest else { return };
+        before[at] = part;
+        loads[part] += 1;
+        chosen(part);
+    }
+}
+
+/// Parts that a row may be in.
+pub(super) const MOST_OVERLAP: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::hash;
+
+    fn rows(n: usize, dim: usize) -> Vec<f32> {
+        // A quarter of the rows in each of two small groups, the rest spread.
+        let value = |i: usize, j: usize| {
+            let noise = (hash(1, 2, i as u64, j as u64) % 1000) as f32 / 1000.0;
+            match i % 4 {
+                0 => noise * 0.1,
+                1 => 5.0 + noise * 0.1,
+                _ => noise * 10.0,
+            }
+        };
+        (0..n * dim).map(|at| value(at / dim, at % dim)).collect()
+    }
+
+    #[test]
+    fn parts_hold_about_equally_many_rows() {
+        let (n, dim, parts) = (6000, 6, 9);
+        let sample = rows(n, dim);
+        for metric in [Metric::Euclidean, Metric::Cosine, Metric::InnerProduct, Metric::Hamming] {
+            let cuts = Cuts::new(&sample, dim, (parts, 2), &metric, 0).unwrap();
+            let mut loads = vec![0; parts];
+            for row in cuts.distances(&sample).unwrap().chunks_exact(parts) {
+                choose(row, 2, &mut loads, u64::MAX, &mut |_| ());
+            }
+            assert_eq!(loads.iter().sum::<u64>(), 2 * n as u64);
+            let most = *loads.iter().max().unwrap() as f64 * parts as f64 / (2 * n) as f64;
+            assert!(most < 1.3, "{metric}: {loads:?}");
+        }
+    }
+
+    #[test]
+    fn full_parts_are_passed_over_and_ties_go_to_the_emptiest() {
+        let mut loads = vec![3, 1, 0, 0];
+        let mut chosen = Vec::new();
+        choose(&[0.0, 1.0, 2.0, 2.0], 3, &mut loads, 3, &mut |part| chosen.push(part));
+        assert_eq!((chosen, loads), (vec![1, 2, 3], vec![3, 2, 1, 1]));
+        let mut loads = vec![0; 3];
+        (0..30).for_each(|_| choose(&[1.0; 3], 2, &mut loads, 100, &mut |_| ()));
+        assert_eq!(loads, [20; 3]);
+    }
+}

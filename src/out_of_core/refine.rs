@@ -1,0 +1,300 @@
+//! Rounds over what only some parts knew.
+//!
+//! Rows that share no part were never compared. A round compares every row with such neighbours of its neighbours: a
+//! neighbour that is in other parts as well knows rows there. A round goes by home parts, the nearest of every row.
+//! Neighbours' neighbours are read from the merged graph, the vectors of candidates from the input, each once for all
+//! rows of a home that need it, in the order of the file.
+
+use std::path::PathBuf;
+
+use super::error::OutOfCoreError;
+use super::file::{Kind, Reader, Writer};
+use super::memory;
+use super::merge::{merge_round, nearest_distinct, neighbors, open_graph, open_merged, put_record, rounds_done};
+use super::partition::NO_PART;
+use super::plan::Plan;
+use super::{Stage, Watch, check};
+use crate::atomic_file;
+use crate::dataset::Dataset;
+use crate::graph::KnnGraph;
+use crate::io::{Matrix, MatrixFile, Values, gather_runs};
+use crate::parallel;
+
+/// Rows that one task works on.
+const GRAIN: usize = 256;
+/// Rows whose candidates are collected at once.
+const CHUNK: usize = 1 << 15;
+
+/// Refines the merged graph of a plan by a round: [`refine_part`] for every part, then [`merge_refined`].
+/// Returns how many rows changed.
+///
+/// # Errors
+/// Those of these functions.
+pub fn refine(plan: &Plan, limit: u64, watch: Watch) -> Result<u64, OutOfCoreError> {
+    let parts = plan.parts() as f32;
+    let mut changed = 0;
+    for part in 0..plan.parts() {
+        changed += refine_part(plan, part, limit, &|f| watch(0.9 * (part as f32 + f) / parts))?;
+    }
+    merge_refined(plan, limit, &|f| watch(0.9 + 0.1 * f))?;
+    Ok(changed)
+}
+
+/// Compares the rows whose nearest part is `part` with neighbours of their neighbours that share no part with them, and
+/// writes those that found nearer ones to the plan's folder. Returns how many did. Parts may be refined in any order,
+/// by any number of processes, once all graphs are merged. Takes at most `limit` bytes of memory, and 2 bytes for every
+/// row and overlap.
+///
+/// # Errors
+/// No such part; parts that are not merged; files that are damaged or of another plan; another input than the plan's;
+/// no room.
+pub fn refine_part(plan: &Plan, part: usize, limit: u64, watch: Watch) -> Result<u64, OutOfCoreError> {
+    plan.check_part(part)?;
+    let round = rounds_done(plan).unwrap_or(0);
+    let refiner = Refiner {
+        plan,
+        merged: open_merged(plan, round)?,
+        input: plan.open_input()?,
+        parts_of: read_membership(plan)?,
+        is_first: round == 0,
+        limit,
+    };
+    let (ids, records) = refiner.run(part as u16, watch)?;
+    let path = plan.refined_path(round + 1, part);
+    let lines = plan.identity.lines(&[("part", part.to_string()), ("round", (round + 1).to_string())]);
+    let written = atomic_file::replace(&path, |out| {
+        let mut file = Writer::new(out, Kind::Graph, &lines)?;
+        file.write(&ids)?;
+        file.second_section()?;
+        file.write(&records)?;
+        file.finish()
+    });
+    written.map_err(|e| OutOfCoreError::os(&path, e))?;
+    Ok(ids.len() as u64)
+}
+
+/// Merges what [`refine_part`] found for all parts into the graph of a plan, and removes the graph before.
+///
+/// # Errors
+/// Same as [`merge`](super::merge).
+pub fn merge_refined(plan: &Plan, limit: u64, watch: Watch) -> Result<(), OutOfCoreError> {
+    let round = rounds_done(plan).unwrap_or(0) + 1;
+    let sources: Vec<(usize, PathBuf)> = (0..plan.parts()).map(|part| (part, plan.refined_path(round, part))).collect();
+    merge_round(plan, round, &sources, limit, watch)?;
+    let old = sources.into_iter().map(|(_, path)| path).chain([plan.merged_path(round - 1)]);
+    old.into_iter().try_for_each(|path| std::fs::remove_file(&path).map_err(|e| OutOfCoreError::os(&path, e)))
+}
+
+/// Whether a round's work on a part is done.
+pub(super) fn is_refined(plan: &Plan, round: usize, part: usize) -> bool {
+    open_graph(plan, &plan.refined_path(round, part), part, round).is_ok()
+}
+
+/// The parts of every row, rows x overlap.
+fn read_membership(plan: &Plan) -> Result<Vec<u16>, OutOfCoreError> {
+    let file = Reader::open(&plan.membership_path(), Kind::Membership)?;
+    plan.identity.check(&file, &[])?;
+    let (parts, _) = file.read_all::<u16, u8>()?;
+    if parts.len() == plan.n() * plan.overlap() {
+        return Ok(parts);
+    }
+    Err(file.damaged(format!("{} parts of {} rows in {} each", parts.len(), plan.n(), plan.overlap())))
+}
+
+struct Refiner<'a> {
+    plan: &'a Plan,
+    merged: Reader,
+    input: MatrixFile,
+    parts_of: Vec<u16>,
+    is_first: bool,
+    limit: u64,
+}
+
+/// Rows with what they are to be compared with.
+#[derive(Default)]
+struct Pending {
+    rows: Vec<u32>,
+    /// Where the candidates of each row end.
+    ends: Vec<usize>,
+    candidates: Vec<u32>,
+    /// The rows' records.
+    records: Vec<u32>,
+}
+
+impl Refiner<'_> {
+    /// Ids, ascending, and records of the rows that found nearer neighbours.
+    fn run(&self, part: u16, watch: Watch) -> Result<(Vec<u32>, Vec<u32>), OutOfCoreError> {
+        let (n, overlap) = (self.plan.n(), self.plan.overlap());
+        let (mut ids, mut records) = (Vec::new(), Vec::new());
+        if self.plan.parts() == 1 {
+            return Ok((ids, records));
+        }
+        let homes: Vec<u32> = (0..n as u32).filter(|row| self.parts_of[*row as usize * overlap] == part).collect();
+        let most_rows = memory::items(self.limit, 0.2, 2 * self.row_bytes());
+        let most_candidates = memory::items(self.limit, 0.15, 8);
+        let chunk = CHUNK.min(memory::items(self.limit, 0.1, 8 * self.width() * self.width()));
+        let mut pending = Pending::default();
+        for (at, rows) in homes.chunks(chunk).enumerate() {
+            check(watch, Stage::Refine, (at * chunk) as f32 / homes.len() as f32)?;
+            self.collect(rows, &mut pending)?;
+            if pending.rows.len() + chunk > most_rows || pending.candidates.len() > most_candidates {
+                self.compare(&std::mem::take(&mut pending), &mut ids, &mut records)?;
+            }
+        }
+        self.compare(&pending, &mut ids, &mut records)?;
+        Ok((ids, records))
+    }
+
+    fn width(&self) -> usize {
+        self.plan.identity.width
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.input.dim * memory::value_bytes(self.input.dtype())
+    }
+
+    fn parts_of(&self, row: u32) -> &[u16] {
+        &self.parts_of[row as usize * self.plan.overlap()..][..self.plan.overlap()]
+    }
+
+    /// Whether two rows were in a part together.
+    fn met(&self, a: u32, b: u32) -> bool {
+        self.parts_of(a).iter().any(|part| *part != NO_PART && self.parts_of(b).contains(part))
+    }
+
+    /// Whether a neighbour may know rows that a row has not met: after the parts' own rounds, only if it is in others.
+    fn knows_others(&self, row: u32, neighbor: u32) -> bool {
+        !self.is_first || self.parts_of(neighbor).iter().any(|part| !self.parts_of(row).contains(part))
+    }
+
+    /// Adds the rows that have candidates.
+    fn collect(&self, rows: &[u32], pending: &mut Pending) -> Result<(), OutOfCoreError> {
+        let record = 2 * self.width();
+        let own = self.gather_records(rows)?;
+        let mut middles: Vec<u32> = rows
+            .iter()
+            .zip(own.chunks_exact(record))
+            .flat_map(|(&row, own)| neighbors(own).map(|(_, id)| id).filter(move |id| self.knows_others(row, *id)))
+            .collect();
+        middles.sort_unstable();
+        middles.dedup();
+        let theirs = self.gather_records(&middles)?;
+        let found = parallel::map(
+            rows.len(),
+            GRAIN,
+            || (),
+            |(), i| {
+                let own = &own[i * record..][..record];
+                self.candidates(rows[i], own, &middles, &theirs)
+            },
+        );
+        for ((&row, own), candidates) in rows.iter().zip(own.chunks_exact(record)).zip(found) {
+            if !candidates.is_empty() {
+                pending.rows.push(row);
+                pending.records.extend(own);
+                pending.candidates.extend(candidates);
+                pending.ends.push(pending.candidates.len());
+            }
+        }
+        Ok(())
+    }
+
+    /// What the neighbours of a row know and the row has not met, ascending.
+    fn candidates(&self, row: u32, own: &[u32], middles: &[u32], theirs: &[u32]) -> Vec<u32> {
+        let width = self.width();
+        let known = &own[..width];
+        let mut found = Vec::new();
+        for middle in known.iter().filter(|id| **id != KnnGraph::NO_NEIGHBOR && self.knows_others(row, **id)) {
+            let Ok(place) = middles.binary_search(middle) else { continue };
+            let theirs = theirs[place * 2 * width..][..width].iter().copied();
+            let new =
+                |id: &u32| *id != KnnGraph::NO_NEIGHBOR && *id != row && !self.met(row, *id) && !known.contains(id);
+            found.extend(theirs.filter(new));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Records of ascending rows of the merged graph.
+    fn gather_records(&self, rows: &[u32]) -> Result<Vec<u32>, OutOfCoreError> {
+        let record = 2 * self.width();
+        let pieces = parallel::map_ranges(rows.len(), 1 << 12, |piece| {
+            let rows = &rows[piece];
+            let mut out = Vec::with_capacity(rows.len() * record);
+            let mut buffer = Vec::new();
+            for run in gather_runs(rows, record * size_of::<u32>()) {
+                let first = rows[run.start];
+                buffer.resize((rows[run.end - 1] - first + 1) as usize * record, 0u32);
+                self.merged.read_at(1, first as usize * record, &mut buffer)?;
+                for row in &rows[run] {
+                    out.extend_from_slice(&buffer[(row - first) as usize * record..][..record]);
+                }
+            }
+            Ok(out)
+        });
+        let pieces = pieces.into_iter().collect::<Result<Vec<Vec<u32>>, OutOfCoreError>>()?;
+        Ok(pieces.concat())
+    }
+
+    /// Compares rows with their candidates, and adds those that found nearer ones.
+    fn compare(&self, pending: &Pending, ids: &mut Vec<u32>, records: &mut Vec<u32>) -> Result<(), OutOfCoreError> {
+        let record = 2 * self.width();
+        let mut all = pending.candidates.clone();
+        all.sort_unstable();
+        all.dedup();
+        let own = self.input.gather(&pending.rows)?;
+        let at_once = memory::items(self.limit, 0.2, 2 * self.row_bytes());
+        let mut found: Vec<Vec<(f32, u32)>> = vec![Vec::new(); pending.rows.len()];
+        for others in all.chunks(at_once) {
+            self.compare_with(pending, (&own, others), &mut found)?;
+        }
+        for ((&row, found), own) in pending.rows.iter().zip(&mut found).zip(pending.records.chunks_exact(record)) {
+            if !found.is_empty() {
+                found.extend(neighbors(own));
+                nearest_distinct(found, self.width());
+                ids.push(row);
+                put_record(found, self.width(), records);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the candidates among `others` that are nearer than the last neighbour of a row.
+    fn compare_with(
+        &self,
+        pending: &Pending,
+        (own, others): (&Values, &[u32]),
+        found: &mut [Vec<(f32, u32)>],
+    ) -> Result<(), OutOfCoreError> {
+        let (dim, record, rows) = (self.input.dim, 2 * self.width(), pending.rows.len());
+        let mut values = own.clone();
+        let theirs = self.input.gather(others)?;
+        values.append(&theirs, 0..theirs.len());
+        drop(theirs);
+        let both = Matrix { n: rows + others.len(), dim, values, narrowed_from: None, narrowing: None };
+        let points = both.points().map_err(crate::error::BuildError::from)?;
+        let dataset = Dataset::new(&points, &self.plan.metric)?;
+        let truth = dataset.problem().true_distances();
+        parallel::for_rows(found, 1, GRAIN, |i, found| {
+            let candidates =
+                &pending.candidates[i.checked_sub(1).map_or(0, |before| pending.ends[before])..pending.ends[i]];
+            let inside = |id: &&u32| (others[0]..=others[others.len() - 1]).contains(*id);
+            let (mut ids, mut places, mut distances) = (Vec::new(), Vec::new(), Vec::new());
+            for id in candidates.iter().filter(inside) {
+                if let Ok(place) = others.binary_search(id) {
+                    ids.push(*id);
+                    places.push((rows + place) as u32);
+                }
+            }
+            truth.distances(i, &places, &mut distances);
+            let last = neighbors(&pending.records[i * record..][..record]).last();
+            let near = |&(distance, id): &(f32, u32)| {
+                last.is_none_or(|last| crate::graph::order::nearest_first(&(distance, id), &last).is_lt())
+            };
+            let full = neighbors(&pending.records[i * record..][..record]).count() == self.width();
+            found[0].extend(distances.iter().map(|d| *d as f32).zip(ids).filter(|new| !full || near(new)));
+        });
+        Ok(())
+    }
+}
