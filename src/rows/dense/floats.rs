@@ -60,7 +60,6 @@ pub(crate) fn space(points: &Dense, form: Form, level: Level) -> Box<dyn Reduced
 }
 
 /// The same as f16. None where a value is too large for one.
-#[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only devices compare f32 rows as f16"))]
 pub(crate) fn halves(points: &Dense, form: Form, level: Level) -> Option<Box<dyn ReducedDistances>> {
     let (n, dim, stride) = (points.n(), points.dim(), stride(points.dim(), form));
     let directions = match form {
