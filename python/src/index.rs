@@ -5,18 +5,19 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nndescent::index::SearchScratch;
 use nndescent::io::{Center, WideMatrix};
-use nndescent::{BuildReport, KnnGraph, Points, SearchOptions};
+use nndescent::{KnnGraph, Points, SearchOptions};
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::arrays::{self, Array1, Array2, GraphArrays};
-use crate::build::{Wide, caused};
+use crate::build::caused;
 use crate::errors::Raised;
 use crate::items::Items;
 use crate::metric::{Kind, Metric};
 use crate::options::{BuildOptions, IndexSettings, init_graph};
+use crate::prepared::{Prepared, built, prepared};
 use crate::report::{self, Recall};
 use crate::rows::{Rows, Values, View};
 use crate::run::{Run, Watch, alone, in_pool};
@@ -34,12 +35,6 @@ pub struct Index {
     /// The rows, where the metric is a function.
     items: Option<Items>,
     scratches: Mutex<Vec<SearchScratch>>,
-}
-
-/// What an index is built of.
-enum Prepared {
-    Named(nndescent::Index),
-    Custom(nndescent::Index, Items),
 }
 
 impl Index {
@@ -159,40 +154,6 @@ impl Index {
     }
 }
 
-/// A graph and an index of it.
-fn built(
-    rows: View<'_>,
-    kind: &Kind,
-    options: &BuildOptions,
-    settings: &IndexSettings,
-    start: Option<nndescent::InitGraph<'_>>,
-    watch: &Watch,
-) -> Result<(Prepared, KnnGraph, BuildReport), Raised> {
-    let index_options = settings.options()?;
-    let builder = |metric| -> Result<_, Raised> {
-        Ok(options.builder(metric, start, |progress| watch.note(progress))?.index_options(index_options))
-    };
-    match kind {
-        Kind::Custom(callable) => {
-            let items = Items::new(rows, callable)?;
-            let built = builder(nndescent::Metric::Custom)?.index(&items.points()?)?;
-            Ok((Prepared::Custom(built.index, items), built.graph, built.report))
-        }
-        Kind::Named(metric) if let Values::F64(values) = rows.values => {
-            let wide = Wide::new(values, rows, metric)?;
-            let mut built = builder(metric.clone())?.index(&wide.points()?)?;
-            if let Some(center) = wide.center.columns() {
-                built.index.set_center(center)?;
-            }
-            Ok((Prepared::Named(built.index), built.graph, built.report))
-        }
-        Kind::Named(metric) => {
-            let built = builder(metric.clone())?.index(&rows.points()?)?;
-            Ok((Prepared::Named(built.index), built.graph, built.report))
-        }
-    }
-}
-
 #[pymethods]
 impl Index {
     /// Builds a graph and an index of it: (index, (ids, distances), report).
@@ -227,21 +188,7 @@ impl Index {
         let rows = rows.view()?;
         let graph = arrays::to_graph(&ids, &distances)?;
         let kind = metric.kind.clone();
-        let prepared = run.watched(py, |watch| {
-            let options = settings.options()?;
-            let note = |progress: &nndescent::Progress| watch.note(progress);
-            match &kind {
-                Kind::Custom(callable) => {
-                    let items = Items::new(rows, callable)?;
-                    let metric = &nndescent::Metric::Custom;
-                    let index = options.index_with_progress(&items.points()?, metric, &graph, note)?;
-                    Ok(Prepared::Custom(index, items))
-                }
-                Kind::Named(metric) => {
-                    Ok(Prepared::Named(options.index_with_progress(&rows.points()?, metric, &graph, note)?))
-                }
-            }
-        });
+        let prepared = run.watched(py, |watch| prepared(rows, &kind, &settings, &graph, watch));
         Ok(Self::new(prepared.map_err(|error| caused(&kind, error))?, kind))
     }
 

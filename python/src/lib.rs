@@ -15,6 +15,7 @@ mod narrow;
 mod options;
 mod out_of_core;
 mod pools;
+mod prepared;
 mod report;
 mod rows;
 mod run;

@@ -32,8 +32,7 @@ def test_stubs_are_complete(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules([str(PACKAGE)]) if module.name != "_core"])
 def test_examples_in_docstrings(name: str) -> None:
-    if name == "_sklearn":
-        pytest.importorskip("sklearn")
+    pytest.importorskip({"_sklearn": "sklearn", "dask": "dask.array"}.get(name, "numpy"))
     results = doctest.testmod(importlib.import_module(f"nndescent_rs.{name}"))
     assert results.failed == 0
 
