@@ -5,7 +5,8 @@
 #
 # FOLDER holds what was carried to the machine, each file as it is or with gzip (.gz):
 #   nndescent                 the command, of a release build
-#   unit                      the library's unit tests (cargo test --release --lib --no-run), to compare kernels first
+#   unit                      the library's unit tests (cargo test --release --lib --no-run), to compare kernels first,
+#                             and to tell what the driver makes of them
 #   train-images-idx3-ubyte   Fashion-MNIST, or any other matrix under that name
 #   *.deb                     packages of the Vulkan loader for a bare machine, which are unpacked into /: libvulkan1
 #                             libegl1 libglvnd0 libopengl0 libgl1 libglx0 libgles2
@@ -81,6 +82,11 @@ fi
 # Is it right?
 part 20 "$nndescent" devices
 if [ -x "$work/unit" ]; then
+    if command -v python3 > /dev/null; then
+        mkdir "$work/modules"
+        NNDESCENT_SPIRV=$work/modules "$work/unit" modules_of_a_card > /dev/null
+        part 30 python3 "$scripts/statistics.py" "$work/modules"
+    fi
     NNDESCENT_REQUIRE_GPU=1 part 60 "$work/unit" gpu::tests::parity gpu::tests::devices --test-threads 1
 fi
 

@@ -39,15 +39,13 @@ class FileReport:
 
 
 def bytes_of(memory: int | str) -> int:
-    """A number of bytes, or a text such as "4GiB", "500 MB"."""
+    """A number of bytes, or a text such as "4GiB" or "500 MB"; a letter alone counts in powers of 1,024."""
     if isinstance(memory, str):
-        units = {"": 1, "k": 10, "m": 20, "g": 30, "t": 40}
-        found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)(i?)b?\s*", memory.lower())
+        found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)(ib|b|)\s*", memory.lower())
         if found is None:
             raise ValueError(f"memory = {memory!r}, but it must be a number of bytes, or like '4GiB'")
-        number, unit, binary = found.groups()
-        scale = 1 if unit == "" else 2 ** units[unit] if binary else 1000 ** (units[unit] // 10)
-        memory = int(float(number) * scale)
+        number, unit, kind = found.groups()
+        memory = int(float(number) * (1000 if kind == "b" else 1024) ** " kmgt".index(unit or " "))
     if memory <= 0:
         raise ValueError(f"memory = {memory}, but it must be above 0")
     return int(memory)

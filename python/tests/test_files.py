@@ -31,8 +31,8 @@ def test_parts_give_the_graph_of_the_whole(rows: Path, tmp_path: Path) -> None:
 
 
 def test_sizes_in_words() -> None:
-    assert bytes_of("4GiB") == 4 << 30 and bytes_of("500 MB") == 500_000_000 and bytes_of("1.5k") == 1500
-    assert bytes_of(12345) == 12345 and bytes_of("64m") == 64_000_000
+    assert bytes_of("4GiB") == 4 << 30 and bytes_of("500 MB") == 500_000_000 and bytes_of("1.5k") == 1536
+    assert bytes_of(12345) == 12345 and bytes_of("64m") == 64 << 20
     for wrong in ("much", "-4GiB", "4XiB", 0, -1):
         with pytest.raises(ValueError, match="memory"):
             bytes_of(wrong)

@@ -1,5 +1,5 @@
-// The same as merge.wgsl for at most FEW offers, where a workgroup is one subgroup of 32: offers go round, and the votes
-// of the invocations that hold the kept tell an offer's rank. Work grows with the offers alone, not with the kept.
+// The same as merge.wgsl for at most FEW offers, where a workgroup is one subgroup of 32: offers go round, and the
+// votes of the invocations that hold the kept tell an offer's rank. Work grows with the offers alone, not with the kept.
 // `merge_group`, which is merge.wgsl for one offer to an invocation, precedes this text.
 const FEW: u32 = 16u;
 

@@ -6,7 +6,7 @@ use crate::distances::direct::DirectDistances;
 use crate::forest::{self, Leaves};
 use crate::metric::KernelMetric;
 use crate::params::Plan;
-use crate::points::Dense;
+use crate::points::{Dense, DenseValues};
 use crate::rows::ReducedDistances;
 use crate::rows::dense::codes::{self, CodedRows};
 use crate::rows::dense::{byte_differences, floats};
@@ -72,6 +72,25 @@ fn arrange_coded<'p>(
     };
     space.renumber(&leaves.ids);
     Arranged { space, rounded: serve, order: leaves.ids, bounds: Some(leaves.bounds) }
+}
+
+/// Puts f16 in the place of floats whose codes do not serve, if these do: half the bytes for a device to read. Whether
+/// it did.
+#[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only devices compare f32 rows as f16"))]
+pub(crate) fn round_to_halves(problem: &Problem, arranged: &mut Arranged) -> bool {
+    let (Rows::Dense(points, direct), Some(bounds)) = (problem.rows, &arranged.bounds) else { return false };
+    let is_f32 = matches!(points.rows(), DenseValues::F32(_));
+    if arranged.rounded || !is_f32 || !codes::suits(&points, direct.form()) {
+        return false;
+    }
+    let Some(mut halves) = floats::halves(&points, direct.form(), Level::detect()) else { return false };
+    let leaves = Leaves { ids: arranged.order.clone(), bounds: bounds.clone() };
+    if !serves(&DirectDistances::new(direct, &points, &points), &*halves, &leaves) {
+        return false;
+    }
+    halves.renumber(&leaves.ids);
+    (arranged.space, arranged.rounded) = (halves, true);
+    true
 }
 
 fn arrange_rows<'p>(mut space: Box<dyn ReducedDistances + 'p>, plan: &Plan) -> Arranged<'p> {

@@ -136,7 +136,7 @@ mod tests {
         for part in 0..plan.parts() {
             build_part(&plan, part, &plan.builder()).unwrap();
         }
-        let (ids, _) = read_rows(&plan, 1).unwrap();
+        let (ids, _) = read_part(&plan, 1).unwrap();
         let lines = plan.identity.lines(&[("part", "1".into())]);
         let record = [&ids[0].to_le_bytes()[..], &[0; 12]].concat();
         atomic_file::replace(&plan.rows_path(1), |out| {

@@ -8,11 +8,11 @@ use nndescent::report::{DevicePhaseTime, KernelTime};
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, Metric, NnDescent, Points, Progress};
 use serde_json::{Value, json};
 
+use crate::beyond_memory::BeyondMemory;
 use crate::failure::Failure;
 use crate::input::{Data, DataArguments, Use};
 use crate::memory::peak_bytes;
 use crate::metric::MetricArguments;
-use crate::out_of_core::{self, BeyondMemory};
 use crate::output;
 use crate::progress::Bar;
 use crate::refine::{Refining, refined};
@@ -93,16 +93,21 @@ pub struct BuildArguments {
     part_rows: Option<usize>,
 }
 
+impl Arguments {
+    /// Where the graph goes, checked.
+    pub fn output(&self) -> Result<&Path, Failure> {
+        let Some(output) = &self.output else { return Err(Failure::Argument("--output is needed".into())) };
+        output::check(output, "npz", self.build.inputs().iter().map(PathBuf::as_path))?;
+        Ok(output)
+    }
+}
+
 pub fn parse<T: std::str::FromStr>(word: &str) -> Result<T, T::Err> {
     word.parse()
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Some(output) = &arguments.output else { return out_of_core::build_part(arguments) };
-    output::check(output, "npz", arguments.build.inputs().iter().map(PathBuf::as_path))?;
-    if arguments.beyond.is_asked_for() {
-        return out_of_core::graph(arguments, output);
-    }
+    let output = arguments.output()?;
     let job = arguments.build.load()?;
     let (built, refining) = job.graph(arguments.include_self, !arguments.json)?;
 

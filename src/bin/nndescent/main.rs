@@ -5,6 +5,7 @@ mod output;
 
 #[cfg(feature = "gpu")]
 mod bench;
+mod beyond_memory;
 mod change;
 mod cluster;
 mod compare;
@@ -145,6 +146,8 @@ fn log(verbose: u8) {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Graph(arguments) if arguments.beyond.part.is_some() => out_of_core::build_part(&arguments),
+        Command::Graph(arguments) if arguments.beyond.is_asked_for() => out_of_core::graph(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Partition(arguments) => out_of_core::partition(&arguments),
         Command::Merge(arguments) => out_of_core::merge(&arguments),

@@ -34,15 +34,20 @@ pub(super) struct Compared {
     /// The values as bytes, where they are integers that fit.
     pub bytes: Option<Vec<u8>>,
     pub encoding: Encoding,
-    /// Whether they are rounded codes of the values.
-    pub are_codes: bool,
+    /// Whether they are codes of the values, or floats of fewer bits.
+    pub rounded: bool,
 }
 
 impl Compared {
     /// Codes, less 128 if products are of signed bytes.
     pub(super) fn by_codes(is_signed: bool) -> Self {
         let encoding = if is_signed { Encoding::I8Dots } else { Encoding::U8Dots };
-        Self { bytes: None, encoding, are_codes: true }
+        Self { bytes: None, encoding, rounded: true }
+    }
+
+    /// f32 rows as f16.
+    pub(super) fn by_halves(native_f16: bool) -> Self {
+        Self { bytes: None, encoding: Encoding::of_halves(native_f16), rounded: true }
     }
 }
 
@@ -121,7 +126,7 @@ impl<'p> DeviceRows<'p> {
     /// What rows are compared by, as far as the points tell: codes, where these may serve.
     pub(super) fn expected(&self, plan: &Plan, native_f16: bool) -> Compared {
         if let Some((bytes, encoding)) = self.whole_bytes() {
-            return Compared { bytes: Some(bytes), encoding, are_codes: false };
+            return Compared { bytes: Some(bytes), encoding, rounded: false };
         }
         match self {
             Self::Dense(points, direct, _) if codes_may_serve(points, direct.form(), plan) => {
@@ -138,7 +143,7 @@ impl<'p> DeviceRows<'p> {
 
     /// The points compared as they were given.
     pub(super) fn as_given(&self, native_f16: bool) -> Compared {
-        Compared { bytes: None, encoding: self.encoding(native_f16), are_codes: false }
+        Compared { bytes: None, encoding: self.encoding(native_f16), rounded: false }
     }
 
     pub(super) fn sizes(&self, plan: &Plan, encoding: Encoding) -> Sizes {
@@ -193,9 +198,9 @@ impl<'p> DeviceRows<'p> {
                 let (mut values, mut direction) = (vec![0.0; dim], vec![0.0; dim + 1]);
                 points.widen_row(row, &mut values);
                 directions.write(&values, &mut direction);
-                to[..4 * (dim + 1)].copy_from_slice(bytemuck::cast_slice(&direction));
+                write_floats(&direction, encoding, to);
             }
-            (Self::Dense(points, ..) | Self::Own(points, ..), _) => write_values(points, row, to),
+            (Self::Dense(points, ..) | Self::Own(points, ..), _) => write_values(points, encoding, row, to),
         }
         if let (Self::Dense(_, direct, _), true) = (self, encoding.is_dots()) {
             let (values, word) = to.split_at_mut(to.len() - WORD_BYTES);
@@ -271,11 +276,21 @@ fn word_of_row(values: &[u8], encoding: Encoding, form: Form) -> u32 {
     }
 }
 
-fn write_values(points: &Dense, row: usize, to: &mut [u8]) {
+/// Writes f32 values, as f16 where that is the encoding.
+fn write_floats(values: &[f32], encoding: Encoding, to: &mut [u8]) {
+    if encoding.is_half() {
+        let halves = to.chunks_exact_mut(2).zip(values);
+        halves.for_each(|(to, &v)| to.copy_from_slice(&f16::from_f32(v).to_ne_bytes()));
+    } else {
+        to[..size_of_val(values)].copy_from_slice(bytemuck::cast_slice(values));
+    }
+}
+
+fn write_values(points: &Dense, encoding: Encoding, row: usize, to: &mut [u8]) {
     let dim = points.dim();
     let span = row * dim..(row + 1) * dim;
     let from: &[u8] = match points.rows() {
-        DenseValues::F32(x) => bytemuck::cast_slice(&x[span]),
+        DenseValues::F32(x) => return write_floats(&x[span], encoding, to),
         DenseValues::F16(x) => bytemuck::cast_slice::<f16, u8>(&x[span]),
         DenseValues::U8(x) => &x[span],
         DenseValues::I8(x) => bytemuck::cast_slice(&x[span]),

@@ -41,11 +41,19 @@ impl Encoding {
             DenseValues::I8(_) if takes_dots(form, dim) => Self::I8Dots,
             _ if matches!(form, Form::Angular { .. }) => Self::F32,
             DenseValues::F32(_) => Self::F32,
-            DenseValues::F16(_) if native_f16 => Self::NativeF16,
-            DenseValues::F16(_) => Self::F16,
+            DenseValues::F16(_) => Self::of_halves(native_f16),
             DenseValues::U8(_) => Self::U8,
             DenseValues::I8(_) => Self::I8,
         }
+    }
+
+    /// For f32 rows that are rounded to f16.
+    pub(super) fn of_halves(native_f16: bool) -> Self {
+        if native_f16 { Self::NativeF16 } else { Self::F16 }
+    }
+
+    pub(super) fn is_half(self) -> bool {
+        matches!(self, Self::F16 | Self::NativeF16)
     }
 
     /// For floats that are integers from 0 to 255, if there is a way to compare them as bytes.
@@ -122,7 +130,7 @@ impl Encoding {
 
 /// The variants that a device would run, for the list of adapters.
 pub(super) fn variants(native_f16: bool, matrix_side: u32) -> Vec<&'static str> {
-    let f16 = if native_f16 { Encoding::NativeF16 } else { Encoding::F16 };
+    let f16 = Encoding::of_halves(native_f16);
     let all = [Encoding::F32, f16, Encoding::U8Dots, Encoding::I8Dots, Encoding::U8, Encoding::I8, Encoding::Bits];
     let by_matrices = match matrix_side {
         0 => None,

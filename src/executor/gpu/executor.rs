@@ -80,9 +80,9 @@ pub(super) fn most_rows_of(problem: &Problem, plan: &Plan, limits: DeviceLimits)
     let rows = DeviceRows::of(problem)?;
     let as_given = most_rows(rows.sizes(plan, rows.encoding(limits.native_f16)), limits);
     let expected = rows.expected(plan, limits.native_f16);
-    let most = most_rows(rows.sizes(&plan_for(plan, expected.are_codes, problem.n()), expected.encoding), limits);
+    let most = most_rows(rows.sizes(&plan_for(plan, expected.rounded, problem.n()), expected.encoding), limits);
     // Whether codes serve is not known yet.
-    Ok(if expected.are_codes { most.min(as_given) } else { most })
+    Ok(if expected.rounded { most.min(as_given) } else { most })
 }
 
 /// Bytes of device memory that a build needs.
@@ -90,8 +90,8 @@ pub(crate) fn estimate_memory(problem: &Problem, plan: &Plan) -> Result<u64, Gpu
     let rows = DeviceRows::of(problem)?;
     let as_given = rows.encoding(false);
     let expected = rows.expected(plan, false);
-    let values = if expected.are_codes { rows.sizes(plan, as_given).data_bytes() } else { 0 };
-    let sizes = match expected.are_codes {
+    let values = if expected.rounded { rows.sizes(plan, as_given).data_bytes() } else { 0 };
+    let sizes = match expected.rounded {
         true => rows.sizes(&plan_for(plan, true, problem.n()), expected.encoding),
         false => rows.sizes(plan, as_given),
     };

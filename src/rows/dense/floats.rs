@@ -1,8 +1,10 @@
 //! Rows with values as they came, or as f32 of length 1 for angular metrics.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use super::directions::Directions;
 use super::matrix::{Comparison, Matrix};
@@ -55,6 +57,31 @@ pub(crate) fn space(points: &Dense, form: Form, level: Level) -> Box<dyn Reduced
         (_, DenseValues::I8(x)) => Values::I8(padded(x, points, stride)),
     };
     Box::new(FloatRows { values, n: points.n(), stride, comparison: Comparison { form, level } })
+}
+
+/// The same as f16. None where a value is too large for one.
+pub(crate) fn halves(points: &Dense, form: Form, level: Level) -> Option<Box<dyn ReducedDistances>> {
+    let (n, dim, stride) = (points.n(), points.dim(), stride(points.dim(), form));
+    let directions = match form {
+        Form::Angular { centered } => Some(Directions::of_points(points, centered)),
+        _ => None,
+    };
+    let (mut values, too_large) = (vec![f16::ZERO; n * stride], AtomicBool::new(false));
+    for_rows(&mut values, stride, 64, |i, to| {
+        let (mut row, mut direction) = (vec![0.0; dim], vec![0.0; dim + 1]);
+        points.widen_row(i, &mut row);
+        let row = directions.as_ref().map_or(&row, |directions| {
+            directions.write(&row, &mut direction);
+            &direction
+        });
+        let to = &mut to[..row.len()];
+        to.convert_from_f32_slice(row);
+        if !to.iter().all(|v| v.is_finite()) {
+            too_large.store(true, Relaxed);
+        }
+    });
+    let rows = FloatRows { values: Values::F16(values), n, stride, comparison: Comparison { form, level } };
+    (!too_large.into_inner()).then(|| Box::new(rows) as Box<dyn ReducedDistances>)
 }
 
 /// Bytes that [`space`] will hold.

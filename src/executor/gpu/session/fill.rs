@@ -74,8 +74,8 @@ impl GpuSession<'_> {
         self.worked(kernel, distances, tiles as u64 * self.resources.layout.tile.rows());
     }
 
-    /// Offers to each of `owners` the points in its span of `ids`, which are distinct and include the owner. Returns how
-    /// many of these rows are not full.
+    /// Offers to each of `owners` the points in its span of `ids`, which are distinct and include the owner. Returns
+    /// how many of these rows are not full.
     pub(super) fn offer_lists(
         &mut self,
         during: &'static str,

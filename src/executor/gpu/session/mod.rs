@@ -15,16 +15,18 @@ use std::time::Instant;
 use self::rows::Ranked;
 use self::submit::Counted;
 use self::values::Values;
+use super::bindings::Bindings;
 use super::device::Gpu;
 use super::device_rows::{Compared, DeviceRows, upload_codes};
 use super::encoding::Encoding;
 use super::kernels::{Kernel, Slot};
+use super::kind::AdapterKind;
 use super::layout::{Layout, Sizes};
 use super::resources::Resources;
 use super::timer::Timer;
 use crate::dataset::Problem;
 use crate::error::{BuildError, GpuError};
-use crate::executor::arrange::{Arranged, arrange, plan_for};
+use crate::executor::arrange::{Arranged, arrange, plan_for, round_to_halves};
 use crate::executor::cpu::leaf_mates::LeafMates;
 use crate::executor::device_work::DeviceWork;
 use crate::executor::finish::{self, Finisher};
@@ -52,9 +54,9 @@ pub(super) struct GpuSession<'p> {
     /// The values as bytes, where they are integers that fit, until all are on the device.
     bytes: Option<Vec<u8>>,
     encoding: Encoding,
-    /// Whether rows are compared by rounded codes.
-    are_codes: bool,
-    /// The values that these are codes of, where final distances are computed on the device.
+    /// Whether rows are compared by codes of their values, or as floats of fewer bits.
+    rounded: bool,
+    /// The values that these were rounded from, where final distances are computed on the device.
     values: Option<Values>,
     /// Memory of the finished graph.
     ranked: Option<Ranked>,
@@ -137,12 +139,12 @@ impl<'p> GpuSession<'p> {
             || work.time(DevicePhase::Arrange, || arrange(problem, plan)),
             || work.time(DevicePhase::Prepare, prepare),
         );
-        let (arranged, session) = (arranged, session?);
-        let mut session = work.time(DevicePhase::Prepare, || session.fitted(problem, plan, &arranged))?;
+        let (mut arranged, session) = (arranged, session?);
+        let mut session = work.time(DevicePhase::Prepare, || session.fitted(problem, plan, &mut arranged))?;
         let Arranged { space, order, bounds, .. } = arranged;
         session.place_points(order);
         session.timed(DevicePhase::Upload, |this| match space.codes() {
-            Some(codes) if this.are_codes => upload_codes(&this.gpu, codes, (&this.resources.layout, &this.data)),
+            Some(codes) if this.rounded => upload_codes(&this.gpu, codes, (&this.resources.layout, &this.data)),
             _ => this.upload(0, &this.order),
         })?;
         session.bytes = None;
@@ -165,18 +167,28 @@ impl<'p> GpuSession<'p> {
     }
 
     /// The session, or another if points are compared otherwise than was expected.
-    fn fitted(self, problem: &Problem<'p>, plan: &Plan, arranged: &Arranged) -> Result<Self, GpuError> {
-        let are_codes = arranged.rounded && self.bytes.is_none();
-        let fit = match arranged.space.codes().filter(|_| are_codes) {
+    fn fitted(self, problem: &Problem<'p>, plan: &Plan, arranged: &mut Arranged) -> Result<Self, GpuError> {
+        let rounded = arranged.rounded && self.bytes.is_none();
+        let fit = match arranged.space.codes().filter(|_| rounded) {
             Some(codes) => Compared::by_codes(codes.are_signed()),
-            None if self.are_codes => self.rows.as_given(self.gpu.limits.native_f16),
+            None if self.rounded => self.without_codes(problem, plan, arranged),
             None => return Ok(self),
         };
-        if (self.encoding, self.are_codes) == (fit.encoding, fit.are_codes) {
+        if (self.encoding, self.rounded) == (fit.encoding, fit.rounded) {
             return Ok(self);
         }
         let Self { gpu, rows, work, .. } = self;
         Self::with_room_for(gpu, problem, rows, plan, fit, (problem.n(), &OF_BUILDS, &work))
+    }
+
+    /// What points are compared by where codes do not serve: f16 on hardware, where these do, else the values. Software
+    /// reads f32 as fast.
+    fn without_codes(&self, problem: &Problem<'p>, plan: &Plan, arranged: &mut Arranged) -> Compared {
+        let limits = self.gpu.limits;
+        let halves = Compared::by_halves(limits.native_f16);
+        let sizes = self.rows.sizes(&plan_for(plan, true, problem.n()), halves.encoding);
+        let is_possible = limits.kind != AdapterKind::Software && Bindings::of(&sizes, limits).is_ok();
+        if is_possible && round_to_halves(problem, arranged) { halves } else { self.rows.as_given(limits.native_f16) }
     }
 
     /// A session with room for `held` points on the device, as they were given, and with these kernels compiled.
@@ -189,7 +201,7 @@ impl<'p> GpuSession<'p> {
     ) -> Result<Self, GpuError> {
         // Integers that fit a byte are stored as bytes: the same distances from a quarter of the memory.
         let compared = match rows.whole_bytes() {
-            Some((bytes, encoding)) => Compared { bytes: Some(bytes), encoding, are_codes: false },
+            Some((bytes, encoding)) => Compared { bytes: Some(bytes), encoding, rounded: false },
             None => rows.as_given(gpu.limits.native_f16),
         };
         Self::with_room_for(gpu, problem, rows, plan, compared, room)
@@ -200,13 +212,13 @@ impl<'p> GpuSession<'p> {
         problem: &Problem<'p>,
         rows: DeviceRows<'p>,
         plan: &Plan,
-        Compared { bytes, encoding, are_codes }: Compared,
+        Compared { bytes, encoding, rounded }: Compared,
         (held, kernels, work): (usize, &[Kernel], &DeviceWork),
     ) -> Result<Self, GpuError> {
-        let plan = plan_for(plan, are_codes, problem.n());
+        let plan = plan_for(plan, rounded, problem.n());
         gpu.keeps_pipelines = plan.pipeline_cache;
         let layout = Layout::new(Sizes { n: held, ..rows.sizes(&plan, encoding) }, gpu.limits)?;
-        let values = if are_codes { Values::of(problem, &rows, &plan, gpu.limits) } else { None };
+        let values = if rounded { Values::of(problem, &rows, &plan, gpu.limits) } else { None };
         gpu.bytes.store(layout.sizes.bytes(), Relaxed);
         let matrices = Self::choose_matrices(&gpu, problem, &plan, encoding);
         let side = matrices.clone().and_then(Result::ok).unwrap_or_default();
@@ -218,7 +230,7 @@ impl<'p> GpuSession<'p> {
             place: Vec::new(),
             bytes,
             encoding,
-            are_codes,
+            rounded,
             values,
             ranked: None,
             resources: Resources::new(&gpu, layout)?,
@@ -263,7 +275,7 @@ impl<'p> GpuSession<'p> {
 
     /// Whether the device computes final distances.
     fn finishes(&self) -> bool {
-        if self.are_codes { self.values.is_some() } else { self.rows.finishes(&self.problem, self.encoding) }
+        if self.rounded { self.values.is_some() } else { self.rows.finishes(&self.problem, self.encoding) }
     }
 
     /// Does `work`, and adds what it took to a part of the build.
@@ -284,6 +296,16 @@ impl<'p> GpuSession<'p> {
     fn upload(&self, first: usize, points: &[u32]) -> Result<(), GpuError> {
         let how = (self.bytes.as_deref(), self.encoding);
         self.rows.upload(&self.gpu, how, (&self.resources.layout, &self.data), first, points)
+    }
+
+    /// How rows are compared, for the report.
+    fn described_rows(&self) -> String {
+        let what = match (self.rounded, self.encoding.is_half()) {
+            (false, _) => "",
+            (true, false) => "codes as ",
+            (true, true) => "f32 as ",
+        };
+        format!("{what}{}", self.encoding.name())
     }
 
     /// The kernel that computes the distances of blocks.
@@ -350,7 +372,7 @@ impl Session for GpuSession<'_> {
         };
         ExecutorInfo::Gpu {
             adapter: self.gpu.name().into(),
-            rows: format!("{}{}", if self.are_codes { "codes as " } else { "" }, self.encoding.name()),
+            rows: self.described_rows(),
             matrices,
             bindings: self.data.len(),
             rows_at_once: None,

@@ -123,7 +123,7 @@ impl GpuSession<'_> {
         // Whatever a driver returned, it is not an index before it was checked.
         let point_at = |place: u32| self.order.get(place as usize).copied().unwrap_or(u32::MAX);
         let point = self.order[place];
-        let space = self.space.as_ref().filter(|_| self.are_codes);
+        let space = self.space.as_ref().filter(|_| self.rounded);
         let to_true = |reduced| if space.is_some() { reduced } else { self.rows.to_true(reduced) };
         let others = kept().map(|&s| (point_at(id(s)), to_true(distance(s)))).collect();
         let all_there = kept().all(|&s| (id(s) as usize) < self.order.len());

@@ -74,7 +74,7 @@ impl GpuSession<'_> {
         }
         if let Some(values) = self.values.take() {
             (self.encoding, self.resources.layout, self.data) = (values.encoding, values.layout, values.data);
-            self.are_codes = false;
+            self.rounded = false;
             self.resources.params.clear();
         }
         Ok(self.finishes())

@@ -2,13 +2,14 @@
 //! cache lines a load, wavefronts of workgroup memory, its bytes, and dispatches. docs/gpu has the table.
 
 use std::collections::HashSet;
+use std::path::Path;
 
-use super::texts::parsed;
+use super::texts::{parsed, to_spirv};
 use crate::executor::gpu::encoding::Encoding;
-use crate::executor::gpu::kernels::Kernel;
+use crate::executor::gpu::kernels::{KERNELS, Kernel};
 use crate::executor::gpu::kind::AdapterKind;
 use crate::executor::gpu::layout::tests::WEB_GPU;
-use crate::executor::gpu::layout::{Layout, Sizes, Team};
+use crate::executor::gpu::layout::{Layout, Ranking, Sizes, Team};
 use crate::executor::gpu::limits::DeviceLimits;
 use crate::executor::gpu::source::{MetricSource, source};
 use crate::executor::gpu::tile::TILE;
@@ -148,4 +149,29 @@ fn dispatches_of_a_round() {
     let kernels = [Kernel::CountEdges, Kernel::GiveRoom, Kernel::PutEdges, Kernel::Neighborhoods, Kernel::LocalJoin];
     let groups = kernels.map(|kernel| 1_000_000_u32.div_ceil(kernel.rows_per_group(layout.group)));
     assert_eq!(groups.iter().map(|&groups| layout.dispatches(groups).count()).sum::<usize>(), 5);
+}
+
+/// The modules that a card would run for a million rows of 128 floats, as values and as codes, are written where
+/// `NNDESCENT_SPIRV` names a folder: benches/gpu/statistics.py asks drivers what becomes of them.
+#[test]
+fn modules_of_a_card() {
+    let Some(folder) = std::env::var_os("NNDESCENT_SPIRV") else { return };
+    let mut known = HashSet::new();
+    let codes = Layout { sizes: Sizes { quads: 8, row_bytes: 144, width: 40, ..layout().sizes }, ..layout() };
+    for (name, encoding, layout) in [("f32", Encoding::F32, layout()), ("u8", Encoding::U8Dots, codes)] {
+        for (by, ranking) in [("loops", Ranking::Loops), ("votes", Ranking::Votes)] {
+            let layout = Layout { ranking, ..layout };
+            for info in KERNELS.iter().filter(|info| info.kernel != Kernel::BlockProducts) {
+                let text = source(info.kernel, MetricSource::Form(Form::L2), encoding, &layout).0;
+                if !known.insert((info.entry, text.clone())) {
+                    continue;
+                }
+                let modules = to_spirv(&parsed(&text), info.kernel);
+                let (environment, words) = modules.last().expect("the newest target is the last");
+                let file = format!("card-{:?}-{name}-{by}.{environment}.spv", info.kernel);
+                std::fs::write(Path::new(&folder).join(file), bytemuck::cast_slice::<u32, u8>(words)).unwrap();
+            }
+        }
+    }
+    assert!(known.len() > KERNELS.len(), "{}", known.len());
 }

@@ -105,8 +105,8 @@ fn instructions_of_a_ranking() {
     }
 }
 
-/// A device that ranks by votes, if this one can. Votes of lavapipe in subgroups of 32 leave out half of them, which the
-/// self-test of a build notices.
+/// A device that ranks by votes, if this one can. Votes of lavapipe in subgroups of 32 leave out half of them, which
+/// the self-test of a build notices.
 fn voting_gpu() -> Option<Gpu> {
     let mut gpu = gpu()?;
     let info = &gpu.shared().info;

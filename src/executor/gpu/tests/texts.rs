@@ -125,7 +125,7 @@ fn spirv_targets() -> [((u8, u8), &'static str, bool); 2] {
 }
 
 /// The text as SPIR-V, for an old driver with checks and for a new one without.
-fn to_spirv((module, info): &(naga::Module, ModuleInfo), kernel: Kernel) -> Vec<(&'static str, Vec<u32>)> {
+pub(super) fn to_spirv((module, info): &(naga::Module, ModuleInfo), kernel: Kernel) -> Vec<(&'static str, Vec<u32>)> {
     use spv::Capability as C;
     let targets = spirv_targets().into_iter().map(|(lang_version, environment, is_new)| {
         let old = [
