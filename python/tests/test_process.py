@@ -92,6 +92,7 @@ CTRL_C = """
 import os, signal, sys, threading, time
 import numpy as np
 from nndescent_rs import DeviceError, Index, knn_graph
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells turn off for what runs in the background
 x = np.random.default_rng(0).normal(size=(120_000, 64)).astype(np.float32)
 index = Index.build(x[:20_000], recall_sample=0) if sys.argv[1] == "query" else None
 sent = []

@@ -4,8 +4,8 @@
 //! points, and pieces of equal length of a table.
 
 use super::kernels::{KERNELS, KernelInfo, Slot};
-use super::layout::Sizes;
 use super::limits::DeviceLimits;
+use super::sizes::Sizes;
 use crate::error::GpuError;
 
 /// Storage bindings beside the data in the kernels with the most of them, of tables in one piece.
@@ -93,7 +93,7 @@ pub(super) fn most_rows(sizes: Sizes, limits: DeviceLimits) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::gpu::layout::tests::{WEB_GPU, sizes};
+    use crate::executor::gpu::sizes::tests::{WEB_GPU, sizes};
 
     #[test]
     fn data_is_sharded_over_bindings() {

@@ -218,7 +218,7 @@ pub(super) fn block_places(blocks: &[Block]) -> Vec<[u32; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::gpu::layout::tests::{WEB_GPU, sizes};
+    use crate::executor::gpu::sizes::tests::{WEB_GPU, sizes};
     use crate::executor::gpu::tile::TILE;
 
     /// Every pair above the diagonal lies in one tile.

@@ -6,7 +6,8 @@ use half::f16;
 
 use super::device::Gpu;
 use super::encoding::{Encoding, WORD_BYTES};
-use super::layout::{Layout, Sizes};
+use super::layout::Layout;
+use super::sizes::Sizes;
 use super::source::MetricSource;
 use crate::dataset::{Problem, Rows};
 use crate::distances::by_definition::DefinitionDistances;

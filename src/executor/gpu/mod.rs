@@ -44,6 +44,8 @@ mod session;
 #[cfg(feature = "gpu")]
 mod shared;
 #[cfg(feature = "gpu")]
+mod sizes;
+#[cfg(feature = "gpu")]
 mod source;
 #[cfg(feature = "gpu")]
 mod table;

@@ -12,9 +12,10 @@ use rayon::prelude::*;
 use crate::executor::gpu::blocks::Block;
 use crate::executor::gpu::encoding::Encoding;
 use crate::executor::gpu::kernels::{KERNELS, Kernel, binding_of_piece};
-use crate::executor::gpu::layout::tests::WEB_GPU;
-use crate::executor::gpu::layout::{Layout, Params, Ranking, Sizes, Team};
+use crate::executor::gpu::layout::{Layout, Params, Ranking, Team};
 use crate::executor::gpu::limits::DeviceLimits;
+use crate::executor::gpu::sizes::Sizes;
+use crate::executor::gpu::sizes::tests::WEB_GPU;
 use crate::executor::gpu::source::{MetricSource, Trust, source};
 use crate::metric::{Form, SetMetric};
 
