@@ -119,7 +119,8 @@ def test_ctrl_c_ends_work_soon(kind: str, after: float) -> None:
     out = subprocess.run(
         [sys.executable, "-c", CTRL_C, kind, str(after)], capture_output=True, text=True, timeout=120, check=True
     )
-    assert float(out.stdout) < 0.2
+    # Some hundredths of a second on an idle machine. A busy one may be late, but does not finish the work.
+    assert float(out.stdout) < 1.0
 
 
 def test_import_is_light() -> None:
