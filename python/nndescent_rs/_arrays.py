@@ -37,7 +37,7 @@ def _dense(x: Any, name: str) -> np.ndarray:
     if hasattr(x, "to_numpy") and not isinstance(x, np.ndarray):  # pandas, polars
         x = x.to_numpy()
     if np.ma.is_masked(x):
-        masked = np.count_nonzero(x.mask)
+        masked = np.count_nonzero(np.ma.getmaskarray(x))
         raise ValueError(f"{name} has {masked} masked values: fill them, {name}.filled(0), or leave their rows out")
     array = np.asarray(x)
     if array.dtype == object:
@@ -103,9 +103,11 @@ def rows(x: Any, name: str = "X", *, bits: bool = False, wide: bool = False) -> 
     return narrowed if losses.worst(FINE) is None else _in_order(array, np.float64)
 
 
-def for_function(taken: Any, x: Any, bits: bool) -> Any:
-    """Rows that a function compares, of `x`, which became `taken`: float32, if they are dense."""
-    return taken if bits or is_sparse(x) else float32_rows(x)
+def rows_for(metric: Any, x: Any, name: str = "X", *, bits: bool = False) -> Any:
+    """The same for a metric: a function compares dense rows as float32."""
+    if callable(metric) and not bits and not is_sparse(x):
+        return float32_rows(x, name)
+    return rows(x, name, bits=bits)
 
 
 def float32_rows(x: Any, name: str = "X", *, warn: bool = True) -> np.ndarray:

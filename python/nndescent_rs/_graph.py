@@ -477,10 +477,8 @@ def knn_graph(
     >>> graph.report.recall.estimate > 0.9
     True
     """
-    rows = _arrays.rows(X, bits=bits)
+    rows = _arrays.rows_for(metric, X, bits=bits)
     native = metric_of(metric, metric_kwds, bits=bits, sparse=_arrays.is_sparse(X))
-    if callable(metric):
-        rows = _arrays.for_function(rows, X, bits)
     options = _options.build(
         n_neighbors=k,
         n_trees=n_trees,
@@ -558,21 +556,19 @@ def exact_knn(
             progress=progress,
         )
     native = metric_of(metric, metric_kwds, bits=bits, sparse=_arrays.is_sparse(X))
-    base, asked = _of_one_kind(X, queries, bits)
-    if callable(metric):
-        base, asked = _arrays.for_function(base, X, bits), _arrays.for_function(asked, queries, bits)
+    base, asked = _of_one_kind(X, queries, metric, bits)
     with shown(progress) as show:
         run = _options.run(n_jobs, show)
         return Graph(*_core.exact_query(base, asked, native, _options.count("k", k), run), n_jobs=n_jobs)
 
 
-def _of_one_kind(x: Any, queries: Any, bits: bool) -> tuple[Any, Any]:
+def _of_one_kind(x: Any, queries: Any, metric: MetricLike, bits: bool) -> tuple[Any, Any]:
     """Both as the native module takes them: sparse if `x` is, of one type if they are dense."""
     if _arrays.is_sparse(x) and not _arrays.is_sparse(queries):
         from scipy.sparse import csr_matrix
 
         queries = csr_matrix(_arrays.float32_rows(queries, "queries", warn=False))
-    base, asked = _arrays.rows(x, bits=bits), _arrays.rows(queries, "queries", bits=bits)
+    base, asked = (_arrays.rows_for(metric, of, name, bits=bits) for of, name in ((x, "X"), (queries, "queries")))
     if isinstance(base, np.ndarray) and isinstance(asked, np.ndarray) and base.dtype != asked.dtype:
         is_wide = np.float64 in (base.dtype, asked.dtype)
         wide = [np.require(rows, np.float64 if is_wide else np.float32, ["C", "A"]) for rows in (base, asked)]

@@ -99,10 +99,8 @@ class Index:
         -------
         Index
         """
-        rows = _arrays.rows(X, bits=bits)
+        rows = _arrays.rows_for(metric, X, bits=bits)
         native = metric_of(metric, metric_kwds, bits=bits, sparse=_arrays.is_sparse(X))
-        if callable(metric):
-            rows = _arrays.for_function(rows, X, bits)
         options = _options.build(
             n_neighbors=min(30, max(1, np.shape(X)[0] - 1)) if n_neighbors is None else n_neighbors,
             n_trees=n_trees,

@@ -159,7 +159,7 @@ class NNDescent:
         self._is_bits = metric in BIT_METRICS if isinstance(metric, str) else bit_metric
         self._is_sparse = _arrays.is_sparse(data)
         self._angular_trees = metric in ANGULAR if isinstance(metric, str) else angular_trees
-        self._raw_data = self._taken(data, "data")
+        self._raw_data: Any = self._taken(data, "data")
         n, self.dim = self._raw_data.shape
         if n == 0 or self.dim == 0:
             raise ValueError(f"data has shape {self._raw_data.shape}, but at least one row and one column are needed")
@@ -188,7 +188,9 @@ class NNDescent:
 
     def _rows(self, taken: Any) -> Any:
         """What :meth:`_taken` made, for the native module."""
-        return ("bits", taken) if self._is_bits else _arrays.rows(taken)
+        if self._is_bits:
+            return ("bits", taken)
+        return _arrays.rows(taken) if self._is_sparse else taken
 
     def _started(self, init_graph: Any, init_dist: Any) -> np.ndarray | None:
         if init_graph is None:

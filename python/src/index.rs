@@ -1,7 +1,7 @@
 //! The search index.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use nndescent::index::SearchScratch;
 use nndescent::io::{Center, WideMatrix};
@@ -10,6 +10,7 @@ use numpy::{IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyA
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use rayon::ThreadPool;
 
 use crate::arrays::{self, Array1, Array2, GraphArrays};
 use crate::build::caused;
@@ -50,8 +51,18 @@ impl Index {
         self.held.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, nndescent::Index> {
-        self.held.write().unwrap_or_else(PoisonError::into_inner)
+    /// `work` in the pool, with the index as it is. The lock is taken before: see [`Run::watched_outside`].
+    fn read_in<T: Send>(&self, pool: &ThreadPool, work: impl FnOnce(&nndescent::Index) -> T + Send) -> T {
+        let held = self.read();
+        let index: &nndescent::Index = &held;
+        pool.install(|| work(index))
+    }
+
+    /// The same with the index alone, to change it.
+    fn change_in<T: Send>(&self, pool: &ThreadPool, work: impl FnOnce(&mut nndescent::Index) -> T + Send) -> T {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let index: &mut nndescent::Index = &mut held;
+        pool.install(|| work(index))
     }
 
     /// Reads something small.
@@ -66,11 +77,7 @@ impl Index {
         run: &Run,
         work: impl FnOnce(&nndescent::Index, &Watch) -> Result<T, Raised> + Send,
     ) -> PyResult<T> {
-        let done = run.watched_outside(py, |pool, watch| {
-            let held = self.read();
-            let index: &nndescent::Index = &held;
-            pool.install(|| work(index, watch))
-        });
+        let done = run.watched_outside(py, |pool, watch| self.read_in(pool, |index| work(index, watch)));
         done.map_err(|error| caused(&self.kind, error))
     }
 
@@ -81,11 +88,7 @@ impl Index {
         run: &Run,
         work: impl FnOnce(&mut nndescent::Index, &Watch) -> Result<T, Raised> + Send,
     ) -> PyResult<T> {
-        let done = run.watched_outside(py, |pool, watch| {
-            let mut held = self.write();
-            let index: &mut nndescent::Index = &mut held;
-            pool.install(|| work(index, watch))
-        });
+        let done = run.watched_outside(py, |pool, watch| self.change_in(pool, |index| work(index, watch)));
         done.map_err(|error| caused(&self.kind, error))
     }
 
@@ -96,11 +99,7 @@ impl Index {
         run: &Run,
         work: impl FnOnce(&mut nndescent::Index) -> Result<T, Raised> + Send,
     ) -> PyResult<T> {
-        let done = run.unwatched(py, |pool| {
-            let mut held = self.write();
-            let index: &mut nndescent::Index = &mut held;
-            pool.install(|| work(index))
-        });
+        let done = run.unwatched(py, |pool| self.change_in(pool, work));
         done.map_err(|error| caused(&self.kind, error))
     }
 
@@ -210,9 +209,8 @@ impl Index {
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.check_storable()?;
         let bytes = Run::default().unwatched(py, |pool| {
-            let held = self.read();
-            let (index, mut bytes): (&nndescent::Index, _) = (&held, Vec::new());
-            pool.install(|| index.write_to(&mut bytes))?;
+            let mut bytes = Vec::new();
+            self.read_in(pool, |index| index.write_to(&mut bytes))?;
             Ok(bytes)
         })?;
         Ok(PyBytes::new(py, &bytes))
@@ -220,11 +218,7 @@ impl Index {
 
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         self.check_storable()?;
-        Run::default().unwatched(py, |pool| {
-            let held = self.read();
-            let index: &nndescent::Index = &held;
-            Ok(pool.install(|| index.save(path))?)
-        })
+        Run::default().unwatched(py, |pool| Ok(self.read_in(pool, |index| index.save(path))?))
     }
 
     /// Ids and distances of the `k` nearest of every query.
@@ -251,11 +245,7 @@ impl Index {
                 alone(py, || self.nearest(vector, k, &search))
             }
             _ if rows.n <= FEW => {
-                let found = run.unwatched(py, |pool| {
-                    let held = self.read();
-                    let index: &nndescent::Index = &held;
-                    pool.install(|| batch(index, search.options()))
-                });
+                let found = run.unwatched(py, |pool| self.read_in(pool, |index| batch(index, search.options())));
                 found.map_err(|error| caused(&self.kind, error))
             }
             _ => self.reading(py, &run, |index, watch| {
@@ -367,11 +357,8 @@ impl Index {
     /// The values of points, n x dim.
     fn vectors<'py>(&self, py: Python<'py>, ids: PyReadonlyArray1<'py, u32>) -> PyResult<Array2<'py, f32>> {
         let ids = ids.as_slice()?;
-        let (values, dim) = Run::default().unwatched(py, |pool| {
-            let held = self.read();
-            let index: &nndescent::Index = &held;
-            Ok((pool.install(|| index.vectors(ids))?, index.dim()))
-        })?;
+        let found = |index: &nndescent::Index| index.vectors(ids).map(|values| (values, index.dim()));
+        let (values, dim) = Run::default().unwatched(py, |pool| Ok(self.read_in(pool, found)?))?;
         values.into_pyarray(py).reshape([ids.len(), dim])
     }
 

@@ -5,7 +5,8 @@
 //!
 //! 1. [`partition`]: a sample gives the centres of parts; every row goes to the `overlap` parts whose centres are
 //!    nearest, and the rows of each part to a file of its own.
-//! 2. [`build_part`]: an ordinary build of the rows of a part. Parts are built in any order, by any number of processes.
+//! 2. [`build_part`]: an ordinary build of the rows of a part. Parts are built in any order, by any number of
+//!    processes.
 //! 3. [`merge`]: every row keeps the nearest of what its parts found, by (distance, id).
 //! 4. [`refine`]: rows are compared with neighbours of their neighbours that share no part with them.
 //!
@@ -21,8 +22,9 @@
 //! # let folder = std::env::temp_dir().join(format!("nndescent-pieces-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder)?;
 //! # let (input, output) = (folder.join("x.fbin"), folder.join("graph.npz"));
-//! # let rows: Vec<u8> = (0..2000 * 4).flat_map(|i| [(i * 37 % 1009) as f32].map(f32::to_le_bytes)).flatten().collect();
-//! # std::fs::write(&input, [2000u32.to_le_bytes(), 4u32.to_le_bytes()].concat().into_iter().chain(rows).collect::<Vec<u8>>())?;
+//! # let mut file = [2000u32, 4].map(u32::to_le_bytes).concat();
+//! # (0..2000 * 4).for_each(|i| file.extend(((i * 37 % 1009) as f32).to_le_bytes()));
+//! # std::fs::write(&input, file)?;
 //! # let work = folder.join("work");
 //! let builder = NnDescent::new(Metric::Euclidean).n_neighbors(10).seed(7);
 //! let watch = |_: f32| ControlFlow::Continue(()); // called with the share that is done

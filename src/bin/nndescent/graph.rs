@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use nndescent::io::{describe, read_graph};
+use nndescent::recall::RecallEstimate;
 use nndescent::report::{DevicePhaseTime, KernelTime};
 use nndescent::{Algorithm, BuildReport, Built, Device, KnnGraph, Metric, NnDescent, Points, Progress};
 use serde_json::{Value, json};
@@ -339,11 +340,21 @@ pub fn build_report(r: &BuildReport) -> Value {
         "predicted_seconds": r.predicted_seconds,
         "stop": format!("{:?}", r.stop).to_lowercase(),
         "distances_evaluated": r.distances_evaluated,
-        "recall": r.recall.map(|e| json!({"estimate": e.estimate, "low": e.low, "high": e.high, "sample": e.sample})),
+        "recall": r.recall.map(recall_json),
         "target_recall": r.target.map(|t| json!({"target": t.target, "reached": t.reached, "widened": t.widened})),
         "peak_memory_bytes": peak_bytes(),
         "parameters": parameters,
     })
+}
+
+/// An estimate of recall, as reports have it.
+pub fn recall_json(e: RecallEstimate) -> Value {
+    json!({"estimate": e.estimate, "low": e.low, "high": e.high, "sample": e.sample})
+}
+
+/// The same for people.
+pub fn say_recall(e: RecallEstimate) {
+    say!("estimated recall {:.4} (95 % between {:.4} and {:.4}, {} rows)", e.estimate, e.low, e.high, e.sample);
 }
 
 fn phase(time: &DevicePhaseTime) -> Value {
@@ -383,7 +394,7 @@ pub fn summarize_build(r: &BuildReport) {
         r.distances_evaluated as f64 / 1e6
     );
     if let Some(e) = r.recall {
-        say!("estimated recall {:.4} (95 % between {:.4} and {:.4}, {} rows)", e.estimate, e.low, e.high, e.sample);
+        say_recall(e);
     }
     if let Some(t) = r.target {
         let outcome = if t.reached { "reached" } else { "not reached" };

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use nndescent::io::describe;
 use nndescent::out_of_core::{self, OutOfCore, OutOfCoreReport, PartSize, Plan, Stage};
-use nndescent::recall::RecallEstimate;
 use nndescent::{NnDescent, Progress};
 use serde_json::{Value, json};
 
 use crate::beyond_memory::bytes;
 use crate::failure::Failure;
-use crate::graph::{Arguments, BuildArguments, build_report};
+use crate::graph::{Arguments, BuildArguments, build_report, recall_json, say_recall};
 use crate::interrupt;
 use crate::memory::peak_bytes;
 use crate::output;
@@ -128,10 +127,6 @@ fn to_json(r: &OutOfCoreReport, input: &Path, output: &Path) -> Value {
     })
 }
 
-fn recall_json(e: RecallEstimate) -> Value {
-    json!({"estimate": e.estimate, "low": e.low, "high": e.high, "sample": e.sample})
-}
-
 fn summarize(r: &OutOfCoreReport, output: &Path) {
     say!("{} x {} -> {} neighbours each, {}", r.n, r.dim, r.k, output.display());
     let resumed = if r.resumed > 0 { format!(", {} of them found built", r.resumed) } else { String::new() };
@@ -145,10 +140,6 @@ fn summarize(r: &OutOfCoreReport, output: &Path) {
     if let Some(e) = r.recall {
         say_recall(e);
     }
-}
-
-fn say_recall(e: RecallEstimate) {
-    say!("estimated recall {:.4} (95 % between {:.4} and {:.4}, {} rows)", e.estimate, e.low, e.high, e.sample);
 }
 
 /// Says on stderr that values are read as another type.

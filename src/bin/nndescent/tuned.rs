@@ -4,6 +4,7 @@ use nndescent::index::Tuning;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+use crate::graph::recall_json;
 
 /// A recall that was asked for, and what tuning reached.
 #[derive(Clone, Copy)]
@@ -15,16 +16,13 @@ pub struct Tuned {
 
 impl Tuned {
     pub fn json(&self) -> Value {
-        let recall = &self.tuning.recall;
         json!({
             "target": self.target,
             "reached": self.tuning.reached,
             "k": self.k,
             "epsilon": self.tuning.epsilon,
             "quantized": self.tuning.quantized,
-            "recall": {
-                "estimate": recall.estimate, "low": recall.low, "high": recall.high, "sample": recall.sample,
-            },
+            "recall": recall_json(self.tuning.recall),
         })
     }
 
