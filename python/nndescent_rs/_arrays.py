@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _core
 
-__all__ = ["NarrowingWarning", "rows", "float32_rows", "is_sparse", "missing_as"]
+__all__ = ["NarrowingWarning", "rows", "float32_rows", "is_sparse", "kept", "kept_type", "matrix", "missing_as"]
 
 #: Types that points keep: no copy is made of C-contiguous arrays of these.
 OWN_TYPES = frozenset(np.dtype(name) for name in ("float32", "float16", "uint8", "int8"))
@@ -32,8 +32,10 @@ def is_sparse(x: Any) -> bool:
     return hasattr(x, "tocsr") and hasattr(x, "nnz")
 
 
-def _dense(x: Any, name: str) -> np.ndarray:
-    """`x` as a matrix of numbers, in its own type where points have it, else float64."""
+def matrix(x: Any, name: str) -> np.ndarray:
+    """`x` as a dense matrix of numbers, in its own type where points have it, else float64."""
+    if is_sparse(x):
+        raise TypeError(f"{name} is sparse, but a dense matrix is needed")
     if hasattr(x, "to_numpy") and not isinstance(x, np.ndarray):  # pandas, polars
         x = x.to_numpy()
     if np.ma.is_masked(x):
@@ -85,7 +87,7 @@ def rows(x: Any, name: str = "X", *, bits: bool = False, wide: bool = False) -> 
         if bits:
             raise TypeError(f"{name} is sparse, but packed bits are a dense uint8 matrix")
         return _csr(x, name)
-    array = _dense(x, name)
+    array = matrix(x, name)
     if bits:
         if array.dtype != np.uint8:
             raise TypeError(f"{name} has dtype {array.dtype}, but packed bits are uint8 (numpy.packbits)")
@@ -112,20 +114,40 @@ def rows_for(metric: Any, x: Any, name: str = "X", *, bits: bool = False) -> Any
 
 def float32_rows(x: Any, name: str = "X", *, warn: bool = True) -> np.ndarray:
     """A dense matrix as C-contiguous float32; warns if values do not survive."""
-    array = _dense(x, name)
+    narrow, coarse = _as_float32(matrix(x, name), name)
+    if warn and coarse is not None:
+        warnings.warn(coarse, NarrowingWarning, stacklevel=4)
+    return narrow
+
+
+def kept_type(dtype: Any, name: str) -> np.dtype[Any]:
+    """The type that rows in a file are kept in."""
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {dtype}, but real numbers are needed")
+    own = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
+    return own if own in OWN_TYPES else np.dtype(np.float32)
+
+
+def kept(array: np.ndarray, name: str, first: int = 0) -> tuple[np.ndarray, str | None]:
+    """A dense matrix, or rows of one from `first` on, in that type; what to say where it holds them too coarsely."""
+    dtype = kept_type(array.dtype, name)
+    return _as_float32(array, name, first) if dtype == np.float32 else (_in_order(array, dtype), None)
+
+
+def _as_float32(array: np.ndarray, name: str, first: int = 0) -> tuple[np.ndarray, str | None]:
+    """As C-contiguous float32, and what to say of a column that this holds too coarsely."""
     if array.dtype == np.float32 or array.dtype.itemsize < 4 and array.dtype.kind in "fiub":
-        return _in_order(array, np.float32)
-    narrowed, losses = _narrowed(array, name)
-    column = losses.worst(COARSE) if warn else None
-    if column is not None:
-        warnings.warn(
-            f"float32 holds column {column} of {name} too coarsely: values such as {array[0, column]} in row 0 are off "
-            f"by up to {losses.lost[column]:.2g}, where the standard deviation is {losses.spread[column]:.2g}. Subtract "
-            "what they have in common.",
-            NarrowingWarning,
-            stacklevel=4,
-        )
-    return narrowed
+        return _in_order(array, np.float32), None
+    narrowed, losses = _narrowed(array, name, first)
+    column = losses.worst(COARSE)
+    if column is None:
+        return narrowed, None
+    return narrowed, (
+        f"float32 holds column {column} of {name} too coarsely: values such as {array[0, column]} in row {first} are "
+        f"off by up to {losses.lost[column]:.2g}, where the standard deviation is {losses.spread[column]:.2g}. Subtract "
+        "what they have in common."
+    )
 
 
 class _Losses(NamedTuple):
@@ -145,12 +167,12 @@ class _Losses(NamedTuple):
             return int(np.argmax(np.where(coarse, self.lost / self.spread, -1.0)))
 
 
-def _narrowed(array: np.ndarray, name: str) -> tuple[np.ndarray, _Losses]:
-    """As float32. Raises where that has no such value; what is not finite is refused later."""
+def _narrowed(array: np.ndarray, name: str, first: int = 0) -> tuple[np.ndarray, _Losses]:
+    """Rows from `first` on as float32. Raises where that has no such value; what is not finite is refused later."""
     narrowed, lost, low, high = _core.narrowed(_in_order(array, np.float64))
     if not np.isfinite(lost).all():
         row, column = (int(at) for at in np.argwhere(np.isfinite(array) & ~np.isfinite(narrowed))[0])
-        raise ValueError(f"{name}[{row}, {column}] is {array[row, column]}, which float32 cannot hold")
+        raise ValueError(f"{name}[{first + row}, {column}] is {array[row, column]}, which float32 cannot hold")
     bounds = np.abs(np.concatenate([low, high]))
     size = float(bounds[np.isfinite(bounds)].max(initial=0.0))
     if 0.0 < size < TINY:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Union
 
 from . import _core, _options
@@ -41,11 +42,13 @@ class FileReport:
 def bytes_of(memory: int | str) -> int:
     """A number of bytes, or a text such as "4GiB" or "500 MB"; a letter alone counts in powers of 1,024."""
     if isinstance(memory, str):
-        found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)(ib|b|)\s*", memory.lower())
+        found = re.fullmatch(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*([kmgt]?)(ib|b|)\s*", memory.lower())
         if found is None:
             raise ValueError(f"memory = {memory!r}, but it must be a number of bytes, or like '4GiB'")
         number, unit, kind = found.groups()
         memory = int(float(number) * (1000 if kind == "b" else 1024) ** " kmgt".index(unit or " "))
+    elif not isinstance(memory, Real):
+        raise TypeError(f"memory = {memory!r}, but it must be a number of bytes, or like '4GiB'")
     if memory <= 0:
         raise ValueError(f"memory = {memory}, but it must be above 0")
     return int(memory)
@@ -105,7 +108,7 @@ def knn_graph_file(
     """
     native = metric_of(metric, metric_kwds)
     options = _options.build(n_neighbors=k, device=device, seed=seed, recall_sample=recall_sample)
-    division = {"memory": bytes_of(memory), "part_rows": part_rows, "overlap": _options.count("overlap", overlap)}
+    division = _options.division(bytes_of(memory), part_rows, overlap)
     with shown(progress) as show:
         report = _core.graph_of_file(
             os.fspath(input),

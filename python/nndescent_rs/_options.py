@@ -50,6 +50,12 @@ def build(
     }
 
 
+def division(memory: int, part_rows: int | None, overlap: int) -> dict[str, Any]:
+    """How rows are divided into parts."""
+    rows = None if part_rows is None else count("part_rows", part_rows)
+    return {"memory": memory, "part_rows": rows, "overlap": count("overlap", overlap)}
+
+
 def count(name: str, value: Any) -> int:
     """`value` as a number of things, at least 0."""
     number = integer(name, value)

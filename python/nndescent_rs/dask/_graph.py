@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, get_client
+from distributed import Client
 
 from .. import _options
 from .._files import PathLike
 from .._metrics import MetricLike
 from .._report import RecallEstimate
-from ._output import array_of, of_parquet, to_parquet, to_zarr
+from . import _output
 from ._pieces import (
     Pieces,
     build_part,
@@ -68,17 +68,20 @@ def knn_graph(
     ----------
     X : dask array of shape (n, d), path, list of paths, or array-like
         Files are .npy, Zarr arrays (.zarr), Parquet with one column of fixed-size lists (.parquet), and alone .fvecs,
-        .bvecs, .fbin, .u8bin, .i8bin. A single file that pieces can read is not copied.
+        .bvecs, .fbin, .u8bin, .i8bin. A single file that pieces can read is not copied. Other types than float32,
+        float16, uint8 and int8 become float32. Blocks of a dask array whose chunks have unknown sizes are written twice.
     k : int
         Neighbours of every row.
     folder : path
         On a disk that all workers share. Working files are removed from it at the end.
     client : Client, optional
-        The current one by default.
+        The current one by default. All workers, those that join later, too, need the package in the client's version.
     output : path, optional
         `graph.npz` in the folder by default; .npz, .zarr (a group of `indices` and `distances`) or .parquet (a folder).
+        Workers write it: they have to see where it is. What is there is replaced.
     memory : int or str
-        What a build of a part may take. Together with the seed it decides the graph, so it does not depend on workers.
+        What a build of a part may take, on each worker at a time. Together with the seed it decides the graph, so it
+        does not depend on workers.
     part_rows : int, optional
         Rows of a part, in place of what memory allows.
     overlap : int
@@ -93,32 +96,46 @@ def knn_graph(
     Returns
     -------
     DaskGraph
+
+    Raises
+    ------
+    ModuleNotFoundError, RuntimeError
+        If a worker lacks the package, or has another version.
+    FileNotFoundError
+        If a worker does not see the folder, the files or the place of the output.
+    RuntimeError
+        If the workers of a piece were lost again and again.
     """
-    pieces = Pieces(get_client() if client is None else client, folder, memory)
+    path, modules = _output.checked(Path(folder) / "graph.npz" if output is None else output)
+    pieces = Pieces(client, folder, memory, modules)
     options = _options.build(n_neighbors=k, seed=seed)
-    division = {"memory": pieces.memory, "part_rows": part_rows, "overlap": overlap}
+    division = _options.division(pieces.memory, part_rows, overlap)
+    rounds, sample = _options.count("refine_rounds", refine_rounds), _options.count("recall_sample", recall_sample)
     with pieces:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pieces.share([path.parent])
         source = pieces.timed("copy", lambda: on_disk(pieces, X))
         plan = pieces.timed("partition", lambda: pieces.partition(source, metric, metric_kwds, options, division))
         parts = range(len(plan.part_sizes))
         pieces.timed("parts", lambda: pieces.spread("build", build_part, [(part, device) for part in parts]))
         pieces.timed("merge", lambda: pieces.alone("merge", merge))
-        for _ in range(refine_rounds if len(parts) > 1 else 0):
+        for _ in range(rounds if len(parts) > 1 else 0):
             pieces.timed("refine", lambda: pieces.spread("refine", refine_part, [(part,) for part in parts]))
             pieces.timed("refine", lambda: pieces.alone("merge-refined", merge_refined))
         recall = None
-        if recall_sample > 0:
-            estimate = pieces.timed("recall", lambda: pieces.alone("recall", estimate_recall, recall_sample))
+        if sample > 0:
+            estimate = pieces.timed("recall", lambda: pieces.alone("recall", estimate_recall, sample))
             recall = RecallEstimate(*estimate)
-        path = Path(pieces.folder.parent / "graph.npz" if output is None else output).absolute()
-        file = path if path.suffix == ".npz" else pieces.folder / "graph.npz"
-        pieces.timed("write", lambda: pieces.alone("write", write_graph, str(file)))
-        indices, distances = (array_of(file, name, (plan.n, plan.k)) for name in ("indices", "distances"))
-        if path.suffix == ".zarr":
-            indices, distances = pieces.timed("write", lambda: to_zarr(path, indices, distances))
-        elif path.suffix == ".parquet":
-            pieces.timed("write", lambda: to_parquet(pieces, path, file, plan.n))
-            indices, distances = of_parquet(path, plan.n, plan.k)
-        elif path.suffix != ".npz":
-            raise ValueError(f"output = {path.name!r}, but it must end with .npz, .zarr or .parquet")
+        shape = (plan.n, plan.k)
+        indices, distances = pieces.timed("write", lambda: _written(pieces, path, shape))
     return DaskGraph(indices, distances, str(path), recall, len(parts), pieces.seconds)
+
+
+def _written(pieces: Pieces, path: Path, shape: tuple[int, int]) -> tuple[Any, Any]:
+    """The graph in a file or folder, and dask arrays of it."""
+    file = path if path.suffix == ".npz" else pieces.folder / "graph.npz"
+    pieces.alone("write", write_graph, str(file))
+    if path.suffix == ".parquet":
+        return _output.to_parquet(pieces, path, file, shape)
+    arrays = _output.arrays_of(file, shape)
+    return _output.to_zarr(pieces, path, *arrays) if path.suffix == ".zarr" else arrays

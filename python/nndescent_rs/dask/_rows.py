@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import warnings
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import dask.array
 import numpy as np
 from dask.delayed import delayed
 
-from .._arrays import OWN_TYPES
-from ._pieces import Pieces
+from .._arrays import NarrowingWarning, kept, kept_type, matrix
+from ._files import blocks_of, shape_of
+from ._pieces import Pieces, check_there, key_of
 
 #: Files that pieces read as they are.
 READ_IN_PLACE = frozenset({".npy", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin"})
@@ -24,127 +24,100 @@ def on_disk(pieces: Pieces, X: Any) -> Path:
     if isinstance(X, (str, os.PathLike)):
         path = Path(X).absolute()
         if path.suffix in READ_IN_PLACE:
+            path.stat()  # raises if there is none
+            pieces.share([path])
             return path
         X = [path]
     target = pieces.folder / "rows.npy"
+    if hasattr(X, "to_dask_array"):  # dask's frames
+        X = X.to_dask_array()
     if isinstance(X, dask.array.Array):
-        _write_blocks(pieces, X, target)
+        coarse = _write_array(pieces, X, target)
     elif isinstance(X, (list, tuple)) and X and all(isinstance(path, (str, os.PathLike)) for path in X):
-        _copy_files(pieces, [Path(path).absolute() for path in X], target)
+        coarse = _copy_files(pieces, [Path(path).absolute() for path in X], target)
     else:
-        array = np.asarray(X)
-        if array.ndim != 2:
-            raise ValueError(f"X has shape {array.shape}, but a matrix of n rows and d columns is needed")
-        np.save(target, np.ascontiguousarray(array, _kept_type(array.dtype)))
+        rows, text = kept(matrix(X, "X"), "X")
+        np.save(target, rows)
+        coarse = [text]
+    if text := next(filter(None, coarse), None):
+        warnings.warn(text, NarrowingWarning, stacklevel=4)
     return target
 
 
-def _kept_type(dtype: Any) -> np.dtype[Any]:
-    """The type that rows are kept in."""
-    dtype = np.dtype(dtype)
-    if dtype.kind not in "fiub":
-        raise TypeError(f"X has dtype {dtype}, but real numbers are needed")
-    return dtype if dtype in OWN_TYPES else np.dtype(np.float32)
-
-
-def _write_blocks(pieces: Pieces, X: Any, target: Path) -> None:
-    """Every block of a dask array to its place in a file, by the worker that has it."""
+def _write_array(pieces: Pieces, X: Any, target: Path) -> list[str | None]:
+    """Every block of a dask array to its place in a file, by the worker that has it. What float32 holds too coarsely."""
     if X.ndim != 2:
         raise ValueError(f"X has shape {X.shape}, but a matrix of n rows and d columns is needed")
+    dtype = kept_type(X.dtype, "X")
     X = X.rechunk({1: -1})
+    blocks = X.to_delayed().ravel()
+    write, save = (delayed(function, pure=False) for function in (_write_rows, _save_rows))
     if any(np.isnan(rows) for rows in X.chunks[0]):
-        X = X.compute_chunk_sizes()
-    dtype = _kept_type(X.dtype)
-    np.lib.format.open_memmap(target, "w+", dtype, X.shape).flush()
-    firsts = np.concatenate([[0], np.cumsum(X.chunks[0])[:-1]])
-    writes = [
-        delayed(_write_rows, name=f"nndescent_copy-{uuid4().hex}")(str(target), int(first), block)
-        for first, block in zip(firsts, X.to_delayed().ravel())
-    ]
-    futures: Any = pieces.client.compute(writes)
-    for future in futures:
-        future.result()
-
-
-def _write_rows(target: str, first: int, rows: Any) -> None:
-    out = np.lib.format.open_memmap(target, "r+")
-    out[first : first + len(rows)] = rows
-    out.flush()
-
-
-def _copy_files(pieces: Pieces, paths: list[Path], target: Path) -> None:
-    """The rows of several files to one, each by a worker."""
-    shapes = [_shape_of(path) for path in paths]
-    columns = {columns for _, columns, _ in shapes}
-    if len(columns) > 1:
-        other = next(i for i, (_, width, _) in enumerate(shapes) if width != shapes[0][1])
-        raise ValueError(
-            f"{paths[other]} has {shapes[other][1]} columns, but {paths[0]} has {shapes[0][1]}"
+        # Written before their number is known, so that blocks are computed once.
+        paths = [target.with_name(f"rows-{at}.npy") for at in range(len(blocks))]
+        pieces.compute(
+            [save(str(path), block, dask_key_name=key_of("copy")) for path, block in zip(paths, blocks, strict=True)]
         )
-    dtype = np.result_type(*(_kept_type(dtype) for _, _, dtype in shapes))
-    rows = [n for n, _, _ in shapes]
-    np.lib.format.open_memmap(target, "w+", _kept_type(dtype), (sum(rows), columns.pop())).flush()
-    firsts = np.concatenate([[0], np.cumsum(rows)[:-1]])
-    tasks = [(str(path), str(target), int(first)) for path, first in zip(paths, firsts)]
-    pieces.spread("copy", _copy_file, tasks)
+        return _copy_files(pieces, paths, target, is_ours=True)
+    np.lib.format.open_memmap(target, "w+", dtype, X.shape).flush()
+    ends = np.cumsum(X.chunks[0]).tolist()
+    return pieces.compute(
+        [
+            write(str(target), end - rows, end, block, dask_key_name=key_of("copy"))
+            for end, rows, block in zip(ends, X.chunks[0], blocks, strict=True)
+        ]
+    )
 
 
-def _shape_of(path: Path) -> tuple[int, int, Any]:
-    """Rows, columns and type of a file."""
-    if path.suffix == ".npy":
-        array = np.load(path, mmap_mode="r")
-    elif path.suffix == ".zarr":
-        import zarr
-
-        array = zarr.open_array(str(path), mode="r")
-    elif path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        file = pyarrow.parquet.ParquetFile(path)
-        kind = _list_type(path, file.schema_arrow)
-        return file.metadata.num_rows, kind.list_size, kind.value_type.to_pandas_dtype()
-    else:
-        raise ValueError(f"{path}: .npy, .zarr or .parquet is needed")
-    if array.ndim != 2:
-        raise ValueError(f"{path} holds an array of shape {array.shape}, but a matrix is needed")
-    return array.shape[0], array.shape[1], array.dtype
-
-
-def _list_type(path: Path, schema: Any) -> Any:
-    """The type of the only column of fixed-size lists."""
-    import pyarrow
-
-    lists = [field.type for field in schema if pyarrow.types.is_fixed_size_list(field.type)]
-    if len(lists) != 1:
-        raise ValueError(f"{path} has {len(lists)} columns of fixed-size lists, but one is needed")
-    return lists[0]
-
-
-def _blocks_of(path: Path) -> Iterable[Any]:
-    """The rows of a file, some at a time."""
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        file = pyarrow.parquet.ParquetFile(path)
-        kind = _list_type(path, file.schema_arrow)
-        name = next(field.name for field in file.schema_arrow if field.type == kind)
-        for batch in file.iter_batches(columns=[name]):
-            yield batch.column(0).flatten().to_numpy(zero_copy_only=False).reshape(-1, kind.list_size)
-        return
-    if path.suffix == ".npy":
-        array = np.load(path, mmap_mode="r")
-    else:
-        import zarr
-
-        array = zarr.open_array(str(path), mode="r")
-    step = max(1, (1 << 26) // max(1, array.shape[1] * array.dtype.itemsize))
-    for first in range(0, array.shape[0], step):
-        yield array[first : first + step]
-
-
-def _copy_file(folder: str, memory: int, source: str, target: str, first: int) -> None:
+def _write_rows(target: str, first: int, end: int, block: Any) -> str | None:
     out = np.lib.format.open_memmap(target, "r+")
-    for block in _blocks_of(Path(source)):
-        out[first : first + len(block)] = block
-        first += len(block)
+    if block.shape != (end - first, out.shape[1]):
+        raise ValueError(
+            f"rows {first} to {end} of X: the block has shape {block.shape}, but the dask array says "
+            f"{(end - first, out.shape[1])}"
+        )
+    rows, coarse = kept(matrix(block, "X"), "X", first)
+    if not np.can_cast(rows.dtype, out.dtype):
+        raise TypeError(f"rows {first} to {end} of X: the block has dtype {block.dtype}, which {out.dtype} cannot hold")
+    out[first:end] = rows
     out.flush()
+    return coarse
+
+
+def _save_rows(path: str, block: Any) -> None:
+    check_there(str(Path(path).parent))
+    np.save(path, np.asarray(block))
+
+
+def _copy_files(pieces: Pieces, paths: list[Path], target: Path, *, is_ours: bool = False) -> list[str | None]:
+    """The rows of several files to one, each by a worker. What float32 holds too coarsely."""
+    shapes = [shape_of(path) for path in paths]
+    if not is_ours:
+        pieces.share(paths)
+    columns = shapes[0][1]
+    for path, (_, width, _) in zip(paths, shapes, strict=True):
+        if width != columns:
+            raise ValueError(f"{path} has {width} columns, but {paths[0]} has {columns}")
+    types = [kept_type(dtype, str(path)) for path, (_, _, dtype) in zip(paths, shapes, strict=True)]
+    ends = np.cumsum([n for n, _, _ in shapes]).tolist()
+    shape = (ends[-1], columns)
+    np.lib.format.open_memmap(target, "w+", kept_type(np.result_type(*types), "X"), shape).flush()
+    tasks = [
+        (str(path), str(target), end - n, is_ours) for path, end, (n, _, _) in zip(paths, ends, shapes, strict=True)
+    ]
+    return pieces.spread("copy", _copy_file, tasks)
+
+
+def _copy_file(folder: str, memory: int, source: str, target: str, first: int, is_ours: bool) -> str | None:
+    out = np.lib.format.open_memmap(target, "r+")
+    coarse = None
+    done = 0
+    for block in blocks_of(Path(source)):
+        check_there(folder)
+        start = first if is_ours else 0
+        rows, text = kept(matrix(block, "X"), "X" if is_ours else source, start + done)
+        out[first + done : first + done + len(rows)] = rows
+        done += len(rows)
+        coarse = coarse or text
+    out.flush()
+    return coarse
