@@ -145,8 +145,8 @@ def _as_float32(array: np.ndarray, name: str, first: int = 0) -> tuple[np.ndarra
         return narrowed, None
     return narrowed, (
         f"float32 holds column {column} of {name} too coarsely: values such as {array[0, column]} in row {first} are "
-        f"off by up to {losses.lost[column]:.2g}, where the standard deviation is {losses.spread[column]:.2g}. Subtract "
-        "what they have in common."
+        f"off by up to {losses.lost[column]:.2g}, where the standard deviation is {losses.spread[column]:.2g}. "
+        "Subtract what they have in common."
     )
 
 

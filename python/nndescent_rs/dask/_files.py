@@ -48,8 +48,9 @@ def _array(path: Path) -> Any:
         raise
     except (ValueError, EOFError) as error:  # zarr's errors are of these
         raise ValueError(f"{path}: {error}") from None
-    raise ValueError(f"{path}: .npy, .zarr or .parquet is needed; a single file may also be .fvecs, .bvecs, .fbin, "
-                     ".u8bin or .i8bin")
+    raise ValueError(
+        f"{path}: .npy, .zarr or .parquet is needed; a single file may also be .fvecs, .bvecs, .fbin, .u8bin or .i8bin"
+    )
 
 
 def _parquet(path: Path) -> tuple[Any, str, Any]:

@@ -66,10 +66,10 @@ def knn_graph(
 
     Parameters
     ----------
-    X : dask array of shape (n, d), path, list of paths, or array-like
+    X : dask array or frame of shape (n, d), path, list of paths, or array-like
         Files are .npy, Zarr arrays (.zarr), Parquet with one column of fixed-size lists (.parquet), and alone .fvecs,
         .bvecs, .fbin, .u8bin, .i8bin. A single file that pieces can read is not copied. Other types than float32,
-        float16, uint8 and int8 become float32. Blocks of a dask array whose chunks have unknown sizes are written twice.
+        float16, uint8 and int8 become float32. Chunks of unknown sizes are written twice.
     k : int
         Neighbours of every row.
     folder : path

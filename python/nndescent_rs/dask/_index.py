@@ -69,9 +69,16 @@ class Index:
         pieces = Pieces(client, folder, memory)
         options = _options.build(n_neighbors=n_neighbors, seed=seed)
         division = _options.division(pieces.memory, part_rows, 1)
-        build = {"n_neighbors": n_neighbors, "metric": metric, "metric_kwds": metric_kwds, "device": device, "seed": seed}
+        build = {
+            "n_neighbors": n_neighbors,
+            "metric": metric,
+            "metric_kwds": metric_kwds,
+            "device": device,
+            "seed": seed,
+        }
         with pieces:
-            plan = pieces.partition(on_disk(pieces, X), metric, metric_kwds, options, division)
+            source = pieces.timed("copy", lambda: on_disk(pieces, X))
+            plan = pieces.partition(source, metric, metric_kwds, options, division)
             kept, members = _without_single_rows(plan)
             tasks = [(part, members_of, build) for part, members_of in enumerate(members)]
             pieces.spread("index", _build_index, tasks)
@@ -164,7 +171,7 @@ def _without_single_rows(plan: _core.Plan) -> tuple[list[int], list[list[int]]]:
 
 
 def _replace(source: Path, target: Path, parts: int, centers: np.ndarray) -> None:
-    """Moves a whole index to where another may be, which is none from the first file that goes to the last that comes."""
+    """Moves a whole index to where another may be. Between the two there is none, as `centers.npy` is missing."""
     (target / "centers.npy").unlink(missing_ok=True)
     for old in target.glob("part-[0-9][0-9][0-9][0-9][0-9].n[np][dy]"):
         old.unlink()

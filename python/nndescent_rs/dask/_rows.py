@@ -40,12 +40,12 @@ def on_disk(pieces: Pieces, X: Any) -> Path:
         np.save(target, rows)
         coarse = [text]
     if text := next(filter(None, coarse), None):
-        warnings.warn(text, NarrowingWarning, stacklevel=4)
+        warnings.warn(text, NarrowingWarning, stacklevel=5)
     return target
 
 
 def _write_array(pieces: Pieces, X: Any, target: Path) -> list[str | None]:
-    """Every block of a dask array to its place in a file, by the worker that has it. What float32 holds too coarsely."""
+    """Every block of a dask array to its place in a file, by its worker; what float32 holds too coarsely."""
     if X.ndim != 2:
         raise ValueError(f"X has shape {X.shape}, but a matrix of n rows and d columns is needed")
     dtype = kept_type(X.dtype, "X")
@@ -90,7 +90,7 @@ def _save_rows(path: str, block: Any) -> None:
 
 
 def _copy_files(pieces: Pieces, paths: list[Path], target: Path, *, is_ours: bool = False) -> list[str | None]:
-    """The rows of several files to one, each by a worker. What float32 holds too coarsely."""
+    """The rows of several files to one, each by a worker; what float32 holds too coarsely."""
     shapes = [shape_of(path) for path in paths]
     if not is_ours:
         pieces.share(paths)

@@ -31,7 +31,7 @@ def check_software(client: Client, workers: list[str], modules: Sequence[str] = 
     """
     Raises if one of these workers has no package, or another version, whose bytes could differ.
 
-    A task of a package that the worker does not have breaks its connection, without an end: hence by built-in functions.
+    By built-in functions: a task whose package a worker does not have breaks its connection, again and again.
     """
     imports = ", ".join(f"__import__({name!r})" for name in ("nndescent_rs", *modules))
     found = client.run(eval, f"({imports},)[0].__version__", workers=workers, on_error="return")
