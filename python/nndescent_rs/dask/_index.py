@@ -16,7 +16,7 @@ from .._index import Index as PartIndex
 from .._metrics import MetricLike
 from ._pieces import Pieces, check_there, key_of, run_here
 from ._rows import on_disk
-from ._workers import check_software, client_of
+from ._workers import check_software, client_of, workers_of
 
 
 class Index:
@@ -112,7 +112,7 @@ class Index:
         probe = self.parts if n_probe is None else _options.count("n_probe", n_probe)
         if not 1 <= probe <= self.parts:
             raise ValueError(f"n_probe = {probe}, but it must be 1 to {self.parts}, the number of parts")
-        check_software(self.client, list(self.client.nthreads()))
+        check_software(self.client, workers_of(self.client))
         asked = self._nearest(queries, probe) if probe < self.parts else None
         futures, rows = [], []
         for part in range(self.parts):
@@ -136,7 +136,8 @@ class Index:
     def _rows_of(self, queries: Any) -> np.ndarray:
         """Queries as a matrix that suits the index."""
         if isinstance(queries, dask.array.Array):
-            queries = self.client.compute(queries).result()
+            future: Any = self.client.compute(queries)
+            queries = future.result()
         found = _arrays.rows(_arrays.matrix(queries, "queries"), "queries")
         columns = self.centers.shape[1]
         if found.shape[1] != columns:

@@ -16,7 +16,7 @@ from distributed.scheduler import KilledWorker
 from .. import _core, _options
 from .._files import PathLike, bytes_of
 from .._metrics import metric_of
-from ._workers import check_sight, check_software, client_of
+from ._workers import check_sight, check_software, client_of, workers_of
 
 #: Times that a piece is begun again after its worker was lost, beyond those that the scheduler tries.
 AGAIN = 5
@@ -86,31 +86,22 @@ class Pieces:
         results: list[Any] = [None] * len(tasks)
         left = [AGAIN] * len(tasks)
         waiting = list(range(len(tasks) - 1, -1, -1))
-        running: dict[Any, tuple[int, str]] = {}
+        running: dict[Any, int] = {}
         finished = as_completed(loop=self.client.loop)
 
-        def begin(worker: str) -> None:
+        def begin() -> None:
             at = waiting.pop()
-            future = self.client.submit(
-                function,
-                str(self.folder),
-                self.memory,
-                *tasks[at],
-                key=key_of(name),
-                workers=[worker],
-                allow_other_workers=True,
-            )
-            running[future] = (at, worker)
+            # The scheduler prefers idle workers. One that is named may be lost, and the piece then waits for it.
+            future = self.client.submit(function, str(self.folder), self.memory, *tasks[at], key=key_of(name))
+            running[future] = at
             finished.add(future)
 
         try:
             while waiting or running:
-                busy = {worker for _, worker in running.values()}
-                for worker in self._workers():
-                    if waiting and worker not in busy:
-                        begin(worker)
+                for _ in range(min(len(waiting), len(self._workers()) - len(running))):
+                    begin()
                 future = next(finished)
-                at, _ = running.pop(future)
+                at = running.pop(future)
                 try:
                     results[at] = future.result()
                 except KilledWorker as error:
@@ -130,11 +121,11 @@ class Pieces:
         """Results of delayed calls, in their order."""
         futures: Any = self.client.compute(calls)
         try:
-            results: list[Any] = self.client.gather(futures)
+            results: Any = self.client.gather(futures)
         except BaseException:
             self._end(futures)
             raise
-        return results
+        return list(results)
 
     def _end(self, futures: list[Any]) -> None:
         """Has none of these begun; those that run find that the folder is gone."""
@@ -143,7 +134,7 @@ class Pieces:
 
     def _workers(self) -> list[str]:
         """Addresses of those there are, checked; waits for one."""
-        while not (workers := list(self.client.nthreads())):
+        while not (workers := workers_of(self.client)):
             self.client.wait_for_workers(1, timeout=120)
         if new := [worker for worker in workers if worker not in self._checked]:
             check_software(self.client, new, self.modules)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from distributed import Client, get_client
 
@@ -27,6 +28,12 @@ def client_of(client: Client | None) -> Client:
     return client
 
 
+def workers_of(client: Client) -> list[str]:
+    """The addresses of those there are."""
+    threads: Any = client.nthreads()
+    return list(threads)
+
+
 def check_software(client: Client, workers: list[str], modules: Sequence[str] = ()) -> None:
     """
     Raises if one of these workers has no package, or another version, whose bytes could differ.
@@ -34,7 +41,7 @@ def check_software(client: Client, workers: list[str], modules: Sequence[str] = 
     By built-in functions: a task whose package a worker does not have breaks its connection, again and again.
     """
     imports = ", ".join(f"__import__({name!r})" for name in ("nndescent_rs", *modules))
-    found = client.run(eval, f"({imports},)[0].__version__", workers=workers, on_error="return")
+    found: Any = client.run(eval, f"({imports},)[0].__version__", workers=workers, on_error="return")
     for worker, version in found.items():
         if isinstance(version, ImportError):
             raise ModuleNotFoundError(
@@ -50,7 +57,7 @@ def check_software(client: Client, workers: list[str], modules: Sequence[str] = 
 def check_sight(client: Client, workers: list[str], paths: Sequence[Path]) -> None:
     """Raises if one of these workers does not see a path."""
     for path in paths:
-        seen = client.run(os.path.exists, str(path), workers=workers, on_error="return")
+        seen: Any = client.run(os.path.exists, str(path), workers=workers, on_error="return")
         for worker, is_seen in seen.items():
             if is_seen is False:
                 raise FileNotFoundError(
