@@ -47,11 +47,14 @@ mod cuts;
 mod error;
 mod estimate;
 mod file;
+mod folder;
 mod memory;
 mod merge;
 mod partition;
 mod plan;
 mod refine;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use std::fmt;

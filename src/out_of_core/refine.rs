@@ -233,13 +233,23 @@ impl Refiner<'_> {
                 buffer.resize((rows[run.end - 1] - first + 1) as usize * record, 0u32);
                 self.merged.read_at(1, first as usize * record, &mut buffer)?;
                 for row in &rows[run] {
-                    out.extend_from_slice(&buffer[(row - first) as usize * record..][..record]);
+                    let own = &buffer[(row - first) as usize * record..][..record];
+                    self.check_ids(own)?;
+                    out.extend_from_slice(own);
                 }
             }
             Ok(out)
         });
         let pieces = pieces.into_iter().collect::<Result<Vec<Vec<u32>>, OutOfCoreError>>()?;
         Ok(pieces.concat())
+    }
+
+    /// Checks that neighbours are rows of the input: what is read at places has no checksum.
+    fn check_ids(&self, record: &[u32]) -> Result<(), OutOfCoreError> {
+        match neighbors(record).find(|(_, id)| *id as usize >= self.plan.n()) {
+            Some((_, id)) => Err(self.merged.damaged(format!("it holds the neighbour {id}, which there is not"))),
+            None => Ok(()),
+        }
     }
 
     /// Compares rows with their candidates, and adds those that found nearer ones.
