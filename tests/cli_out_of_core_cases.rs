@@ -17,7 +17,7 @@ fn the_limit_of_memory_holds() {
     }
     let (n, dim, limit) = (16_000usize, 8192usize, 60 << 20);
     let (work, mut bytes) = (Work::new(), [n as u32, dim as u32].map(u32::to_le_bytes).concat());
-    let group = |i: usize| (i as u64 * 0x9e37_79b9 >> 7) % 40;
+    let group = |i: usize| ((i as u64 * 0x9e37_79b9) >> 7) % 40;
     bytes.extend((0..n * dim).map(|at| {
         let (i, j) = ((at / dim) as u64, (at % dim) as u64);
         let noise = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59;

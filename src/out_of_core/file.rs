@@ -235,6 +235,17 @@ impl Reader {
         Err(self.damaged("its checksum does not match"))
     }
 
+    /// Compares the checksum of a section that is not needed otherwise.
+    pub(super) fn check_section(&self, section: usize) -> Result<(), OutOfCoreError> {
+        let mut stream = self.stream(section);
+        let mut buffer = vec![0u8; BUFFER];
+        while stream.left() > 0 {
+            let length = buffer.len().min(stream.left() as usize);
+            stream.fill(&mut buffer[..length])?;
+        }
+        stream.finish()
+    }
+
     /// A section from its beginning, for one reader.
     pub(super) fn stream(&self, section: usize) -> Stream<'_> {
         Stream { reader: self, section, at: 0, hash: Xxh3::new() }

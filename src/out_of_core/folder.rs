@@ -60,6 +60,7 @@ fn make(folder: &Path) -> Result<bool, OutOfCoreError> {
     match fs::create_dir(folder) {
         Ok(()) => Ok(true),
         Err(_) if folder.is_dir() => Ok(false),
+        Err(_) if folder.exists() => Err(OutOfCoreError::os(folder, io::ErrorKind::NotADirectory.into())),
         Err(e) => Err(OutOfCoreError::os(folder, e)),
     }
 }

@@ -269,6 +269,7 @@ pub(super) fn open_latest(plan: &Plan) -> Result<Reader, OutOfCoreError> {
 /// Parts were not merged; a graph that is damaged; an output that cannot be written.
 pub fn write_graph(plan: &Plan, output: impl AsRef<Path>, watch: Watch) -> Result<(), OutOfCoreError> {
     let file = open_latest(plan)?;
+    file.check_section(0)?;
     let (k, width) = (plan.k(), plan.identity.width);
     let (mut failure, mut other_failure) = (None, None);
     let written = {
