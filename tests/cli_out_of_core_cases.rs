@@ -85,8 +85,9 @@ fn a_full_disk() {
     let (code, text) = run_with_room(16, &["merge", &folder]);
     assert!(code == 4 && text.contains("merged-0.graph: "), "{code}, {text}");
     Work::run(&["merge", &folder]);
-    let (code, text) = run_with_room(16, &["merge", &folder, "-o", &output]);
-    assert!(code == 4, "{code}, {text}");
+    let words = ["refine", &folder, "--rounds", "0", "--recall-sample", "0", "-o", &output];
+    let (code, text) = run_with_room(16, &words);
+    assert!(code == 4 && text.contains("g.npz: "), "{code}, {text}");
     assert!(!fs::exists(&output).unwrap());
 }
 
