@@ -48,6 +48,7 @@ mod error;
 mod estimate;
 mod file;
 mod folder;
+mod id_set;
 mod memory;
 mod merge;
 mod partition;
