@@ -186,7 +186,7 @@ impl Refiner<'_> {
     /// Whether a neighbour may know rows that a row has not met: after the parts' own rounds, only if it is in others.
     fn knows_others(&self, row: u32, neighbor: u32) -> bool {
         let own = self.parts_of(row);
-        !self.is_first || self.parts_of(neighbor).iter().any(|part| !own.iter().any(|own| own == part))
+        !self.is_first || self.parts_of(neighbor).iter().any(|part| !own.contains(part))
     }
 
     /// The nearest neighbours of a row that may know others.
@@ -220,7 +220,7 @@ impl Refiner<'_> {
         let middles = middles.iter().copied().filter(|id| *id != KnnGraph::NO_NEIGHBOR);
         let rows = IdSet::new(self.plan.n(), middles);
         let records = self.gather_records(&rows.ids())?;
-        let is_outside = |id: &u32| *id != KnnGraph::NO_NEIGHBOR && !self.parts_of(*id).iter().any(|p| *p == part);
+        let is_outside = |id: &u32| *id != KnnGraph::NO_NEIGHBOR && !self.parts_of(*id).contains(&part);
         let outside =
             |record: &[u32]| -> Vec<u32> { record[..self.width()].iter().copied().filter(is_outside).collect() };
         let record = 2 * self.width();
