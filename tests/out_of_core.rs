@@ -125,10 +125,17 @@ fn the_same_bytes_however_it_is_driven() {
                 build_part(&plan, part, &plan.builder()).unwrap();
             }
             merge(&plan, memory, &go_on).unwrap();
-            for _ in 0..2 {
+            for round in 1..=2 {
                 let refined = |at| refine_part(&plan, order(at, parts), memory, &go_on).unwrap();
                 assert!((0..parts).map(refined).sum::<u64>() < N as u64);
+                // As after a kill before its end: it is run again.
+                let left = work.path(name).join(format!("refined-{round}-0000.graph"));
+                fs::copy(&left, left.with_extension("kept")).unwrap();
                 merge_refined(&plan, memory, &go_on).unwrap();
+                assert!(!left.exists());
+                fs::rename(left.with_extension("kept"), &left).unwrap();
+                merge_refined(&plan, memory, &go_on).unwrap();
+                assert!(!left.exists());
             }
             let output = work.path(&format!("{name}.npz"));
             write_graph(&plan, &output, &go_on).unwrap();

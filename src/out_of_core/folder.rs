@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::OutOfCoreError;
-use super::partition::remove_files;
+use super::plan::plan_path;
 use crate::atomic_file::{FileLock, folder_of_output};
 
 pub(super) struct Folder<'a> {
@@ -62,6 +62,28 @@ fn make(folder: &Path) -> Result<bool, OutOfCoreError> {
         Err(_) if folder.is_dir() => Ok(false),
         Err(_) if folder.exists() => Err(OutOfCoreError::os(folder, io::ErrorKind::NotADirectory.into())),
         Err(e) => Err(OutOfCoreError::os(folder, e)),
+    }
+}
+
+/// Removes the files of a plan and of its pieces, the plan first; nothing else.
+pub(super) fn remove_files(folder: &Path) -> Result<(), OutOfCoreError> {
+    remove_file(&plan_path(folder))?;
+    for entry in fs::read_dir(folder).map_err(|e| OutOfCoreError::os(folder, e))?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let of_part = name.starts_with("part-") && (name.ends_with(".rows") || name.ends_with(".graph"));
+        let of_round = (name.starts_with("merged-") || name.starts_with("refined-")) && name.ends_with(".graph");
+        if of_part || of_round || name == "membership" {
+            remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file that may not be there.
+pub(super) fn remove_file(path: &Path) -> Result<(), OutOfCoreError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(OutOfCoreError::os(path, e)),
+        _ => Ok(()),
     }
 }
 

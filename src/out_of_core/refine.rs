@@ -5,10 +5,9 @@
 //! Neighbours' neighbours are read from the merged graph, the vectors of candidates from the input, each once for all
 //! rows of a home that need it, in the order of the file.
 
-use std::path::PathBuf;
-
 use super::error::OutOfCoreError;
 use super::file::{Kind, Reader, Writer};
+use super::folder::remove_file;
 use super::id_set::IdSet;
 use super::memory;
 use super::merge::{merge_round, nearest_distinct, neighbors, open_graph, open_merged, put_record, rounds_done};
@@ -75,16 +74,21 @@ pub fn refine_part(plan: &Plan, part: usize, limit: u64, watch: Watch) -> Result
     Ok(ids.len() as u64)
 }
 
-/// Merges what [`refine_part`] found for all parts into the graph of a plan, and removes the graph before.
+/// Merges what [`refine_part`] found for all parts into the graph of a plan, and removes the graph before. If it has done
+/// so, and no part was refined since, it changes nothing: a scheduler may run it again.
 ///
 /// # Errors
 /// Same as [`merge`](super::merge).
 pub fn merge_refined(plan: &Plan, limit: u64, watch: Watch) -> Result<(), OutOfCoreError> {
-    let round = rounds_done(plan).unwrap_or(0) + 1;
-    let sources: Vec<(usize, PathBuf)> = (0..plan.parts()).map(|part| (part, plan.refined_path(round, part))).collect();
-    merge_round(plan, round, &sources, limit, watch)?;
-    let old = sources.into_iter().map(|(_, path)| path).chain([plan.merged_path(round - 1)]);
-    old.into_iter().try_for_each(|path| std::fs::remove_file(&path).map_err(|e| OutOfCoreError::os(&path, e)))
+    let done = rounds_done(plan).unwrap_or(0);
+    let found = |round: usize| (0..plan.parts()).map(move |part| (part, plan.refined_path(round, part)));
+    let is_done = done > 0 && !found(done + 1).any(|(_, path)| path.exists());
+    let round = if is_done { done } else { done + 1 };
+    if !is_done {
+        merge_round(plan, round, &found(round).collect::<Vec<_>>(), limit, watch)?;
+    }
+    let mut old = found(round).map(|(_, path)| path).chain([plan.merged_path(round - 1)]);
+    old.try_for_each(|path| remove_file(&path))
 }
 
 /// Whether a round's work on a part is done.

@@ -1,14 +1,13 @@
 //! A whole build: all pieces, one after another, in a folder that is removed at the end.
 
 use std::fmt;
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::OutOfCoreError;
-use super::folder::{Folder, check_output};
+use super::folder::{Folder, check_output, remove_file};
 use super::merge::{open_graph, rounds_done};
 use super::partition::planned;
 use super::plan::{Plan, plan_path};
@@ -243,7 +242,7 @@ impl Course<'_, '_> {
             self.timed(Stage::Merge, plan.parts(), |watch| merge(&plan, memory, watch))?;
         }
         for part in 0..plan.parts() {
-            remove(&plan.graph_path(part))?;
+            remove_file(&plan.graph_path(part))?;
         }
         let refined = self.refine(&plan)?;
         let (_, params, _) = self.options.builder.parts();
@@ -319,7 +318,7 @@ impl Course<'_, '_> {
                 built => built?,
             };
             distances += built.map_or(0, |report| report.distances_evaluated);
-            remove(&plan.rows_path(part))?;
+            remove_file(&plan.rows_path(part))?;
         }
         self.times.push((Stage::Parts, start.elapsed()));
         Ok((resumed, distances))
@@ -387,13 +386,5 @@ fn within_part(progress: &Progress) -> f32 {
         }
         Phase::Exact => progress.fraction,
         _ => 0.95,
-    }
-}
-
-/// Removes a file that may not be there.
-fn remove(path: &Path) -> Result<(), OutOfCoreError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(OutOfCoreError::os(path, e)),
-        _ => Ok(()),
     }
 }
