@@ -65,6 +65,12 @@ pub(crate) fn resolved(path: &Path) -> PathBuf {
     at
 }
 
+/// The folder that a file is written to by [`replace`].
+#[cfg(feature = "io")]
+pub(crate) fn folder_of_output(path: &Path) -> PathBuf {
+    folder_of(&resolved(path)).into()
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

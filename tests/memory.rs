@@ -46,6 +46,8 @@ fn peaks_keep_to_the_estimate() {
         assert!(peak * 3 >= estimate, "{name}: {peak} bytes, only, {estimate} estimated");
     }
     sparse_rows_take_little_beside_themselves();
+    #[cfg(feature = "io")]
+    pieces_beyond_memory_keep_to_their_limit(&bytes, dim);
     let as_bytes = checks[0].1.0;
     assert!(as_bytes < n * dim * 4, "byte data is never held as f32: {as_bytes}");
 }
@@ -74,4 +76,34 @@ fn sparse_rows_take_little_beside_themselves() {
     });
     let allowed = arrays * 5 / 2 + graph;
     assert!(arrays + peak <= allowed, "{arrays} bytes of rows and {peak} of their graph's build, {allowed} allowed");
+}
+
+/// Each piece of a build beyond memory: of the limit, 32 MiB are for what is no array, of which scratch space of threads
+/// takes a part.
+#[cfg(feature = "io")]
+fn pieces_beyond_memory_keep_to_their_limit(rows: &[u8], dim: usize) {
+    use nndescent::out_of_core::{PartSize, build_part, estimate_recall, merge, partition, refine, write_graph};
+    use std::ops::ControlFlow;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (input, work) = (folder.path().join("x.u8bin"), folder.path().join("w"));
+    let header = [rows.len() / dim, dim].map(|size| (size as u32).to_le_bytes()).concat();
+    std::fs::write(&input, [&header[..], rows].concat()).unwrap();
+    let (limit, arrays) = (36 << 20, 4 << 20);
+    assert!(rows.len() > arrays);
+    let builder = NnDescent::new(Metric::Euclidean).n_neighbors(5).n_trees(2).algorithm(Algorithm::NnDescent);
+    let watch = |_: f32| ControlFlow::Continue(());
+    let within = |name: &str, peak: usize| assert!(peak <= arrays + (1 << 20), "{name}: {peak} of {arrays} bytes");
+    let mut plan = None;
+    let divide = || partition(&input, &work, &builder, PartSize::Memory(limit), 2, &watch).unwrap();
+    within("partition", counting::peak_of(|| plan = Some(divide())));
+    let plan = plan.unwrap();
+    assert!(plan.parts() > 4);
+    for part in 0..plan.parts() {
+        within("part", counting::peak_of(|| drop(build_part(&plan, part, &plan.builder()).unwrap())));
+    }
+    within("merge", counting::peak_of(|| merge(&plan, limit, &watch).unwrap()));
+    within("refine", counting::peak_of(|| assert!(refine(&plan, limit, &watch).is_ok())));
+    within("recall", counting::peak_of(|| assert!(estimate_recall(&plan, 64, limit, &watch).unwrap().estimate > 0.0)));
+    within("write", counting::peak_of(|| write_graph(&plan, folder.path().join("g.npz"), &watch).unwrap()));
 }

@@ -15,42 +15,42 @@ use nndescent::out_of_core::{
 };
 use nndescent::{Algorithm, Device, KnnGraph, Metric, NnDescent, Points, exact, recall};
 
-const N: usize = 3000;
-const DIM: usize = 12;
-const K: usize = 10;
-const MEMORY: u64 = 1 << 30;
+pub(crate) const N: usize = 3000;
+pub(crate) const DIM: usize = 12;
+pub(crate) const K: usize = 10;
+pub(crate) const MEMORY: u64 = 1 << 30;
 
-fn go_on(_: f32) -> ControlFlow<()> {
+pub(crate) fn go_on(_: f32) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-fn builder(metric: Metric) -> NnDescent<'static> {
+pub(crate) fn builder(metric: Metric) -> NnDescent<'static> {
     NnDescent::new(metric).n_neighbors(K).algorithm(Algorithm::NnDescent).device(Device::Cpu).seed(3)
 }
 
 /// A folder with an input.
-struct Work {
-    dir: tempfile::TempDir,
-    input: PathBuf,
-    values: Vec<f32>,
+pub(crate) struct Work {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) input: PathBuf,
+    pub(crate) values: Vec<f32>,
 }
 
 impl Work {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(patches(N, DIM, 6, 11))
     }
 
-    fn of(values: Vec<f32>) -> Self {
+    pub(crate) fn of(values: Vec<f32>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let input = write(dir.path(), "x.npy", &npy_f32(&values, DIM));
         Self { dir, input, values }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn plan(&self, name: &str, builder: &NnDescent) -> Plan {
+    pub(crate) fn plan(&self, name: &str, builder: &NnDescent) -> Plan {
         partition(&self.input, self.path(name), builder, PartSize::Rows(700), 2, &go_on).unwrap()
     }
 
@@ -68,7 +68,7 @@ impl Work {
     }
 }
 
-fn message<T>(result: Result<T, OutOfCoreError>) -> String {
+pub(crate) fn message<T>(result: Result<T, OutOfCoreError>) -> String {
     match result {
         Ok(_) => panic!("this should fail"),
         Err(error) => error.to_string(),
@@ -125,10 +125,17 @@ fn the_same_bytes_however_it_is_driven() {
                 build_part(&plan, part, &plan.builder()).unwrap();
             }
             merge(&plan, memory, &go_on).unwrap();
-            for _ in 0..2 {
+            for round in 1..=2 {
                 let refined = |at| refine_part(&plan, order(at, parts), memory, &go_on).unwrap();
                 assert!((0..parts).map(refined).sum::<u64>() < N as u64);
+                // As after a kill before its end: it is run again.
+                let left = work.path(name).join(format!("refined-{round}-0000.graph"));
+                fs::copy(&left, left.with_extension("kept")).unwrap();
                 merge_refined(&plan, memory, &go_on).unwrap();
+                assert!(!left.exists());
+                fs::rename(left.with_extension("kept"), &left).unwrap();
+                merge_refined(&plan, memory, &go_on).unwrap();
+                assert!(!left.exists());
             }
             let output = work.path(&format!("{name}.npz"));
             write_graph(&plan, &output, &go_on).unwrap();
@@ -324,7 +331,7 @@ fn parts_that_disagree_or_are_damaged_are_named() {
     let mut newer = whole.clone();
     newer[8] = 2;
     fs::write(graph(3), &newer).unwrap();
-    assert!(merged().ends_with("part-0003.graph: format 2, but this version reads 1: build this part again"));
+    assert!(merged().ends_with("part-0003.graph: format 2, but this version reads 1: make it again"));
     fs::write(graph(3), vec![0; whole.len()]).unwrap();
     assert!(merged().contains("it was not written to its end"), "{}", merged());
     fs::remove_file(graph(3)).unwrap();

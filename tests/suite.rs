@@ -25,6 +25,8 @@ mod cli_clusters;
 mod cli_files;
 #[cfg(feature = "cli")]
 mod cli_out_of_core;
+#[cfg(feature = "cli")]
+mod cli_out_of_core_cases;
 mod field;
 mod golden;
 #[cfg(feature = "gpu")]
@@ -46,6 +48,8 @@ mod metrics_graph;
 mod ndarray;
 #[cfg(feature = "io")]
 mod out_of_core;
+#[cfg(feature = "io")]
+mod out_of_core_cases;
 mod own_index;
 mod parts;
 mod precision;

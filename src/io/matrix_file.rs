@@ -1,7 +1,7 @@
 //! Matrices whose rows are read from the file when they are asked for.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,8 @@ use half::f16;
 
 use super::center::Center;
 use super::error::IoError;
+#[cfg(feature = "hdf5")]
+use super::hdf5;
 use super::kind::{Endian, Kind};
 use super::matrix::{Matrix, Values};
 use super::source::{Source, open_file};
@@ -17,7 +19,8 @@ use super::values::read_rows;
 use super::{Format, format_of, idx, npy, vecs};
 use crate::parallel;
 
-/// An open matrix in a file whose rows are at fixed places: .npy in C order, vecs, bin and IDX without compression.
+/// An open matrix in a file whose rows are at fixed places: .npy in C order, vecs, bin, IDX without compression, and the
+/// dataset `train` of an HDF5 file that is not in chunks.
 #[derive(Debug)]
 pub(crate) struct MatrixFile {
     pub path: PathBuf,
@@ -78,6 +81,11 @@ impl MatrixFile {
                 source.expect_array(n, dim, kind, || format!("{n} x {dim} of {}", kind.name()))?;
                 (n, dim, kind, Endian::Big, 4 + 4 * shape.len() as u64, 0)
             }
+            #[cfg(feature = "hdf5")]
+            Format::Hdf5 => match hdf5::place_of_hdf5(path)? {
+                (n, dim, kind, endian, Some(offset)) => (n, dim, kind, endian, offset, 0),
+                _ => return nowhere("dataset `train` is in chunks, maybe compressed"),
+            },
             _ => return nowhere("a file of this format"),
         };
         let (file, _) = open_file(path)?;
@@ -103,9 +111,20 @@ impl MatrixFile {
     pub(crate) fn raw_row(&self, row: usize) -> Result<Vec<u8>, IoError> {
         let mut bytes = vec![0; self.row_bytes()];
         let at = self.offset + (row * self.row_bytes()) as u64;
-        let os = |source| IoError::Os { path: self.path.clone(), source };
-        read_exact_at(&self.file, &mut bytes, at).map_err(os)?;
+        self.read(&mut bytes, at)?;
         Ok(bytes)
+    }
+
+    fn read(&self, bytes: &mut [u8], at: u64) -> Result<(), IoError> {
+        read_exact_at(&self.file, bytes, at).map_err(|source| match source.kind() {
+            ErrorKind::UnexpectedEof => IoError::Truncated {
+                path: self.path.clone(),
+                what: format!("what is read at byte {at}"),
+                needed: bytes.len() as u128,
+                available: self.file.metadata().map_or(0, |meta| meta.len().saturating_sub(at)),
+            },
+            _ => IoError::Os { path: self.path.clone(), source },
+        })
     }
 
     /// Consecutive rows, as [`read_matrix`](super::read_matrix) reads them.
@@ -171,8 +190,7 @@ impl MatrixFile {
             let first = ids[run.start] as usize;
             buffer.resize((ids[run.end - 1] as usize + 1 - first) * row_bytes, 0);
             let at = self.offset + (first * row_bytes) as u64;
-            let os = |source| IoError::Os { path: self.path.clone(), source };
-            read_exact_at(&self.file, &mut buffer, at).map_err(os)?;
+            self.read(&mut buffer, at)?;
             for id in &ids[run] {
                 let row = &buffer[(*id as usize - first) * row_bytes..][self.prefix..row_bytes];
                 let at = out.len();

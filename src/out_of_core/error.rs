@@ -64,7 +64,7 @@ pub enum OutOfCoreError {
         what: String,
     },
     /// A working file of another version of the format.
-    #[error("{}: format {found}, but this version reads {known}: build this part again", path.display())]
+    #[error("{}: format {found}, but this version reads {known}: make it again", path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -94,10 +94,14 @@ pub enum OutOfCoreError {
         path: PathBuf,
     },
     /// Parts that hold fewer neighbours of a row than were asked for.
-    #[error("row {row} has {found} neighbours in its parts, but {k} are needed: raise the limit of memory or overlap")]
+    #[error(
+        "row {row} has {found} neighbours in its parts, {parts:?}, but {k} are needed: raise the limit of memory or overlap"
+    )]
     TooFew {
         /// The row.
         row: usize,
+        /// The parts that it is in.
+        parts: Vec<usize>,
         /// Neighbours found.
         found: usize,
         /// Neighbours of every row.

@@ -185,6 +185,9 @@ impl Reader {
         if xxh3_64(&meta) as u32 != header.meta_checksum {
             return Err(damaged("the checksum of its lines does not match".into()));
         }
+        if !is_padded_with_zeros(&file, &header).map_err(os)? {
+            return Err(damaged("there is something between its sections".into()));
+        }
         let text = String::from_utf8_lossy(&meta);
         let meta = text.lines().filter_map(|line| line.split_once(' ')).map(|(k, v)| (k.into(), v.into())).collect();
         Ok(Self { path: path.into(), file, header, meta })
@@ -232,10 +235,35 @@ impl Reader {
         Err(self.damaged("its checksum does not match"))
     }
 
+    /// Compares the checksum of a section that is not needed otherwise.
+    pub(super) fn check_section(&self, section: usize) -> Result<(), OutOfCoreError> {
+        let mut stream = self.stream(section);
+        let mut buffer = vec![0u8; BUFFER];
+        while stream.left() > 0 {
+            let length = buffer.len().min(stream.left() as usize);
+            stream.fill(&mut buffer[..length])?;
+        }
+        stream.finish()
+    }
+
     /// A section from its beginning, for one reader.
     pub(super) fn stream(&self, section: usize) -> Stream<'_> {
         Stream { reader: self, section, at: 0, hash: Xxh3::new() }
     }
+}
+
+/// Whether what fills up lines and the first section is zeros.
+fn is_padded_with_zeros(file: &File, header: &Header) -> io::Result<bool> {
+    let ends = [size_of::<Header>() as u64 + u64::from(header.meta_length), header.start(0) + header.sections[0]];
+    for (end, start) in ends.into_iter().zip([header.start(0), header.start(1)]) {
+        let mut between = [0; ALIGNMENT as usize];
+        let between = &mut between[..(start - end) as usize];
+        read_exact_at(file, between, end)?;
+        if between.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A section that is read once, from its beginning.

@@ -9,7 +9,7 @@ use crate::params::Device;
 const FIXED: u64 = 32 << 20;
 /// The share of a limit that arrays may take: allocators leave gaps.
 const USED: f64 = 0.95;
-/// Rows that the memory of a build is estimated on.
+/// Rows that the memory of a build is estimated on at most: fewer where they take much of the limit.
 const ROWS: usize = 8192;
 /// Rows of the smallest part that is worth a build.
 const LEAST_ROWS: usize = 1024;
@@ -26,7 +26,8 @@ pub(super) fn part_rows(
     width: usize,
     limit: u64,
 ) -> Result<usize, OutOfCoreError> {
-    let first = input.rows(0..input.n.min(ROWS))?;
+    let at_once = items(limit, 0.3, 3 * input.row_bytes() + 4 * input.dim).clamp(LEAST_ROWS, ROWS);
+    let first = input.rows(0..input.n.min(at_once))?;
     let points = first.points().map_err(crate::error::BuildError::from)?;
     let builder = builder.clone().n_neighbors(width.min(points.n() - 1)).recall_sample(0).device(Device::Cpu);
     let build = builder.estimate_memory(&points)?;

@@ -10,7 +10,7 @@ use super::{Stage, Watch, check};
 use crate::atomic_file;
 use crate::graph::KnnGraph;
 use crate::graph::order::nearest_first;
-use crate::io::write_graph_pieces;
+use crate::io::{IoError, write_graph_pieces};
 use crate::parallel;
 
 /// Rows that one task merges.
@@ -99,6 +99,10 @@ fn merged_rows(
             merge_piece(plan, &cursors, (first + piece.start) as u32, piece.len())
         });
         for piece in pieces {
+            if let Err(OutOfCoreError::TooFew { .. }) = piece {
+                // That a file is damaged says more.
+                cursors.iter_mut().try_for_each(Cursor::skip_to_end)?;
+            }
             write(&piece?).map_err(|e| OutOfCoreError::os(&plan.merged_path(round), e))?;
         }
         cursors.iter_mut().for_each(|cursor| cursor.drop_to(end as u32));
@@ -122,7 +126,8 @@ fn merge_piece(plan: &Plan, cursors: &[Cursor], first: u32, count: usize) -> Res
         }
         nearest_distinct(&mut found, width);
         if found.len() < k {
-            return Err(OutOfCoreError::TooFew { row: row as usize, found: found.len(), k });
+            let parts = (0..cursors.len()).filter(|at| cursors[*at].ids.binary_search(&row).is_ok()).collect();
+            return Err(OutOfCoreError::TooFew { row: row as usize, parts, found: found.len(), k });
         }
         put_record(&found, width, &mut out);
     }
@@ -182,14 +187,18 @@ impl<'a> Cursor<'a> {
     /// Reads until all rows below `end` are in memory.
     fn fill_to(&mut self, end: u32) -> Result<(), OutOfCoreError> {
         while self.ids.last().is_none_or(|last| *last < end) && self.unread_ids.left() > 0 {
-            let count = self.block.min(self.unread_ids.left() as usize / size_of::<u32>()).max(1);
-            let (from, at) = (self.ids.len(), self.rows.len());
-            self.ids.resize(from + count, 0);
-            self.rows.resize(at + count * self.record, 0);
-            self.unread_ids.fill(&mut self.ids[from..])?;
-            self.unread_rows.fill(&mut self.rows[at..])?;
+            self.read_block()?;
         }
         Ok(())
+    }
+
+    fn read_block(&mut self) -> Result<(), OutOfCoreError> {
+        let count = self.block.min(self.unread_ids.left() as usize / size_of::<u32>()).max(1);
+        let (from, at) = (self.ids.len(), self.rows.len());
+        self.ids.resize(from + count, 0);
+        self.rows.resize(at + count * self.record, 0);
+        self.unread_ids.fill(&mut self.ids[from..])?;
+        self.unread_rows.fill(&mut self.rows[at..])
     }
 
     fn row(&self, place: usize) -> &[u32] {
@@ -200,6 +209,18 @@ impl<'a> Cursor<'a> {
         let count = self.ids.partition_point(|id| *id < end);
         self.ids.drain(..count);
         self.rows.drain(..count * self.record);
+    }
+
+    /// Reads what is left, and compares it with what was written.
+    fn skip_to_end(&mut self) -> Result<(), OutOfCoreError> {
+        loop {
+            self.ids.clear();
+            self.rows.clear();
+            if self.unread_ids.left() == 0 {
+                return self.finish();
+            }
+            self.read_block()?;
+        }
     }
 
     /// All rows were read, and are what was written.
@@ -248,6 +269,7 @@ pub(super) fn open_latest(plan: &Plan) -> Result<Reader, OutOfCoreError> {
 /// Parts were not merged; a graph that is damaged; an output that cannot be written.
 pub fn write_graph(plan: &Plan, output: impl AsRef<Path>, watch: Watch) -> Result<(), OutOfCoreError> {
     let file = open_latest(plan)?;
+    file.check_section(0)?;
     let (k, width) = (plan.k(), plan.identity.width);
     let (mut failure, mut other_failure) = (None, None);
     let written = {
@@ -265,7 +287,10 @@ pub fn write_graph(plan: &Plan, output: impl AsRef<Path>, watch: Watch) -> Resul
     };
     match failure.or(other_failure) {
         Some(failure) => Err(failure),
-        None => Ok(written?),
+        None => written.map_err(|error| match error {
+            IoError::Os { path, source } => OutOfCoreError::Os { path, source },
+            other => other.into(),
+        }),
     }
 }
 

@@ -47,11 +47,15 @@ mod cuts;
 mod error;
 mod estimate;
 mod file;
+mod folder;
+mod id_set;
 mod memory;
 mod merge;
 mod partition;
 mod plan;
 mod refine;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use std::fmt;
@@ -109,10 +113,10 @@ impl Stage {
     /// About the share of a build's time that it takes.
     fn share(self) -> f32 {
         match self {
-            Self::Partition => 0.08,
-            Self::Parts => 0.72,
-            Self::Merge | Self::Recall | Self::Write => 0.04,
-            Self::Refine => 0.08,
+            Self::Partition => 0.07,
+            Self::Parts => 0.75,
+            Self::Merge | Self::Recall | Self::Write => 0.02,
+            Self::Refine => 0.12,
         }
     }
 }

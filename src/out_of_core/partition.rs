@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use super::cuts::{Cuts, MOST_OVERLAP, choose};
 use super::error::OutOfCoreError;
 use super::file::{BUFFER, Kind, Writer};
+use super::folder::remove_files;
 use super::memory;
-use super::plan::{Plan, plan_path};
+use super::plan::Plan;
 use super::{Stage, Watch, check};
 use crate::builder::NnDescent;
 use crate::io::{IoError, Matrix, MatrixFile, Values};
@@ -48,7 +49,6 @@ pub(super) const NO_PART: u16 = u16::MAX;
 /// removed. Rows of the input are read one chunk after another, twice for those of the sample.
 ///
 /// Metric, neighbours, seed and other settings of the builder become part of the plan; device and progress do not.
-/// `array` names one of several arrays in a file.
 ///
 /// # Errors
 /// An input that cannot be read, whose rows are not at fixed places or not finite; settings that do not suit it;
@@ -114,24 +114,6 @@ pub(super) fn planned(
         return Err(OutOfCoreError::parameter("part_rows", identity.part_rows, range));
     }
     Ok(plan)
-}
-
-/// Removes the files of a plan and of its pieces, the plan first; nothing else.
-pub(super) fn remove_files(folder: &Path) -> Result<(), OutOfCoreError> {
-    let remove = |path: &Path| match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(OutOfCoreError::os(path, e)),
-        _ => Ok(()),
-    };
-    remove(&plan_path(folder))?;
-    for entry in fs::read_dir(folder).map_err(|e| OutOfCoreError::os(folder, e))?.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let of_part = name.starts_with("part-") && (name.ends_with(".rows") || name.ends_with(".graph"));
-        let of_round = (name.starts_with("merged-") || name.starts_with("refined-")) && name.ends_with(".graph");
-        if of_part || of_round || name == "membership" {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 fn divide(input: &MatrixFile, plan: &mut Plan, limit: u64, watch: Watch) -> Result<(), OutOfCoreError> {

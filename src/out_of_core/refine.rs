@@ -5,10 +5,10 @@
 //! Neighbours' neighbours are read from the merged graph, the vectors of candidates from the input, each once for all
 //! rows of a home that need it, in the order of the file.
 
-use std::path::PathBuf;
-
 use super::error::OutOfCoreError;
 use super::file::{Kind, Reader, Writer};
+use super::folder::remove_file;
+use super::id_set::IdSet;
 use super::memory;
 use super::merge::{merge_round, nearest_distinct, neighbors, open_graph, open_merged, put_record, rounds_done};
 use super::partition::NO_PART;
@@ -25,8 +25,6 @@ use crate::points::{Dense, Element, Points};
 const GRAIN: usize = 256;
 /// Neighbours of a row whose neighbours it is compared with: docs/SCALE.md, "Refining".
 const MIDDLES: usize = 8;
-/// Rows whose candidates are collected at once.
-const CHUNK: usize = 1 << 15;
 
 /// Refines the merged graph of a plan by a round: [`refine_part`] for every part, then [`merge_refined`].
 /// Returns how many rows changed.
@@ -76,16 +74,21 @@ pub fn refine_part(plan: &Plan, part: usize, limit: u64, watch: Watch) -> Result
     Ok(ids.len() as u64)
 }
 
-/// Merges what [`refine_part`] found for all parts into the graph of a plan, and removes the graph before.
+/// Merges what [`refine_part`] found for all parts into the graph of a plan, and removes the graph before. If it has done
+/// so, and no part was refined since, it changes nothing: a scheduler may run it again.
 ///
 /// # Errors
 /// Same as [`merge`](super::merge).
 pub fn merge_refined(plan: &Plan, limit: u64, watch: Watch) -> Result<(), OutOfCoreError> {
-    let round = rounds_done(plan).unwrap_or(0) + 1;
-    let sources: Vec<(usize, PathBuf)> = (0..plan.parts()).map(|part| (part, plan.refined_path(round, part))).collect();
-    merge_round(plan, round, &sources, limit, watch)?;
-    let old = sources.into_iter().map(|(_, path)| path).chain([plan.merged_path(round - 1)]);
-    old.into_iter().try_for_each(|path| std::fs::remove_file(&path).map_err(|e| OutOfCoreError::os(&path, e)))
+    let done = rounds_done(plan).unwrap_or(0);
+    let found = |round: usize| (0..plan.parts()).map(move |part| (part, plan.refined_path(round, part)));
+    let is_done = done > 0 && !found(done + 1).any(|(_, path)| path.exists());
+    let round = if is_done { done } else { done + 1 };
+    if !is_done {
+        merge_round(plan, round, &found(round).collect::<Vec<_>>(), limit, watch)?;
+    }
+    let mut old = found(round).map(|(_, path)| path).chain([plan.merged_path(round - 1)]);
+    old.try_for_each(|path| remove_file(&path))
 }
 
 /// Whether a round's work on a part is done.
@@ -124,6 +127,24 @@ struct Pending {
     records: Vec<u32>,
 }
 
+/// Neighbours of a row that are asked for theirs; [`KnnGraph::NO_NEIGHBOR`] in place of those that are missing.
+type Middles = [u32; MIDDLES];
+
+/// What some rows know outside of a part.
+struct Elsewhere {
+    rows: IdSet,
+    /// Where the ids of each row begin, and the last ones end.
+    ends: Vec<usize>,
+    ids: Vec<u32>,
+}
+
+impl Elsewhere {
+    fn of(&self, row: u32) -> &[u32] {
+        let place = self.rows.place(row);
+        &self.ids[self.ends[place]..self.ends[place + 1]]
+    }
+}
+
 impl Refiner<'_> {
     /// Ids, ascending, and records of the rows that found nearer neighbours.
     fn run(&self, part: u16, watch: Watch) -> Result<(Vec<u32>, Vec<u32>), OutOfCoreError> {
@@ -135,11 +156,12 @@ impl Refiner<'_> {
         let homes: Vec<u32> = (0..n as u32).filter(|row| self.parts_of[*row as usize * overlap] == part).collect();
         let most_rows = memory::items(self.limit, 0.2, 2 * self.row_bytes());
         let most_candidates = memory::items(self.limit, 0.15, 8);
-        let chunk = CHUNK.min(memory::items(self.limit, 0.1, 8 * self.width() * self.width()));
+        // A chunk reads most of the merged graph: the records of its neighbours lie anywhere.
+        let chunk = memory::items(self.limit, 0.3, 8 * self.width() * (2 * MIDDLES + 2));
         let mut pending = Pending::default();
         for (at, rows) in homes.chunks(chunk).enumerate() {
             check(watch, Stage::Refine, (at * chunk) as f32 / homes.len() as f32)?;
-            self.collect(rows, &mut pending)?;
+            self.collect(part, rows, &mut pending)?;
             if pending.rows.len() + chunk > most_rows || pending.candidates.len() > most_candidates {
                 self.compare(&std::mem::take(&mut pending), &mut ids, &mut records)?;
             }
@@ -167,55 +189,61 @@ impl Refiner<'_> {
 
     /// Whether a neighbour may know rows that a row has not met: after the parts' own rounds, only if it is in others.
     fn knows_others(&self, row: u32, neighbor: u32) -> bool {
-        !self.is_first || self.parts_of(neighbor).iter().any(|part| !self.parts_of(row).contains(part))
+        let own = self.parts_of(row);
+        !self.is_first || self.parts_of(neighbor).iter().any(|part| !own.contains(part))
     }
 
     /// The nearest neighbours of a row that may know others.
-    fn middles(&self, row: u32, own: &[u32]) -> impl Iterator<Item = u32> {
-        neighbors(own).map(|(_, id)| id).filter(move |id| self.knows_others(row, *id)).take(MIDDLES)
+    fn middles(&self, row: u32, own: &[u32]) -> Middles {
+        let mut found = [KnnGraph::NO_NEIGHBOR; MIDDLES];
+        let known = neighbors(own).map(|(_, id)| id).filter(|id| self.knows_others(row, *id));
+        found.iter_mut().zip(known).for_each(|(to, id)| *to = id);
+        found
     }
 
-    /// Adds the rows that have candidates.
-    fn collect(&self, rows: &[u32], pending: &mut Pending) -> Result<(), OutOfCoreError> {
+    /// Adds those of some rows, whose home is `part`, that have candidates.
+    fn collect(&self, part: u16, rows: &[u32], pending: &mut Pending) -> Result<(), OutOfCoreError> {
         let record = 2 * self.width();
         let own = self.gather_records(rows)?;
-        let mut middles: Vec<u32> =
-            rows.iter().zip(own.chunks_exact(record)).flat_map(|(&row, own)| self.middles(row, own)).collect();
-        middles.sort_unstable();
-        middles.dedup();
-        let theirs = self.gather_records(&middles)?;
-        let found = parallel::map(
-            rows.len(),
-            GRAIN,
-            || (),
-            |(), i| {
-                let own = &own[i * record..][..record];
-                self.candidates(rows[i], own, &middles, &theirs)
-            },
-        );
-        for ((&row, own), candidates) in rows.iter().zip(own.chunks_exact(record)).zip(found) {
-            if !candidates.is_empty() {
-                pending.rows.push(row);
-                pending.records.extend(own);
-                pending.candidates.extend(candidates);
-                pending.ends.push(pending.candidates.len());
-            }
+        let of_row = |i: usize| &own[i * record..][..record];
+        let middles = parallel::map(rows.len(), GRAIN, || (), |(), i| self.middles(rows[i], of_row(i)));
+        let known = self.known_elsewhere(part, middles.as_flattened())?;
+        let find = |(): &mut (), i: usize| self.candidates(rows[i], &of_row(i)[..self.width()], &middles[i], &known);
+        let found = parallel::map(rows.len(), GRAIN, || (), find);
+        for (i, candidates) in found.into_iter().enumerate().filter(|(_, candidates)| !candidates.is_empty()) {
+            pending.rows.push(rows[i]);
+            pending.records.extend(of_row(i));
+            pending.candidates.extend(candidates);
+            pending.ends.push(pending.candidates.len());
         }
         Ok(())
     }
 
-    /// What the neighbours of a row know and the row has not met, ascending.
-    fn candidates(&self, row: u32, own: &[u32], middles: &[u32], theirs: &[u32]) -> Vec<u32> {
-        let width = self.width();
-        let known = &own[..width];
-        let mut found = Vec::new();
-        for middle in self.middles(row, own) {
-            let Ok(place) = middles.binary_search(&middle) else { continue };
-            let theirs = theirs[place * 2 * width..][..width].iter().copied();
-            let new =
-                |id: &u32| *id != KnnGraph::NO_NEIGHBOR && *id != row && !self.met(row, *id) && !known.contains(id);
-            found.extend(theirs.filter(new));
+    /// What neighbours of rows of a part know outside of it.
+    fn known_elsewhere(&self, part: u16, middles: &[u32]) -> Result<Elsewhere, OutOfCoreError> {
+        let middles = middles.iter().copied().filter(|id| *id != KnnGraph::NO_NEIGHBOR);
+        let rows = IdSet::new(self.plan.n(), middles);
+        let records = self.gather_records(&rows.ids())?;
+        let is_outside = |id: &u32| *id != KnnGraph::NO_NEIGHBOR && !self.parts_of(*id).contains(&part);
+        let outside =
+            |record: &[u32]| -> Vec<u32> { record[..self.width()].iter().copied().filter(is_outside).collect() };
+        let record = 2 * self.width();
+        let found =
+            parallel::map(records.len() / record, GRAIN, || (), |(), i| outside(&records[i * record..][..record]));
+        let mut known = Elsewhere { rows, ends: Vec::with_capacity(found.len() + 1), ids: Vec::new() };
+        known.ends.push(0);
+        for ids in found {
+            known.ids.extend(ids);
+            known.ends.push(known.ids.len());
         }
+        Ok(known)
+    }
+
+    /// What the neighbours of a row know and the row, which knows `own`, has not met, ascending.
+    fn candidates(&self, row: u32, own: &[u32], middles: &Middles, known: &Elsewhere) -> Vec<u32> {
+        let middles = middles.iter().filter(|id| **id != KnnGraph::NO_NEIGHBOR);
+        let is_new = |id: &u32| !self.met(row, *id) && !own.contains(id);
+        let mut found: Vec<u32> = middles.flat_map(|middle| known.of(*middle)).copied().filter(is_new).collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -233,7 +261,9 @@ impl Refiner<'_> {
                 buffer.resize((rows[run.end - 1] - first + 1) as usize * record, 0u32);
                 self.merged.read_at(1, first as usize * record, &mut buffer)?;
                 for row in &rows[run] {
-                    out.extend_from_slice(&buffer[(row - first) as usize * record..][..record]);
+                    let own = &buffer[(row - first) as usize * record..][..record];
+                    self.check_ids(own)?;
+                    out.extend_from_slice(own);
                 }
             }
             Ok(out)
@@ -242,20 +272,27 @@ impl Refiner<'_> {
         Ok(pieces.concat())
     }
 
+    /// Checks that neighbours are rows of the input: what is read at places has no checksum.
+    fn check_ids(&self, record: &[u32]) -> Result<(), OutOfCoreError> {
+        match neighbors(record).find(|(_, id)| *id as usize >= self.plan.n()) {
+            Some((_, id)) => Err(self.merged.damaged(format!("it holds the neighbour {id}, which there is not"))),
+            None => Ok(()),
+        }
+    }
+
     /// Compares rows with their candidates, and adds those that found nearer ones.
     fn compare(&self, pending: &Pending, ids: &mut Vec<u32>, records: &mut Vec<u32>) -> Result<(), OutOfCoreError> {
         let record = 2 * self.width();
-        let mut all = pending.candidates.clone();
-        all.sort_unstable();
-        all.dedup();
+        let all = IdSet::new(self.plan.n(), pending.candidates.iter().copied());
         let mut values = self.input.gather(&pending.rows)?;
         let own_values = values.len();
         let at_once = memory::items(self.limit, 0.2, 2 * self.row_bytes());
         let mut found: Vec<Vec<(f32, u32)>> = vec![Vec::new(); pending.rows.len()];
-        for others in all.chunks(at_once) {
+        for (at, others) in all.ids().chunks(at_once).enumerate() {
             values.truncate(own_values);
             self.input.gather_into(others, &mut values)?;
-            self.compare_with(pending, (&values, others), &mut found)?;
+            let place = |id: u32| all.place(id).checked_sub(at * at_once).filter(|place| *place < others.len());
+            self.compare_with(pending, &values, &place, &mut found)?;
         }
         for ((&row, found), own) in pending.rows.iter().zip(&mut found).zip(pending.records.chunks_exact(record)) {
             if !found.is_empty() {
@@ -268,15 +305,17 @@ impl Refiner<'_> {
         Ok(())
     }
 
-    /// Adds the candidates among `others` that are nearer than the last neighbour of a row.
+    /// Adds the candidates that are nearer than the last neighbour of a row, of those that have a place in `values`,
+    /// which follow the rows'.
     fn compare_with(
         &self,
         pending: &Pending,
-        (values, others): (&Values, &[u32]),
+        values: &Values,
+        place: &(dyn Fn(u32) -> Option<usize> + Sync),
         found: &mut [Vec<(f32, u32)>],
     ) -> Result<(), OutOfCoreError> {
         let (dim, record, rows) = (self.input.dim, 2 * self.width(), pending.rows.len());
-        let n = rows + others.len();
+        let n = values.len() / dim;
         // Every row was checked when it was divided.
         let points = with_values!(values, x => Points::from(Dense::trusted(Element::rows(x), n, dim)));
         let dataset = Dataset::new(&points, &self.plan.metric)?;
@@ -284,13 +323,10 @@ impl Refiner<'_> {
         parallel::for_rows(found, 1, GRAIN, |i, found| {
             let candidates =
                 &pending.candidates[i.checked_sub(1).map_or(0, |before| pending.ends[before])..pending.ends[i]];
-            let inside = |id: &&u32| (others[0]..=others[others.len() - 1]).contains(*id);
             let (mut ids, mut places, mut distances) = (Vec::new(), Vec::new(), Vec::new());
-            for id in candidates.iter().filter(inside) {
-                if let Ok(place) = others.binary_search(id) {
-                    ids.push(*id);
-                    places.push((rows + place) as u32);
-                }
+            for (id, place) in candidates.iter().filter_map(|id| Some((*id, place(*id)?))) {
+                ids.push(id);
+                places.push((rows + place) as u32);
             }
             truth.distances(i, &places, &mut distances);
             let last = neighbors(&pending.records[i * record..][..record]).last();

@@ -1,22 +1,21 @@
 //! A whole build: all pieces, one after another, in a folder that is removed at the end.
 
 use std::fmt;
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::OutOfCoreError;
+use super::folder::{Folder, check_output, remove_file};
 use super::merge::{open_graph, rounds_done};
-use super::partition::{planned, remove_files};
+use super::partition::planned;
 use super::plan::{Plan, plan_path};
 use super::refine::is_refined;
 use super::{
     PartSize, Stage, Watch, build_part, check, estimate_recall, merge, merge_refined, partition, refine_part,
     write_graph,
 };
-use crate::atomic_file::FileLock;
 use crate::builder::NnDescent;
 use crate::error::BuildError;
 use crate::io::MatrixFile;
@@ -151,7 +150,7 @@ impl<'a> OutOfCore<'a> {
     }
 
     /// The folder in which working files get a folder of their own, named after the output. Default: that of the
-    /// output.
+    /// output. If there is none, it is made, in a folder that there has to be, and removed again with them.
     #[must_use]
     pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = Some(folder.into());
@@ -189,29 +188,23 @@ impl<'a> OutOfCore<'a> {
     ///
     /// # Errors
     /// [`OutOfCoreError`]: an input that cannot be read or used, settings that do not suit it, a limit that is too
-    /// small, no room or permission for working files, what is left of another build where it is to be resumed.
+    /// small, no folder for the output, no room or permission for working files, what is left of another build where it
+    /// is to be resumed.
     ///
     /// # Complexity
     /// That of `overlap` builds in memory, about. Reads the input three times and writes it `overlap` times, beside
     /// the graph.
     pub fn graph(&self, input: impl AsRef<Path>, output: impl AsRef<Path>) -> Result<OutOfCoreReport, OutOfCoreError> {
-        let (input, folder) = (input.as_ref(), self.working_folder(output.as_ref()));
-        fs::create_dir_all(&folder).map_err(|e| OutOfCoreError::os(&folder, e))?;
-        let lock_path = folder.join("lock");
-        fs::File::create(&lock_path).map_err(|e| OutOfCoreError::os(&lock_path, e))?;
-        let lock = FileLock::try_new(&lock_path).map_err(|e| OutOfCoreError::os(&lock_path, e))?;
-        let Some(lock) = lock else { return Err(OutOfCoreError::Locked { path: folder }) };
-        let course = Course { options: self, folder: &folder, start: Instant::now(), times: Vec::new(), begun_at: 0.0 };
-        let done = course.run(input, output.as_ref());
-        drop(lock);
-        if done.is_ok() || !self.resume {
-            let removed = remove_files(&folder).and_then(|()| {
-                fs::remove_file(&lock_path).map_err(|e| OutOfCoreError::os(&lock_path, e))?;
-                fs::remove_dir(&folder).map_err(|e| OutOfCoreError::os(&folder, e))
-            });
-            if let Err(error) = removed {
-                tracing::warn!(%error, "working files are left");
-            }
+        let (input, output) = (input.as_ref(), output.as_ref());
+        check_output(output)?;
+        let folder = Folder::open(self.working_folder(output), self.scratch.as_deref())?;
+        let start = Instant::now();
+        let course = Course { options: self, folder: &folder.path, start, times: Vec::new(), begun_at: 0.0 };
+        let done = course.run(input, output);
+        if (done.is_ok() || !self.resume)
+            && let Err(error) = folder.remove()
+        {
+            tracing::warn!(%error, "working files are left");
         }
         done
     }
@@ -249,7 +242,7 @@ impl Course<'_, '_> {
             self.timed(Stage::Merge, plan.parts(), |watch| merge(&plan, memory, watch))?;
         }
         for part in 0..plan.parts() {
-            remove(&plan.graph_path(part))?;
+            remove_file(&plan.graph_path(part))?;
         }
         let refined = self.refine(&plan)?;
         let (_, params, _) = self.options.builder.parts();
@@ -294,8 +287,15 @@ impl Course<'_, '_> {
     /// Builds the parts that have not been built: how many had been, and distances evaluated.
     fn build_parts(&mut self, plan: &Plan) -> Result<(usize, u64), OutOfCoreError> {
         let is_merged = rounds_done(plan).is_some();
-        let is_built = |part: &usize| is_merged || open_graph(plan, &plan.graph_path(*part), *part, 0).is_ok();
-        let missing: Vec<usize> = (0..plan.parts()).filter(|part| !is_built(part)).collect();
+        let mut missing = Vec::new();
+        for part in (0..plan.parts()).filter(|_| !is_merged) {
+            match open_graph(plan, &plan.graph_path(part), part, 0) {
+                Ok(_) => {}
+                // What cannot be built again is an error, rather than that its rows are missing.
+                Err(error) if plan.graph_path(part).exists() && !plan.rows_path(part).exists() => return Err(error),
+                Err(_) => missing.push(part),
+            }
+        }
         let resumed = plan.parts() - missing.len();
         self.begun_at = self.begun_at.max(self.before(Stage::Parts) + self.share_of_parts(resumed, plan));
         let start = Instant::now();
@@ -318,7 +318,7 @@ impl Course<'_, '_> {
                 built => built?,
             };
             distances += built.map_or(0, |report| report.distances_evaluated);
-            remove(&plan.rows_path(part))?;
+            remove_file(&plan.rows_path(part))?;
         }
         self.times.push((Stage::Parts, start.elapsed()));
         Ok((resumed, distances))
@@ -386,13 +386,5 @@ fn within_part(progress: &Progress) -> f32 {
         }
         Phase::Exact => progress.fraction,
         _ => 0.95,
-    }
-}
-
-/// Removes a file that may not be there.
-fn remove(path: &Path) -> Result<(), OutOfCoreError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(OutOfCoreError::os(path, e)),
-        _ => Ok(()),
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// What `graph` takes for inputs that do not fit in memory.
 #[derive(clap::Args)]
 pub struct BeyondMemory {
-    /// Build in parts, within this much memory: 4GiB, 512MiB, 2GB or bytes. For .npy, vecs, bin and IDX inputs.
+    /// Build in parts, within this much memory: 4GiB, 512MiB, 2GB or bytes. For .npy, vecs, bin and
+    /// IDX inputs, and HDF5 that is not in chunks.
     #[arg(long, value_parser = bytes)]
     pub memory: Option<u64>,
     /// Parts that every row is in, with --memory [default: 2].
@@ -14,7 +15,7 @@ pub struct BeyondMemory {
     /// Rounds across parts, with --memory [default: 1].
     #[arg(long, requires = "memory")]
     pub refine_rounds: Option<usize>,
-    /// Folder for working files, with --memory [default: that of the output].
+    /// Folder for working files, with --memory [default: that of the output]. Made if it is missing, and then removed.
     #[arg(long, requires = "memory")]
     pub scratch: Option<PathBuf>,
     /// Go on where a build with --memory was killed, and keep working files if this one fails.

@@ -20,6 +20,7 @@ use crate::rows::dense::matrix::{Comparison, Matrix};
 use crate::rows::dense::row_bounds::RowBounds;
 use crate::rows::error_bound::ErrorBound;
 use crate::rows::offer::offer;
+use crate::rows::tiles::block_by_fours;
 use crate::simd::{LANES, Level};
 
 /// Rows as they are compared.
@@ -154,12 +155,12 @@ impl<'a> Scan<'a> {
 
     /// Calls `take(first, distances)` with the computed distances of a query to all of the base, block by block.
     fn compare(&self, query: usize, mut take: impl FnMut(u32, &mut [f32])) {
-        let mut x = self.query_row(query);
+        let x = self.query_row(query);
         let mut to_base = vec![0.0; self.per_block()];
         for first in (0..self.n()).step_by(self.per_block()) {
             let range = first..self.n().min(first + self.per_block());
             let to_base = &mut to_base[..range.len()];
-            self.compare_block(&mut x, range, to_base);
+            self.compare_block(&x, range, to_base);
             take(first as u32, to_base);
         }
     }
@@ -171,7 +172,7 @@ impl<'a> Scan<'a> {
         x
     }
 
-    fn compare_block(&self, x: &mut [f32], block: Range<usize>, to_base: &mut [f32]) {
+    fn compare_block(&self, x: &[f32], block: Range<usize>, to_base: &mut [f32]) {
         let comparison = Comparison { form: self.form, level: self.level };
         let others: Vec<u32> = (block.start as u32..block.end as u32).collect();
         comparison.one_to_many(x, self.base.matrix(), &others, 0, to_base);
@@ -184,19 +185,31 @@ impl<'a> Scan<'a> {
             return rows.iter().map(|&row| self.sorted(row, skip_own, width)).collect();
         }
         let mut best = vec![vec![EMPTY; width]; rows.len()];
-        let mut xs: Vec<Vec<f32>> = rows.iter().map(|&row| self.query_row(row)).collect();
-        let mut to_base = vec![0.0; self.per_block()];
+        let xs: Vec<Vec<f32>> = rows.iter().map(|&row| self.query_row(row)).collect();
+        let mut to_base = vec![0.0; rows.len() * self.per_block()];
         for first in (0..self.n()).step_by(self.per_block()) {
-            let range = first..self.n().min(first + self.per_block());
-            let others: Vec<u32> = (range.start as u32..range.end as u32).collect();
-            let to_base = &mut to_base[..range.len()];
-            for ((&row, best), x) in rows.iter().zip(&mut best).zip(&mut xs) {
-                self.compare_block(x, range.clone(), to_base);
+            let block = first..self.n().min(first + self.per_block());
+            let others: Vec<u32> = (block.start as u32..block.end as u32).collect();
+            let to_base = &mut to_base[..rows.len() * block.len()];
+            match &xs[..] {
+                [x] => self.compare_block(x, block, to_base),
+                xs => self.compare_all(xs, first as u32, to_base),
+            }
+            for ((&row, best), to_base) in rows.iter().zip(&mut best).zip(to_base.chunks_exact(others.len())) {
                 let own = if skip_own { row.wrapping_sub(first) } else { usize::MAX };
                 offer(best, &others, to_base, own);
             }
         }
         best
+    }
+
+    /// Distances of queries to consecutive rows of the base, queries x rows.
+    fn compare_all(&self, xs: &[Vec<f32>], first: u32, to_base: &mut [f32]) {
+        let comparison = Comparison { form: self.form, level: self.level };
+        let places: Vec<u32> = (0..xs.len() as u32).collect();
+        block_by_fours(&places, first, to_base, &mut |few, others, found| {
+            comparison.few_to_many(few.map(|i| &*xs[i as usize]), self.base.matrix(), others, 0, found);
+        });
     }
 
     fn sorted(&self, query: usize, skip_own: bool, width: usize) -> Vec<Neighbor> {
