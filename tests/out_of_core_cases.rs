@@ -102,6 +102,9 @@ fn lonely_and_equal_rows() {
         (0..plan.parts()).for_each(|part| drop(build_part(&plan, part, &plan.builder()).unwrap()));
         merge(&plan, MEMORY, &go_on).unwrap();
         refine(&plan, MEMORY, &go_on).unwrap();
+        // A row far from all others takes no part for itself.
+        let recall = estimate_recall(&plan, N, MEMORY, &go_on).unwrap().estimate;
+        assert!(recall > if overlap > 1 { 0.985 } else { 0.6 }, "{overlap}: {recall}");
         write_graph(&plan, work.path("g.npz"), &go_on).unwrap();
         check_rows(&read_graph(work.path("g.npz")).unwrap(), K);
     }

@@ -2,10 +2,14 @@
 //!
 //! Centres are means of the sample's rows (Lloyd's algorithm), as long as these come nearer to their rows: under
 //! metrics for which means say nothing, centres stay rows of the sample. A price is then added to the distance of every
-//! centre, so that parts hold about equally many rows.
+//! centre, so that parts hold about equally many rows. Rows that are far from all others are left out: each would have
+//! a centre of its own.
+
+use std::borrow::Cow;
 
 use crate::error::BuildError;
 use crate::exact;
+use crate::graph::KnnGraph;
 use crate::metric::Metric;
 use crate::points::Points;
 use crate::rng::stratified_sample;
@@ -19,9 +23,14 @@ const PRICE_DECAY: f32 = 0.95;
 /// Rows of the sample that prices are found on: so many, and so many for each part.
 const PRICED_ROWS: usize = 1 << 14;
 const PRICED_ROWS_OF_PART: usize = 256;
-/// Streams of random numbers for the first centres, and for the rows of prices.
+/// Rows of the sample that tell which are far from all others.
+const REFERENCES: usize = 16;
+/// Far is this many times as far as nine of ten rows are.
+const FAR: f32 = 10.0;
+/// Streams of random numbers for the first centres, for the rows of prices, and for those that tell what is far.
 const CENTERS: u64 = 0x0c07;
 const PRICED: u64 = 0x0c08;
+const FARTHEST: u64 = 0x0c09;
 
 /// The centres of parts.
 pub(super) struct Cuts {
@@ -41,12 +50,13 @@ impl Cuts {
         metric: &Metric,
         seed: u64,
     ) -> Result<Self, BuildError> {
-        let n = sample.len() / dim;
         // Products are not nearest to the centre, but to the longest row: directions are what near rows share.
         let metric = match metric {
             Metric::Dot | Metric::InnerProduct => Metric::Cosine,
             other => other.clone(),
         };
+        let sample = &*without_far_rows(sample, dim, parts, &metric, seed)?;
+        let n = sample.len() / dim;
         let first = stratified_sample(seed, CENTERS, n, parts);
         let centers = first.flat_map(|row| &sample[row * dim..][..dim]).copied().collect();
         let mut cuts = Self { dim, metric, centers, prices: vec![0.0; parts] };
@@ -89,9 +99,8 @@ impl Cuts {
         Ok(out)
     }
 
-    fn query(&self, rows: &[f32], k: usize) -> Result<crate::graph::KnnGraph, BuildError> {
-        let base = Points::dense(&self.centers, self.parts(), self.dim)?;
-        exact::query(&base, &Points::dense(rows, rows.len() / self.dim, self.dim)?, &self.metric, k)
+    fn query(&self, rows: &[f32], k: usize) -> Result<KnnGraph, BuildError> {
+        query(&self.centers, rows, self.dim, &self.metric, k)
     }
 
     /// The nearest part of every row, and its distance.
@@ -147,6 +156,38 @@ impl Cuts {
         }
         self.prices = best.1;
     }
+}
+
+/// The `k` of some base rows that are nearest to every row.
+fn query(base: &[f32], rows: &[f32], dim: usize, metric: &Metric, k: usize) -> Result<KnnGraph, BuildError> {
+    let [base, rows] = [base, rows].map(|values| Points::dense(values, values.len() / dim, dim));
+    exact::query(&base?, &rows?, metric, k)
+}
+
+/// A sample without the rows that are far from all others, unless that leaves fewer than `least`. How far a row is, is
+/// the median of its distances to a few rows: those of these that are far themselves do not matter.
+fn without_far_rows<'a>(
+    sample: &'a [f32],
+    dim: usize,
+    least: usize,
+    metric: &Metric,
+    seed: u64,
+) -> Result<Cow<'a, [f32]>, BuildError> {
+    let n = sample.len() / dim;
+    let row = |row: usize| &sample[row * dim..][..dim];
+    let references: Vec<f32> = stratified_sample(seed, FARTHEST, n, REFERENCES.min(n)).flat_map(row).copied().collect();
+    let count = references.len() / dim;
+    let found = query(&references, sample, dim, metric, count)?;
+    let away: Vec<f32> = (0..n).map(|i| found.distances(i)[count / 2]).collect();
+    let mut sorted = away.clone();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let most = FAR * sorted[n * 9 / 10];
+    let near: Vec<usize> = (0..n).filter(|i| away[*i] <= most).collect();
+    // Distances may be below zero, all of them.
+    if near.len() == n || near.len() < least.max(n / 2) {
+        return Ok(Cow::Borrowed(sample));
+    }
+    Ok(Cow::Owned(near.into_iter().flat_map(row).copied().collect()))
 }
 
 fn total(near: &[(u32, f32)]) -> f64 {
@@ -215,6 +256,23 @@ mod tests {
             let most = *loads.iter().max().unwrap() as f64 * parts as f64 / (2 * n) as f64;
             assert!(most < 1.3, "{metric}: {loads:?}");
         }
+    }
+
+    #[test]
+    fn rows_far_from_all_others_have_no_centre() {
+        let (n, dim, parts) = (6000, 6, 9);
+        let without = Cuts::new(&rows(n, dim), dim, (parts, 2), &Metric::Euclidean, 0).unwrap();
+        let mut sample = rows(n, dim);
+        sample[77 * dim] = 1e6;
+        sample[4711 * dim..][..dim].fill(-3e4);
+        let with = Cuts::new(&sample, dim, (parts, 2), &Metric::Euclidean, 0).unwrap();
+        assert!(with.centers.iter().all(|v| (0.0..10.0).contains(v)), "{:?}", with.centers);
+        let most = |prices: &[f32]| prices.iter().fold(0.0f32, |most, price| most.max(price.abs()));
+        assert!(most(&with.prices) < 2.0 * most(&without.prices), "{:?} {:?}", with.prices, without.prices);
+        // Groups that lie far apart are no such rows.
+        let mut sample = rows(n, dim);
+        (0..n).step_by(5).for_each(|i| sample[i * dim] = 1e6);
+        assert_eq!(without_far_rows(&sample, dim, parts, &Metric::Euclidean, 0).unwrap().len(), n * dim);
     }
 
     #[test]
