@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A model of what builds beyond memory cost: `model.py --fit cost-1m.txt cost-2m.txt .. --check cost-10m.txt`.
 
-Each file is what cost.sh printed for a set. Processor seconds of a piece are a + b n for the partition, n (a + b ln m)
-for the parts, m being the rows of a part, and a n for the others. Prints the coefficients, model and measurement side by
-side, and minutes for 100 million and a billion rows.
+Each file is what cost.sh printed for a set. With n in millions of rows, processor seconds of a piece are a + b n for the
+partition, n (a + b ln m) for the parts, m being millions of rows of a part, n (a + b ln n) for refining, which reads rows
+from anywhere, and a n for the others. Prints a and b, model and measurement side by side, and minutes for 100 million and a
+billion rows.
 """
 import argparse
 import math
@@ -27,6 +28,8 @@ def terms(piece, n, parts):
         return [1.0, n]
     if piece == "parts":
         return [n, n * math.log(OVERLAP * n / parts)]
+    if piece == "refine":
+        return [n, n * math.log(n)]
     return [n]
 
 
