@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::cli::run;
-use crate::common::files::{npy_f32, write};
+use crate::common::files::{npy, npy_f32, write};
 use crate::common::points::patches;
 use nndescent::io::read_graph;
 use serde_json::Value;
@@ -131,4 +131,31 @@ fn a_build_that_was_killed_is_resumed() {
         fs::read_dir(work.0.path()).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     left.sort();
     assert_eq!(left, ["killed.npz", "whole.npz", "x.npy"]);
+}
+
+/// What float32 does not hold of the values is said, as in memory, by `graph --memory` and by `partition`.
+#[test]
+fn what_narrowing_loses_is_said() {
+    let work = Work::new();
+    let values = patches(N, DIM, 6, 11);
+    for (name, far) in [("far.npy", 1e9), ("near.npy", 0.0)] {
+        let bytes: Vec<u8> = values.iter().flat_map(|v| (f64::from(*v) + far).to_le_bytes()).collect();
+        write(work.0.path(), name, &npy("'<f8'", false, &format!("({N}, {DIM})"), &bytes));
+    }
+    let (input, output, folder) = (work.path("far.npy"), work.path("g.npz"), work.path("w"));
+    let whole = work.beyond_memory(&input, &output, &["--json"]);
+    let pieces = ["partition", &input, "-o", &folder, "-k", "8", "--part-rows", "700", "--json"];
+    for words in [&whole[..], &pieces] {
+        let ran = run(words);
+        let (text, json) = (String::from_utf8(ran.stderr).unwrap(), String::from_utf8(ran.stdout).unwrap());
+        let said = "far.npy: float64 converted to float32: the largest error is ";
+        assert!(text.matches(said).count() == 1 && text.matches("too coarsely").count() == 1, "{text}");
+        let report: Value = serde_json::from_str(&json).unwrap();
+        assert!(report["narrowed_from"] == "float64" && report["narrowing"]["error"].as_f64().unwrap() > 1.0, "{json}");
+    }
+    let (code, text) = Work::any(&work.beyond_memory(&work.path("near.npy"), &output, &[]));
+    assert!(code == 0 && text.contains("float64 converted to float32, without loss"), "{code}, {text}");
+    assert!(!text.contains("coarsely"), "{text}");
+    let (code, text) = Work::any(&work.beyond_memory(&work.path("x.npy"), &output, &[]));
+    assert!(code == 0 && !text.contains("converted"), "{code}, {text}");
 }

@@ -285,7 +285,11 @@ fn all_formats_with_rows_at_fixed_places() {
     }
     let fortran = write(dir, "fortran.npy", &npy("'<f4'", true, &shape, &floats));
     let whole = OutOfCore::new(&builder(Metric::Euclidean));
-    assert!(message(whole.graph(fortran, work.path("g.npz"))).contains("Fortran order"));
+    let error = message(whole.graph(fortran, work.path("g.npz")));
+    assert!(
+        error.contains("Fortran order") && error.ends_with("in C order first (numpy.ascontiguousarray)"),
+        "{error}"
+    );
     let text = write(dir, "x.csv", b"1,2\n3,4\n");
     assert!(message(whole.graph(text, work.path("g.npz"))).contains("cannot be read one by one"));
 }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::common::checks::check_rows;
+use crate::common::files::{npy, write};
 use crate::common::points::patches;
 use crate::out_of_core::{DIM, K, MEMORY, N, Work, builder, go_on, message};
 use nndescent::Metric;
@@ -53,8 +54,6 @@ fn hdf5(values: &[f32], dim: usize) -> Vec<u8> {
 #[cfg(feature = "hdf5")]
 #[test]
 fn hdf5_rows_are_read_where_they_lie() {
-    use crate::common::files::write;
-
     let work = Work::new();
     let bytes = hdf5(&work.values, DIM);
     let input = write(work.dir.path(), "x.hdf5", &bytes);
@@ -67,6 +66,36 @@ fn hdf5_rows_are_read_where_they_lie() {
     let chunked = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ann-benchmarks-chunked.hdf5");
     let error = message(whole().graph(chunked, work.path("g.npz")));
     assert!(error.contains("dataset `train` is in chunks") && error.ends_with("write it as .npy first"), "{error}");
+}
+
+/// Long integers near 2^60, of which f32 keeps nothing that tells rows apart: the plan says so, and a resumed build.
+#[test]
+fn what_f32_does_not_hold_is_said() {
+    let work = Work::new();
+    let far: Vec<i64> = work.values.iter().map(|value| (1 << 60) + (value * 100.0) as i64).collect();
+    let shape = format!("({N}, {DIM})");
+    let bytes: Vec<u8> = far.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let input = write(work.dir.path(), "far.npy", &npy("'<i8'", false, &shape, &bytes));
+    let plan = partition(&input, work.path("w"), &builder(Metric::Euclidean), PartSize::Rows(700), 2, &go_on).unwrap();
+    let loss = plan.precision_loss().unwrap();
+    let column: Vec<f64> = far.iter().skip(loss.coarsest.column).step_by(DIM).map(|v| (v - (1 << 60)) as f64).collect();
+    let mean = column.iter().sum::<f64>() / N as f64;
+    let spread = (column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / N as f64).sqrt();
+    assert!((loss.spread / spread - 1.0).abs() < 1e-9, "{loss:?} instead of {spread}");
+    assert!(loss.is_coarse() && loss.dtype == "int64" && loss.largest.error > 100.0, "{loss:?}");
+    assert_eq!(Plan::open(work.path("w")).unwrap().precision_loss(), Some(loss));
+    let stopping = whole()
+        .resume(true)
+        .progress(|step| if step.stage == Stage::Parts { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+    assert_eq!(message(stopping.graph(&input, work.path("g.npz"))), "cancelled: parts");
+    let resumed = whole().resume(true).graph(&input, work.path("g.npz")).unwrap();
+    assert_eq!(resumed.precision_loss.as_ref(), Some(loss));
+    // The same values as f64 that f32 holds, and as f32.
+    let bytes: Vec<u8> = work.values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect();
+    let exact = write(work.dir.path(), "exact.npy", &npy("'<f8'", false, &shape, &bytes));
+    let loss = whole().graph(exact, work.path("g.npz")).unwrap().precision_loss.unwrap();
+    assert!(loss.largest.error == 0.0 && !loss.is_coarse() && loss.dtype == "float64", "{loss:?}");
+    assert_eq!(whole().graph(&work.input, work.path("g.npz")).unwrap().precision_loss, None);
 }
 
 #[test]

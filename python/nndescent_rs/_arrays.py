@@ -143,10 +143,14 @@ def _as_float32(array: np.ndarray, name: str, first: int = 0) -> tuple[np.ndarra
     column = losses.worst(COARSE)
     if column is None:
         return narrowed, None
-    return narrowed, (
-        f"float32 holds column {column} of {name} too coarsely: values such as {array[0, column]} in row {first} are "
-        f"off by up to {losses.lost[column]:.2g}, where the standard deviation is {losses.spread[column]:.2g}. "
-        "Subtract what they have in common."
+    return narrowed, coarse_text(name, column, first, array[0, column], losses.lost[column], losses.spread[column])
+
+
+def coarse_text(name: str, column: int, row: int, value: Any, lost: float, spread: float) -> str:
+    """What to say of a column that float32 holds too coarsely."""
+    return (
+        f"float32 holds column {column} of {name} too coarsely: values such as {value} in row {row} are "
+        f"off by up to {lost:.2g}, where the standard deviation is {spread:.2g}. Subtract what they have in common."
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Union
 
 from . import _core, _options
+from ._arrays import NarrowingWarning, coarse_text
 from ._metrics import MetricLike, metric_of
 from ._progress import ProgressLike, shown
 from ._report import RecallEstimate
@@ -82,7 +84,9 @@ def knn_graph_file(
     Parameters
     ----------
     input : path
-        .npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin or IDX.
+        .npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin, IDX, or the dataset `train` of an HDF5 file (.hdf5, .h5) that is
+        not in chunks. Other types than float32, float16, uint8 and int8 become float32, with a
+        :class:`NarrowingWarning` at the end where that cannot tell neighbours apart.
     output : path
         .npz with `indices` and `distances`, which :meth:`Graph.load` reads.
     k : int
@@ -121,5 +125,7 @@ def knn_graph_file(
             resume,
             _options.run(n_jobs, show),
         )
+    if coarse := report.pop("coarse"):
+        warnings.warn(coarse_text(os.fspath(input), *coarse), NarrowingWarning, stacklevel=2)
     recall = report.pop("recall")
     return FileReport(**report, recall=None if recall is None else RecallEstimate(*recall))

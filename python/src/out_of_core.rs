@@ -14,7 +14,7 @@ use crate::arrays::{Array1, Array2};
 use crate::errors::Raised;
 use crate::metric::{Kind, Metric};
 use crate::options::BuildOptions;
-use crate::report::{self, Recall};
+use crate::report::{self, Coarse, Recall};
 use crate::run::Run;
 
 /// How rows are divided.
@@ -176,6 +176,12 @@ impl Plan {
         centers.into_pyarray(py).reshape([rows, columns])
     }
 
+    /// What float32 holds too coarsely.
+    #[getter]
+    fn coarse(&self) -> Option<Coarse> {
+        report::coarse(self.plan.precision_loss())
+    }
+
     #[getter]
     fn metric(&self) -> Metric {
         Metric { kind: Kind::Named(self.plan.metric().clone()) }
@@ -225,5 +231,6 @@ pub fn graph_of_file<'py>(
     dict.set_item("refined", report.refined)?;
     dict.set_item("seconds", seconds)?;
     dict.set_item("recall", report.recall.map(report::recall))?;
+    dict.set_item("coarse", report::coarse(report.precision_loss.as_ref()))?;
     Ok(dict)
 }

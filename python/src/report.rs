@@ -1,12 +1,22 @@
 //! Reports of builds as dictionaries.
 
 use nndescent::BuildReport;
+use nndescent::io::PrecisionLoss;
 use nndescent::recall::RecallEstimate;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 /// (estimate, low, high, sample).
 pub type Recall = (f64, f64, f64, usize);
+
+/// (column, row, value, error, standard deviation) of a column that float32 holds too coarsely.
+pub type Coarse = (usize, usize, f64, f64, f64);
+
+pub fn coarse(loss: Option<&PrecisionLoss>) -> Option<Coarse> {
+    let loss = loss.filter(|loss| loss.is_coarse())?;
+    let worst = loss.coarsest;
+    Some((worst.column, worst.row, worst.value, worst.error, loss.spread))
+}
 
 pub fn recall(recall: RecallEstimate) -> Recall {
     (recall.estimate, recall.low, recall.high, recall.sample)

@@ -55,9 +55,23 @@ def test_values_that_float32_does_not_hold(client, rows: np.ndarray, tmp_path: P
     for X in (far, da.from_array(far, chunks=(400, 8))):
         with pytest.warns(NarrowingWarning, match="too coarsely"):
             dask_graph(X, 10, folder=tmp_path, client=client, **OPTIONS)
+    np.save(tmp_path / "far.npy", far)  # pieces read it as it is
+    for build in (dask_graph, Index.build):
+        with pytest.warns(NarrowingWarning, match=r"far\.npy too coarsely") as said:
+            build(tmp_path / "far.npy", 10, folder=tmp_path, client=client, part_rows=700, seed=5)
+        assert [warning.filename for warning in said if warning.category is NarrowingWarning] == [__file__]
     far[1234, 5] = 1e300
     with pytest.raises(ValueError, match=r"X\[1234, 5\] is 1e\+300"):
         dask_graph(da.from_array(far, chunks=(400, 8)), 10, folder=tmp_path, client=client, **OPTIONS)
+
+
+def test_hdf5_is_read_in_place(client, tmp_path: Path) -> None:
+    file = Path(__file__).parents[2] / "tests/fixtures/ann-benchmarks-contiguous.hdf5"
+    if not file.exists():
+        pytest.skip("the crate's fixtures are not there")
+    found = dask_graph(file, 5, folder=tmp_path, client=client, recall_sample=0)
+    expected = exact_knn(np.arange(80, dtype=np.float32).reshape(20, 4), k=5)
+    np.testing.assert_allclose(found.distances.compute(), expected.distances, rtol=1e-6)
 
 
 def test_nulls_in_parquet(client, rows: np.ndarray, tmp_path: Path) -> None:
@@ -131,7 +145,7 @@ def test_a_part_of_one_row(client, rows: np.ndarray, tmp_path: Path) -> None:
     # The first row is far from all others, which fill the other part.
     X = np.vstack([np.full_like(rows[:1], 1e5), rows[:1300]])
     options = {"part_rows": 1300, "seed": 5, "client": client}
-    with pytest.raises(ValueError, match="row 0 has 0 neighbours in its parts, but 10 are needed"):
+    with pytest.raises(ValueError, match=r"row 0 has 0 neighbours in its parts, \[1\], but 10 are needed"):
         dask_graph(X, 10, folder=tmp_path, overlap=1, **options)
     found = dask_graph(X, 10, folder=tmp_path, **options)
     expected = knn_graph(X, 10, algorithm="exact")

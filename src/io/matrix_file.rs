@@ -13,11 +13,14 @@ use super::error::IoError;
 #[cfg(feature = "hdf5")]
 use super::hdf5;
 use super::kind::{Endian, Kind};
+use super::losses::Losses;
 use super::matrix::{Matrix, Values};
 use super::source::{Source, open_file};
 use super::values::read_rows;
+use super::wide::WideMatrix;
 use super::{Format, format_of, idx, npy, vecs};
 use crate::parallel;
+use crate::points::PointsError;
 
 /// An open matrix in a file whose rows are at fixed places: .npy in C order, vecs, bin, IDX without compression, and the
 /// dataset `train` of an HDF5 file that is not in chunks.
@@ -57,7 +60,9 @@ impl MatrixFile {
                     return Err(IoError::Shape { path: path.into(), what });
                 };
                 if header.fortran {
-                    return nowhere("an array in Fortran order");
+                    let what = "an array in Fortran order: its rows cannot be read one by one; write it in C order first \
+                        (numpy.ascontiguousarray)";
+                    return Err(IoError::Shape { path: path.into(), what: what.into() });
                 }
                 let kind = header.kind(path)?;
                 source.expect_array(n, dim, kind, || format!("{n} x {dim} of {}", kind.name()))?;
@@ -132,17 +137,33 @@ impl MatrixFile {
     /// # Errors
     /// The file cannot be read, or has become shorter; a value that f32 cannot hold, or that is not finite.
     pub(crate) fn rows(&self, rows: Range<usize>) -> Result<Matrix, IoError> {
+        self.narrowed(self.wide_rows(rows.clone())?, rows.start)
+    }
+
+    /// The same, adding to what their values lose.
+    ///
+    /// # Errors
+    /// Same as [`MatrixFile::rows`].
+    pub(crate) fn rows_with(&self, rows: Range<usize>, losses: &mut Losses) -> Result<Matrix, IoError> {
+        let wide = self.wide_rows(rows.clone())?;
+        losses.add(&wide);
+        self.narrowed(wide, rows.start)
+    }
+
+    fn wide_rows(&self, rows: Range<usize>) -> Result<WideMatrix, IoError> {
         let (count, bytes) = (rows.len(), rows.len() * self.row_bytes());
         let at = At { file: &self.file, offset: self.offset + (rows.start * self.row_bytes()) as u64 };
         let mut source = Source::stored(&self.path, BufReader::with_capacity(1 << 16, at), bytes as u64);
-        let wide = match self.prefix {
-            0 => read_rows(&mut source, self.kind, self.endian, count, self.dim)?,
-            _ => vecs::read_vec_rows(&mut source, self.kind, rows.clone(), self.dim)?,
-        };
-        let refused = |source: crate::points::PointsError| IoError::Points {
-            path: self.path.clone(),
-            source: source.of_later_rows(rows.start),
-        };
+        match self.prefix {
+            0 => read_rows(&mut source, self.kind, self.endian, count, self.dim),
+            _ => vecs::read_vec_rows(&mut source, self.kind, rows, self.dim),
+        }
+    }
+
+    /// Rows from `first` on as points.
+    fn narrowed(&self, wide: WideMatrix, first: usize) -> Result<Matrix, IoError> {
+        let refused =
+            |source: PointsError| IoError::Points { path: self.path.clone(), source: source.of_later_rows(first) };
         let matrix = wide.into_narrowed(&Center::None).map_err(refused)?;
         matrix.points().map_err(refused)?;
         Ok(matrix)

@@ -49,6 +49,7 @@ mod estimate;
 mod file;
 mod folder;
 mod id_set;
+mod loss;
 mod memory;
 mod merge;
 mod partition;

@@ -13,7 +13,7 @@ use super::memory;
 use super::plan::Plan;
 use super::{Stage, Watch, check};
 use crate::builder::NnDescent;
-use crate::io::{IoError, Matrix, MatrixFile, Values};
+use crate::io::{IoError, Losses, Matrix, MatrixFile, Values};
 use crate::parallel;
 use crate::points::{Element, PointsError};
 use crate::rng::stratified_sample;
@@ -47,6 +47,8 @@ pub(super) const NO_PART: u16 = u16::MAX;
 /// `overlap` (1 to 8) parts whose centres are nearest and that have room. The rows of every part are written to a file
 /// of its own in `folder`, which is made if need be, and the plan last. What an earlier plan has left in the folder is
 /// removed. Rows of the input are read one chunk after another, twice for those of the sample.
+///
+/// What values lose that f32 does not hold is part of the plan, too: [`Plan::precision_loss`].
 ///
 /// Metric, neighbours, seed and other settings of the builder become part of the plan; device and progress do not.
 ///
@@ -129,10 +131,12 @@ fn divide(input: &MatrixFile, plan: &mut Plan, limit: u64, watch: Watch) -> Resu
     let row_bytes = 3 * input.row_bytes() + 8 * input.dim + 24 * parts;
     let at_once = memory::items(limit, 0.3, row_bytes).min(1 << 17);
     let mut loads = vec![0; parts];
+    let (mut losses, mut narrowed_from) = (Losses::default(), None);
     for first in (0..input.n).step_by(at_once) {
         check(watch, Stage::Partition, first as f32 / input.n as f32)?;
         let rows = first..input.n.min(first + at_once);
-        let matrix = input.rows(rows.clone())?;
+        let matrix = input.rows_with(rows.clone(), &mut losses)?;
+        narrowed_from = matrix.narrowed_from;
         let chosen = if parts == 1 {
             loads[0] += rows.len() as u64;
             vec![0; rows.len()]
@@ -148,6 +152,7 @@ fn divide(input: &MatrixFile, plan: &mut Plan, limit: u64, watch: Watch) -> Resu
     }
     membership.finish()?;
     plan.sizes = loads;
+    plan.loss = narrowed_from.map(|dtype| losses.of(dtype));
     Ok(())
 }
 

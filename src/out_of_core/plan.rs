@@ -7,9 +7,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::OutOfCoreError;
 use super::file::{Kind, Reader, Writer};
+use super::loss;
 use crate::atomic_file;
 use crate::builder::NnDescent;
-use crate::io::MatrixFile;
+use crate::io::{MatrixFile, PrecisionLoss};
 use crate::metric::{Metric, MetricArgument};
 use crate::params::{Algorithm, Params};
 use crate::rng::stratified_sample;
@@ -33,6 +34,8 @@ pub struct Plan {
     pub(super) sizes: Vec<u64>,
     /// Centres, parts x columns.
     pub(super) centers: Vec<f32>,
+    /// What values of the input lost, if they are of another type than points.
+    pub(super) loss: Option<PrecisionLoss>,
     pub(super) metric: Metric,
     pub(super) params: Params,
 }
@@ -131,7 +134,8 @@ impl Plan {
         };
         let input = std::path::absolute(&input.path).unwrap_or_else(|_| input.path.clone());
         let (metric, params) = (metric, params.clone());
-        Ok(Self { folder: folder.into(), input, identity, sizes: Vec::new(), centers: Vec::new(), metric, params })
+        let (sizes, centers, loss) = (Vec::new(), Vec::new(), None);
+        Ok(Self { folder: folder.into(), input, identity, sizes, centers, loss, metric, params })
     }
 
     /// Opens the plan in a folder.
@@ -169,13 +173,16 @@ impl Plan {
             return Err(file.damaged(format!("{} sizes of {} parts", sizes.len(), identity.parts)));
         }
         let input = PathBuf::from(text("input")?);
-        Ok(Self { folder: folder.into(), input, identity, sizes, centers, metric, params })
+        let loss = loss::read(&file)?;
+        Ok(Self { folder: folder.into(), input, identity, sizes, centers, loss, metric, params })
     }
 
     /// Writes the plan, which makes the folder's other files valid.
     pub(super) fn save(&self) -> Result<(), OutOfCoreError> {
         let path = plan_path(&self.folder);
-        let lines = self.identity.lines(&[("input", self.input.display().to_string())]);
+        let mut more = vec![("input", self.input.display().to_string())];
+        more.extend(self.loss.iter().flat_map(loss::lines));
+        let lines = self.identity.lines(&more);
         let written = atomic_file::replace(&path, |out| {
             let mut file = Writer::new(out, Kind::Plan, &lines)?;
             file.write(&self.sizes)?;
@@ -245,6 +252,12 @@ impl Plan {
     #[must_use]
     pub fn centers(&self) -> &[f32] {
         &self.centers
+    }
+
+    /// What the values of the input lost when they became f32; none if they are of a type that points have.
+    #[must_use]
+    pub fn precision_loss(&self) -> Option<&PrecisionLoss> {
+        self.loss.as_ref()
     }
 
     /// The metric.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::builder::NnDescent;
 use crate::error::BuildError;
-use crate::io::MatrixFile;
+use crate::io::{MatrixFile, PrecisionLoss};
 use crate::progress::Progress;
 use crate::recall::RecallEstimate;
 
@@ -99,6 +99,8 @@ pub struct OutOfCoreReport {
     pub distances_evaluated: u64,
     /// Estimated recall, unless switched off.
     pub recall: Option<RecallEstimate>,
+    /// What the values of the input lost when they became f32; none if they are of a type that points have.
+    pub precision_loss: Option<PrecisionLoss>,
 }
 
 impl<'a> OutOfCore<'a> {
@@ -263,6 +265,7 @@ impl Course<'_, '_> {
             times: self.times,
             distances_evaluated,
             recall,
+            precision_loss: plan.loss,
         })
     }
 

@@ -49,7 +49,8 @@ def _array(path: Path) -> Any:
     except (ValueError, EOFError) as error:  # zarr's errors are of these
         raise ValueError(f"{path}: {error}") from None
     raise ValueError(
-        f"{path}: .npy, .zarr or .parquet is needed; a single file may also be .fvecs, .bvecs, .fbin, .u8bin or .i8bin"
+        f"{path}: .npy, .zarr or .parquet is needed; a single file may also be .fvecs, .bvecs, .fbin, .u8bin, .i8bin, "
+        ".hdf5 or .h5"
     )
 
 

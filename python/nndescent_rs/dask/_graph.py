@@ -68,8 +68,9 @@ def knn_graph(
     ----------
     X : dask array or frame of shape (n, d), path, list of paths, or array-like
         Files are .npy, Zarr arrays (.zarr), Parquet with one column of fixed-size lists (.parquet), and alone .fvecs,
-        .bvecs, .fbin, .u8bin, .i8bin. A single file that pieces can read is not copied. Other types than float32,
-        float16, uint8 and int8 become float32. Chunks of unknown sizes are written twice.
+        .bvecs, .fbin, .u8bin, .i8bin, and .hdf5 or .h5 whose dataset `train` is not in chunks. A single file that
+        pieces can read is not copied. Other types than float32, float16, uint8 and int8 become float32, with a
+        `NarrowingWarning` where that cannot tell neighbours apart. Chunks of unknown sizes are written twice.
     k : int
         Neighbours of every row.
     folder : path

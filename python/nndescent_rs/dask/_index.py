@@ -78,7 +78,7 @@ class Index:
         }
         with pieces:
             source = pieces.timed("copy", lambda: on_disk(pieces, X))
-            plan = pieces.partition(source, metric, metric_kwds, options, division)
+            plan = pieces.timed("partition", lambda: pieces.partition(source, metric, metric_kwds, options, division))
             kept, members = _without_single_rows(plan)
             tasks = [(part, members_of, build) for part, members_of in enumerate(members)]
             pieces.spread("index", _build_index, tasks)

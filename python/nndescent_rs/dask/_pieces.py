@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from distributed import Client, as_completed, get_worker
 from distributed.scheduler import KilledWorker
 
 from .. import _core, _options
+from .._arrays import NarrowingWarning, coarse_text
 from .._files import PathLike, bytes_of
 from .._metrics import metric_of
 from ._workers import check_sight, check_software, client_of, workers_of
@@ -75,7 +77,10 @@ class Pieces:
             if source.parent == self.folder:  # a copy of X, which the caller does not know
                 raise ValueError(str(error).replace(str(source), "X")) from error
             raise
-        return _core.Plan(str(self.folder))
+        plan = _core.Plan(str(self.folder))
+        if plan.coarse is not None:
+            warnings.warn(coarse_text(str(source), *plan.coarse), NarrowingWarning, stacklevel=5)
+        return plan
 
     def alone(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """One piece, on any worker."""

@@ -16,7 +16,7 @@ from ._files import blocks_of, shape_of
 from ._pieces import Pieces, check_there, key_of
 
 #: Files that pieces read as they are.
-READ_IN_PLACE = frozenset({".npy", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin"})
+READ_IN_PLACE = frozenset({".npy", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin", ".hdf5", ".h5"})
 
 
 def on_disk(pieces: Pieces, X: Any) -> Path:

@@ -145,7 +145,7 @@ fn bits(path: &Path, wide: WideMatrix) -> Result<Data, Failure> {
 }
 
 /// Says on stderr that values were converted, and how much that may have changed them.
-fn say_narrowing(name: &str, from: Option<&str>, narrowing: Option<&Narrowing>, to: &str, center: &Center) {
+pub fn say_narrowing(name: &str, from: Option<&str>, narrowing: Option<&Narrowing>, to: &str, center: &Center) {
     let Some(from) = from else { return };
     let taken = match center {
         Center::Columns(values) => {
@@ -217,8 +217,11 @@ impl Data {
             Self::Sparse(sparse) => (sparse.narrowed_from, sparse.narrowing),
             Self::Bits { .. } => (None, None),
         };
-        let worst = narrowing
-            .map(|worst| json!({"error": worst.error, "value": worst.value, "row": worst.row, "column": worst.column}));
-        json!({"narrowed_from": from, "narrowing": worst, "center": self.center()})
+        json!({"narrowed_from": from, "narrowing": narrowing.as_ref().map(narrowing_json), "center": self.center()})
     }
+}
+
+/// A value that lost most, in a report.
+pub fn narrowing_json(worst: &Narrowing) -> Value {
+    json!({"error": worst.error, "value": worst.value, "row": worst.row, "column": worst.column})
 }

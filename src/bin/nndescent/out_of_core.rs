@@ -2,15 +2,17 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
-use nndescent::io::describe;
+use nndescent::io::{Center, PrecisionLoss};
 use nndescent::out_of_core::{self, OutOfCore, OutOfCoreReport, PartSize, Plan, Stage};
 use nndescent::{NnDescent, Progress};
 use serde_json::{Value, json};
 
 use crate::beyond_memory::bytes;
 use crate::failure::Failure;
-use crate::graph::{Arguments, BuildArguments, build_report, recall_json, say_recall};
+use crate::graph::{Arguments, BuildArguments, build_report, extend, recall_json, say_recall};
+use crate::input::{narrowing_json, say_narrowing};
 use crate::interrupt;
 use crate::memory::peak_bytes;
 use crate::output;
@@ -78,12 +80,7 @@ pub fn graph(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::Argument("--include-self does not apply to builds beyond memory".into()));
     }
     interrupt::end_by_itself();
-    say_conversion(&build.input)?;
-    let bar = Bar::new(!arguments.json);
-    let mut whole = OutOfCore::new(&build.builder()?).resume(beyond.resume).progress(|step| {
-        bar.show_step(step);
-        interrupt::go_on()
-    });
+    let mut whole = OutOfCore::new(&build.builder()?).resume(beyond.resume);
     if let Some(memory) = beyond.memory {
         whole = whole.memory_limit(memory);
     }
@@ -99,10 +96,24 @@ pub fn graph(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(scratch) = &beyond.scratch {
         whole = whole.scratch(scratch);
     }
-    interrupt::clean(whole.working_folder(output));
+    let folder = whole.working_folder(output);
+    interrupt::clean(folder.clone());
+    let (bar, said) = (Bar::new(!arguments.json), Once::new());
+    let whole = whole.progress(|step| {
+        // Before the long part of the build.
+        if step.stage != Stage::Partition
+            && !said.is_completed()
+            && let Ok(plan) = Plan::open(&folder)
+        {
+            said.call_once(|| bar.aside(|| say_loss(&build.input, plan.precision_loss())));
+        }
+        bar.show_step(step);
+        interrupt::go_on()
+    });
     let report = build.pool()?.install(|| whole.graph(&build.input, output));
     bar.done();
     let report = report?;
+    said.call_once(|| say_loss(&build.input, report.precision_loss.as_ref()));
     if arguments.json {
         say!("{}", to_json(&report, &build.input, output));
     } else {
@@ -118,13 +129,15 @@ fn seconds(report: &OutOfCoreReport, stage: Stage) -> f64 {
 fn to_json(r: &OutOfCoreReport, input: &Path, output: &Path) -> Value {
     let times: serde_json::Map<String, Value> =
         Stage::ALL.iter().map(|stage| (stage.name().into(), seconds(r, *stage).into())).collect();
-    json!({
+    let mut report = json!({
         "n": r.n, "dim": r.dim, "k": r.k, "parts": r.parts, "largest_part": r.largest_part, "overlap": r.overlap,
         "resumed": r.resumed, "refined_rows": r.refined, "seconds": times,
         "distances_evaluated": r.distances_evaluated, "recall": r.recall.map(recall_json),
         "peak_memory_bytes": peak_bytes(), "input": input.display().to_string(),
         "output": output.display().to_string(),
-    })
+    });
+    extend(&mut report, loss_json(r.precision_loss.as_ref()));
+    report
 }
 
 fn summarize(r: &OutOfCoreReport, output: &Path) {
@@ -142,14 +155,29 @@ fn summarize(r: &OutOfCoreReport, output: &Path) {
     }
 }
 
-/// Says on stderr that values are read as another type.
-fn say_conversion(input: &Path) -> Result<(), Failure> {
-    let arrays = describe(input)?;
-    let held = ["float32", "float16", "uint8", "int8", "bool"];
-    if let Some(array) = arrays.first().filter(|array| !held.contains(&array.dtype.as_str())) {
-        tell!("nndescent: {}: {} is converted to float32, chunk by chunk", input.display(), array.dtype);
+/// Says on stderr what the values of a file lost when they became float32.
+fn say_loss(input: &Path, loss: Option<&PrecisionLoss>) {
+    let Some(loss) = loss else { return };
+    let name = input.display().to_string();
+    say_narrowing(&name, Some(&loss.dtype), Some(&loss.largest), "float32", &Center::None);
+    if loss.is_coarse() {
+        let (worst, spread) = (loss.coarsest, loss.spread);
+        tell!(
+            "nndescent: {name}: float32 holds column {} too coarsely to tell neighbours apart: values such as {} in row {} \
+             are off by {:.1e}, where the standard deviation is {spread:.1e}; write the file without what they have in \
+             common",
+            worst.column,
+            worst.value,
+            worst.row,
+            worst.error
+        );
     }
-    Ok(())
+}
+
+/// The fields of a report that say what was lost.
+fn loss_json(loss: Option<&PrecisionLoss>) -> Value {
+    let worst = loss.map(|loss| narrowing_json(&loss.largest));
+    json!({"narrowed_from": loss.map(|loss| &loss.dtype), "narrowing": worst})
 }
 
 /// Shows the share of a piece that is done.
@@ -167,19 +195,20 @@ pub fn partition(arguments: &PartitionArguments) -> Result<(), Failure> {
     let build = &arguments.build;
     let size = build.part_rows().map_or(PartSize::Memory(arguments.memory), PartSize::Rows);
     let builder = build.builder()?;
-    say_conversion(&build.input)?;
     let (bar, show) = shown("partition", !arguments.json);
     let watch = |fraction: f32| show(&bar, fraction);
     let divide = || out_of_core::partition(&build.input, &arguments.output, &builder, size, arguments.overlap, &watch);
     let plan = build.pool()?.install(divide);
     bar.done();
     let plan = plan?;
+    say_loss(&build.input, plan.precision_loss());
     let sizes = plan.part_sizes();
     if arguments.json {
-        let report = json!({
+        let mut report = json!({
             "n": plan.n(), "dim": plan.dim(), "k": plan.k(), "parts": plan.parts(), "overlap": plan.overlap(),
             "part_sizes": sizes, "peak_memory_bytes": peak_bytes(), "output": arguments.output.display().to_string(),
         });
+        extend(&mut report, loss_json(plan.precision_loss()));
         say!("{report}");
     } else {
         let (least, most) = (sizes.iter().min().unwrap_or(&0), sizes.iter().max().unwrap_or(&0));

@@ -46,6 +46,11 @@ impl Bar {
         self.0.set_position((fraction * 1000.0) as u64);
     }
 
+    /// Says something while the bar is shown.
+    pub fn aside(&self, say: impl FnOnce()) {
+        self.0.suspend(say);
+    }
+
     pub fn done(&self) {
         self.0.finish_and_clear();
     }
