@@ -7,13 +7,17 @@
 
 use std::borrow::Cow;
 
+use crate::dataset::Dataset;
 use crate::error::BuildError;
 use crate::exact;
 use crate::graph::KnnGraph;
 use crate::metric::Metric;
+use crate::parallel;
 use crate::points::Points;
 use crate::rng::stratified_sample;
 
+/// Rows that one task compares with the centres.
+const GRAIN: usize = 256;
 /// Steps of Lloyd's algorithm at most.
 const STEPS: usize = 12;
 /// Steps in which prices are found.
@@ -89,13 +93,17 @@ impl Cuts {
     /// Distances with prices, rows x parts.
     pub(super) fn distances(&self, rows: &[f32]) -> Result<Vec<f32>, BuildError> {
         let parts = self.parts();
-        let found = self.query(rows, parts)?;
-        let mut out = vec![0.0; found.n() * parts];
-        for (i, out) in out.chunks_exact_mut(parts).enumerate() {
-            for (&part, distance) in found.ids(i).iter().zip(found.distances(i)) {
-                out[part as usize] = distance + self.prices[part as usize];
+        let joined = [&self.centers, rows].concat();
+        let dataset = Dataset::new(&Points::dense(&joined, joined.len() / self.dim, self.dim)?, &self.metric)?;
+        let (truth, all) = (dataset.problem().true_distances(), Vec::from_iter(0..parts as u32));
+        let mut out = vec![0.0; rows.len() / self.dim * parts];
+        parallel::for_rows(&mut out, parts, GRAIN, |i, out| {
+            let mut distances = Vec::with_capacity(parts);
+            truth.distances(parts + i, &all, &mut distances);
+            for ((out, distance), price) in out.iter_mut().zip(&distances).zip(&self.prices) {
+                *out = *distance as f32 + price;
             }
-        }
+        });
         Ok(out)
     }
 
@@ -210,12 +218,24 @@ fn mean_gap(distances: &[f32], parts: usize) -> f32 {
 /// Passes on up to `overlap` parts of a row: the nearest that hold fewer than `most` rows; of parts at the same
 /// distance, those that hold the fewest.
 pub(super) fn choose(row: &[f32], overlap: usize, loads: &mut [u64], most: u64, chosen: &mut dyn FnMut(usize)) {
-    let mut before: [usize; MOST_OVERLAP] = [usize::MAX; MOST_OVERLAP];
-    for at in 0..overlap {
-        let free = (0..row.len()).filter(|part| loads[*part] < most && !before[..at].contains(part));
-        let nearest = free.min_by(|&a, &b| row[a].total_cmp(&row[b]).then(loads[a].cmp(&loads[b])).then(a.cmp(&b)));
-        let Some(part) = nearest else { return };
-        before[at] = part;
+    let mut best = [0; MOST_OVERLAP];
+    let mut count = 0;
+    for part in 0..row.len() {
+        // Nearly all parts of a row end here.
+        if count == overlap && row[part] > row[best[count - 1]] || loads[part] >= most {
+            continue;
+        }
+        let is_before = |&&other: &&usize| {
+            row[other].total_cmp(&row[part]).then(loads[other].cmp(&loads[part])).then(other.cmp(&part)).is_lt()
+        };
+        let place = best[..count].iter().take_while(is_before).count();
+        if place < overlap {
+            count = overlap.min(count + 1);
+            best[place..count].rotate_right(1);
+            best[place] = part;
+        }
+    }
+    for &part in &best[..count] {
         loads[part] += 1;
         chosen(part);
     }

@@ -128,7 +128,7 @@ fn divide(input: &MatrixFile, plan: &mut Plan, limit: u64, watch: Watch) -> Resu
         .map(|part| PartFile::create(plan.rows_path(part), Kind::Rows, &lines(part), buffer))
         .collect::<Result<Vec<_>, _>>()?;
     let mut membership = PartFile::create(plan.membership_path(), Kind::Membership, &plan.identity.lines(&[]), BUFFER)?;
-    let row_bytes = 3 * input.row_bytes() + 8 * input.dim + 24 * parts;
+    let row_bytes = 3 * input.row_bytes() + 12 * input.dim + 8 * parts;
     let at_once = memory::items(limit, 0.3, row_bytes).min(1 << 17);
     let mut loads = vec![0; parts];
     let (mut losses, mut narrowed_from) = (Losses::default(), None);
