@@ -1,6 +1,7 @@
 """What goes into builds on several workers, and what comes out."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ pytest.importorskip("dask.array")
 import dask.array as da  # noqa: E402
 from nndescent_rs import Graph, NarrowingWarning, exact_knn, knn_graph  # noqa: E402
 from nndescent_rs.dask import Index, knn_graph as dask_graph  # noqa: E402
+from nndescent_rs.dask._index import _without_single_rows  # noqa: E402
 
 OPTIONS = {"part_rows": 700, "seed": 5, "recall_sample": 0}
 
@@ -141,21 +143,25 @@ def test_options_that_are_wrong(option: dict, error: str, client, rows: np.ndarr
         dask_graph(rows, 10, folder=tmp_path, client=client, **{**OPTIONS, **option})
 
 
-def test_a_part_of_one_row(client, rows: np.ndarray, tmp_path: Path) -> None:
-    # The first row is far from all others, which fill the other part.
+def test_parts_of_one_row_go_to_the_nearest_that_is_larger() -> None:
+    plan = SimpleNamespace(part_sizes=[5, 1, 7, 0], centers=np.array([[0, 0], [9, 9], [10, 10], [8, 8]], np.float32))
+    assert _without_single_rows(plan) == ([0, 2], [[0], [2, 1]])
+
+
+def test_a_row_far_from_all_others(client, rows: np.ndarray, tmp_path: Path) -> None:
+    # It takes no part for itself.
     X = np.vstack([np.full_like(rows[:1], 1e5), rows[:1300]])
     options = {"part_rows": 1300, "seed": 5, "client": client}
-    with pytest.raises(ValueError, match=r"row 0 has 0 neighbours in its parts, \[1\], but 10 are needed"):
-        dask_graph(X, 10, folder=tmp_path, overlap=1, **options)
-    found = dask_graph(X, 10, folder=tmp_path, **options)
     expected = knn_graph(X, 10, algorithm="exact")
+    for overlap in (1, 2):
+        found = dask_graph(X, 10, folder=tmp_path, overlap=overlap, **options)
+        assert found.parts > 1
     np.testing.assert_allclose(found.distances.compute()[0], expected.distances[0], rtol=1e-5)
 
     index = Index.build(X, 15, folder=tmp_path / "index", **options)
-    assert index.parts == 1
-    for probe in range(1, index.parts + 1):
-        ids, distances = index.query(X[:1], 3, n_probe=probe)
-        assert ids[0, 0] == 0 and distances[0, 0] == 0
+    assert index.parts == 2
+    ids, distances = index.query(X[:1], 3)
+    assert ids[0, 0] == 0 and distances[0, 0] == 0
     held = np.concatenate([np.load(path) for path in (tmp_path / "index").glob("part-*.npy")])
     np.testing.assert_array_equal(np.sort(held), np.arange(len(X)))
 
