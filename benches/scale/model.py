@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A model of what builds beyond memory cost: `model.py --fit cost-1m.txt cost-2m.txt .. --check cost-10m.txt`.
 
-Each file is what cost.sh printed for a set. With n in millions of rows, processor seconds of a piece are a + b n for the
-partition, n (a + b ln m) for the parts, m being millions of rows of a part, n (a + b ln n) for refining, which reads rows
+Each file is what cost.sh printed for a set, or its first lines. With n in millions of rows, processor seconds of a piece are a + b n + c n
+parts for the partition, n (a + b ln m) for the parts, m being millions of rows of a part, n (a + b ln n) for refining, which reads rows
 from anywhere, and a n for the others. Prints a and b, model and measurement side by side, and minutes for 100 million and a
 billion rows.
 """
@@ -25,7 +25,7 @@ def read(path):
 
 def terms(piece, n, parts):
     if piece == "partition":
-        return [1.0, n]
+        return [1.0, n, n * parts]
     if piece == "parts":
         return [n, n * math.log(OVERLAP * n / parts)]
     if piece == "refine":
@@ -36,8 +36,9 @@ def terms(piece, n, parts):
 def fit(runs):
     model = {}
     for piece in PIECES:
-        a = np.array([terms(piece, n, parts) for n, parts, _ in runs])
-        y = np.array([costs[piece] for *_, costs in runs])
+        with_piece = [run for run in runs if piece in run[2]]
+        a = np.array([terms(piece, n, parts) for n, parts, _ in with_piece])
+        y = np.array([costs[piece] for *_, costs in with_piece])
         # By relative errors: the smallest run counts as much as the largest.
         model[piece] = np.linalg.lstsq(a / y[:, None], np.ones(len(y)), rcond=None)[0]
     return model
@@ -59,6 +60,8 @@ if __name__ == "__main__":
     for piece, numbers in model.items():
         print(piece, *(f"{number:.2f}" for number in numbers))
     for n, parts, costs in fitted + [read(path) for path in given.check]:
+        if len(costs) < len(PIECES):
+            continue
         by_model = {piece: cost(model, piece, n, parts) for piece in PIECES}
         each = ", ".join(f"{piece} {by_model[piece]:.1f}/{costs[piece]:.1f}" for piece in PIECES)
         print(f"n {n:g}, model/measured: {sum(by_model.values()):.1f}/{sum(costs[p] for p in PIECES):.1f}; {each}")
