@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Wall seconds, processor seconds and peak memory of every piece of a build beyond memory, and of the build in memory:
-# `cost.sh path/to/nndescent x.npy 256MiB [options of partition]`. One line of `piece wall user+sys peak_MiB` each, after
-# one of `rows N parts P`. `model.py` fits a model to several.
+# `cost.sh path/to/nndescent x.npy 256MiB [options of partition]`. One line of `piece wall user+sys peak_MiB`
+# each, after one of `rows N parts P`. `model.py` fits a model to several.
 set -euo pipefail
 binary=$(realpath "$1") input=$(realpath "$2") memory=$3
 shift 3

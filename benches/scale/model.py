@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A model of what builds beyond memory cost: `model.py --fit cost-1m.txt cost-2m.txt .. --check cost-10m.txt`.
 
-Each file is what cost.sh printed for a set, or its first lines. With n in millions of rows, processor seconds of a piece are a + b n + c n
-parts for the partition, n (a + b ln m) for the parts, m being millions of rows of a part, n (a + b ln n) for refining, which reads rows
-from anywhere, and a n for the others. Prints a and b, model and measurement side by side, and minutes for 100 million and a
-billion rows.
+Each file is what cost.sh printed for a set, or its first lines. With n in millions of rows, p parts, and m millions of rows
+in a part, processor seconds of a piece are a + b n + c n p for the partition, n (a + b ln m) for the parts, n (a + b ln n)
+for refining, which reads rows from anywhere, and a n for the others. Prints a, b and c, model and measurement side by side,
+and minutes for 100 million and a billion rows.
 """
 import argparse
 import math
@@ -70,4 +70,5 @@ if __name__ == "__main__":
         parts = min(400, round(OVERLAP * n / given.part))
         for machines in [1, 8, 64]:
             seconds = [cost(model, p, n, parts) / (machines if p in DIVIDED else 1) for p in PIECES]
-            print(f"{n} million rows, {parts} parts, {machines} machines: {sum(seconds) / given.cores / 60:.0f} minutes")
+            minutes = sum(seconds) / given.cores / 60
+            print(f"{n} million rows, {parts} parts, {machines} machines: {minutes:.0f} minutes")

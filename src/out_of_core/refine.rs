@@ -43,8 +43,8 @@ pub fn refine(plan: &Plan, limit: u64, watch: Watch) -> Result<u64, OutOfCoreErr
 
 /// Compares the rows whose nearest part is `part` with neighbours of their neighbours that share no part with them, and
 /// writes those that found nearer ones to the plan's folder. Returns how many did. Parts may be refined in any order,
-/// by any number of processes, once all graphs are merged. Takes at most `limit` bytes of memory, and 2 bytes for every
-/// row and overlap.
+/// by any number of processes, once all graphs are merged. Takes at most `limit` bytes of memory, 2 bytes for every row
+/// and overlap, and 3 bits for every row.
 ///
 /// # Errors
 /// No such part; parts that are not merged; files that are damaged or of another plan; another input than the plan's;
