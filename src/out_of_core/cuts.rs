@@ -62,7 +62,7 @@ impl Cuts {
         let sample = &*without_far_rows(sample, dim, parts, &metric, seed)?;
         let n = sample.len() / dim;
         let first = stratified_sample(seed, CENTERS, n, parts);
-        let centers = first.flat_map(|row| &sample[row * dim..][..dim]).copied().collect();
+        let centers = gathered(sample, dim, first);
         let mut cuts = Self { dim, metric, centers, prices: vec![0.0; parts] };
         let mut cost = f64::INFINITY;
         for _ in 0..STEPS {
@@ -80,8 +80,7 @@ impl Cuts {
         }
         let priced = n.min(PRICED_ROWS.max(PRICED_ROWS_OF_PART * parts));
         let priced = stratified_sample(seed, PRICED, n, priced);
-        let priced: Vec<f32> = priced.flat_map(|row| &sample[row * dim..][..dim]).copied().collect();
-        cuts.set_prices(&cuts.distances(&priced)?, overlap);
+        cuts.set_prices(&cuts.distances(&gathered(sample, dim, priced))?, overlap);
         Ok(cuts)
     }
 
@@ -107,13 +106,9 @@ impl Cuts {
         Ok(out)
     }
 
-    fn query(&self, rows: &[f32], k: usize) -> Result<KnnGraph, BuildError> {
-        query(&self.centers, rows, self.dim, &self.metric, k)
-    }
-
     /// The nearest part of every row, and its distance.
     fn nearest(&self, rows: &[f32]) -> Result<Vec<(u32, f32)>, BuildError> {
-        let (ids, distances) = self.query(rows, 1)?.into_parts();
+        let (ids, distances) = query(&self.centers, rows, self.dim, &self.metric, 1)?.into_parts();
         Ok(ids.into_iter().zip(distances).collect())
     }
 
@@ -166,6 +161,11 @@ impl Cuts {
     }
 }
 
+/// Some rows of a sample, one after the other.
+fn gathered(sample: &[f32], dim: usize, rows: impl Iterator<Item = usize>) -> Vec<f32> {
+    parallel::gathered(sample, dim, &rows.map(|row| row as u32).collect::<Vec<_>>())
+}
+
 /// The `k` of some base rows that are nearest to every row.
 fn query(base: &[f32], rows: &[f32], dim: usize, metric: &Metric, k: usize) -> Result<KnnGraph, BuildError> {
     let [base, rows] = [base, rows].map(|values| Points::dense(values, values.len() / dim, dim));
@@ -182,9 +182,8 @@ fn without_far_rows<'a>(
     seed: u64,
 ) -> Result<Cow<'a, [f32]>, BuildError> {
     let n = sample.len() / dim;
-    let row = |row: usize| &sample[row * dim..][..dim];
-    let references: Vec<f32> = stratified_sample(seed, FARTHEST, n, REFERENCES.min(n)).flat_map(row).copied().collect();
-    let count = references.len() / dim;
+    let count = REFERENCES.min(n);
+    let references = gathered(sample, dim, stratified_sample(seed, FARTHEST, n, count));
     let found = query(&references, sample, dim, metric, count)?;
     let away: Vec<f32> = (0..n).map(|i| found.distances(i)[count / 2]).collect();
     let mut sorted = away.clone();
@@ -195,7 +194,7 @@ fn without_far_rows<'a>(
     if near.len() == n || near.len() < least.max(n / 2) {
         return Ok(Cow::Borrowed(sample));
     }
-    Ok(Cow::Owned(near.into_iter().flat_map(row).copied().collect()))
+    Ok(Cow::Owned(gathered(sample, dim, near.into_iter())))
 }
 
 fn total(near: &[(u32, f32)]) -> f64 {
