@@ -28,6 +28,13 @@ def data_folder() -> Path:
     return folder
 
 
+def grouped(groups: int, n: int, columns: int) -> np.ndarray:
+    """Rows in groups, in random order."""
+    rng = np.random.default_rng(3)
+    centers = rng.normal(size=(groups, columns)) * 3
+    return (centers[rng.integers(0, groups, n)] + rng.normal(size=(n, columns))).astype(np.float32)
+
+
 def exact(x: np.ndarray, queries: np.ndarray, k: int, own: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The nearest by euclidean distance in float64, by definition."""
     x, queries = x.astype(np.float64), queries.astype(np.float64)

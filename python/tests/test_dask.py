@@ -12,6 +12,7 @@ distributed = pytest.importorskip("distributed")
 pytest.importorskip("dask.array")
 
 import dask.array as da  # noqa: E402
+from conftest import grouped  # noqa: E402
 from nndescent_rs import Graph, exact_knn, knn_graph, knn_graph_file  # noqa: E402
 from nndescent_rs.dask import Index, knn_graph as dask_graph  # noqa: E402
 
@@ -32,9 +33,7 @@ def client(cluster):
 
 @pytest.fixture(scope="module")
 def rows() -> np.ndarray:
-    rng = np.random.default_rng(3)
-    centers = rng.normal(size=(30, 16)) * 3
-    return (centers[rng.integers(0, 30, 6000)] + rng.normal(size=(6000, 16))).astype(np.float32)
+    return grouped(30, 6000, 16)
 
 
 OPTIONS = {"part_rows": 2500, "seed": 5}

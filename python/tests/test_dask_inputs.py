@@ -10,6 +10,7 @@ distributed = pytest.importorskip("distributed")
 pytest.importorskip("dask.array")
 
 import dask.array as da  # noqa: E402
+from conftest import grouped  # noqa: E402
 from nndescent_rs import Graph, NarrowingWarning, exact_knn, knn_graph  # noqa: E402
 from nndescent_rs.dask import Index, knn_graph as dask_graph  # noqa: E402
 from nndescent_rs.dask._index import _without_single_rows  # noqa: E402
@@ -26,9 +27,7 @@ def client():
 
 @pytest.fixture(scope="module")
 def rows() -> np.ndarray:
-    rng = np.random.default_rng(3)
-    centers = rng.normal(size=(10, 8)) * 3
-    return (centers[rng.integers(0, 10, 1500)] + rng.normal(size=(1500, 8))).astype(np.float32)
+    return grouped(10, 1500, 8)
 
 
 def test_blocks_that_are_not_what_the_array_says(client, rows: np.ndarray, tmp_path: Path) -> None:
